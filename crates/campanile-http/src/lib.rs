@@ -1,1 +1,24 @@
-//! campanile-http.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod carry;
+pub mod clock;
+mod context;
+pub mod deadline;
+pub mod grpc;
+pub mod headers;
+pub mod in_flight;
+pub mod nesting;
+mod outcome;
+mod request_id;
+pub mod series;
+
+#[doc(inline)]
+pub use self::{
+    carry::{Carry, carry_blocking},
+    context::{Entered, RequestContext, Scoped},
+    deadline::Deadline,
+    outcome::Outcome,
+    request_id::{InvalidRequestId, RequestId},
+};

@@ -1,0 +1,230 @@
+//! How a body ends. The only place that knows.
+//!
+//! [`TrackedBody`] passes a body through unchanged and calls an [`OnBodyEnd`] exactly once: at the last frame, at an
+//! error, or when it is dropped. What counts as the end follows how servers use bodies:
+//!
+//! | case | end |
+//! |---|---|
+//! | answer to `HEAD`, 1xx, 204, 304, 2xx to `CONNECT` | at the head: the server drops the body unpolled |
+//! | `is_end_stream()` from the start | at the head: it may never be polled |
+//! | `is_end_stream()` after a data frame, or the exact size is reached | with that frame: hyper polls no further |
+//! | a `Content-Length` that the body's own size hint does not tell | dropped after that many bytes is complete |
+//! | trailers, or `None` | then |
+//! | an error | [`How::Failed`] |
+//! | dropped earlier | [`How::Dropped`], or [`How::Panicked`] if by a panic of the body itself |
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::{HeaderMap, Method, Response, StatusCode, header::CONTENT_LENGTH};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+/// What ended a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// All of it was handed over.
+    Complete,
+    /// It yielded an error.
+    Failed,
+    /// It was dropped before its end.
+    Dropped,
+    /// It panicked when polled.
+    Panicked,
+}
+
+/// The end of a body.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct BodyEnd<'a> {
+    /// What ended it.
+    pub how: How,
+    /// Bytes of data that passed.
+    pub bytes: u64,
+    /// The trailers, where they ended it.
+    pub trailers: Option<&'a HeaderMap>,
+}
+
+/// Is told when a body ends.
+pub trait OnBodyEnd {
+    /// Called exactly once for each body, also while unwinding: must not panic.
+    fn on_body_end(self, end: BodyEnd<'_>);
+}
+
+/// The methods whose answers end in a way of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the methods")]
+pub enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    /// Reads it from the request's method.
+    #[inline]
+    #[must_use]
+    pub fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Tells whether an answer with this status ends at its head, whatever its body says.
+    #[inline]
+    #[must_use]
+    pub fn ends_at_head(self, status: StatusCode) -> bool {
+        match self {
+            Self::Head => true,
+            Self::Connect if status.is_success() => true,
+            _ => {
+                status.is_informational()
+                    || status == StatusCode::NO_CONTENT
+                    || status == StatusCode::NOT_MODIFIED
+            }
+        }
+    }
+}
+
+/// Wraps the body of an answer so that `on_end` is told of its end; at once, where that is the head.
+#[inline]
+pub fn track<B: Body, H: OnBodyEnd>(
+    response: Response<B>,
+    asked: Asked,
+    on_end: H,
+) -> Response<TrackedBody<B, H>> {
+    let (head, inner) = response.into_parts();
+    let mut body = TrackedBody {
+        inner,
+        bytes: 0,
+        whole: None,
+        polling: false,
+        on_end: Some(on_end),
+    };
+    if asked.ends_at_head(head.status) || body.inner.is_end_stream() {
+        body.on_end.end(How::Complete, 0, None);
+    } else {
+        // Hyper goes by the hint where there is one, else by the header.
+        body.whole = body
+            .inner
+            .size_hint()
+            .exact()
+            .or_else(|| content_length(&head.headers));
+    }
+    Response::from_parts(head, body)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+pin_project! {
+    /// A body that tells its end. See the [module docs](self).
+    pub struct TrackedBody<B, H: OnBodyEnd> {
+        #[pin]
+        inner: B,
+        bytes: u64,
+        whole: Option<u64>,
+        polling: bool,
+        on_end: Option<H>,
+    }
+
+    impl<B, H: OnBodyEnd> PinnedDrop for TrackedBody<B, H> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let how = if *this.polling {
+                How::Panicked
+            } else if this.whole.is_some_and(|whole| *this.bytes >= whole) {
+                How::Complete
+            } else {
+                How::Dropped
+            };
+            this.on_end.end(how, *this.bytes, None);
+        }
+    }
+}
+
+/// The state that ends once.
+trait EndOnce {
+    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>);
+}
+
+impl<H: OnBodyEnd> EndOnce for Option<H> {
+    #[inline]
+    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
+        if let Some(on_end) = self.take() {
+            on_end.on_body_end(BodyEnd { how, bytes, trailers });
+        }
+    }
+}
+
+impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        *this.polling = true;
+        let polled = this.inner.as_mut().poll_frame(cx);
+        *this.polling = false;
+        let frame = ready!(polled);
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    *this.bytes += data.remaining() as u64;
+                    if this.inner.is_end_stream() {
+                        this.on_end.end(How::Complete, *this.bytes, None);
+                    }
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    this.on_end.end(How::Complete, *this.bytes, Some(trailers));
+                }
+            }
+            Some(Err(_)) => this.on_end.end(How::Failed, *this.bytes, None),
+            None => this.on_end.end(How::Complete, *this.bytes, None),
+        }
+        Poll::Ready(frame)
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Default, H: OnBodyEnd> Default for TrackedBody<B, H> {
+    /// Makes an empty body of nobody, for answers that a layer makes by itself.
+    fn default() -> Self {
+        Self {
+            inner: B::default(),
+            bytes: 0,
+            whole: None,
+            polling: false,
+            on_end: None,
+        }
+    }
+}
+
+impl<B: fmt::Debug, H: OnBodyEnd> fmt::Debug for TrackedBody<B, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedBody")
+            .field("inner", &self.inner)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

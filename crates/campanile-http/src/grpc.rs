@@ -1,0 +1,165 @@
+//! What the layers have to know of gRPC over HTTP/2.
+//!
+//! From the [protocol's text](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md); no code generation,
+//! no transport.
+
+use std::{fmt, time::Duration};
+
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+
+use crate::headers;
+
+/// How a gRPC call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(
+    missing_docs,
+    reason = "the names are the documentation: https://grpc.io/docs/guides/status-codes/"
+)]
+pub enum Code {
+    Ok = 0,
+    Cancelled = 1,
+    Unknown = 2,
+    InvalidArgument = 3,
+    DeadlineExceeded = 4,
+    NotFound = 5,
+    AlreadyExists = 6,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    FailedPrecondition = 9,
+    Aborted = 10,
+    OutOfRange = 11,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+    DataLoss = 15,
+    Unauthenticated = 16,
+}
+
+impl Code {
+    /// All codes, in the order of their numbers.
+    pub const ALL: [Self; 17] = [
+        Self::Ok,
+        Self::Cancelled,
+        Self::Unknown,
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::PermissionDenied,
+        Self::ResourceExhausted,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::OutOfRange,
+        Self::Unimplemented,
+        Self::Internal,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Unauthenticated,
+    ];
+
+    /// Reads `grpc-status` from trailers, or from the head of an answer that is trailers only.
+    ///
+    /// A value that is no known code is [`Code::Unknown`], as the protocol wants; a missing one is `None`.
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(headers::GRPC_STATUS)?;
+        let number = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+        Some(
+            number
+                .and_then(|number| Self::ALL.get(number))
+                .copied()
+                .unwrap_or(Self::Unknown),
+        )
+    }
+
+    /// Returns the code as the value of `grpc-status`.
+    #[must_use]
+    pub fn to_header(self) -> HeaderValue {
+        HeaderValue::from(self as u16)
+    }
+
+    /// Returns the code's name as the value of a label, such as `DEADLINE_EXCEEDED`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::OutOfRange => "OUT_OF_RANGE",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Tells whether these are the headers of a gRPC request or answer.
+///
+/// `application/grpc` and `application/grpc+proto` are; `application/grpc-web` is not, whose status is in its body.
+#[inline]
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(is_grpc_type)
+}
+
+fn is_grpc_type(value: &HeaderValue) -> bool {
+    value
+        .as_bytes()
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// Reads the value of `grpc-timeout`: up to eight digits and one of `H M S m u n`.
+#[must_use]
+pub fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
+    let (unit, digits) = value.as_bytes().split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count = digits
+        .iter()
+        .fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    match unit {
+        b'H' => Some(Duration::from_secs(count * 3600)),
+        b'M' => Some(Duration::from_secs(count * 60)),
+        b'S' => Some(Duration::from_secs(count)),
+        b'm' => Some(Duration::from_millis(count)),
+        b'u' => Some(Duration::from_micros(count)),
+        b'n' => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Writes a time as the value of `grpc-timeout`, in the finest unit that eight digits hold.
+#[must_use]
+pub fn format_timeout(time: Duration) -> HeaderValue {
+    const LARGEST: u128 = 99_999_999;
+    let (count, unit) = [
+        (time.as_nanos(), 'n'),
+        (time.as_micros(), 'u'),
+        (time.as_millis(), 'm'),
+        (u128::from(time.as_secs()), 'S'),
+        (u128::from(time.as_secs() / 60), 'M'),
+    ]
+    .into_iter()
+    .find(|(count, _)| *count <= LARGEST)
+    .unwrap_or_else(|| (u128::from(time.as_secs() / 3600).min(LARGEST), 'H'));
+    HeaderValue::try_from(format!("{count}{unit}")).expect("digits and a letter are ASCII")
+}

@@ -1,0 +1,236 @@
+//! Who sits where: the table's seats, handed out by thread.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{cell::SeatCell, label::Label};
+use crate::{RequestId, clock::Mark};
+
+const CHUNK: usize = 256;
+const CHUNKS: usize = 256;
+/// Seats that a thread takes from the table, or gives back to it, at a time.
+const HANDFUL: usize = 32;
+
+struct Table {
+    chunks: [OnceLock<Box<[SeatCell]>>; CHUNKS],
+    /// Seats below were handed out at least once.
+    used: AtomicU32,
+    free: Mutex<Vec<u32>>,
+}
+
+static TABLE: Table = Table {
+    chunks: [const { OnceLock::new() }; CHUNKS],
+    used: AtomicU32::new(0),
+    free: Mutex::new(Vec::new()),
+};
+
+/// Free seats of one thread. Back to the table with the thread's end.
+struct Free(Vec<u32>);
+
+thread_local! {
+    static FREE: RefCell<Free> = const { RefCell::new(Free(Vec::new())) };
+}
+
+/// What a request is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It is in the application.
+    App,
+    /// It waits for an outgoing call.
+    Calling,
+    /// Its body is being sent.
+    Body,
+}
+
+impl Phase {
+    /// Returns the phase as the word for the outside.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Calling => "calling",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InFlightRequest {
+    /// The id of the request.
+    pub id: String,
+    /// The number that the method was given when the seat was taken.
+    pub method: u8,
+    /// The route, once it is known.
+    pub route: Option<&'static str>,
+    /// The time since the request came.
+    pub age: Duration,
+    /// What it is doing.
+    pub phase: Phase,
+    /// The host it calls, while it does.
+    pub host: Option<&'static str>,
+}
+
+/// A seat, held as long as the request is in flight.
+#[derive(Debug)]
+pub struct Seat(SeatRef);
+
+/// Names a seat, to note what its request does. Without effect once the request has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatRef {
+    place: u32,
+    generation: u32,
+}
+
+impl Seat {
+    /// Takes a seat for a request; nothing when all are taken.
+    #[inline]
+    pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
+        let place = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()?;
+        let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
+        Some(Self(SeatRef {
+            place,
+            generation: generation as u32,
+        }))
+    }
+
+    /// Returns a name of the seat for others.
+    #[must_use]
+    pub fn reference(&self) -> SeatRef {
+        self.0
+    }
+}
+
+impl Drop for Seat {
+    #[inline]
+    fn drop(&mut self) {
+        let place = self.0.place;
+        cell(place).vacate();
+        if FREE.try_with(|free| free.borrow_mut().push(place)).is_err() {
+            give_back([place]);
+        }
+    }
+}
+
+const PHASE: u64 = 0b11;
+const ROUTE_SHIFT: u32 = 4;
+const HOST_SHIFT: u32 = 24;
+const LABEL: u64 = (1 << 20) - 1;
+
+impl SeatRef {
+    /// Notes the route.
+    #[inline]
+    pub fn set_route(self, route: Label) {
+        self.update(|state| (state & !(LABEL << ROUTE_SHIFT)) | route.number() << ROUTE_SHIFT);
+    }
+
+    /// Notes that the request is back in the application.
+    #[inline]
+    pub fn set_app(self) {
+        self.update(|state| state & !(PHASE | LABEL << HOST_SHIFT));
+    }
+
+    /// Notes that the request waits for a call to a host.
+    #[inline]
+    pub fn set_calling(self, host: Label) {
+        self.update(|state| (state & !(PHASE | LABEL << HOST_SHIFT)) | host.number() << HOST_SHIFT | 1);
+    }
+
+    /// Notes that the request's body is being sent.
+    #[inline]
+    pub fn set_body(self) {
+        self.update(|state| (state & !(PHASE | LABEL << HOST_SHIFT)) | 2);
+    }
+
+    #[inline]
+    fn update(self, change: impl Fn(u64) -> u64) {
+        cell(self.place).update(self.generation.into(), change);
+    }
+}
+
+/// Reads the table: the requests in flight now, in no order.
+#[must_use]
+pub fn snapshot() -> Vec<InFlightRequest> {
+    /// A seat that is being written at so many looks in a row is changing hands; its request is not old.
+    const TRIES: usize = 100;
+    let used = TABLE.used.load(Ordering::Acquire);
+    let now = Mark::now();
+    (0..used)
+        .filter_map(|place| {
+            let reading = cell(place).read(TRIES)?;
+            Some(InFlightRequest {
+                id: String::from_utf8_lossy(&reading.id).into_owned(),
+                method: reading.method,
+                route: Label::from_number(reading.state >> ROUTE_SHIFT).name(),
+                age: Mark::from_raw(reading.started).until(now),
+                phase: match reading.state & PHASE {
+                    0 => Phase::App,
+                    1 => Phase::Calling,
+                    _ => Phase::Body,
+                },
+                host: Label::from_number(reading.state >> HOST_SHIFT).name(),
+            })
+        })
+        .collect()
+}
+
+#[inline]
+fn cell(place: u32) -> &'static SeatCell {
+    let place = place as usize;
+    let chunk = TABLE.chunks[place / CHUNK].get_or_init(|| (0..CHUNK).map(|_| SeatCell::new()).collect());
+    &chunk[place % CHUNK]
+}
+
+impl Free {
+    #[inline]
+    fn pop(&mut self) -> Option<u32> {
+        if self.0.is_empty() {
+            self.refill();
+        }
+        self.0.pop()
+    }
+
+    #[inline]
+    fn push(&mut self, place: u32) {
+        self.0.push(place);
+        if self.0.len() > 2 * HANDFUL {
+            give_back(self.0.drain(HANDFUL..));
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self) {
+        let mut free = TABLE.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = free.len().saturating_sub(HANDFUL);
+        self.0.extend(free.drain(left..));
+        let used = TABLE.used.load(Ordering::Relaxed);
+        if self.0.is_empty() && (used as usize) < CHUNK * CHUNKS {
+            let more = used + HANDFUL as u32;
+            self.0.extend(used..more);
+            TABLE.used.store(more, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Free {
+    fn drop(&mut self) {
+        give_back(self.0.drain(..));
+    }
+}
+
+#[cold]
+fn give_back(places: impl IntoIterator<Item = u32>) {
+    TABLE
+        .free
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(places);
+}

@@ -1,0 +1,191 @@
+//! The id of a request: parsed, generated, composed and bounded.
+
+use std::{
+    cell::Cell,
+    error::Error,
+    fmt,
+    hash::{BuildHasher, RandomState},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+
+/// The id that links one request to every call it causes.
+///
+/// Holds 1 to 256 bytes of visible ASCII without `,`, `;` and `"`, so it can stand in a header, a log line and a
+/// label as it is. Cloning copies no text.
+///
+/// ```
+/// use campanile_http::RequestId;
+///
+/// let incoming: RequestId = "order-7".parse()?;
+/// let outgoing = incoming.compose();
+/// assert!(outgoing.as_str().ends_with("-order-7"));
+/// assert_eq!(outgoing.as_str().len(), 16 + 1 + 7);
+/// # Ok::<(), campanile_http::InvalidRequestId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(HeaderValue);
+
+/// The value cannot be a [`RequestId`]: empty, longer than 256 bytes, or with a byte that an id may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidRequestId(Reason);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Length(usize),
+    Byte(u8),
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Generated hex digits and the dash in front of an incoming id.
+const PREFIX: usize = 17;
+
+impl RequestId {
+    /// The longest id, in bytes.
+    pub const MAX_LEN: usize = 256;
+
+    /// Makes a new id: a random UUID (version 4) in text form.
+    #[must_use]
+    pub fn generate() -> Self {
+        let high = (random() & 0xffff_ffff_ffff_0fff) | 0x4000;
+        let low = (random() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+        let mut text = [b'-'; 36];
+        hex(high >> 32, &mut text[0..8]);
+        hex(high >> 16, &mut text[9..13]);
+        hex(high, &mut text[14..18]);
+        hex(low >> 48, &mut text[19..23]);
+        hex(low, &mut text[24..36]);
+        Self(HeaderValue::from_bytes(&text).expect("hex digits and dashes are visible ASCII"))
+    }
+
+    /// Takes the id from a header's value. Blanks around it are not part of it.
+    ///
+    /// # Errors
+    ///
+    /// When what is left is empty, too long, or has a byte that an id may not have.
+    #[inline]
+    pub fn from_header(value: &HeaderValue) -> Result<Self, InvalidRequestId> {
+        let bytes = value.as_bytes();
+        let trimmed = bytes.trim_ascii();
+        check(trimmed)?;
+        if trimmed.len() == bytes.len() {
+            return Ok(Self(value.clone()));
+        }
+        Ok(Self::from_checked(Bytes::copy_from_slice(trimmed)))
+    }
+
+    /// Makes the id for a call that is made while this request is served: 16 random hex digits, `-`, this id.
+    ///
+    /// Where that would pass [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes
+    /// is found whole at the end of every id that descends from it.
+    #[must_use]
+    pub fn compose(&self) -> Self {
+        let whole = self.0.as_bytes();
+        let kept = &whole[whole.len().saturating_sub(Self::MAX_LEN - PREFIX)..];
+        let mut text = BytesMut::with_capacity(PREFIX + kept.len());
+        text.resize(PREFIX, b'-');
+        hex(random(), &mut text[..PREFIX - 1]);
+        text.extend_from_slice(kept);
+        Self::from_checked(text.freeze())
+    }
+
+    /// Returns the id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.0.as_bytes()).expect("an id is ASCII")
+    }
+
+    /// Returns the id as the value of a header.
+    #[must_use]
+    pub fn as_header(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    fn from_checked(text: Bytes) -> Self {
+        Self(HeaderValue::from_maybe_shared(text).expect("an id is visible ASCII"))
+    }
+}
+
+impl std::str::FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let trimmed = text.trim_ascii().as_bytes();
+        check(trimmed)?;
+        Ok(Self::from_checked(Bytes::copy_from_slice(trimmed)))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({})", self.as_str())
+    }
+}
+
+impl fmt::Display for InvalidRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Length(len) => write!(f, "a request id has 1 to {} bytes, not {len}", RequestId::MAX_LEN),
+            Reason::Byte(byte) => write!(f, "a request id cannot have the byte {byte:#04x}"),
+        }
+    }
+}
+
+impl Error for InvalidRequestId {}
+
+/// Which bytes an id may have, so that the check is one look-up a byte.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0x21;
+    while byte <= 0x7e {
+        allowed[byte] = !matches!(byte as u8, b',' | b';' | b'"');
+        byte += 1;
+    }
+    allowed
+};
+
+#[inline]
+fn check(bytes: &[u8]) -> Result<(), InvalidRequestId> {
+    if bytes.is_empty() || bytes.len() > RequestId::MAX_LEN {
+        return Err(InvalidRequestId(Reason::Length(bytes.len())));
+    }
+    match bytes.iter().find(|byte| !ALLOWED[usize::from(**byte)]) {
+        Some(byte) => Err(InvalidRequestId(Reason::Byte(*byte))),
+        None => Ok(()),
+    }
+}
+
+/// Writes the lowest digits of `value` that fit.
+#[inline]
+fn hex(mut value: u64, out: &mut [u8]) {
+    for digit in out.iter_mut().rev() {
+        *digit = HEX[(value & 15) as usize];
+        value >>= 4;
+    }
+}
+
+/// Draws 64 bits from SipHash, keyed by the operating system for each thread, over a counter.
+///
+/// As unpredictable as the standard library's hash maps, without a system call per id.
+#[inline]
+fn random() -> u64 {
+    thread_local! {
+        static SOURCE: (RandomState, Cell<u64>) = (RandomState::new(), const { Cell::new(0) });
+    }
+    let draw = |(keys, counter): &(RandomState, Cell<u64>)| {
+        counter.set(counter.get().wrapping_add(1));
+        keys.hash_one(counter.get())
+    };
+    // A destructor of another thread-local may ask for an id after this one is gone.
+    SOURCE
+        .try_with(draw)
+        .unwrap_or_else(|_| RandomState::new().hash_one(0_u64))
+}
