@@ -4,14 +4,14 @@
 //! changed after reading, reads again. What changes while a request runs (route, host, phase) is one word with the
 //! seat's generation in it, so a late writer cannot touch the next request's row.
 
-#[cfg(loom)]
+#[cfg(campanile_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(campanile_loom))]
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-#[cfg(not(loom))]
+#[cfg(not(campanile_loom))]
 const ID_WORDS: usize = 32;
-#[cfg(loom)]
+#[cfg(campanile_loom)]
 const ID_WORDS: usize = 2;
 
 const GENERATION_SHIFT: u32 = 44;
@@ -137,7 +137,7 @@ impl SeatCell {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, campanile_loom))]
 mod loom_tests {
     use loom::{sync::Arc, thread};
 
