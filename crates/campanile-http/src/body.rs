@@ -121,6 +121,18 @@ pub fn track<B: Body, H: OnBodyEnd>(
     Response::from_parts(head, body)
 }
 
+impl<B, H: OnBodyEnd> TrackedBody<B, H> {
+    /// Makes a body of this type that tells nobody, for answers that are not counted.
+    pub fn untracked(inner: B) -> Self {
+        Self { inner, bytes: 0, whole: None, polling: false, on_end: None }
+    }
+
+    /// Tells whether the end is still to come.
+    pub fn is_open(&self) -> bool {
+        self.on_end.is_some()
+    }
+}
+
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -208,15 +220,8 @@ impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
 }
 
 impl<B: Default, H: OnBodyEnd> Default for TrackedBody<B, H> {
-    /// Makes an empty body of nobody, for answers that a layer makes by itself.
     fn default() -> Self {
-        Self {
-            inner: B::default(),
-            bytes: 0,
-            whole: None,
-            polling: false,
-            on_end: None,
-        }
+        Self::untracked(B::default())
     }
 }
 

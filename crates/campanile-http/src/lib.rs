@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod grpc;
 pub mod headers;
 pub mod in_flight;
+pub mod method;
 pub mod nesting;
 mod outcome;
 mod request_id;
