@@ -101,13 +101,7 @@ pub fn track<B: Body, H: OnBodyEnd>(
     on_end: H,
 ) -> Response<TrackedBody<B, H>> {
     let (head, inner) = response.into_parts();
-    let mut body = TrackedBody {
-        inner,
-        bytes: 0,
-        whole: None,
-        polling: false,
-        on_end: Some(on_end),
-    };
+    let mut body = TrackedBody::with(inner, Some(on_end));
     if asked.ends_at_head(head.status) || body.inner.is_end_stream() {
         body.on_end.end(How::Complete, 0, None);
     } else {
@@ -122,9 +116,24 @@ pub fn track<B: Body, H: OnBodyEnd>(
 }
 
 impl<B, H: OnBodyEnd> TrackedBody<B, H> {
+    /// Wraps a body that stands alone, such as a request's: its end is what it says and nothing else.
+    pub fn tracked(inner: B, on_end: H) -> Self {
+        Self::with(inner, Some(on_end))
+    }
+
     /// Makes a body of this type that tells nobody, for answers that are not counted.
     pub fn untracked(inner: B) -> Self {
-        Self { inner, bytes: 0, whole: None, polling: false, on_end: None }
+        Self::with(inner, None)
+    }
+
+    fn with(inner: B, on_end: Option<H>) -> Self {
+        Self {
+            inner,
+            bytes: 0,
+            whole: None,
+            polling: false,
+            on_end,
+        }
     }
 
     /// Tells whether the end is still to come.

@@ -222,11 +222,25 @@ pin_project! {
 }
 
 impl<T> Scoped<T> {
-    pub(crate) fn new(context: Option<RequestContext>, inner: T) -> Self {
+    /// Wraps work that sees `context`; without one it stays as it is.
+    pub fn new(context: Option<RequestContext>, inner: T) -> Self {
         Self {
             context,
             inner: Some(inner),
         }
+    }
+
+    /// Wraps the work that `make` makes while `context` is current.
+    #[inline]
+    pub fn begin(context: RequestContext, make: impl FnOnce() -> T) -> Self {
+        let entered = context.enter();
+        let inner = make();
+        Self::new(entered.leave(), inner)
+    }
+
+    /// Takes the context out, for what comes after the work; from then on the work stays as it is.
+    pub fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        self.project().context.take()
     }
 
     #[inline]

@@ -3,8 +3,9 @@
 use http::Method;
 
 /// The methods that are a label value of their own; anything else is `_OTHER`.
-pub const NAMES: [&str; 10] =
-    ["_OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+pub const NAMES: [&str; 10] = [
+    "_OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
 
 /// Returns a method's place in [`NAMES`].
 #[inline]

@@ -51,6 +51,12 @@ impl<T> Lazy<T> {
         Self(OnceLock::new())
     }
 
+    /// Tells whether the handle was not resolved yet.
+    #[inline]
+    pub fn is_unresolved(&self) -> bool {
+        self.0.get().is_none()
+    }
+
     /// Returns the handle, resolving it by `register` if need be; nothing while there is no recorder.
     #[inline]
     pub fn get(&self, source: Source, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {

@@ -1,0 +1,208 @@
+//! The layer and its service.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use campanile_http::{clock, nesting::Identity};
+use http::{Request, Response};
+use http_body::Body;
+use metrics::Recorder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{exchange::Exchange, future::ResponseFuture};
+use crate::{
+    route,
+    series::{self, ServerSeries},
+};
+
+/// Measures what comes in. See the [module docs](crate::metrics).
+#[derive(Clone)]
+pub struct MetricsLayer {
+    config: Config,
+}
+
+/// Measures what comes in. See the [module docs](crate::metrics).
+#[derive(Clone)]
+pub struct Metrics<S> {
+    inner: S,
+    config: Config,
+}
+
+/// Copied with each service, so that cloning one touches no reference count; what few people set is behind a pointer.
+#[derive(Clone)]
+pub(super) struct Config {
+    pub(super) table: &'static ServerSeries,
+    pub(super) families: Families,
+    pub(super) route_limit: usize,
+    pub(super) rpc_limit: usize,
+    skipped: Option<Arc<HashSet<Box<str>>>>,
+}
+
+/// What is recorded besides requests, their duration and how many are active.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Families {
+    pub(super) response_duration: bool,
+    pub(super) body_sizes: bool,
+    pub(super) h1_upgrade_guard: bool,
+}
+
+impl MetricsLayer {
+    /// Makes a layer that records everything, to the recorder that the process installs.
+    #[must_use]
+    pub fn new() -> Self {
+        let families = Families {
+            response_duration: true,
+            body_sizes: true,
+            h1_upgrade_guard: false,
+        };
+        Self {
+            config: Config {
+                table: series::global(),
+                families,
+                route_limit: series::ROUTE_LIMIT,
+                rpc_limit: series::RPC_LIMIT,
+                skipped: None,
+            },
+        }
+    }
+
+    /// Records to this recorder in place of the installed one.
+    ///
+    /// The layer's table of series stays for the life of the process: make such a layer once, not per connection.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+        self.config.table = series::of_recorder(recorder);
+        self
+    }
+
+    /// Sets whether the time to the end of the exchange is recorded. On by default; off saves a clock read.
+    #[must_use]
+    pub fn with_response_duration(mut self, on: bool) -> Self {
+        self.config.families.response_duration = on;
+        self
+    }
+
+    /// Sets whether the sizes of bodies are recorded. On by default.
+    #[must_use]
+    pub fn with_body_sizes(mut self, on: bool) -> Self {
+        self.config.families.body_sizes = on;
+        self
+    }
+
+    /// Leaves the requests of a route uncounted, such as a health check's. Without a route the path is compared.
+    #[must_use]
+    pub fn with_skipped_route(mut self, route: impl Into<String>) -> Self {
+        let skipped = self.config.skipped.get_or_insert_default();
+        Arc::make_mut(skipped).insert(route.into().into_boxed_str());
+        self
+    }
+
+    /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
+    #[must_use]
+    pub fn with_route_limit(mut self, routes: usize) -> Self {
+        self.config.route_limit = routes;
+        self
+    }
+
+    /// Sets how many gRPC methods become label values of their own; those that come later are `other`. Default 500.
+    #[must_use]
+    pub fn with_rpc_limit(mut self, methods: usize) -> Self {
+        self.config.rpc_limit = methods;
+        self
+    }
+
+    /// Puts an [`UpgradeGuard`](crate::UpgradeGuard) also into HTTP/1 requests that ask for an upgrade.
+    ///
+    /// For servers whose connections nobody counts; where the connection wrapper of `campanile-listen` is in use it
+    /// counts those already.
+    #[must_use]
+    pub fn with_h1_upgrade_guard(mut self) -> Self {
+        self.config.families.h1_upgrade_guard = true;
+        self
+    }
+}
+
+impl Default for MetricsLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for MetricsLayer {
+    type Service = Metrics<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        clock::warm_up();
+        Metrics {
+            inner,
+            config: self.config.clone(),
+        }
+    }
+}
+
+impl Config {
+    /// Identifies all layers that record to one recorder, since they would count one exchange twice.
+    #[inline]
+    pub(super) fn identity(&self) -> Identity {
+        Identity::of(self.table)
+    }
+
+    #[inline]
+    fn skips<B>(&self, request: &Request<B>) -> bool {
+        let Some(skipped) = &self.skipped else {
+            return false;
+        };
+        let route = route::of(request.extensions()).unwrap_or_else(|| request.uri().path());
+        skipped.contains(route)
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Metrics<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ReqB: Body,
+    ResB: Body,
+{
+    type Response = Response<super::ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let identity = self.config.identity();
+        if identity.is_around() {
+            Exchange::tell_outer(&self.config, &request);
+            return ResponseFuture::passing(self.inner.call(request));
+        }
+        if self.config.skips(&request) {
+            return ResponseFuture::passing(self.inner.call(request));
+        }
+        let exchange = Exchange::begin(&self.config, &mut request);
+        ResponseFuture::counting(exchange, identity, || self.inner.call(request))
+    }
+}
+
+impl fmt::Debug for MetricsLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsLayer")
+            .field("families", &self.config.families)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Metrics<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

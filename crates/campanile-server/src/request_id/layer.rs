@@ -1,0 +1,174 @@
+//! The layer and its service.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use campanile_http::{
+    RequestContext, RequestId,
+    clock::{self, Mark},
+    headers, in_flight, method,
+};
+use http::{HeaderName, Request, Response};
+use http_body::Body;
+use metrics::Recorder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::future::{Admitted, ResponseFuture};
+use crate::series::{self, ServerSeries};
+
+/// Gives each request its id. See the [module docs](crate::request_id).
+#[derive(Clone)]
+pub struct RequestIdLayer {
+    config: Config,
+}
+
+/// Gives each request its id. See the [module docs](crate::request_id).
+#[derive(Clone)]
+pub struct RequestIds<S> {
+    inner: S,
+    config: Config,
+}
+
+#[derive(Clone)]
+struct Config {
+    table: &'static ServerSeries,
+    trusted: bool,
+    /// Nothing for the usual one, so that cloning touches no reference count.
+    header: Option<Arc<HeaderName>>,
+}
+
+impl RequestIdLayer {
+    /// Makes a layer that takes ids from `X-Request-Id`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            config: Config {
+                table: series::global(),
+                trusted: true,
+                header: None,
+            },
+        }
+    }
+
+    /// Reads and answers another header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName) -> Self {
+        self.config.header = Some(Arc::new(name));
+        self
+    }
+
+    /// Ignores ids that come in, as a service at the edge does: every request gets a new one.
+    #[must_use]
+    pub fn without_incoming_ids(mut self) -> Self {
+        self.config.trusted = false;
+        self
+    }
+
+    /// Counts rejected ids with this recorder in place of the installed one.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+        self.config.table = series::of_recorder(recorder);
+        self
+    }
+}
+
+impl Default for RequestIdLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for RequestIdLayer {
+    type Service = RequestIds<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        clock::warm_up();
+        RequestIds {
+            inner,
+            config: self.config.clone(),
+        }
+    }
+}
+
+impl Config {
+    #[inline]
+    fn header(&self) -> HeaderName {
+        self.header.as_deref().cloned().unwrap_or(headers::X_REQUEST_ID)
+    }
+
+    /// Takes the id that came, or makes one.
+    #[inline]
+    fn id<B>(&self, header: &HeaderName, request: &Request<B>) -> RequestId {
+        if !self.trusted {
+            return RequestId::generate();
+        }
+        let Some(value) = request.headers().get(header) else {
+            return RequestId::generate();
+        };
+        RequestId::from_header(value).unwrap_or_else(|_| {
+            self.table.count_rejected_id();
+            RequestId::generate()
+        })
+    }
+
+    #[inline]
+    fn admit<B>(&self, request: &mut Request<B>) -> (RequestContext, Admitted) {
+        let header = self.header();
+        let id = self.id(&header, request);
+        let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
+        let seat = in_flight::Seat::take(&id, method::number(request.method()), Mark::now());
+        let mut context = RequestContext::new(id);
+        if let Some(seat) = &seat {
+            context = context.with_seat(seat.reference());
+        }
+        if let Some(traceparent) = request.headers().get(headers::TRACEPARENT) {
+            context = context.with_traceparent(traceparent.clone());
+        }
+        request.extensions_mut().insert(context.clone());
+        (context, Admitted { header, span, seat })
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for RequestIds<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: Body,
+{
+    type Response = Response<super::ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        if request.extensions().get::<RequestContext>().is_some() {
+            return ResponseFuture::passing(self.inner.call(request));
+        }
+        let (context, admitted) = self.config.admit(&mut request);
+        ResponseFuture::admitted(context, admitted, || self.inner.call(request))
+    }
+}
+
+impl fmt::Debug for RequestIdLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestIdLayer")
+            .field("header", &self.config.header())
+            .field("trusted", &self.config.trusted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for RequestIds<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestIds")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
