@@ -15,9 +15,10 @@ use crate::{CountedIncoming, CountedIo, ListenerLabel};
 
 /// Counts the connections of one listener and holds its limit.
 ///
-/// Make one per listener and let it wrap what accepts: [`count_incoming`](Self::count_incoming) a stream for tonic,
-/// `count_listener` (feature `axum`) for axum, or [`ready`](Self::ready) and [`Slot::wrap`] in an accept loop of your
-/// own. Cloning copies a pointer; clones share count and limit. See the [crate docs](crate) for what is measured.
+/// Make one per listener and let it wrap what accepts: [`count_incoming`](Self::count_incoming) a stream for
+/// tonic, `count_listener` (feature `axum`) for axum, or [`ready`](Self::ready) and [`Slot::wrap`] in an
+/// accept loop of your own. Cloning copies a pointer; clones share count and limit. See the [crate
+/// docs](crate) for what is measured.
 #[derive(Clone, Debug)]
 pub struct Connections {
     shared: Arc<Shared>,
@@ -41,22 +42,22 @@ struct Shared {
     open: AtomicUsize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Limit {
     connections: usize,
     permits: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// Creates the handle of the listener with this label. It registers nothing yet: metrics appear with the first
-    /// accept.
+    /// Creates the handle of the listener with this label. It registers nothing yet: metrics appear with the
+    /// first accept.
     #[must_use]
     pub fn new(label: impl Into<ListenerLabel>) -> Self {
         Self::build(label.into(), None, None)
     }
 
-    /// Limits the connections that are open at once. At the limit accepting pauses, and clients wait in the kernel's
-    /// queue of the listener. Set it before cloning: the result counts for itself.
+    /// Limits the connections that are open at once. At the limit accepting pauses, and clients wait in the
+    /// kernel's queue of the listener. Set it before cloning: the result counts for itself.
     ///
     /// # Panics
     ///
@@ -64,22 +65,13 @@ impl Connections {
     #[must_use]
     pub fn with_limit(self, limit: usize) -> Self {
         assert!(limit > 0, "the limit of open connections must be above 0");
-        let permits = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        let limit = Limit {
-            connections: limit,
-            permits,
-        };
         Self::build(self.shared.label.clone(), Some(limit), self.shared.metrics.own())
     }
 
     /// Records to `recorder` instead of the global one. Set it before cloning: the result counts for itself.
     #[must_use]
     pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        Self::build(
-            self.shared.label.clone(),
-            self.shared.limit.clone(),
-            Some(recorder),
-        )
+        Self::build(self.shared.label.clone(), self.limit(), Some(recorder))
     }
 
     /// Returns the label of the listener.
@@ -100,7 +92,8 @@ impl Connections {
         self.shared.open.load(Ordering::Acquire)
     }
 
-    /// Waits until one more connection may be open. Accept only then, and wrap what was accepted by [`Slot::wrap`].
+    /// Waits until one more connection may be open. Accept only then, and wrap what was accepted by
+    /// [`Slot::wrap`].
     ///
     /// Cancel safe: a dropped wait takes no place, and waits are served in their order.
     pub async fn ready(&self) -> Slot {
@@ -116,7 +109,8 @@ impl Connections {
         }
     }
 
-    /// Counts `io` as an open connection without asking the limit, for connections that were accepted already.
+    /// Counts `io` as an open connection without asking the limit, for connections that were accepted
+    /// already.
     pub fn wrap<S>(&self, io: S) -> CountedIo<S> {
         CountedIo::new(io, Guard::new(self.clone(), None))
     }
@@ -135,8 +129,8 @@ impl Connections {
             .accept_failed(&self.shared.label, errno_name(error));
     }
 
-    /// Lifts the limit for good, as the last sweep of a stop needs it: whoever waits goes on at once. The gauge of the
-    /// limit keeps its value.
+    /// Lifts the limit for good, as the last sweep of a stop needs it: whoever waits goes on at once. The
+    /// gauge of the limit keeps its value.
     pub fn lift_limit(&self) {
         if let Some(limit) = &self.shared.limit {
             limit.permits.close();
@@ -175,9 +169,13 @@ impl Connections {
 
     fn build(
         label: ListenerLabel,
-        limit: Option<Limit>,
+        limit: Option<usize>,
         recorder: Option<&'static (dyn Recorder + Sync)>,
     ) -> Self {
+        let limit = limit.map(|connections| {
+            let permits = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+            Limit { connections, permits }
+        });
         let shared = Shared {
             label,
             limit,

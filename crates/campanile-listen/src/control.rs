@@ -14,8 +14,8 @@ const ENDED: u8 = 2;
 
 /// How a connection ended: the label `close` of `http_server_connections_total`.
 ///
-/// The reasons are ordered, and the gravest that was seen or set stands: a connection that was told to drain and then
-/// was reset by its client ended by [`Error`](Self::Error).
+/// The reasons are ordered, and the gravest that was seen or set stands: a connection that was told to drain
+/// and then was reset by its client ended by [`Error`](Self::Error).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -32,7 +32,8 @@ pub enum CloseReason {
 
 /// A handle to one open connection, for code that knows more of it than its bytes tell.
 ///
-/// Cloning copies a pointer. The handle does not keep the connection open: after the IO was dropped it does nothing.
+/// Cloning copies a pointer. The handle does not keep the connection open: after the IO was dropped it does
+/// nothing.
 #[derive(Clone)]
 pub struct ConnectionControl {
     state: Arc<State>,
@@ -40,7 +41,8 @@ pub struct ConnectionControl {
 
 struct State {
     connections: Connections,
-    /// What counted this connection in, and so must count it out: handles of the no-op recorder, if none was installed.
+    /// What counted this connection in, and so must count it out: handles of the no-op recorder, if none was
+    /// installed.
     handles: Arc<Handles>,
     close: AtomicU8,
     marks: AtomicU8,
@@ -69,13 +71,14 @@ impl CloseReason {
 }
 
 impl ConnectionControl {
-    /// Says why the connection is going to end. The gravest reason stands, so that a later `Done` takes nothing back.
+    /// Says why the connection is going to end. The gravest reason stands, so that a later `Done` takes
+    /// nothing back.
     pub fn close_reason(&self, reason: CloseReason) {
         self.state.close.fetch_max(reason as u8, Ordering::Relaxed);
     }
 
-    /// Says that the connection left HTTP/1 by an upgrade. It is counted as upgraded until its IO is dropped; saying it
-    /// again changes nothing.
+    /// Says that the connection left HTTP/1 by an upgrade. It is counted as upgraded until its IO is dropped;
+    /// saying it again changes nothing.
     pub fn upgraded(&self) {
         // Against the end of the connection on another thread: whichever comes first, +1 and -1 come in pairs.
         if self.state.marks.fetch_or(UPGRADED, Ordering::AcqRel) == 0 {

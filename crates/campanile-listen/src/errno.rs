@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Returns the name of an accept error's number, as in `EMFILE`; `other` for one that accepting should not meet and for
-/// errors without a number, so that the label has a bounded set of values.
+/// Returns the name of an accept error's number, as in `EMFILE`; `other` for one that accepting should not
+/// meet and for errors without a number, so that the label has a bounded set of values.
 pub(crate) fn errno_name(error: &io::Error) -> &'static str {
     error.raw_os_error().and_then(name).unwrap_or("other")
 }

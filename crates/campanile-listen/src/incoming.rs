@@ -11,10 +11,11 @@ use pin_project_lite::pin_project;
 use crate::{Connections, CountedIo, Slot};
 
 pin_project! {
-    /// Yields the connections of the wrapped stream as [`CountedIo`], and asks it for one only when one more may be open.
+    /// Yields the connections of the wrapped stream as [`CountedIo`], and asks it for one only when one more
+    /// may be open.
     ///
-    /// Made by [`Connections::count_incoming`], for tonic's `serve_with_incoming`. Errors of the wrapped stream are
-    /// counted by the name of their number and passed on; its end is passed on.
+    /// Made by [`Connections::count_incoming`], for tonic's `serve_with_incoming`. Errors of the wrapped
+    /// stream are counted by the name of their number and passed on; its end is passed on.
     pub struct CountedIncoming<I> {
         connections: Connections,
         turn: Turn,

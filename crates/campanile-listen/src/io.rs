@@ -13,8 +13,8 @@ use crate::upgrade::UpgradeWatch;
 pin_project! {
     /// An IO that counts as an open connection until it is dropped.
     ///
-    /// Forwards everything, vectored writes included, and neither allocates nor locks. It speaks tokio's traits; for
-    /// hyper wrap it in hyper-util's `TokioIo`.
+    /// Forwards everything, vectored writes included, and neither allocates nor locks. It speaks tokio's
+    /// traits; for hyper wrap it in hyper-util's `TokioIo`.
     #[derive(Debug)]
     pub struct CountedIo<S> {
         // Dropped before the guard: the descriptor is closed before the place under the limit is free.

@@ -8,8 +8,8 @@ use metrics::SharedString;
 
 /// The value of the label `listener`: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
 ///
-/// Made from an address or, for a spelling of your own (`…#2` for the second socket of a `SO_REUSEPORT` group), from
-/// a string. Cloning copies a pointer.
+/// Made from an address or, for a spelling of your own (`…#2` for the second socket of a `SO_REUSEPORT`
+/// group), from a string. Cloning copies a pointer.
 ///
 /// ```
 /// use campanile_listen::ListenerLabel;

@@ -11,8 +11,9 @@ pub type TappedListener<L> = TapIo<CountedListener<L>, fn(&mut CountedIo<<L as L
 
 /// A listener that counts its connections and accepts only when one more may be open.
 ///
-/// On its own it serves `axum::serve` just as well, but axum knows `ConnectInfo<SocketAddr>` of foreign listeners only
-/// when they stand in a [`TapIo`]: take [`Connections::count_listener`], or end your own chain in `.tap_io(..)`.
+/// On its own it serves `axum::serve` just as well, but axum knows `ConnectInfo<SocketAddr>` of foreign
+/// listeners only when they stand in a [`TapIo`]: take [`Connections::count_listener`], or end your own chain
+/// in `.tap_io(..)`.
 #[derive(Debug)]
 pub struct CountedListener<L> {
     connections: Connections,
@@ -20,7 +21,8 @@ pub struct CountedListener<L> {
 }
 
 impl Connections {
-    /// Wraps a listener for `axum::serve`, so that `ConnectInfo` of the listener's address type keeps working.
+    /// Wraps a listener for `axum::serve`, so that `ConnectInfo` of the listener's address type keeps
+    /// working.
     #[must_use]
     pub fn count_listener<L: Listener>(&self, listener: L) -> TappedListener<L> {
         CountedListener::new(self.clone(), listener).tap_io(|_io| {})

@@ -43,20 +43,13 @@ impl Source {
             return Arc::clone(handles);
         }
         self.with_recorder(|recorder| {
-            // The facade's no-op recorder is private to it, but it has no size. A real recorder without size is resolved
-            // anew per connection, which is slow and right.
+            let resolve = || Arc::new(Handles::resolve(recorder, label, limit));
+            // The facade's no-op recorder cannot be asked for, but it has no size. A real recorder without
+            // size is resolved anew each time, which is slow and right.
             if size_of_val(recorder) == 0 {
-                return Arc::new(Handles::resolve(recorder, label));
+                return resolve();
             }
-            let handles = self.resolved.get_or_init(|| {
-                describe(recorder);
-                if let Some(limit) = limit {
-                    let key = key(&names::CONNECTION_LIMIT, label, None);
-                    recorder.register_gauge(&key, &METADATA).set(limit as f64);
-                }
-                Arc::new(Handles::resolve(recorder, label))
-            });
-            Arc::clone(handles)
+            Arc::clone(self.resolved.get_or_init(resolve))
         })
     }
 
@@ -88,8 +81,12 @@ impl fmt::Debug for Source {
 }
 
 impl Handles {
-    fn resolve(recorder: &dyn Recorder, label: &ListenerLabel) -> Self {
-        let gauge = |key| recorder.register_gauge(&key, &METADATA);
+    fn resolve(recorder: &dyn Recorder, label: &ListenerLabel, limit: Option<usize>) -> Self {
+        describe(recorder);
+        let gauge = |key: Key| recorder.register_gauge(&key, &METADATA);
+        if let Some(limit) = limit {
+            gauge(key(&names::CONNECTION_LIMIT, label, None)).set(limit as f64);
+        }
         Self {
             open: gauge(key(&names::OPEN_CONNECTIONS, label, None)),
             upgraded: gauge(Key::from_static_name(names::UPGRADED_CONNECTIONS.name)),

@@ -1,14 +1,14 @@
 //! Recognises that a connection left HTTP/1 by an upgrade, from what its IO can see.
 //!
-//! Two facts must meet. First, a write that begins with the status line of a switch: `HTTP/1.1 101`, or `HTTP/1.1 2xx`
-//! after a read that began with `CONNECT`; hyper flushes every head before it reads on, so a head begins its write.
-//! Then, a read or a write by another task than the one that wrote the head: after the switch hyper hands the IO to
-//! whoever asked for it, and that is a task of its own. The status line alone would be fooled by a streamed body whose
-//! next piece happens to begin with those bytes, which a client of an echo can bring about at will; a connection that
-//! goes on speaking HTTP never changes its task.
+//! Two facts must meet. First, a write that begins with the status line of a switch: `HTTP/1.1 101`, or
+//! `HTTP/1.1 2xx` after a read that began with `CONNECT`; hyper flushes every head before it reads on, so a
+//! head begins its write. Then, a read or a write by another task than the one that wrote the head: after the
+//! switch hyper hands the IO to whoever asked for it, and that is a task of its own. The status line alone
+//! would be fooled by a streamed body whose next piece happens to begin with those bytes, which a client of
+//! an echo can bring about at will; a connection that goes on speaking HTTP never changes its task.
 //!
-//! It costs a comparison of a few bytes per write until the first write shows that this is not HTTP/1 in the clear (HTTP/2,
-//! or TLS below), or until the upgrade; then nothing.
+//! It costs a comparison of a few bytes per write until the first write shows that this is not HTTP/1 in the
+//! clear (HTTP/2, or TLS below), or until the upgrade; then nothing.
 
 use std::io::IoSlice;
 
@@ -57,8 +57,8 @@ impl UpgradeWatch {
         }
     }
 
-    /// Takes in the bytes that a write offers. Returns true if they show the upgrade by themselves, since no task runs by
-    /// which a change could be seen.
+    /// Takes in the bytes that a write offers. Returns true if they show the upgrade by themselves, since no
+    /// task runs by which a change could be seen.
     #[inline]
     pub(crate) fn write(&mut self, offered: &[u8]) -> bool {
         let (first, connect) = match self.0 {
