@@ -73,7 +73,7 @@ impl CloseReason {
 impl ConnectionControl {
     /// Says why the connection is going to end. The gravest reason stands, so that a later `Done` takes
     /// nothing back.
-    pub fn close_reason(&self, reason: CloseReason) {
+    pub fn set_close_reason(&self, reason: CloseReason) {
         self.state.close.fetch_max(reason as u8, Ordering::Relaxed);
     }
 

@@ -133,6 +133,6 @@ fn failed(guard: &Guard, error: &io::Error) {
     match error.kind() {
         // TLS says so when the peer closed without its farewell, as many do: an end all the same.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => {}
-        _ => guard.control().close_reason(CloseReason::Error),
+        _ => guard.control().set_close_reason(CloseReason::Error),
     }
 }

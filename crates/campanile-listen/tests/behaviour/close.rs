@@ -52,19 +52,19 @@ fn gravest_reason_stands() {
     };
 
     let io = connections.wrap(());
-    io.control().close_reason(CloseReason::Drained);
-    io.control().close_reason(CloseReason::Done);
+    io.control().set_close_reason(CloseReason::Drained);
+    io.control().set_close_reason(CloseReason::Done);
     drop(io);
     assert_eq!(count("drained"), Some(1.0));
 
     let io = connections.wrap(());
     let control = io.control();
-    control.close_reason(CloseReason::Cut);
-    control.close_reason(CloseReason::Drained);
+    control.set_close_reason(CloseReason::Cut);
+    control.set_close_reason(CloseReason::Drained);
     assert!(control.is_open());
     drop(io);
     assert!(!control.is_open());
-    control.close_reason(CloseReason::Error);
+    control.set_close_reason(CloseReason::Error);
     assert_eq!(
         [count("cut"), count("error"), count("done")],
         [Some(1.0), Some(0.0), Some(0.0)]

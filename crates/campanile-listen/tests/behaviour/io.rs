@@ -1,6 +1,7 @@
 //! The IO forwards everything.
 
 use std::io::{self, IoSlice};
+#[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +9,9 @@ use std::task::{Context, Poll};
 use campanile_listen::Connections;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::support::{connect, recorder};
+#[cfg(unix)]
+use crate::support::connect;
+use crate::support::recorder;
 
 /// Notes which method was called with how many buffers.
 #[derive(Default)]
@@ -84,6 +87,7 @@ async fn bytes_pass_unchanged_in_both_directions() {
     assert_eq!(&buf, b"to the server");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn descriptor_stays_in_reach() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -51,6 +51,21 @@ async fn silent_client_is_counted_too() {
 }
 
 #[tokio::test]
+async fn upgrade_pipelined_behind_another_request_is_counted() {
+    let server = Server::start(None).await;
+    let mut client = connect(server.address).await;
+    let first = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+    send(
+        &mut client,
+        &format!("{first}GET /ws HTTP/1.1\r\nconnection: upgrade\r\nupgrade: echo"),
+    )
+    .await;
+    server.seen.until(UPGRADED, 1.0).await;
+    drop(client);
+    server.seen.until(UPGRADED, 0.0).await;
+}
+
+#[tokio::test]
 async fn tunnel_by_connect_is_counted() {
     let server = Server::start(None).await;
     let mut client = connect(server.address).await;
