@@ -200,4 +200,12 @@ mod tests {
         let args = words("-- --short -- x");
         assert_eq!(find("torture", &args).unwrap().args, words("--short -- x"));
     }
+    #[test]
+    fn the_guide_for_contributors_lists_every_command() {
+        let guide = include_str!("../../CONTRIBUTING.md");
+        for Command { name, args, .. } in COMMANDS {
+            let row = format!("| `{}` |", format!("{name} {args}").trim_end());
+            assert!(guide.contains(&row), "no row {row}");
+        }
+    }
 }
