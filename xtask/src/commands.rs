@@ -150,7 +150,7 @@ pub(crate) fn loom() -> Result<Outcome, Error> {
     // those of the ordinary build, and each would be built again at every change of mind.
     let target = metadata::read()?.target_directory.join("loom");
     Cargo::new("test -p campanile-http --release --lib loom")
-        .with_env("RUSTFLAGS", "--cfg loom")
+        .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
         .run()
 }

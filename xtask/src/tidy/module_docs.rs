@@ -6,7 +6,7 @@ use crate::tidy::repository::Repository;
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let silent = repository.rust_files().filter(|(_, text)| !begins_with_doc(text));
     silent
-        .map(|(path, _)| Finding::error(path, "does not begin with `//!`").at_line(1))
+        .map(|(path, _)| Finding::error(path, "does not begin with `//!` or its README").at_line(1))
         .collect()
 }
 
@@ -19,7 +19,8 @@ fn begins_with_doc(text: &str) -> bool {
     } else {
         first
     };
-    first.starts_with("//!")
+    // The root of a library may have its README as doc.
+    first.starts_with("//!") || first.starts_with("#![doc = include_str!(")
 }
 
 #[cfg(test)]
@@ -39,7 +40,11 @@ mod tests {
     #[test]
     fn doc_first_is_green() {
         let repository = Repository::sample(&[
-            ("crates/a/src/lib.rs", "//! Doc.\n"),
+            (
+                "crates/a/src/lib.rs",
+                "#![doc = include_str!(\"../README.md\")]\n",
+            ),
+            ("crates/a/src/body.rs", "//! Doc.\n"),
             ("xtask/b.rs", "#!/usr/bin/env cargo\n//! Doc.\n"),
         ]);
         assert!(check(&repository).is_empty());
