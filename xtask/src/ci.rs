@@ -1,0 +1,42 @@
+//! What CI runs besides the tests, which it runs by the README's own command.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::step::Outcome;
+use crate::summary::Summary;
+use crate::{commands, deny, features, tidy};
+
+type Step = (&'static str, fn() -> Result<Outcome, Error>);
+
+const STEPS: &[Step] = &[
+    ("fmt", commands::fmt_check),
+    ("tidy", tidy::run),
+    ("lint", commands::lint),
+    ("doc", commands::doc),
+    ("features", features::run),
+    ("deny", deny::run),
+    ("loom", commands::loom),
+    ("demo", commands::demo),
+];
+
+/// Runs every step, also after one failed: a red run should tell everything it knows.
+pub(crate) fn run() -> Result<Outcome, Error> {
+    let mut summary = Summary::default();
+    for (name, step) in STEPS {
+        println!("== {name}");
+        let start = Instant::now();
+        let result = step();
+        if let Err(error) = &result {
+            eprintln!("xtask: {error}");
+        }
+        summary.push(name, result, start.elapsed());
+    }
+    print!("\n{summary}");
+    let failed = summary.failed();
+    if failed.is_empty() {
+        Ok(Outcome::Done)
+    } else {
+        Err(Error::new(format!("failed: {}", failed.join(", "))))
+    }
+}

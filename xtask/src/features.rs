@@ -1,0 +1,66 @@
+//! Every library compiles without features, with each alone, and with all.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::metadata;
+use crate::step::{Cargo, Outcome};
+
+/// Checks each combination of each library, and names all that failed.
+pub(crate) fn run() -> Result<Outcome, Error> {
+    let metadata = metadata::read()?;
+    let mut failed = Vec::new();
+    for package in metadata.libraries().filter(|package| package.has_library()) {
+        for flags in combinations(&package.features) {
+            let check = Cargo::new("check -p")
+                .with_args([&package.name])
+                .with_args(flags.split_whitespace());
+            if check.run().is_err() {
+                failed.push(format!("{} {flags}", package.name));
+            }
+        }
+    }
+    if failed.is_empty() {
+        Ok(Outcome::Done)
+    } else {
+        Err(Error::new(format!("does not compile: {}", failed.join("; "))))
+    }
+}
+
+/// The flags of each `cargo check`. Where there are no features all of them would be the same one.
+fn combinations(features: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let mut flags = vec![String::from("--no-default-features")];
+    flags.extend(
+        features
+            .keys()
+            .map(|feature| format!("--no-default-features --features {feature}")),
+    );
+    if !features.is_empty() {
+        flags.push(String::from("--all-features"));
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_each_and_all() {
+        let features = BTreeMap::from([("tls".to_owned(), vec![]), ("json".to_owned(), vec![])]);
+        assert_eq!(
+            combinations(&features),
+            [
+                "--no-default-features",
+                "--no-default-features --features json",
+                "--no-default-features --features tls",
+                "--all-features",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_crate_without_features_is_checked_once() {
+        assert_eq!(combinations(&BTreeMap::new()), ["--no-default-features"]);
+    }
+}

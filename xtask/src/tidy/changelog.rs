@@ -1,0 +1,121 @@
+//! What a user will see of the next release has a line in the changelog, which names the crate.
+
+use crate::tidy::finding::Finding;
+use crate::tidy::repository::Repository;
+
+const PATH: &str = "CHANGELOG.md";
+const HEADING: &str = "## [Unreleased]";
+
+pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
+    let Some(text) = repository.text(PATH) else {
+        return vec![Finding::error(PATH, "is missing")];
+    };
+    if !text.lines().any(is_heading) {
+        return vec![Finding::error(PATH, format!("has no `{HEADING}` section"))];
+    }
+    let entries: Vec<_> = unreleased(text).collect();
+    if !entries.iter().any(|(_, line)| line.starts_with("- ")) && !is_release(&repository.last_commit) {
+        return vec![Finding::error(PATH, format!("has nothing under `{HEADING}`"))];
+    }
+    let crates: Vec<&str> = repository
+        .metadata
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let wrong = entries
+        .into_iter()
+        .filter(|(_, line)| !is_well_formed(line, &crates));
+    wrong
+        .map(|(line, _)| Finding::error(PATH, "begin with `- <crate>: ` or `- workspace: `").at_line(line))
+        .collect()
+}
+
+fn is_heading(line: &str) -> bool {
+    line.trim_end() == HEADING
+}
+
+/// The lines of the section that are not blank, with their numbers.
+fn unreleased(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let section = text
+        .lines()
+        .zip(1..)
+        .skip_while(|(line, _)| !is_heading(line))
+        .skip(1);
+    let section = section.take_while(|(line, _)| !line.starts_with("## "));
+    section
+        .filter(|(line, _)| !line.trim().is_empty())
+        .map(|(line, number)| (number, line))
+}
+
+/// Besides entries there are the headings of Keep a Changelog, second lines, and the links at the end.
+fn is_well_formed(line: &str, crates: &[&str]) -> bool {
+    if line.starts_with("### ") || line.starts_with("  ") || line.starts_with('[') {
+        return true;
+    }
+    let subject = line
+        .strip_prefix("- ")
+        .and_then(|entry| entry.split_once(": "))
+        .map(|(subject, _)| subject);
+    subject.is_some_and(|subject| subject == "workspace" || crates.contains(&subject))
+}
+
+/// The commit that makes a release empties the section, and touches the changelog but no library.
+fn is_release(changed: &[String]) -> bool {
+    let library = |path: &String| path.starts_with("crates/") && path.contains("/src/");
+    changed.iter().any(|path| path == PATH) && !changed.iter().any(library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::Package;
+
+    fn findings(changelog: &str, changed: &[&str]) -> Vec<String> {
+        let mut repository = Repository::sample(&[(PATH, changelog)]);
+        repository.last_commit = changed.iter().map(|path| (*path).to_owned()).collect();
+        repository
+            .metadata
+            .packages
+            .push(Package::sample("campanile-http"));
+        check(&repository).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn no_section_is_red() {
+        assert_eq!(check(&Repository::sample(&[])).len(), 1);
+        assert_eq!(
+            findings("# Changelog\n\n## [0.1.0]\n- workspace: x\n", &[]).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn an_empty_section_is_red_unless_the_commit_is_the_release() {
+        let text = "## [Unreleased]\n\n## [0.1.0]\n- workspace: x\n";
+        assert_eq!(findings(text, &[]).len(), 1);
+        assert_eq!(
+            findings(text, &[PATH, "crates/campanile-http/src/lib.rs"]).len(),
+            1
+        );
+        assert!(findings(text, &[PATH, "Cargo.toml"]).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_names_no_crate_is_red() {
+        let text = "## [Unreleased]\n\n- campanile-http: x\n- campanile-htpt: y\nprose\n- no crate\n";
+        assert_eq!(
+            findings(text, &[]),
+            [4, 5, 6].map(|line| format!(
+                "error: CHANGELOG.md:{line}: begin with `- <crate>: ` or `- workspace: `"
+            ))
+        );
+    }
+
+    #[test]
+    fn keep_a_changelog_is_green() {
+        let text = "# Changelog\n\nProse.\n\n## [Unreleased]\n\n### Added\n\n- campanile-http: x\n  and y\n\
+                    - workspace: z\n\n## [0.1.0]\n- old prose\n\n[0.1.0]: https://example.org\n";
+        assert!(findings(text, &[]).is_empty());
+    }
+}
