@@ -96,10 +96,7 @@ impl Seat {
     pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
         let place = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()?;
         let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
-        Some(Self(SeatRef {
-            place,
-            generation: generation as u32,
-        }))
+        Some(Self(SeatRef { place, generation }))
     }
 
     /// Returns a name of the seat for others.
@@ -152,7 +149,7 @@ impl SeatRef {
 
     #[inline]
     fn update(self, change: impl Fn(u64) -> u64) {
-        cell(self.place).update(self.generation.into(), change);
+        cell(self.place).update(self.generation, change);
     }
 }
 
