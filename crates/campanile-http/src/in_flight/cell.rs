@@ -72,12 +72,12 @@ impl SeatCell {
     }
 
     /// Empties the seat, which the caller owns.
+    ///
+    /// The state stays: nobody sees it, and [`Self::occupy`] puts its own over whatever a late update makes of it.
     #[inline]
     pub(super) fn vacate(&self) {
         let version = self.begin();
         self.head.store(0, Ordering::Relaxed);
-        // A generation that no reference has, so that a late one finds nothing.
-        self.put_state(tag(version >> 1));
         self.version.store(version + 2, Ordering::Release);
     }
 
