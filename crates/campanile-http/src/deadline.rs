@@ -56,11 +56,13 @@ impl Deadline {
         }
     }
 
-    /// Reads `grpc-timeout` on a gRPC request, else `X-Request-Deadline`: RFC 3339 in UTC, the fraction optional.
+    /// Reads `grpc-timeout` on a gRPC request, else `X-Request-Deadline`: RFC 3339 in UTC, the fraction optional,
+    /// blanks around it no part of it.
     ///
     /// # Errors
     ///
-    /// When the header is there but is not of its form. Then there is no deadline.
+    /// When the header is there but is not of its form, or names a year outside 1970 to 9999. Then there is no
+    /// deadline.
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, UnreadableDeadline> {
         if headers.is_empty() {
             return Ok(None);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use crate::headers;
 
-/// How a gRPC call ended.
+/// How a gRPC call ended. The protocol's list is closed, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(

@@ -91,7 +91,7 @@ pub struct SeatRef {
 }
 
 impl Seat {
-    /// Takes a seat for a request; nothing when all are taken.
+    /// Takes a seat for a request; nothing when all are taken, or kept by other threads for their next requests.
     #[inline]
     pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
         let place = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()?;
@@ -154,6 +154,8 @@ impl SeatRef {
 }
 
 /// Reads the table: the requests in flight now, in no order.
+///
+/// Each row is whole, but they are read one after the other: a request that came or ended meanwhile may be missing.
 #[must_use]
 pub fn snapshot() -> Vec<InFlightRequest> {
     /// A seat that is being written at so many looks in a row is changing hands; its request is not old.
