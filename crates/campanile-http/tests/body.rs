@@ -81,13 +81,16 @@ impl Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 
-/// The ends that were told: how, after how many bytes, with which status in the trailers.
+/// How a body ended, after how many bytes, with which status in the trailers.
+type End = (How, u64, Option<String>);
+
+/// The ends that were told.
 #[derive(Clone, Default)]
-struct Ends(Rc<RefCell<Vec<(How, u64, Option<String>)>>>);
+struct Ends(Rc<RefCell<Vec<End>>>);
 
 impl OnBodyEnd for Ends {
     fn on_body_end(self, end: BodyEnd<'_>) {
@@ -130,7 +133,9 @@ fn with_length(body: Script, length: &'static str) -> (Tracked, Ends) {
     answer(response, &Method::GET)
 }
 
-fn poll<B: Body>(body: &mut Tracked<B>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+fn poll<B: Body>(body: &mut Tracked<B>) -> Polled<B> {
     body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()))
 }
 
