@@ -7,9 +7,9 @@
 //! |---|---|
 //! | answer to `HEAD`, 1xx, 204, 304, 2xx to `CONNECT` | at the head: the server drops the body unpolled |
 //! | `is_end_stream()` from the start | at the head: it may never be polled |
-//! | `is_end_stream()` after a data frame, or the exact size is reached | with that frame: hyper polls no further |
-//! | a `Content-Length` that the body's own size hint does not tell | dropped after that many bytes is complete |
+//! | `is_end_stream()` after a data frame | with that frame: hyper polls no further |
 //! | trailers, or `None` | then |
+//! | as many bytes as the exact size hint tells, or else `Content-Length` | when it is dropped after them, complete; trailers may still follow |
 //! | an error | [`How::Failed`] |
 //! | dropped earlier | [`How::Dropped`], or [`How::Panicked`] if by a panic of the body itself |
 
@@ -34,7 +34,7 @@ pub enum How {
     Failed,
     /// It was dropped before its end.
     Dropped,
-    /// It panicked when polled.
+    /// It panicked when polled. Told when it is dropped.
     Panicked,
 }
 
@@ -52,11 +52,12 @@ pub struct BodyEnd<'a> {
 
 /// Is told when a body ends.
 pub trait OnBodyEnd {
-    /// Called exactly once for each body, also while unwinding: must not panic.
+    /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
+    /// panic.
     fn on_body_end(self, end: BodyEnd<'_>);
 }
 
-/// The methods whose answers end in a way of their own.
+/// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the methods")]
 pub enum Asked {
