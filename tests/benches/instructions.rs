@@ -17,7 +17,10 @@ fn main() {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--case"), Some(name)) => {
             let mut cases = cases::all();
-            let case = cases.iter_mut().find(|case| case.name == name).expect("--list names the cases");
+            let case = cases
+                .iter_mut()
+                .find(|case| case.name == name)
+                .expect("--list names the cases");
             collected(case, 100);
             measured_loop(case);
         }

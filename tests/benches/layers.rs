@@ -16,13 +16,21 @@ const ROUNDS: usize = 101;
 const REQUESTS: u32 = 4_000;
 
 fn main() {
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
     let mut cases = cases::all();
     let names: Vec<_> = cases.iter().map(|case| case.name).collect();
     println!("{:<48} {:>10} {:>10}   [quartiles]", "case", "ns", "over base");
     for place in 0..cases.len() {
-        let base = names.iter().position(|name| *name == cases[place].baseline).expect("each baseline is a case");
-        if filter.as_ref().is_some_and(|filter| !names[place].contains(filter.as_str())) {
+        let base = names
+            .iter()
+            .position(|name| *name == cases[place].baseline)
+            .expect("each baseline is a case");
+        if filter
+            .as_ref()
+            .is_some_and(|filter| !names[place].contains(filter.as_str()))
+        {
             continue;
         }
         let Ok([case, base]) = cases.get_disjoint_mut([place, base]) else {
@@ -45,7 +53,11 @@ fn compare(case: &mut Case, base: &mut Case) {
         over.push(with - (before + after) / 2.0);
     }
     let [low, over, high] = median(over);
-    println!("{:<48} {:>10.1} {over:>10.1}   [{low:.1} .. {high:.1}]", case.name, median(whole)[1]);
+    println!(
+        "{:<48} {:>10.1} {over:>10.1}   [{low:.1} .. {high:.1}]",
+        case.name,
+        median(whole)[1]
+    );
 }
 
 /// Nanoseconds of this thread's processor time per request, over one batch.
@@ -65,5 +77,9 @@ fn thread_time() -> f64 {
 /// The quartiles.
 fn median(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    [values[values.len() / 4], values[values.len() / 2], values[values.len() * 3 / 4]]
+    [
+        values[values.len() / 4],
+        values[values.len() / 2],
+        values[values.len() * 3 / 4],
+    ]
 }

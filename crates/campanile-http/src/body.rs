@@ -101,19 +101,40 @@ pub fn track<B: Body, H: OnBodyEnd>(
     asked: Asked,
     on_end: H,
 ) -> Response<TrackedBody<B, H>> {
+    track_as(response, asked, on_end, |body| body)
+}
+
+/// Does what [`track`] does, and puts the body into a layer's own type without moving the answer once more.
+#[inline]
+pub fn track_as<B: Body, H: OnBodyEnd, W>(
+    response: Response<B>,
+    asked: Asked,
+    on_end: H,
+    wrap: impl FnOnce(TrackedBody<B, H>) -> W,
+) -> Response<W> {
     let (head, inner) = response.into_parts();
-    let mut body = TrackedBody::with(inner, Some(on_end));
-    if asked.ends_at_head(head.status) || body.inner.is_end_stream() {
-        body.on_end.end(How::Complete, 0, None);
-    } else {
-        // Hyper goes by the hint where there is one, else by the header.
-        body.whole = body
-            .inner
-            .size_hint()
-            .exact()
-            .or_else(|| content_length(&head.headers));
+    if asked.ends_at_head(head.status) || inner.is_end_stream() {
+        on_end.on_body_end(BodyEnd {
+            how: How::Complete,
+            bytes: 0,
+            trailers: None,
+        });
+        return Response::from_parts(head, wrap(TrackedBody::untracked(inner)));
     }
-    Response::from_parts(head, body)
+    // Hyper goes by the hint where there is one, else by the header.
+    let whole = inner
+        .size_hint()
+        .exact()
+        .or_else(|| content_length(&head.headers))
+        .unwrap_or(UNKNOWN);
+    let body = TrackedBody {
+        inner,
+        bytes: 0,
+        whole,
+        polling: false,
+        on_end: Some(on_end),
+    };
+    Response::from_parts(head, wrap(body))
 }
 
 impl<B, H: OnBodyEnd> TrackedBody<B, H> {
@@ -131,7 +152,7 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
         Self {
             inner,
             bytes: 0,
-            whole: None,
+            whole: UNKNOWN,
             polling: false,
             on_end,
         }
@@ -143,6 +164,9 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
     }
 }
 
+/// No body is so long.
+const UNKNOWN: u64 = u64::MAX;
+
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -153,7 +177,8 @@ pin_project! {
         #[pin]
         inner: B,
         bytes: u64,
-        whole: Option<u64>,
+        // Bytes after which the server stops, or `UNKNOWN`.
+        whole: u64,
         polling: bool,
         on_end: Option<H>,
     }
@@ -163,7 +188,7 @@ pin_project! {
             let this = this.project();
             let how = if *this.polling {
                 How::Panicked
-            } else if this.whole.is_some_and(|whole| *this.bytes >= whole) {
+            } else if *this.bytes >= *this.whole {
                 How::Complete
             } else {
                 How::Dropped
@@ -187,15 +212,16 @@ impl<H: OnBodyEnd> EndOnce for Option<H> {
     }
 }
 
-impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
-    type Data = B::Data;
-    type Error = B::Error;
-
+impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
+    /// Polls for a frame as [`Body::poll_frame`] does, and shows an error to `on_error` before it ends the body.
+    ///
+    /// For an [`OnBodyEnd`] that has to know which error it was.
     #[inline]
-    fn poll_frame(
+    pub fn poll_frame_with(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        on_error: impl FnOnce(&mut H, &B::Error),
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         *this.polling = true;
         let polled = this.inner.as_mut().poll_frame(cx);
@@ -212,10 +238,28 @@ impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
                     this.on_end.end(How::Complete, *this.bytes, Some(trailers));
                 }
             }
-            Some(Err(_)) => this.on_end.end(How::Failed, *this.bytes, None),
+            Some(Err(error)) => {
+                if let Some(on_end) = this.on_end {
+                    on_error(on_end, error);
+                }
+                this.on_end.end(How::Failed, *this.bytes, None);
+            }
             None => this.on_end.end(How::Complete, *this.bytes, None),
         }
         Poll::Ready(frame)
+    }
+}
+
+impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.poll_frame_with(cx, |_, _| ())
     }
 
     #[inline]

@@ -117,9 +117,7 @@ impl RequestContext {
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
         let looked_at = Entered::new(None);
-        let result = f(looked_at.outer.as_ref());
-        drop(looked_at);
-        result
+        f(looked_at.outer.as_ref())
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
@@ -224,9 +222,11 @@ impl<T> Scoped<T> {
     /// Wraps the work that `make` makes while `context` is current.
     #[inline]
     pub fn begin(context: RequestContext, make: impl FnOnce() -> T) -> Self {
-        let entered = context.enter();
+        let mut context = Some(context);
+        let lent = Lent::new(&mut context);
         let inner = make();
-        Self::new(entered.leave(), inner)
+        drop(lent);
+        Self::new(context, inner)
     }
 
     /// Takes the context out, for what comes after the work; from then on the work stays as it is.

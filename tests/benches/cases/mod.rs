@@ -19,7 +19,8 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
 use tower::{Layer, Service};
 
@@ -86,7 +87,9 @@ impl<B> Service<Request<B>> for Trivial {
 
 fn answer() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(b"hello world")));
-    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("text/plain"));
     response
 }
 
@@ -162,18 +165,31 @@ where
     S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone,
 {
     let mut service = service.clone();
-    let Ok(response) = finish(service.call(request)) else { unreachable!("nothing here fails") };
+    let Ok(response) = finish(service.call(request)) else {
+        unreachable!("nothing here fails")
+    };
     let mut body = std::pin::pin!(response.into_response().into_body());
     while !body.is_end_stream() {
-        let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) else { break };
+        let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) else {
+            break;
+        };
     }
 }
 
-fn case<S>(name: &'static str, baseline: &'static str, service: S, request: fn() -> Request<Empty<Bytes>>) -> Case
+fn case<S>(
+    name: &'static str,
+    baseline: &'static str,
+    service: S,
+    request: fn() -> Request<Empty<Bytes>>,
+) -> Case
 where
     S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone + 'static,
 {
-    Case { name, baseline, run: Box::new(move || serve(&service, request())) }
+    Case {
+        name,
+        baseline,
+        run: Box::new(move || serve(&service, request())),
+    }
 }
 
 fn plain() -> Request<Empty<Bytes>> {
@@ -185,7 +201,10 @@ fn identified() -> Request<Empty<Bytes>> {
 }
 
 fn count_duration_active() -> MetricsLayer {
-    MetricsLayer::new().with_recorder(&IDLE).with_response_duration(false).with_body_sizes(false)
+    MetricsLayer::new()
+        .with_recorder(&IDLE)
+        .with_response_duration(false)
+        .with_body_sizes(false)
 }
 
 fn all_families() -> MetricsLayer {
@@ -208,11 +227,36 @@ pub(crate) fn all() -> Vec<Case> {
     let axum = "axum: layer that does nothing";
     vec![
         case(tower, tower, Trivial, plain),
-        case("tower: layer that does nothing", tower, NoOpLayer.layer(Trivial), plain),
-        case("tower: metrics: count, duration, active", tower, count_duration_active().layer(Trivial), plain),
-        case("tower: metrics: every family", tower, all_families().layer(Trivial), plain),
-        case("tower: concurrency limit", tower, ConcurrencyLimitLayer::new(512).layer(Trivial), plain),
-        case("tower: deadline layer, no deadline", tower, DeadlineLayer::new().layer(Trivial), plain),
+        case(
+            "tower: layer that does nothing",
+            tower,
+            NoOpLayer.layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: metrics: count, duration, active",
+            tower,
+            count_duration_active().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: metrics: every family",
+            tower,
+            all_families().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: concurrency limit",
+            tower,
+            ConcurrencyLimitLayer::new(512).layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: deadline layer, no deadline",
+            tower,
+            DeadlineLayer::new().layer(Trivial),
+            plain,
+        ),
         case(identified_tower, identified_tower, Trivial, identified),
         case(
             "tower: id taken, scoped, echoed",
@@ -220,7 +264,12 @@ pub(crate) fn all() -> Vec<Case> {
             RequestIdLayer::new().layer(Trivial),
             identified,
         ),
-        case("tower: id generated, scoped, echoed", tower, RequestIdLayer::new().layer(Trivial), plain),
+        case(
+            "tower: id generated, scoped, echoed",
+            tower,
+            RequestIdLayer::new().layer(Trivial),
+            plain,
+        ),
         case(
             "tower: stack(), every family",
             identified_tower,
@@ -228,7 +277,12 @@ pub(crate) fn all() -> Vec<Case> {
             identified,
         ),
         case("axum: bare", "axum: bare", router(|router| router), plain),
-        case(axum, "axum: bare", router(|router| router.layer(NoOpLayer)), plain),
+        case(
+            axum,
+            "axum: bare",
+            router(|router| router.layer(NoOpLayer)),
+            plain,
+        ),
         case(
             "axum: metrics: count, duration, active",
             "axum: bare",
