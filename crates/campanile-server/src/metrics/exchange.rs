@@ -115,9 +115,11 @@ impl Exchange {
     /// Tells the layer around this one the route that it could not see.
     pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
         if let Some(route) = route::of(request.extensions()) {
-            let series = config
-                .table
-                .route(method::number(request.method()), route, config.route_limit);
+            let series = config.table.route(
+                method::number(request.method()),
+                route,
+                config.limits.routes as usize,
+            );
             INNER_ROUTE.set(Some(series));
         }
     }
@@ -310,7 +312,7 @@ impl Rpc {
                 .uri()
                 .path_and_query()
                 .cloned()
-                .map_or(Self::No, Self::Unproven),
+                .map_or(Self::No, |path| Self::Unproven(Box::new(path))),
         }
     }
 }
