@@ -14,8 +14,12 @@ use std::{
 
 use axum::{Router, extract::Path, routing::get};
 use bytes::Bytes;
+use campanile_http::headers::X_REQUEST_ID;
 use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
-use http::{HeaderValue, Request, Response};
+use http::{
+    HeaderValue, Request, Response,
+    header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
+};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 use metrics::{
@@ -89,7 +93,7 @@ fn answer() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(b"hello world")));
     response
         .headers_mut()
-        .insert("content-type", HeaderValue::from_static("text/plain"));
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
@@ -126,15 +130,15 @@ fn request(path: &'static str) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = http::Uri::from_static(path);
     let headers = request.headers_mut();
-    headers.insert("host", HeaderValue::from_static("example.test"));
-    headers.insert("user-agent", HeaderValue::from_static("bench"));
-    headers.insert("accept", HeaderValue::from_static("*/*"));
+    headers.insert(HOST, HeaderValue::from_static("example.test"));
+    headers.insert(USER_AGENT, HeaderValue::from_static("bench"));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     request
 }
 
 fn with_id(mut request: Request<Empty<Bytes>>) -> Request<Empty<Bytes>> {
     let id = HeaderValue::from_static("0b6b9e2c-6d5e-4b13-9a44-6a0c53b4bd40");
-    request.headers_mut().insert("x-request-id", id);
+    request.headers_mut().insert(X_REQUEST_ID, id);
     request
 }
 
