@@ -217,6 +217,7 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
     ///
     /// For an [`OnBodyEnd`] that has to know which error it was.
     #[inline]
+    #[allow(clippy::type_complexity, reason = "the type is `Body::poll_frame`'s")]
     pub fn poll_frame_with(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
