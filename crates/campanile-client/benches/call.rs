@@ -10,7 +10,7 @@ use std::{
 };
 
 use campanile_client::{MetricsLayer, PropagateLayer};
-use campanile_http::{RequestContext, RequestId};
+use campanile_http::{RequestContext, RequestId, clock::Mark};
 use divan::{Bencher, counter::ItemsCount};
 use http::{Request, Response};
 use http_body_util::Empty;
@@ -58,12 +58,18 @@ where
         });
 }
 
-#[divan::bench]
+/// What of the rest is the clock.
+#[divan::bench(sample_count = 1000, sample_size = 64)]
+fn two_clock_reads(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(|| Mark::now().seconds_until(Mark::now()));
+}
+
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn bare(bencher: Bencher<'_, '_>) {
     calls(bencher, AtOnce);
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn metrics(bencher: Bencher<'_, '_>) {
     calls(
         bencher,
@@ -71,12 +77,12 @@ fn metrics(bencher: Bencher<'_, '_>) {
     );
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn propagate(bencher: Bencher<'_, '_>) {
     calls(bencher, PropagateLayer::new().layer(AtOnce));
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 1000, sample_size = 64)]
 fn stack_in_a_request(bencher: Bencher<'_, '_>) {
     let context = RequestContext::new(RequestId::generate());
     let _entered = context.enter();
