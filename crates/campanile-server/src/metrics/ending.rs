@@ -35,7 +35,7 @@ pub(super) struct Ending {
 
 impl Ending {
     /// Begins an exchange: raises the gauge and reads the clock.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(config: &Config, series: &'static RouteSeries) -> Self {
         let mut exchange = Self {
             table: config.table,

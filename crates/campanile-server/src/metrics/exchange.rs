@@ -39,7 +39,8 @@ pub(super) struct Head {
 }
 
 /// Begins an exchange.
-#[inline]
+// Always: else both halves are copied once more into the future.
+#[inline(always)]
 pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> (Ending, Head) {
     let (table, limits) = (config.table, config.limits);
     let method = method::number(request.method());
