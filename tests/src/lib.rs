@@ -8,4 +8,5 @@ pub mod client;
 pub mod exchange;
 pub mod server;
 pub mod tally;
+pub mod torture;
 pub mod wait;

@@ -30,6 +30,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     visits: Mutex<HashMap<String, Expected>>,
     next: AtomicU64,
+    id: String,
 }
 
 struct Expected {
@@ -38,20 +39,36 @@ struct Expected {
 }
 
 /// A request that the client will send, seen from outside.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Visit {
-    /// The value of [`TOKEN`].
-    pub token: String,
-    /// Resolves when the handler runs.
-    pub arrived: oneshot::Receiver<()>,
-    /// Lets `/wait` answer.
-    pub go_on: oneshot::Sender<()>,
+    token: String,
+    arrived: Option<oneshot::Receiver<()>>,
+    go_on: Option<oneshot::Sender<()>>,
 }
 
 impl App {
-    /// Announces a request, so that its arrival can be awaited.
+    /// Makes an application whose requests carry this id.
     #[must_use]
-    pub fn expect_visit(&self) -> Visit {
+    pub fn new(id: String) -> Self {
+        let shared = Shared {
+            id,
+            ..Shared::default()
+        };
+        Self(Arc::new(shared))
+    }
+
+    /// Returns the id that its requests carry.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Announces a request, so that its arrival can be awaited; one that is not watched leaves no trace.
+    #[must_use]
+    pub fn visit(&self, watched: bool) -> Visit {
+        if !watched {
+            return Visit::default();
+        }
         let token = self.0.next.fetch_add(1, Ordering::Relaxed).to_string();
         let (arrived, arrival) = oneshot::channel();
         let (go_on, going_on) = oneshot::channel();
@@ -62,8 +79,8 @@ impl App {
         self.0.visits.lock().unwrap().insert(token.clone(), expected);
         Visit {
             token,
-            arrived: arrival,
-            go_on,
+            arrived: Some(arrival),
+            go_on: Some(go_on),
         }
     }
 
@@ -74,6 +91,32 @@ impl App {
         // The client may have lost its patience; that is its own affair.
         let _ = expected.arrived.send(());
         Some(expected.go_on)
+    }
+}
+
+impl Visit {
+    /// Returns the value of [`TOKEN`].
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Waits until the handler runs.
+    ///
+    /// # Errors
+    ///
+    /// When it never will.
+    pub async fn arrival(&mut self) -> Result<(), String> {
+        let arrived = self.arrived.take().ok_or("nobody watches")?;
+        arrived.await.map_err(|_| "the handler did not run".into())
+    }
+
+    /// Lets `/wait` answer.
+    pub fn go_on(&mut self) {
+        if let Some(go_on) = self.go_on.take() {
+            // A handler that is gone does not answer anyhow.
+            let _ = go_on.send(());
+        }
     }
 }
 

@@ -50,9 +50,9 @@ impl Http1 {
     /// # Errors
     ///
     /// Those of the socket.
-    pub async fn send(&mut self, ask: &Ask, token: &str) -> Result<()> {
+    pub async fn send(&mut self, ask: &Ask, id: &str, token: &str) -> Result<()> {
         let mut text = format!(
-            "{} {} HTTP/1.1\r\nhost: test\r\nte: trailers\r\nx-token: {token}\r\n",
+            "{} {} HTTP/1.1\r\nhost: test\r\nte: trailers\r\nx-request-id: {id}\r\nx-token: {token}\r\n",
             ask.method, ask.path
         );
         for (name, value) in ask.headers {

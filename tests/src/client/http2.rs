@@ -71,12 +71,13 @@ impl Http2 {
     /// # Panics
     ///
     /// For a request that is none.
-    pub async fn send(&self, ask: &Ask, token: &str) -> Result<Sent> {
+    pub async fn send(&self, ask: &Ask, id: &str, token: &str) -> Result<Sent> {
         let mut requests = self.requests.clone().ready().await.map_err(Error::other)?;
         let mut request = Request::builder()
             .method(ask.method)
             .uri(format!("http://test{}", ask.path))
             .header("te", "trailers")
+            .header("x-request-id", id)
             .header("x-token", token);
         for (name, value) in ask.headers {
             request = request.header(*name, *value);

@@ -81,14 +81,14 @@ async fn http1(row: &Row, mut connection: Http1, app: &App, tally: Option<&Tally
             status,
         })
     };
-    let visit = app.expect_visit();
+    let mut visit = app.visit(row.client.watches());
     connection
-        .send(&row.ask, &visit.token)
+        .send(&row.ask, app.id(), visit.token())
         .await
         .map_err(seen("the request"))?;
     match row.client {
         Client::LeavesBeforeHead | Client::CutsBeforeHead => {
-            visit.arrived.await.map_err(|_| "the handler did not run")?;
+            visit.arrival().await?;
             if row.client == Client::CutsBeforeHead {
                 connection.reset_on_drop().map_err(seen("the socket"))?;
             }
@@ -96,12 +96,12 @@ async fn http1(row: &Row, mut connection: Http1, app: &App, tally: Option<&Tally
         }
         Client::GetsNothing => return nothing(connection.head().await.map(|head| head.status)),
         Client::HalfCloses => {
-            visit.arrived.await.map_err(|_| "the handler did not run")?;
+            visit.arrival().await?;
             connection.shutdown().await.map_err(seen("the half"))?;
             if row.expected.status.is_none() {
                 return nothing(connection.head().await.map(|head| head.status));
             }
-            let _ = visit.go_on.send(());
+            visit.go_on();
         }
         _ => {}
     }
@@ -157,9 +157,9 @@ async fn http1(row: &Row, mut connection: Http1, app: &App, tally: Option<&Tally
 }
 
 async fn http2(row: &Row, connection: Http2, app: &App, tally: Option<&Tally>) -> Result<Left, String> {
-    let visit = app.expect_visit();
+    let mut visit = app.visit(row.client.watches());
     let mut sent = connection
-        .send(&row.ask, &visit.token)
+        .send(&row.ask, app.id(), visit.token())
         .await
         .map_err(seen("the request"))?;
     let keep = |connection, status| {
@@ -168,12 +168,12 @@ async fn http2(row: &Row, connection: Http2, app: &App, tally: Option<&Tally>) -
     };
     match row.client {
         Client::LeavesBeforeHead => {
-            visit.arrived.await.map_err(|_| "the handler did not run")?;
+            visit.arrival().await?;
             sent.sending.send_reset(Reason::CANCEL);
             return keep(connection, None);
         }
         Client::CutsBeforeHead => {
-            visit.arrived.await.map_err(|_| "the handler did not run")?;
+            visit.arrival().await?;
             connection.cut();
             return Ok(Left {
                 connection: None,
@@ -185,8 +185,8 @@ async fn http2(row: &Row, connection: Http2, app: &App, tally: Option<&Tally>) -
             return keep(connection, None);
         }
         Client::HalfCloses => {
-            visit.arrived.await.map_err(|_| "the handler did not run")?;
-            let _ = visit.go_on.send(());
+            visit.arrival().await?;
+            visit.go_on();
         }
         _ => {}
     }

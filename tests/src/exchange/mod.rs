@@ -52,6 +52,16 @@ pub enum Client {
     Upgrades,
 }
 
+impl Client {
+    /// Tells whether the client has to know when the handler runs.
+    fn watches(self) -> bool {
+        matches!(
+            self,
+            Self::LeavesBeforeHead | Self::CutsBeforeHead | Self::HalfCloses
+        )
+    }
+}
+
 /// What is to be counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {

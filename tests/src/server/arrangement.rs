@@ -104,6 +104,12 @@ impl Layers {
         self.tally
     }
 
+    /// Returns the id that all requests to these layers carry.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{:p}", self.tally)
+    }
+
     /// Returns how many requests reached the layers.
     #[must_use]
     pub fn started(&self) -> u64 {

@@ -38,7 +38,7 @@ impl Server {
             .expect("loopback has a port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let connections = Connections::new(address).with_recorder(layers.tally());
-        let app = App::default();
+        let app = App::new(layers.id());
         let tasks = Tasks(watch::Sender::new(0));
         let accept = Accept {
             connections: connections.clone(),

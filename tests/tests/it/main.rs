@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod exchange;
+mod torture;
