@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod exchange;
+mod layers;
 mod torture;
