@@ -1,6 +1,6 @@
 //! One exchange: begins once, ends once, whatever happens in between.
 
-use std::cell::Cell;
+use std::{cell::RefCell, ptr};
 
 use campanile_http::{
     Outcome, RequestContext,
@@ -22,8 +22,22 @@ use crate::{
 };
 
 thread_local! {
-    /// The route that a layer of the same kind further in knows, for the one that polls it.
-    static INNER_ROUTE: Cell<Option<&'static RouteSeries>> = const { Cell::new(None) };
+    /// The routes that layers further in know, for those of the same kind that poll them; one of each kind at most.
+    static INNER_ROUTES: RefCell<Vec<InnerRoute>> = const { RefCell::new(Vec::new()) };
+}
+
+struct InnerRoute {
+    table: &'static ServerSeries,
+    series: &'static RouteSeries,
+    folded: bool,
+}
+
+/// Takes out what was told to the layers that record to `table`.
+fn take_inner_route(table: &'static ServerSeries) -> Option<InnerRoute> {
+    INNER_ROUTES.with_borrow_mut(|routes| {
+        let place = routes.iter().position(|route| ptr::eq(route.table, table))?;
+        Some(routes.swap_remove(place))
+    })
 }
 
 /// An exchange that has begun. Dropped before its end it ends as cancelled, or as panicked.
@@ -113,10 +127,16 @@ impl Exchange {
     /// Tells the layer around this one the route that it could not see.
     pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
         if let Some(route) = route::of(request.extensions()) {
-            let series = config
-                .table
-                .route(method::number(request.method()), route, config.route_limit);
-            INNER_ROUTE.set(Some(series));
+            let (table, method) = (config.table, method::number(request.method()));
+            // A folded route is counted by whoever takes it over, not by each layer that sees it.
+            let (series, folded) = table.find_route(method, route, config.route_limit);
+            take_inner_route(table);
+            let told = InnerRoute {
+                table,
+                series,
+                folded,
+            };
+            INNER_ROUTES.with_borrow_mut(|routes| routes.push(told));
         }
     }
 
@@ -124,7 +144,7 @@ impl Exchange {
     #[inline]
     pub(super) fn listen(&self) {
         if !self.route_known {
-            INNER_ROUTE.set(None);
+            take_inner_route(self.table);
         }
     }
 
@@ -132,9 +152,12 @@ impl Exchange {
     #[inline]
     pub(super) fn hear(&mut self) {
         if !self.route_known
-            && let Some(series) = INNER_ROUTE.take()
+            && let Some(told) = take_inner_route(self.table)
         {
-            self.move_to(series);
+            if told.folded {
+                self.table.count_folded();
+            }
+            self.move_to(told.series);
         }
     }
 
