@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use campanile_tests::torture::Torture;
+use campanile_tests::torture::{Torture, expect_panics};
 use clap::Parser;
 
 /// Ends exchanges in every way there is, over HTTP/1 and HTTP/2 on loopback, and adds up what was counted.
@@ -46,14 +46,4 @@ async fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-/// Prints only the panics that nobody asked for.
-fn expect_panics() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload().downcast_ref() != Some(&"as asked") {
-            print(panic);
-        }
-    }));
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
+mod cardinality;
 mod exchange;
 mod layers;
 mod torture;
