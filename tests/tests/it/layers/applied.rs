@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Router, ServiceExt, extract::Request, routing::get};
-use campanile_server::{MetricsLayer, RequestIdLayer, Route, stack};
-use campanile_tests::{client::Ask, tally::Tally};
+use axum::{
+    Router, ServiceExt,
+    extract::Request,
+    routing::{get, post},
+};
+use campanile_server::{MetricsLayer, RequestBodySizeLayer, RequestIdLayer, Route, stack};
+use campanile_tests::{
+    client::{Ask, AskBody},
+    tally::Tally,
+};
 use tower::{Layer, ServiceBuilder, service_fn};
 
 use super::{ask, serve};
@@ -201,4 +208,25 @@ async fn every_request_of_every_connection_is_counted_without_make_service() {
         }
     }
     assert_eq!(settled(tally).await, counts([("/users/{id}", 6.0)]));
+}
+
+#[tokio::test]
+async fn streamed_upload_is_sized_once_though_the_layer_was_applied_twice() {
+    let tally = Tally::leak();
+    let sizes = RequestBodySizeLayer::new().with_recorder(tally);
+    let router = Router::new()
+        .route(
+            "/upload",
+            post(|body: axum::body::Bytes| async move { body.len().to_string() }),
+        )
+        .layer(sizes)
+        .layer(sizes)
+        .layer(MetricsLayer::new().with_recorder(tally));
+    let address = serve(router).await;
+    let upload = Ask::get("/upload").with_method("POST");
+    ask(address, &upload.with_body(AskBody::Streamed("12345"))).await;
+    ask(address, &upload.with_body(AskBody::Sized("123"))).await;
+    assert_eq!(settled(tally).await, counts([("/upload", 2.0)]));
+    let series = "http_server_request_body_size_bytes{http_request_method=POST,http_route=/upload}";
+    assert_eq!(tally.written()[series], "2 of 8");
 }
