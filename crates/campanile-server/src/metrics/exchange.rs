@@ -1,7 +1,5 @@
 //! An exchange up to its head: what is found out of the request and its answer.
 
-use std::cell::Cell;
-
 use campanile_http::{
     Outcome,
     body::Asked,
@@ -14,18 +12,13 @@ use http_body::Body;
 
 use super::{
     ending::Ending,
+    inner_route,
     layer::{Config, Limits},
 };
 use crate::{
     route::{self, Route},
-    series::RouteSeries,
     upgrade::{self, UpgradeWatch},
 };
-
-thread_local! {
-    /// The route that a layer of the same kind further in knows, for the one that polls it.
-    static INNER_ROUTE: Cell<Option<&'static RouteSeries>> = const { Cell::new(None) };
-}
 
 /// What has to be known until the head: what the answer may still tell.
 pub(super) struct Head {
@@ -83,11 +76,12 @@ pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> (Endi
 pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
     if let Some(route) = route::of(request.extensions()) {
         let method = method::number(request.method());
-        INNER_ROUTE.set(Some(config.table.route(
-            method,
-            route,
-            config.limits.routes as usize,
-        )));
+        inner_route::tell(
+            config.table,
+            config
+                .table
+                .find_route(method, route, config.limits.routes as usize),
+        );
     }
 }
 
@@ -118,7 +112,7 @@ impl Head {
     #[inline]
     pub(super) fn call_inner<R>(&mut self, ending: &mut Ending, call: impl FnOnce() -> R) -> R {
         if !self.route_known {
-            INNER_ROUTE.set(None);
+            inner_route::take(ending.table);
         }
         ending.inside = true;
         let around = ending.identity().enter();
@@ -126,8 +120,11 @@ impl Head {
         drop(around);
         ending.inside = false;
         if !self.route_known
-            && let Some(series) = INNER_ROUTE.take()
+            && let Some((series, folded)) = inner_route::take(ending.table)
         {
+            if folded {
+                ending.table.count_folded();
+            }
             ending.move_to(series);
             self.route_known = true;
         }

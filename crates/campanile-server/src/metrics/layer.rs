@@ -73,7 +73,7 @@ impl MetricsLayer {
 
     /// Records to this recorder in place of the installed one.
     ///
-    /// The layer's table of series stays for the life of the process: make such a layer once, not per connection.
+    /// The table of a recorder's series stays for the life of the process; all layers of the recorder share it.
     #[must_use]
     pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
         self.config.table = series::of_recorder(recorder);

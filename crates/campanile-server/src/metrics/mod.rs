@@ -34,6 +34,7 @@
 mod ending;
 mod exchange;
 mod future;
+mod inner_route;
 mod layer;
 
 pub use self::{
