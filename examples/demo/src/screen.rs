@@ -111,6 +111,9 @@ impl Screen {
             self.show_row(service.name(), "metrics", service, &end.metrics, &end.traffic);
             self.show_row("", "traffic", service, &end.traffic, &end.metrics);
         }
+        println!();
+        self.show_statuses("answers", "metrics", &end.metrics, &end.traffic);
+        self.show_statuses("", "traffic", &end.traffic, &end.metrics);
         if end.visitors > 0 {
             println!(
                 "{:<9}{} at the edge, counted by the metrics alone",
@@ -144,6 +147,16 @@ impl Screen {
             });
         }
         println!("{line}");
+    }
+
+    fn show_statuses(&self, name: &str, who: &str, own: &Tally, other: &Tally) {
+        let mut line = format!("{name:<9}{who:<9}");
+        for (status, number) in &own.by_status {
+            let text = format!("{status} ×{number:<7}");
+            let differs = other.by_status.get(status) != Some(number);
+            line.push_str(&if differs { self.paint(RED, &text) } else { text });
+        }
+        println!("{}", line.trim_end());
     }
 
     /// Shows how the ids of one request grow from service to service.

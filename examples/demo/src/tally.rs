@@ -1,6 +1,9 @@
 //! Requests by service and outcome, whoever counted them.
 
-use std::ops::{Index, IndexMut};
+use std::{
+    collections::BTreeMap,
+    ops::{Index, IndexMut},
+};
 
 use campanile::http::Outcome;
 
@@ -30,9 +33,13 @@ impl Service {
     }
 }
 
-/// How many requests ended how, by service.
+/// How many requests ended how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally([[u64; Outcome::ALL.len()]; 3]);
+pub(crate) struct Tally {
+    by_outcome: [[u64; Outcome::ALL.len()]; Service::ALL.len()],
+    /// Of the edge alone, whose answers are what a client sees.
+    pub(crate) by_status: BTreeMap<String, u64>,
+}
 
 impl Tally {
     /// Reads the counters of the metrics.
@@ -42,8 +49,14 @@ impl Tally {
             let outcome = Outcome::ALL
                 .into_iter()
                 .find(|outcome| outcome.as_str() == sample.label("outcome"));
-            if let (Some(service), Some(outcome)) = (Service::named(sample.label("service")), outcome) {
-                tally[(service, outcome)] += sample.value as u64;
+            let (Some(service), Some(outcome)) = (Service::named(sample.label("service")), outcome) else {
+                continue;
+            };
+            let requests = sample.value as u64;
+            tally[(service, outcome)] += requests;
+            let status = sample.label("http_response_status_code");
+            if service == Service::Edge && !status.is_empty() {
+                *tally.by_status.entry(status.to_owned()).or_default() += requests;
             }
         }
         tally
@@ -51,7 +64,7 @@ impl Tally {
 
     /// Counts the requests of a service, however they ended.
     pub(crate) fn of_service(&self, service: Service) -> u64 {
-        self.0[service as usize].iter().sum()
+        self.by_outcome[service as usize].iter().sum()
     }
 
     /// Counts all.
@@ -64,8 +77,14 @@ impl Tally {
 
     /// Tells whether no number is above the other's.
     pub(crate) fn is_within(&self, other: &Self) -> bool {
-        let mut pairs = self.0.iter().flatten().zip(other.0.iter().flatten());
-        pairs.all(|(own, other)| own <= other)
+        let mut outcomes = self
+            .by_outcome
+            .iter()
+            .flatten()
+            .zip(other.by_outcome.iter().flatten());
+        let mut statuses = self.by_status.iter();
+        outcomes.all(|(own, other)| own <= other)
+            && statuses.all(|(status, own)| other.by_status.get(status).is_some_and(|other| own <= other))
     }
 }
 
@@ -73,12 +92,12 @@ impl Index<(Service, Outcome)> for Tally {
     type Output = u64;
 
     fn index(&self, (service, outcome): (Service, Outcome)) -> &u64 {
-        &self.0[service as usize][outcome.index()]
+        &self.by_outcome[service as usize][outcome.index()]
     }
 }
 
 impl IndexMut<(Service, Outcome)> for Tally {
     fn index_mut(&mut self, (service, outcome): (Service, Outcome)) -> &mut u64 {
-        &mut self.0[service as usize][outcome.index()]
+        &mut self.by_outcome[service as usize][outcome.index()]
     }
 }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use axum::body::Body;
-use campanile::http::{Deadline, Outcome, headers::X_REQUEST_DEADLINE, in_flight};
+use campanile::http::{
+    Deadline, Outcome,
+    headers::{X_REQUEST_DEADLINE, X_REQUEST_ID},
+    in_flight,
+};
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use hyper::{
@@ -117,65 +121,77 @@ impl Shared {
 
     /// Comes now and then, more at once than the edge takes.
     async fn crowd(self: Arc<Self>) {
-        while self.goes_on() {
+        loop {
+            sleep(Duration::from_millis(500)).await;
             join_all((0..LIMIT + LIMIT / 4).map(|_| self.buy("slow"))).await;
-            sleep(Duration::from_millis(600)).await;
+            if !self.goes_on() {
+                return;
+            }
         }
     }
 
-    /// Leaves before the answer, leaves within the answer, or has no time to begin with.
+    /// Leaves before the answer, leaves within the answer, and has no time to begin with; each as often.
     async fn leave_early(self: Arc<Self>) {
-        let mut turn = 0_u64;
-        while self.goes_on() {
-            match turn % 3 {
-                0 => self.leave_before_the_head(turn).await,
-                1 => self.leave_in_the_body().await,
-                _ => self.hurry().await,
+        for round in 0_u64.. {
+            // A full house turns such a client away as any other; then it comes again.
+            while !self.leave_before_the_head(round).await {}
+            while !self.leave_in_the_body().await {}
+            while !self.hurry().await {}
+            if !self.goes_on() {
+                return;
             }
-            turn += 1;
-            sleep(Duration::from_millis(40)).await;
         }
     }
 
     async fn buy(&self, item: &str) {
-        self.listen(self.send(self.request(&format!("/products/{item}"))).await)
-            .await;
+        let answer = self.send(self.request(&format!("/products/{item}"))).await;
+        self.listen(answer).await;
     }
 
-    async fn leave_before_the_head(&self, turn: u64) {
-        let id = format!("leaver-{turn}");
+    async fn leave_before_the_head(&self, round: u64) -> bool {
+        let id = format!("leaver-{round}");
         let mut request = self.request("/products/stuck");
         let value = HeaderValue::try_from(&id).expect("letters and digits");
-        request.headers_mut().insert("x-request-id", value);
-        // Only somebody who knows that all three have begun can say how all three will count it.
+        request.headers_mut().insert(X_REQUEST_ID, value);
+        // Only who knows that all three have begun can say how all three will count it.
         tokio::select! {
-            answer = self.send(request) => self.listen(answer).await,
+            answer = self.send(request) => {
+                self.listen(answer).await;
+                false
+            }
             () = until_stock_has(&id) => {
                 for service in Service::ALL {
                     self.count(service, Outcome::Cancelled);
                 }
+                true
             }
         }
     }
 
-    async fn leave_in_the_body(&self) {
+    async fn leave_in_the_body(&self) -> bool {
         match self.send(self.request("/feed")).await {
             Ok(mut answer) if answer.status().is_success() => {
                 // The feed never ends by itself.
                 let _first = answer.body_mut().frame().await;
+                self.count_status(answer.status());
                 self.count(Service::Edge, Outcome::Aborted);
+                true
             }
-            other => self.listen(other).await,
+            other => {
+                self.listen(other).await;
+                false
+            }
         }
     }
 
-    async fn hurry(&self) {
+    async fn hurry(&self) -> bool {
         let mut request = self.request("/report");
         let deadline = Deadline::after(Duration::from_millis(30));
         request
             .headers_mut()
             .insert(X_REQUEST_DEADLINE, deadline.to_header());
-        self.listen(self.send(request).await).await;
+        let answer = self.send(request).await;
+        self.listen(answer).await == Some(StatusCode::GATEWAY_TIMEOUT)
     }
 
     fn request(&self, path: &str) -> Request<Body> {
@@ -189,16 +205,18 @@ impl Shared {
         self.client.request(request).await
     }
 
-    /// Reads an answer to its end and counts every service that signed it.
-    async fn listen(&self, answer: Result<Response<Incoming>, Error>) {
+    /// Reads an answer to its end, counts every service that signed it, and returns its status.
+    async fn listen(&self, answer: Result<Response<Incoming>, Error>) -> Option<StatusCode> {
         let read = async {
             let (head, body) = answer.ok()?.into_parts();
             Some((head, body.collect().await.ok()?.to_bytes()))
         };
         let Some((head, body)) = read.await else {
             self.counts().unanswered += 1;
-            return;
+            sleep(Duration::from_millis(10)).await;
+            return None;
         };
+        self.count_status(head.status);
         match head.status {
             StatusCode::SERVICE_UNAVAILABLE if head.headers.contains_key(RETRY_AFTER) => {
                 self.count(Service::Edge, Outcome::Shed);
@@ -206,6 +224,16 @@ impl Shared {
             StatusCode::GATEWAY_TIMEOUT => self.count(Service::Edge, Outcome::TimedOut),
             _ => self.count_signatures(&String::from_utf8_lossy(&body)),
         }
+        Some(head.status)
+    }
+
+    fn count_status(&self, status: StatusCode) {
+        let mut counts = self.counts();
+        *counts
+            .tally
+            .by_status
+            .entry(status.as_str().to_owned())
+            .or_default() += 1;
     }
 
     fn count_signatures(&self, text: &str) {

@@ -46,6 +46,13 @@ fn both_counts_agree_on_every_outcome_and_the_ids_of_one_request_end_alike() {
     );
     assert_eq!(edge[5..], [0, 0], "panicked and failed: {ended:#?}");
 
+    let answers: Vec<_> = ended.stdout.iter().filter(|line| line.contains(" ×")).collect();
+    assert_eq!(answers.len(), 2, "{ended:#?}");
+    for status in ["200", "404", "502", "503", "504"] {
+        let both = answers.iter().all(|line| line.contains(&format!(" {status} ×")));
+        assert!(both, "no {status}: {ended:#?}");
+    }
+
     let id_of = |service: &str| {
         let last = ended
             .stdout
