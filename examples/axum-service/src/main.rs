@@ -69,7 +69,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut ctrl_c = signal(SignalKind::interrupt())?;
     println!("listening on {address}");
     axum::serve(connections.count_listener(listener), app)
-        .with_graceful_shutdown(async move { drop(ctrl_c.recv().await) })
+        .with_graceful_shutdown(async move {
+            ctrl_c.recv().await;
+        })
         .await?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "a program says where it listens")]
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, error::Error, future::ready, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use campanile::{
@@ -49,7 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let layers = campanile::server::stack().with_metrics(MetricsLayer::new().with_skipped_route("/metrics"));
     let service = ServiceBuilder::new()
         .layer(layers)
-        .service(service_fn(move |request| answer(request, metrics.clone())));
+        .service(service_fn(move |request| {
+            ready(Ok::<_, Infallible>(answer(&request, &metrics)))
+        }));
     let service = TowerToHyperService::new(service);
 
     let connections = Connections::new(address).with_limit(10_000);
@@ -83,10 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    metrics: PrometheusHandle,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+fn answer(request: &Request<Incoming>, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     let (status, route, text) = if path == "/metrics" {
         (StatusCode::OK, "/metrics", metrics.render())
@@ -104,5 +103,5 @@ async fn answer(
     *response.status_mut() = status;
     // Nobody but this function knows the route, so it says so.
     response.extensions_mut().insert(Route::new(route));
-    Ok(response)
+    response
 }

@@ -4,6 +4,8 @@
 #[allow(
     missing_docs,
     clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"

@@ -54,7 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Server::builder()
         .layer(campanile::server::stack())
         .add_service(EchoServer::new(Parrot))
-        .serve_with_incoming_shutdown(incoming, async move { drop(ctrl_c.recv().await) })
+        .serve_with_incoming_shutdown(incoming, async move {
+            ctrl_c.recv().await;
+        })
         .await?;
     Ok(())
 }
