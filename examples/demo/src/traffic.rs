@@ -26,7 +26,10 @@ use hyper_util::{
     client::legacy::{Client, Error, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     services::LIMIT,
@@ -35,6 +38,9 @@ use crate::{
 
 /// What the traffic calls itself.
 pub(crate) const AGENT: &str = "campanile-demo";
+
+/// How long a client may take for its last request.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Clients that go about their business one request after the other.
 const SHOPPERS: usize = 6;
@@ -82,11 +88,15 @@ impl Traffic {
         Self { clients, shared }
     }
 
-    /// Waits until each client has its last answer, and returns what they counted and the ids of one request.
+    /// Waits until each client has its last answer, but not for ever, and returns what they counted and the ids of one request.
     pub(crate) async fn stop(mut self) -> (Counts, Option<Ids>) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        while self.clients.join_next().await.is_some() {}
+        let all = async { while self.clients.join_next().await.is_some() {} };
+        let late = timeout(PATIENCE, all).await.is_err();
         let mut counts = self.shared.counts().clone();
+        if late {
+            counts.unanswered += self.clients.len() as u64;
+        }
         let sample = counts.sample.take();
         (counts, sample)
     }
