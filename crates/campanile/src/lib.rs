@@ -1,1 +1,14 @@
-//! campanile.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "client")]
+#[doc(inline)]
+pub use campanile_client as client;
+#[doc(inline)]
+pub use campanile_http as http;
+#[cfg(feature = "listen")]
+#[doc(inline)]
+pub use campanile_listen as listen;
+#[cfg(feature = "server")]
+#[doc(inline)]
+pub use campanile_server as server;

@@ -1,2 +1,129 @@
-//! demo.
-fn main() {}
+//! Three services that call each other over real sockets, traffic that drives them, and what campanile saw of it.
+//!
+//! ```text
+//! cargo run --release -p campanile-demo
+//! ```
+//!
+//! `edge` calls `catalog` calls `stock`. The traffic counts for itself what it was answered; at the end that stands
+//! beside what the services' metrics say, and the two have to be the same.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what this program says is what it is for"
+)]
+
+mod prometheus;
+mod recorder;
+mod screen;
+mod services;
+mod settle;
+mod tally;
+mod traffic;
+
+use std::{
+    error::Error,
+    future::{pending, ready},
+    net::SocketAddr,
+    pin::pin,
+    process::ExitCode,
+    time::Duration,
+};
+
+use axum::{Router, routing::get};
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    time,
+};
+
+use self::{screen::Screen, traffic::Traffic};
+
+/// Three services that call each other, traffic that drives them, and what campanile saw of it.
+///
+/// Without any argument it runs for ten seconds.
+#[derive(Parser)]
+struct Args {
+    /// The address of the first service; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The address of the metrics.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    admin: SocketAddr,
+    /// Ends by itself after so many seconds; else Ctrl-C does.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+    /// Sends nothing, so that you can.
+    #[arg(long)]
+    no_traffic: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut args = Args::parse();
+    if std::env::args_os().len() == 1 {
+        args.seconds = Some(10);
+    }
+    match run(args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the demo, and tells whether the two counts agree.
+async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
+    let metrics = prometheus::install()?;
+    let edge = TcpListener::bind(args.listen).await?;
+    let admin = TcpListener::bind(args.admin).await?;
+    let ctrl_c = signal(SignalKind::interrupt())?;
+    println!("listening on {}", edge.local_addr()?);
+    println!("admin on {}", admin.local_addr()?);
+
+    tokio::spawn(serve_metrics(admin, metrics.clone()));
+    let (address, visitors) = services::start(edge).await?;
+
+    let mut screen = Screen::new();
+    screen.introduce(address, args.seconds);
+    let traffic = (!args.no_traffic).then(|| Traffic::start(address));
+    watch(&metrics, &mut screen, args.seconds, ctrl_c).await;
+    let (counted, sample) = match traffic {
+        Some(traffic) => traffic.stop().await,
+        None => Default::default(),
+    };
+
+    let end = settle::settle(&metrics, counted, &visitors).await;
+    screen.show_table(&end);
+    screen.show_ids(sample.as_ref());
+    Ok(end.agree())
+}
+
+async fn serve_metrics(listener: TcpListener, metrics: PrometheusHandle) -> std::io::Result<()> {
+    let app = Router::new().route("/metrics", get(move || ready(metrics.render())));
+    axum::serve(listener, app).await
+}
+
+/// Shows the rates of each second, until the time is over or Ctrl-C is pressed.
+async fn watch(metrics: &PrometheusHandle, screen: &mut Screen, seconds: Option<u64>, mut ctrl_c: Signal) {
+    let mut end = pin!(async {
+        match seconds {
+            Some(seconds) => time::sleep(Duration::from_secs(seconds)).await,
+            None => pending().await,
+        }
+    });
+    let mut ticks = time::interval(Duration::from_secs(1));
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            _ = ctrl_c.recv() => return,
+            _ = ticks.tick() => screen.show_rates(&metrics.render()),
+            () = &mut end => return,
+        }
+    }
+}

@@ -19,7 +19,9 @@ pub(super) struct Ending {
     series: &'static RouteSeries,
     pub(super) status: Option<&'static StatusSeries>,
     pub(super) rpc: Option<&'static RpcSeries>,
-    pub(super) started: Mark,
+    started: Mark,
+    /// [`u64::MAX`] where it is not known.
+    request_bytes: u64,
     /// What an inner layer tells, in place of what the body's end says.
     pub(super) told: Option<Outcome>,
     pub(super) code: Option<Code>,
@@ -36,13 +38,14 @@ pub(super) struct Ending {
 impl Ending {
     /// Begins an exchange: raises the gauge and reads the clock.
     #[inline(always)]
-    pub(super) fn new(config: &Config, series: &'static RouteSeries) -> Self {
+    pub(super) fn new(config: &Config, series: &'static RouteSeries, request_bytes: Option<u64>) -> Self {
         let mut exchange = Self {
             table: config.table,
             series,
             status: None,
             rpc: None,
             started: Mark::now(),
+            request_bytes: request_bytes.unwrap_or(u64::MAX),
             told: None,
             code: None,
             is_rpc: false,
@@ -114,8 +117,13 @@ impl Ending {
         if self.response_duration {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if self.body_sizes && self.status.is_some() {
-            series.record_response_size(table, bytes);
+        if self.body_sizes {
+            if self.request_bytes != u64::MAX {
+                series.record_request_size(table, self.request_bytes);
+            }
+            if self.status.is_some() {
+                series.record_response_size(table, bytes);
+            }
         }
         if self.is_rpc {
             self.end_rpc(outcome);

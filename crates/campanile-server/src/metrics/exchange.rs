@@ -49,14 +49,9 @@ pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> (Endi
         (None, Some(rpc)) => (table.rpc_route(method, rpc), true),
         (None, None) => (table.other_route(method), false),
     };
-    let mut ending = Ending::new(config, series);
+    let mut ending = Ending::new(config, series, request.body().size_hint().exact());
     ending.is_rpc = is_rpc;
     ending.rpc = rpc;
-    if limits.body_sizes
-        && let Some(bytes) = request.body().size_hint().exact()
-    {
-        series.record_request_size(table, bytes);
-    }
     let head = Head {
         limits,
         method,

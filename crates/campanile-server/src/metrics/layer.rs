@@ -104,15 +104,15 @@ impl MetricsLayer {
 
     /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
     #[must_use]
-    pub fn with_route_limit(mut self, routes: u32) -> Self {
-        self.config.limits.routes = routes;
+    pub fn with_route_limit(mut self, routes: usize) -> Self {
+        self.config.limits.routes = saturating(routes);
         self
     }
 
     /// Sets how many gRPC methods become label values of their own; those that come later are `other`. Default 500.
     #[must_use]
-    pub fn with_rpc_limit(mut self, methods: u32) -> Self {
-        self.config.limits.rpcs = methods;
+    pub fn with_rpc_limit(mut self, methods: usize) -> Self {
+        self.config.limits.rpcs = saturating(methods);
         self
     }
 
@@ -125,6 +125,11 @@ impl MetricsLayer {
         self.config.limits.h1_upgrade_guard = true;
         self
     }
+}
+
+/// Nobody has so many that it matters.
+fn saturating(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX)
 }
 
 impl Default for MetricsLayer {

@@ -1,0 +1,57 @@
+//! The recorder, and its text read again as a monitoring system would.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// The buckets of everything in seconds.
+const SECONDS: [f64; 15] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 10.0,
+];
+
+/// Installs the recorder of the process.
+pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .install_recorder()
+}
+
+/// A line of the text: one series and its value.
+pub(crate) struct Sample<'a> {
+    labels: &'a str,
+    pub(crate) value: f64,
+}
+
+impl<'a> Sample<'a> {
+    /// Returns the value of a label, empty without it.
+    pub(crate) fn label(&self, name: &str) -> &'a str {
+        let mut labels = self.labels.split("\",");
+        labels
+            .find_map(|label| label.strip_prefix(name)?.strip_prefix("=\""))
+            .unwrap_or_default()
+            .trim_end_matches('"')
+    }
+}
+
+/// Finds all series of a name.
+pub(crate) fn samples<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Sample<'a>> {
+    text.lines().filter_map(move |line| {
+        let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+        Some(Sample {
+            labels,
+            value: value.parse().ok()?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_found_by_its_whole_name_and_its_labels() {
+        let text = "# TYPE a counter\na{b=\"x, y\",service=\"edge\"} 3\na_total{service=\"edge\"} 4\na 5\n";
+        let found: Vec<_> = samples(text, "a").collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].label("b"), found[0].label("service")), ("x, y", "edge"));
+        assert_eq!((found[0].label("c"), found[0].value), ("", 3.0));
+    }
+}

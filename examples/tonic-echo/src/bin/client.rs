@@ -1,0 +1,65 @@
+//! A gRPC client with campanile's layers around its channel: calls are counted and carry an id and a deadline.
+//!
+//! See `server.rs` for how to run the two.
+#![allow(
+    clippy::print_stdout,
+    reason = "what the server says is what this program is for"
+)]
+
+use std::{error::Error, time::Duration};
+
+use campanile::client::{CallDeadline, CallName};
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio_stream::StreamExt;
+use tonic::{Request, transport::Endpoint};
+use tonic_echo::protocol::{RepeatRequest, SayRequest, echo_client::EchoClient};
+use tower::ServiceBuilder;
+
+/// Says something to the server.
+#[derive(Parser)]
+struct Args {
+    /// Where the server is, as a URL.
+    #[arg(long)]
+    server: Endpoint,
+    /// What to say.
+    #[arg(default_value = "hello")]
+    text: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let Args { server, text } = Args::parse();
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+
+    let channel = ServiceBuilder::new()
+        .layer(campanile::client::stack())
+        .service(server.connect().await?);
+    let mut echo = EchoClient::new(channel);
+
+    let mut request = Request::new(SayRequest { text: text.clone() });
+    request.extensions_mut().insert(CallName::new("parrot", "say"));
+    request
+        .extensions_mut()
+        .insert(CallDeadline::after(Duration::from_secs(5)));
+    let reply = echo.say(request).await?.into_inner();
+    println!("said {} as {}", reply.text, reply.request_id);
+
+    let mut replies = echo.repeat(RepeatRequest { text, times: 3 }).await?.into_inner();
+    while let Some(reply) = replies.next().await {
+        println!("repeated {}", reply?.text);
+    }
+
+    if let Err(status) = echo.say(SayRequest::default()).await {
+        println!("refused, for {}", status.message());
+    }
+
+    for line in metrics
+        .render()
+        .lines()
+        .filter(|line| line.starts_with("rpc_client_requests_total"))
+    {
+        println!("{line}");
+    }
+    Ok(())
+}
