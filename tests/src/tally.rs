@@ -138,7 +138,9 @@ impl Tally {
     pub async fn until_total(&self, name: &str, expected: f64) {
         eventually(format_args!("the sum of {name} to be {expected}"), || {
             let total = self.total(name);
-            (total == expected).then_some(()).ok_or(format!("it is {total}"))
+            (total == expected)
+                .then_some(())
+                .ok_or_else(|| format!("it is {total}"))
         })
         .await;
     }

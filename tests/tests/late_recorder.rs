@@ -39,7 +39,7 @@ async fn requests_before_the_recorder_are_lost_and_those_after_are_counted() {
     campanile_tests::wait::eventually("the held request", || {
         (limit.limit().in_use() == 1)
             .then_some(())
-            .ok_or("it is not there".into())
+            .ok_or_else(|| "it is not there".into())
     })
     .await;
 

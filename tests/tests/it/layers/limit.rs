@@ -77,7 +77,9 @@ async fn n_are_served(limit: &ConcurrencyLimitLayer, mut gate: Gate, router: Rou
     }
     eventually("all slots to be free", || {
         let in_use = limit.limit().in_use();
-        (in_use == 0).then_some(()).ok_or(format!("{in_use} are taken"))
+        (in_use == 0)
+            .then_some(())
+            .ok_or_else(|| format!("{in_use} are taken"))
     })
     .await;
 }
