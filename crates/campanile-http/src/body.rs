@@ -186,15 +186,16 @@ impl<H: OnBodyEnd> EndOnce for Option<H> {
     }
 }
 
-impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
-    type Data = B::Data;
-    type Error = B::Error;
-
+impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
+    /// Polls for a frame as [`Body::poll_frame`] does, and shows an error to `on_error` before it ends the body.
+    ///
+    /// For an [`OnBodyEnd`] that has to know which error it was.
     #[inline]
-    fn poll_frame(
+    pub fn poll_frame_with(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        on_error: impl FnOnce(&mut H, &B::Error),
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         *this.polling = true;
         let polled = this.inner.as_mut().poll_frame(cx);
@@ -211,10 +212,28 @@ impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
                     this.on_end.end(How::Complete, *this.bytes, Some(trailers));
                 }
             }
-            Some(Err(_)) => this.on_end.end(How::Failed, *this.bytes, None),
+            Some(Err(error)) => {
+                if let Some(on_end) = this.on_end {
+                    on_error(on_end, error);
+                }
+                this.on_end.end(How::Failed, *this.bytes, None);
+            }
             None => this.on_end.end(How::Complete, *this.bytes, None),
         }
         Poll::Ready(frame)
+    }
+}
+
+impl<B: Body, H: OnBodyEnd> Body for TrackedBody<B, H> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.poll_frame_with(cx, |_, _| ())
     }
 
     #[inline]

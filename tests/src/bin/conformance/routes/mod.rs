@@ -30,7 +30,7 @@ pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Rou
         .route("/echo", get(echo::headers).post(echo::body))
         .route("/status/{code}", get(status::status))
         .route("/status/{code}/{view}", get(status::status_and_view))
-        .route("/sleep/{seconds}", get(timing::sleep))
+        .route("/sleep/{s}", get(timing::sleep))
         .route("/slow", get(timing::slow))
         .route("/block", get(timing::block))
         .route("/stream", get(timing::stream))

@@ -1,0 +1,79 @@
+//! The histograms of a view, by method and status.
+
+use std::sync::OnceLock;
+
+use campanile_http::series::{Lazy, Source};
+use metrics::Histogram;
+
+use super::{table::register_histogram, view::decimal};
+use crate::names::{self, METHODS, label};
+
+/// Statuses have three digits, the first not a zero.
+const LOWEST: u16 = 100;
+const STATUSES: usize = 900;
+
+/// Most views are called by one method and answer three statuses: those stand inline, others in an array.
+#[derive(Default)]
+pub(super) struct Durations {
+    first: [OnceLock<Series>; 3],
+    more: [OnceLock<Box<[Lazy<Histogram>]>>; METHODS.len()],
+}
+
+struct Series {
+    method: u8,
+    status: u16,
+    handle: Lazy<Histogram>,
+}
+
+impl Durations {
+    #[inline]
+    pub(super) fn get(
+        &self,
+        source: Source,
+        method: u8,
+        status: u16,
+        host: &'static str,
+        view: &'static str,
+    ) -> Option<&Histogram> {
+        self.place(method, status)
+            .get(source, |recorder| register(recorder, method, status, host, view))
+    }
+
+    #[inline]
+    fn place(&self, method: u8, status: u16) -> &Lazy<Histogram> {
+        for place in &self.first {
+            let series = place.get_or_init(|| Series {
+                method,
+                status,
+                handle: Lazy::new(),
+            });
+            if series.status == status && series.method == method {
+                return &series.handle;
+            }
+        }
+        let statuses =
+            self.more[usize::from(method)].get_or_init(|| (0..STATUSES).map(|_| Lazy::new()).collect());
+        &statuses[usize::from(status.saturating_sub(LOWEST)).min(STATUSES - 1)]
+    }
+}
+
+#[cold]
+fn register(
+    recorder: &dyn metrics::Recorder,
+    method: u8,
+    status: u16,
+    host: &'static str,
+    view: &'static str,
+) -> Histogram {
+    let status: &'static str = Box::leak(decimal(status, &mut [0; 3]).into());
+    register_histogram(
+        recorder,
+        &names::DURATION,
+        [
+            (label::METHOD, METHODS[usize::from(method)]),
+            (label::HOST, host),
+            (label::VIEW, view),
+            (label::STATUS, status),
+        ],
+    )
+}

@@ -1,0 +1,76 @@
+//! What a layer does otherwise than usual.
+
+use std::collections::{HashMap, HashSet};
+
+use http::{HeaderMap, Uri};
+
+use crate::{CallName, host, names};
+
+pub(super) const HOSTS: usize = 200;
+pub(super) const VIEWS: usize = 500;
+pub(super) const RPC_METHODS: usize = 500;
+
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) names: HashMap<Box<str>, Box<str>>,
+    pub(super) default_host: Option<Box<str>>,
+    pub(super) view_header: ViewHeader,
+    pub(super) hosts: usize,
+    pub(super) views: usize,
+    pub(super) rpc_methods: usize,
+}
+
+/// Whose `X-View-Name` is believed.
+#[derive(Debug, Clone)]
+pub(super) enum ViewHeader {
+    Everyones,
+    Of(HashSet<Box<str>>),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            names: HashMap::new(),
+            default_host: None,
+            view_header: ViewHeader::Everyones,
+            hosts: HOSTS,
+            views: VIEWS,
+            rpc_methods: RPC_METHODS,
+        }
+    }
+}
+
+impl Options {
+    /// Tells whether the `X-View-Name` of this host is believed.
+    pub(super) fn believes(&self, host: &str) -> bool {
+        match &self.view_header {
+            ViewHeader::Everyones => true,
+            ViewHeader::Of(hosts) => hosts.contains(host),
+        }
+    }
+}
+
+/// Calls `f` with the name of the host that a call goes to.
+#[inline]
+pub(super) fn with_host<R>(
+    options: Option<&Options>,
+    name: Option<&CallName>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    f: impl FnOnce(&str) -> R,
+) -> R {
+    if let Some(name) = name.and_then(CallName::host) {
+        return f(name);
+    }
+    let Some(authority) = host::authority(uri, headers) else {
+        let default = options.and_then(|options| options.default_host.as_deref());
+        return f(default.unwrap_or(names::UNKNOWN));
+    };
+    host::lower(authority, |authority| {
+        let renamed = options.and_then(|options| options.names.get(authority));
+        match renamed {
+            Some(name) => f(name),
+            None => f(host::without_port(authority)),
+        }
+    })
+}
