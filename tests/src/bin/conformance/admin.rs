@@ -57,7 +57,12 @@ impl Admin {
 }
 
 async fn answer(listener: TcpListener, metrics: PrometheusHandle, phase: Phase) -> io::Result<()> {
-    let text = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) };
+    let text = move || async move {
+        (
+            [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            metrics.render(),
+        )
+    };
     let app = Router::new()
         .route("/metrics", get(text))
         .route("/livez", get("ok"))

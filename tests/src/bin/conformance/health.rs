@@ -72,7 +72,6 @@ enum Asked {
 }
 
 /// Answers `/health?type=…`.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(crate) async fn health(
     State(phase): State<Phase>,
     Query(query): Query<HashMap<String, String>>,
@@ -86,7 +85,6 @@ pub(crate) async fn health(
 }
 
 /// Answers `/readyz`.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(crate) async fn ready(State(phase): State<Phase>) -> Response {
     phase.answer(Asked::Readiness)
 }

@@ -4,6 +4,7 @@
 //! after a stop, 1 if it cannot serve, 2 for flags that it cannot honour, before any socket is bound.
 
 mod admin;
+mod call;
 mod flags;
 mod health;
 mod listen;

@@ -22,7 +22,10 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     let long: Vec<f64> = SECONDS.into_iter().chain(LONG_SECONDS).collect();
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-        .set_buckets_for_metric(Matcher::Full("http_server_response_duration_seconds".to_owned()), &long)?
+        .set_buckets_for_metric(
+            Matcher::Full("http_server_response_duration_seconds".to_owned()),
+            &long,
+        )?
         .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &bytes())
 }
 

@@ -13,7 +13,6 @@ use campanile_http::RequestContext;
 use serde_json::{Map, Value, json};
 
 /// `GET /echo[?exact][&lower]`: the head of the request; each flag has the handler set an id of its own.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn headers(
     method: Method,
     uri: Uri,
@@ -45,7 +44,6 @@ pub(super) async fn headers(
 }
 
 /// `POST /echo`: the body, as it comes.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn body(request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut answer = Response::new(Body::new(body));
@@ -57,8 +55,22 @@ pub(super) async fn body(request: Request) -> Response {
 
 /// Shows headers as JSON: those that came several times joined by commas, bytes beyond ASCII as Latin-1.
 fn readable(fields: &HeaderMap) -> Map<String, Value> {
-    let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
-    let all = |name| fields.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ");
+    let text = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect::<String>()
+    };
+    let all = |name| {
+        fields
+            .get_all(name)
+            .iter()
+            .map(text)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     fields
         .keys()
         .map(|name| (name.to_string(), Value::String(all(name))))

@@ -13,7 +13,10 @@ use axum::{
 };
 use campanile_server::ConcurrencyLimitLayer;
 
-use crate::health::{self, Phase};
+use crate::{
+    call::{self, Upstream},
+    health::{self, Phase},
+};
 
 /// Makes the service.
 pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Router {
@@ -38,5 +41,10 @@ pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Rou
         .route("/ws", any(socket::echo))
         .route("/health", get(health::health))
         .with_state(phase)
+        .merge(
+            Router::new()
+                .route("/call", get(call::call))
+                .with_state(Upstream::new()),
+        )
         .layer(layers)
 }

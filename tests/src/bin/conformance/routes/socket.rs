@@ -11,7 +11,6 @@ use axum::{
 use campanile_server::UpgradeGuard;
 
 /// `GET /ws`, over HTTP/2 an extended `CONNECT`.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn echo(upgrade: WebSocketUpgrade, guard: Option<Extension<UpgradeGuard>>) -> Response {
     upgrade.on_upgrade(|socket| async move {
         // Over HTTP/2 only this task knows how long the socket lives.

@@ -7,13 +7,11 @@ use axum::{
 };
 
 /// `GET /status/{code}`
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn status(Path(code): Path<u16>) -> Response {
     answer(code)
 }
 
 /// `GET /status/{code}/{view}`
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn status_and_view(Path((code, view)): Path<(u16, String)>) -> Response {
     let Ok(view) = HeaderValue::from_bytes(view.as_bytes()) else {
         return (StatusCode::BAD_REQUEST, "a header cannot have that view\n").into_response();
@@ -32,7 +30,6 @@ fn answer(code: u16) -> Response {
 }
 
 /// `GET /boom`
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn boom() -> Response {
     panic!("boom");
 }

@@ -44,14 +44,12 @@ pub(super) async fn slow(Query(Seconds { s }): Query<Seconds>) -> Response {
 }
 
 /// `GET /block?ms=N`: keeps the runtime's thread from everybody else.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn block(Query(Milliseconds { ms }): Query<Milliseconds>) -> &'static str {
     std::thread::sleep(Duration::from_millis(ms));
     "ok"
 }
 
 /// `GET /stream?n=N`: each chunk comes after its 0.2 seconds, so that N of them take N times that.
-#[expect(clippy::unused_async, reason = "axum's handlers are futures")]
 pub(super) async fn stream(Query(Chunks { n }): Query<Chunks>) -> Body {
     Body::from_stream(stream::unfold(0, move |sent| async move {
         if sent == n {
