@@ -44,6 +44,12 @@ impl Answer {
             .unwrap_or_else(|| panic!("there is no id: {self:?}"))
     }
 
+    /// Returns the body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Returns the body as text.
     ///
     /// # Panics
