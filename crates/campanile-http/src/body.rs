@@ -7,9 +7,9 @@
 //! |---|---|
 //! | answer to `HEAD`, 1xx, 204, 304, 2xx to `CONNECT` | at the head: the server drops the body unpolled |
 //! | `is_end_stream()` from the start | at the head: it may never be polled |
-//! | `is_end_stream()` after a data frame, or the exact size is reached | with that frame: hyper polls no further |
-//! | a `Content-Length` that the body's own size hint does not tell | dropped after that many bytes is complete |
+//! | `is_end_stream()` after a data frame | with that frame: hyper polls no further |
 //! | trailers, or `None` | then |
+//! | as many bytes as the exact size hint tells, or else `Content-Length` | when it is dropped after them, complete; trailers may still follow |
 //! | an error | [`How::Failed`] |
 //! | dropped earlier | [`How::Dropped`], or [`How::Panicked`] if by a panic of the body itself |
 
@@ -34,7 +34,7 @@ pub enum How {
     Failed,
     /// It was dropped before its end.
     Dropped,
-    /// It panicked when polled.
+    /// It panicked when polled. Told when it is dropped.
     Panicked,
 }
 
@@ -52,11 +52,12 @@ pub struct BodyEnd<'a> {
 
 /// Is told when a body ends.
 pub trait OnBodyEnd {
-    /// Called exactly once for each body, also while unwinding: must not panic.
+    /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
+    /// panic.
     fn on_body_end(self, end: BodyEnd<'_>);
 }
 
-/// The methods whose answers end in a way of their own.
+/// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the methods")]
 pub enum Asked {
@@ -100,19 +101,40 @@ pub fn track<B: Body, H: OnBodyEnd>(
     asked: Asked,
     on_end: H,
 ) -> Response<TrackedBody<B, H>> {
+    track_as(response, asked, on_end, |body| body)
+}
+
+/// Does what [`track`] does, and puts the body into a layer's own type without moving the answer once more.
+#[inline]
+pub fn track_as<B: Body, H: OnBodyEnd, W>(
+    response: Response<B>,
+    asked: Asked,
+    on_end: H,
+    wrap: impl FnOnce(TrackedBody<B, H>) -> W,
+) -> Response<W> {
     let (head, inner) = response.into_parts();
-    let mut body = TrackedBody::with(inner, Some(on_end));
-    if asked.ends_at_head(head.status) || body.inner.is_end_stream() {
-        body.on_end.end(How::Complete, 0, None);
-    } else {
-        // Hyper goes by the hint where there is one, else by the header.
-        body.whole = body
-            .inner
-            .size_hint()
-            .exact()
-            .or_else(|| content_length(&head.headers));
+    if asked.ends_at_head(head.status) || inner.is_end_stream() {
+        on_end.on_body_end(BodyEnd {
+            how: How::Complete,
+            bytes: 0,
+            trailers: None,
+        });
+        return Response::from_parts(head, wrap(TrackedBody::untracked(inner)));
     }
-    Response::from_parts(head, body)
+    // Hyper goes by the hint where there is one, else by the header.
+    let whole = inner
+        .size_hint()
+        .exact()
+        .or_else(|| content_length(&head.headers))
+        .unwrap_or(UNKNOWN);
+    let body = TrackedBody {
+        inner,
+        bytes: 0,
+        whole,
+        polling: false,
+        on_end: Some(on_end),
+    };
+    Response::from_parts(head, wrap(body))
 }
 
 impl<B, H: OnBodyEnd> TrackedBody<B, H> {
@@ -130,7 +152,7 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
         Self {
             inner,
             bytes: 0,
-            whole: None,
+            whole: UNKNOWN,
             polling: false,
             on_end,
         }
@@ -142,6 +164,9 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
     }
 }
 
+/// No body is so long.
+const UNKNOWN: u64 = u64::MAX;
+
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -152,7 +177,8 @@ pin_project! {
         #[pin]
         inner: B,
         bytes: u64,
-        whole: Option<u64>,
+        // Bytes after which the server stops, or `UNKNOWN`.
+        whole: u64,
         polling: bool,
         on_end: Option<H>,
     }
@@ -162,7 +188,7 @@ pin_project! {
             let this = this.project();
             let how = if *this.polling {
                 How::Panicked
-            } else if this.whole.is_some_and(|whole| *this.bytes >= whole) {
+            } else if *this.bytes >= *this.whole {
                 How::Complete
             } else {
                 How::Dropped

@@ -32,7 +32,9 @@ use crate::{RequestContext, Scoped};
 
 /// Gives futures, streams and bodies the context that is current now, for wherever they are polled later.
 pub trait Carry: Sized {
-    /// Wraps `self` so that it sees the request that is being served now. Without one it stays as it is.
+    /// Wraps `self` so that it sees the request that is being served now.
+    ///
+    /// Without one it stays as it is, and sees the request of whoever polls it.
     fn in_current_request(self) -> Scoped<Self> {
         Scoped::new(RequestContext::current(), self)
     }

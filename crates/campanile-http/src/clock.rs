@@ -14,7 +14,8 @@ fn clock() -> &'static quanta::Clock {
     CLOCK.get_or_init(quanta::Clock::new)
 }
 
-/// Prepares the clock. The first read does so too, but calibration takes some milliseconds, which belong to start-up.
+/// Prepares the clock. The first read does so too, but calibration takes some 20 milliseconds and at most
+/// 200, which belong to start-up.
 pub fn warm_up() {
     clock();
 }

@@ -117,9 +117,7 @@ impl RequestContext {
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
         let looked_at = Entered::new(None);
-        let result = f(looked_at.outer.as_ref());
-        drop(looked_at);
-        result
+        f(looked_at.outer.as_ref())
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
@@ -151,47 +149,38 @@ impl fmt::Debug for RequestContext {
 }
 
 /// A guard that keeps a context current on this thread. See [`RequestContext::enter`].
+///
+/// Guards on one thread are dropped in the reverse order of their making, as variables are.
 #[must_use = "the context is current while the guard lives"]
 pub struct Entered {
     outer: Option<RequestContext>,
-    left: bool,
     /// Belongs to this thread's variable, so it must not move to another.
     _not_send: PhantomData<*const ()>,
 }
 
 impl Entered {
     #[inline]
-    fn new(context: Option<RequestContext>) -> Self {
-        // During a thread's end the variable may be gone; then there is no current context, which is right.
-        let outer = CURRENT
-            .try_with(|current| current.replace(context))
-            .unwrap_or_default();
+    fn new(mut context: Option<RequestContext>) -> Self {
+        exchange(&mut context);
         Self {
-            outer,
-            left: false,
+            outer: context,
             _not_send: PhantomData,
         }
-    }
-
-    /// Ends the scope and hands its context back, so that polling a future touches no reference count.
-    #[inline]
-    fn leave(mut self) -> Option<RequestContext> {
-        self.left = true;
-        let outer = self.outer.take();
-        CURRENT
-            .try_with(|current| current.replace(outer))
-            .unwrap_or_default()
     }
 }
 
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        if !self.left {
-            let outer = self.outer.take();
-            drop(CURRENT.try_with(|current| current.replace(outer)));
-        }
+        exchange(&mut self.outer);
     }
+}
+
+/// Exchanges a context for the current one.
+#[inline]
+fn exchange(context: &mut Option<RequestContext>) {
+    // During a thread's end the variable may be gone; then there is no current context, which is right.
+    let _ = CURRENT.try_with(|current| *context = current.replace(context.take()));
 }
 
 impl fmt::Debug for Entered {
@@ -233,9 +222,11 @@ impl<T> Scoped<T> {
     /// Wraps the work that `make` makes while `context` is current.
     #[inline]
     pub fn begin(context: RequestContext, make: impl FnOnce() -> T) -> Self {
-        let entered = context.enter();
+        let mut context = Some(context);
+        let lent = Lent::new(&mut context);
         let inner = make();
-        Self::new(entered.leave(), inner)
+        drop(lent);
+        Self::new(context, inner)
     }
 
     /// Takes the context out, for what comes after the work; from then on the work stays as it is.
@@ -253,13 +244,30 @@ impl<T> Scoped<T> {
     pub(crate) fn with<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut T>) -> R) -> R {
         let this = self.project();
         let inner = this.inner.as_pin_mut().expect("taken only when dropped");
-        let Some(context) = this.context.take() else {
+        if this.context.is_none() {
             return f(inner);
-        };
-        let entered = context.enter();
-        let result = f(inner);
-        *this.context = entered.leave();
-        result
+        }
+        let _lent = Lent::new(this.context);
+        f(inner)
+    }
+}
+
+/// Lends a context to the thread and takes it back, also from a poll that panics: the work still has to be dropped
+/// in it. In between, its place keeps the outer context, so that polling touches no reference count.
+struct Lent<'a>(&'a mut Option<RequestContext>);
+
+impl<'a> Lent<'a> {
+    #[inline]
+    fn new(context: &'a mut Option<RequestContext>) -> Self {
+        exchange(context);
+        Self(context)
+    }
+}
+
+impl Drop for Lent<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        exchange(self.0);
     }
 }
 

@@ -27,6 +27,9 @@ pub struct UnreadableDeadline(());
 /// The longest time a deadline is kept for; what lies beyond is no deadline to anybody.
 const FURTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// The last microsecond of the year 9999, from the epoch.
+const LAST_WRITABLE: Duration = Duration::from_micros(253_402_300_800 * 1_000_000 - 1);
+
 impl Deadline {
     /// Makes the deadline that lies `time` from now.
     #[must_use]
@@ -53,11 +56,13 @@ impl Deadline {
         }
     }
 
-    /// Reads `grpc-timeout` on a gRPC request, else `X-Request-Deadline`: RFC 3339 in UTC, the fraction optional.
+    /// Reads `grpc-timeout` on a gRPC request, else `X-Request-Deadline`: RFC 3339 in UTC, the fraction optional,
+    /// blanks around it no part of it.
     ///
     /// # Errors
     ///
-    /// When the header is there but is not of its form. Then there is no deadline.
+    /// When the header is there but is not of its form, or names a year outside 1970 to 9999. Then there is no
+    /// deadline.
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, UnreadableDeadline> {
         if headers.is_empty() {
             return Ok(None);
@@ -77,9 +82,13 @@ impl Deadline {
     }
 
     /// Returns the deadline as the value of `X-Request-Deadline`: UTC with six digits of a second and `Z`.
+    ///
+    /// The form has the years from 1970 to 9999; a moment outside becomes the nearest within.
     #[must_use]
     pub fn to_header(self) -> HeaderValue {
-        let text = humantime::format_rfc3339_micros(self.wall).to_string();
+        let last = SystemTime::UNIX_EPOCH + LAST_WRITABLE;
+        let wall = self.wall.clamp(SystemTime::UNIX_EPOCH, last);
+        let text = humantime::format_rfc3339_micros(wall).to_string();
         HeaderValue::try_from(text).expect("a formatted time is ASCII")
     }
 

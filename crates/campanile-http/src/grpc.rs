@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use crate::headers;
 
-/// How a gRPC call ended.
+/// How a gRPC call ended. The protocol's list is closed, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(
@@ -64,13 +64,13 @@ impl Code {
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(headers::GRPC_STATUS)?;
-        let number = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-        Some(
-            number
-                .and_then(|number| Self::ALL.get(number))
-                .copied()
-                .unwrap_or(Self::Unknown),
-        )
+        // Digits only: the standard library's parser would take a sign.
+        let number = match *value.as_bytes() {
+            [digit @ b'0'..=b'9'] => digit - b'0',
+            [b'1', digit @ b'0'..=b'6'] => 10 + digit - b'0',
+            _ => return Some(Self::Unknown),
+        };
+        Some(Self::ALL[usize::from(number)])
     }
 
     /// Returns the code as the value of `grpc-status`.

@@ -25,7 +25,9 @@ thread_local! {
 pub struct Identity(usize);
 
 impl Identity {
-    /// Makes the identity of the layer that keeps its state in `state`.
+    /// Makes the identity of the layer that keeps its state in `state`: its address.
+    ///
+    /// The state has to stay where it is, as in an `Arc`, and to have a size: types without one share addresses.
     #[must_use]
     pub fn of<T: ?Sized>(state: &T) -> Self {
         Self(std::ptr::from_ref(state).addr())
@@ -47,7 +49,8 @@ impl Identity {
         })
     }
 
-    /// Notes that this layer stands around what runs until the guard is dropped.
+    /// Notes that this layer stands around what runs until the guard is dropped. Guards on one thread are dropped in
+    /// the reverse order of their making.
     #[inline]
     pub fn enter(self) -> Around {
         AROUND.with(|stack| {

@@ -107,7 +107,7 @@ where
         }
         let method = method::number(request.method());
         let route = route::of(request.extensions()).unwrap_or(OTHER);
-        let series = self.table.route(method, route, series::ROUTE_LIMIT);
+        let series = self.table.route(method, route, series::ROUTE_LIMIT as usize);
         let read = Read {
             table: self.table,
             series,

@@ -18,6 +18,8 @@ use crate::names;
 pub(crate) struct ServerSeries {
     pub(crate) source: Source,
     routes: SeriesTable<RouteSeries>,
+    /// The series of `other`, by method: where no route is known nothing is looked up.
+    others: [OnceLock<&'static RouteSeries>; method::NAMES.len()],
     route_names: Names,
     rpcs: SeriesTable<RpcSeries>,
     rpc_names: Names,
@@ -30,10 +32,10 @@ pub(crate) struct ServerSeries {
 }
 
 /// Routes that are label values of their own, unless a layer says otherwise.
-pub(crate) const ROUTE_LIMIT: usize = 1_000;
+pub(crate) const ROUTE_LIMIT: u32 = 1_000;
 
 /// gRPC methods that are label values of their own, unless a layer says otherwise.
-pub(crate) const RPC_LIMIT: usize = 500;
+pub(crate) const RPC_LIMIT: u32 = 500;
 
 /// The series of the recorder that the process installs.
 static GLOBAL: ServerSeries = ServerSeries::new(Source::Global);
@@ -53,6 +55,7 @@ impl ServerSeries {
         Self {
             source,
             routes: SeriesTable::new(),
+            others: [const { OnceLock::new() }; method::NAMES.len()],
             route_names: Names::new(),
             rpcs: SeriesTable::new(),
             rpc_names: Names::new(),
@@ -72,6 +75,12 @@ impl ServerSeries {
             Some(series) => series,
             None => self.new_route(method, route, limit),
         }
+    }
+
+    /// Finds the series of a method whose route is not known.
+    #[inline]
+    pub(crate) fn other_route(&'static self, method: u8) -> &'static RouteSeries {
+        self.others[usize::from(method)].get_or_init(|| self.add_route(method, OTHER))
     }
 
     #[cold]
@@ -119,7 +128,7 @@ impl ServerSeries {
     /// Finds or makes the series of a gRPC method's route, which is bounded by the number of gRPC methods.
     pub(crate) fn rpc_route(&'static self, method: u8, rpc: &RpcSeries) -> &'static RouteSeries {
         rpc.routes[usize::from(method)].get_or_init(|| match rpc.name {
-            OTHER => self.add_route(method, OTHER),
+            OTHER => self.other_route(method),
             name => self.add_route(method, &format!("/{name}")),
         })
     }

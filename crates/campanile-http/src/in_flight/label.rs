@@ -6,6 +6,8 @@ use std::{
 };
 
 /// A name that stays for the life of the process. Made when a series is, so it is bounded as series are.
+///
+/// Beyond a million names there is only the default label, which has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Label(u32);
 

@@ -91,15 +91,12 @@ pub struct SeatRef {
 }
 
 impl Seat {
-    /// Takes a seat for a request; nothing when all are taken.
+    /// Takes a seat for a request; nothing when all are taken, or kept by other threads for their next requests.
     #[inline]
     pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
         let place = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()?;
         let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
-        Some(Self(SeatRef {
-            place,
-            generation: generation as u32,
-        }))
+        Some(Self(SeatRef { place, generation }))
     }
 
     /// Returns a name of the seat for others.
@@ -152,11 +149,13 @@ impl SeatRef {
 
     #[inline]
     fn update(self, change: impl Fn(u64) -> u64) {
-        cell(self.place).update(self.generation.into(), change);
+        cell(self.place).update(self.generation, change);
     }
 }
 
 /// Reads the table: the requests in flight now, in no order.
+///
+/// Each row is whole, but they are read one after the other: a request that came or ended meanwhile may be missing.
 #[must_use]
 pub fn snapshot() -> Vec<InFlightRequest> {
     /// A seat that is being written at so many looks in a row is changing hands; its request is not old.

@@ -11,6 +11,8 @@ pub const METADATA: Metadata<'static> = Metadata::new("campanile", Level::INFO, 
 #[derive(Clone, Copy, Default)]
 pub enum Source {
     /// The one that the process installed, or will install.
+    ///
+    /// A recorder whose type has no size cannot be told from none: give it a field, or pass it as [`Self::Own`].
     #[default]
     Global,
     /// A layer's own.
@@ -22,8 +24,8 @@ impl Source {
     pub fn with<R>(self, f: impl FnOnce(&dyn Recorder) -> R) -> Option<R> {
         match self {
             Self::Own(recorder) => Some(f(recorder)),
-            // Without a recorder the facade hands out its no-op, the only recorder without a size. A handle of that
-            // one kept here would stay deaf for ever.
+            // Without a recorder the facade hands out its no-op, a type without a size. A handle of that one kept
+            // here would stay deaf for ever.
             Self::Global => {
                 metrics::with_recorder(|recorder| (size_of_val(recorder) != 0).then(|| f(recorder)))
             }
@@ -40,7 +42,9 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A handle that is resolved at its first use after there is a recorder.
+/// A handle that is resolved at its first use after there is a recorder, and then is that recorder's for ever.
+///
+/// That goes for a local recorder, as tests set it, too: a handle first used under one stays with it.
 #[derive(Debug)]
 pub struct Lazy<T>(OnceLock<T>);
 
@@ -92,7 +96,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// What a metric is.
+/// What a metric is. The facade has no more, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the facade's")]
 pub enum Kind {

@@ -32,6 +32,8 @@ impl<'a> Key<'a> {
 
 /// A table of blocks that only grows, and whose readers take no lock.
 ///
+/// Two keys are the same if tag and names are: names are compared apart, not joined.
+///
 /// Entries live as long as the table. A layer keeps its table for the life of the process, so that a request can hold
 /// a plain reference into it.
 ///
@@ -94,6 +96,8 @@ impl<V> SeriesTable<V> {
     }
 
     /// Finds the block of a key, or puts the one that `make` makes. The only place that locks.
+    ///
+    /// `make` runs under the lock, so it must not put into the same table.
     #[inline]
     pub fn get_or_insert(&self, key: Key<'_>, make: impl FnOnce() -> V) -> &V {
         let hash = self.hash(&key);
@@ -113,15 +117,17 @@ impl<V> SeriesTable<V> {
 
     #[inline]
     fn hash(&self, key: &Key<'_>) -> u64 {
-        // Seeded by the process's random state: a stranger who can choose names cannot choose their places.
+        // A random seed for each table: a stranger who can choose names cannot choose their places.
         let state = self.hasher.get_or_init(|| {
             foldhash::fast::FixedState::with_seed(std::hash::RandomState::new().hash_one(0_u64))
         });
         let mut hasher = state.build_hasher();
         hasher.write(key.first.as_bytes());
-        hasher.write(key.second.as_bytes());
-        hasher.write_u8(key.tag);
-        hasher.finish()
+        if !key.second.is_empty() {
+            hasher.write(key.second.as_bytes());
+        }
+        // The tag only has to move the place; the comparison tells keys apart.
+        hasher.finish() ^ u64::from(key.tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     #[inline]

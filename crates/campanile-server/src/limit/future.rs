@@ -72,9 +72,11 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match self.project().state.project() {
-            StateProj::Passing { inner } => ready!(inner.poll(cx))?.map(TrackedBody::untracked),
-            StateProj::Refused { asker, body_unread } => asker.refuse(Refusal::Shed, *body_unread),
+        match self.project().state.project() {
+            StateProj::Passing { inner } => inner.poll(cx).map_ok(ResponseBody::untracked),
+            StateProj::Refused { asker, body_unread } => Poll::Ready(Ok(ResponseBody::untracked(
+                asker.refuse(Refusal::Shed, *body_unread),
+            ))),
             StateProj::Admitted {
                 inner,
                 slot,
@@ -87,13 +89,12 @@ where
                 let result = ready!(polled);
                 let slot = slot.take();
                 let response = result?;
-                match slot {
-                    Some(slot) => body::track(response, *asked, slot),
-                    None => response.map(TrackedBody::untracked),
-                }
+                Poll::Ready(Ok(match slot {
+                    Some(slot) => body::track_as(response, *asked, slot, |inner| ResponseBody { inner }),
+                    None => ResponseBody::untracked(response),
+                }))
             }
-        };
-        Poll::Ready(Ok(response.map(|inner| ResponseBody { inner })))
+        }
     }
 }
 
@@ -102,6 +103,14 @@ pin_project! {
     pub struct ResponseBody<B> {
         #[pin]
         inner: TrackedBody<B, Slot>,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    fn untracked(response: Response<B>) -> Response<Self> {
+        response.map(|body| Self {
+            inner: TrackedBody::untracked(body),
+        })
     }
 }
 

@@ -8,11 +8,10 @@ use campanile_http::{
     clock::Mark,
     grpc::{self, Code},
     method,
-    series::OTHER,
+    nesting::Identity,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
 use http_body::Body;
-use metrics::Gauge;
 
 use super::layer::Config;
 use crate::{
@@ -27,95 +26,100 @@ thread_local! {
 }
 
 /// An exchange that has begun. Dropped before its end it ends as cancelled, or as panicked.
+///
+/// Moves from the future into the body, so it is kept small: what few exchanges have is behind a pointer.
 pub(super) struct Exchange {
-    config: Limits,
     table: &'static ServerSeries,
     series: &'static RouteSeries,
-    /// Was raised, so it has to fall; nothing while there is no recorder.
-    active: Option<&'static Gauge>,
     status: Option<&'static StatusSeries>,
     started: Mark,
+    /// [`u64::MAX`] where it is not known.
+    request_bytes: u64,
+    rpc: Rpc,
+    upgrade: Option<UpgradeWatch>,
+    limits: Limits,
     method: u8,
     asked: Asked,
+    /// What an inner layer tells, in place of what the body's end says.
+    told: Option<Outcome>,
+    code: Option<Code>,
+    /// The gauge was raised, so it has to fall; not while there is no recorder.
+    active: bool,
     route_known: bool,
     /// Set around every call into the inner service: a drop meanwhile is its panic.
     pub(super) inside: bool,
     ended: bool,
-    /// What an inner layer tells, in place of what the body's end says.
-    told: Option<Outcome>,
-    code: Option<Code>,
-    request_bytes: Option<u64>,
-    rpc: Rpc,
-    upgrade: Option<UpgradeWatch>,
 }
 
 #[derive(Clone, Copy)]
-struct Limits {
-    routes: usize,
-    rpcs: usize,
-    response_duration: bool,
-    body_sizes: bool,
+pub(super) struct Limits {
+    pub(super) routes: u32,
+    pub(super) rpcs: u32,
+    pub(super) response_duration: bool,
+    pub(super) body_sizes: bool,
+    pub(super) h1_upgrade_guard: bool,
 }
 
 /// The gRPC method that is called.
 enum Rpc {
     No,
     /// Its path, until an answer tells that somebody serves it: strangers call what they like.
-    Unproven(PathAndQuery),
+    Unproven(Box<PathAndQuery>),
     Known(&'static RpcSeries),
 }
 
 impl Exchange {
     #[inline]
     pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> Self {
-        let table = config.table;
-        let limits = Limits {
-            routes: config.route_limit,
-            rpcs: config.rpc_limit,
-            response_duration: config.families.response_duration,
-            body_sizes: config.families.body_sizes,
-        };
+        let (table, limits) = (config.table, config.limits);
         let method = method::number(request.method());
         let rpc = Rpc::of(table, request);
         let (series, route_known) = match (route::of(request.extensions()), &rpc) {
-            (Some(route), _) => (table.route(method, route, limits.routes), true),
+            (Some(route), _) => (table.route(method, route, limits.routes as usize), true),
             (None, Rpc::Known(rpc)) => (table.rpc_route(method, rpc), true),
-            (None, _) => (table.route(method, OTHER, limits.routes), false),
+            (None, _) => (table.other_route(method), false),
         };
         let request_bytes = if limits.body_sizes {
             request.body().size_hint().exact()
         } else {
             None
         };
-        let upgrade = upgrade::watch(table, request, config.families.h1_upgrade_guard);
         let mut exchange = Self {
-            config: limits,
             table,
             series,
-            active: None,
             status: None,
             started: Mark::now(),
+            request_bytes: request_bytes.unwrap_or(u64::MAX),
+            rpc,
+            upgrade: upgrade::watch(table, request, limits.h1_upgrade_guard),
+            limits,
             method,
             asked: Asked::by(request.method()),
+            told: None,
+            code: None,
+            active: false,
             route_known,
             inside: false,
             ended: false,
-            told: None,
-            code: None,
-            request_bytes,
-            rpc,
-            upgrade,
         };
         exchange.enter_series();
         exchange
     }
 
+    /// Identifies the layer, and all others that record to the same recorder: they would count one exchange twice.
+    #[inline]
+    pub(super) fn identity(&self) -> Identity {
+        Identity::of(self.table)
+    }
+
     /// Tells the layer around this one the route that it could not see.
     pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
         if let Some(route) = route::of(request.extensions()) {
-            let series = config
-                .table
-                .route(method::number(request.method()), route, config.route_limit);
+            let series = config.table.route(
+                method::number(request.method()),
+                route,
+                config.limits.routes as usize,
+            );
             INNER_ROUTE.set(Some(series));
         }
     }
@@ -147,10 +151,11 @@ impl Exchange {
 
     #[inline]
     fn enter_series(&mut self) {
-        self.active = self.series.active(self.table);
-        if let Some(active) = self.active {
-            active.increment(1.0);
+        let gauge = self.series.active(self.table);
+        if let Some(gauge) = gauge {
+            gauge.increment(1.0);
         }
+        self.active = gauge.is_some();
         RequestContext::with_current(|context| {
             if let Some(seat) = context.and_then(RequestContext::seat) {
                 seat.set_route(self.series.label);
@@ -160,8 +165,10 @@ impl Exchange {
 
     #[inline]
     fn leave_series(&mut self) {
-        if let Some(active) = self.active.take() {
-            active.decrement(1.0);
+        if self.active
+            && let Some(gauge) = self.series.active(self.table)
+        {
+            gauge.decrement(1.0);
         }
     }
 
@@ -174,7 +181,10 @@ impl Exchange {
             if !self.route_known
                 && let Some(route) = response.extensions().get::<Route>()
             {
-                self.move_to(self.table.route(self.method, route.as_str(), self.config.routes));
+                self.move_to(
+                    self.table
+                        .route(self.method, route.as_str(), self.limits.routes as usize),
+                );
             }
         }
         if !matches!(self.rpc, Rpc::No) {
@@ -200,7 +210,7 @@ impl Exchange {
             // An answer that a layer made says nothing of whether anybody serves the method.
             let proven = answered && self.told.is_none() && self.code != Some(Code::Unimplemented);
             let series = if proven {
-                self.table.rpc(rpc_name(path.path()), self.config.rpcs)
+                self.table.rpc(rpc_name(path.path()), self.limits.rpcs as usize)
             } else {
                 self.table.unknown_rpc()
             };
@@ -223,13 +233,13 @@ impl Exchange {
         }
         let (table, series) = (self.table, self.series);
         series.count_end(table, self.status, outcome);
-        if self.config.response_duration {
+        if self.limits.response_duration {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if let Some(bytes) = self.request_bytes {
-            series.record_request_size(table, bytes);
+        if self.request_bytes != u64::MAX {
+            series.record_request_size(table, self.request_bytes);
         }
-        if self.config.body_sizes && self.status.is_some() {
+        if self.limits.body_sizes && self.status.is_some() {
             series.record_response_size(table, bytes);
         }
         if !matches!(self.rpc, Rpc::No) {
@@ -302,7 +312,7 @@ impl Rpc {
                 .uri()
                 .path_and_query()
                 .cloned()
-                .map_or(Self::No, Self::Unproven),
+                .map_or(Self::No, |path| Self::Unproven(Box::new(path))),
         }
     }
 }

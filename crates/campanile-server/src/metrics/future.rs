@@ -6,10 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use campanile_http::{
-    body::{self, TrackedBody},
-    nesting::Identity,
-};
+use campanile_http::body::{self, TrackedBody};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -22,7 +19,6 @@ pin_project! {
         #[pin]
         inner: F,
         exchange: Option<Exchange>,
-        identity: Option<Identity>,
     }
 }
 
@@ -32,16 +28,15 @@ impl<F> ResponseFuture<F> {
         Self {
             inner,
             exchange: None,
-            identity: None,
         }
     }
 
     /// Makes the future of an exchange, whose inner future `call` makes.
     #[inline]
-    pub(super) fn counting(mut exchange: Exchange, identity: Identity, call: impl FnOnce() -> F) -> Self {
+    pub(super) fn counting(mut exchange: Exchange, call: impl FnOnce() -> F) -> Self {
         exchange.listen();
         exchange.inside = true;
-        let around = identity.enter();
+        let around = exchange.identity().enter();
         let inner = call();
         drop(around);
         exchange.inside = false;
@@ -49,7 +44,6 @@ impl<F> ResponseFuture<F> {
         Self {
             inner,
             exchange: Some(exchange),
-            identity: Some(identity),
         }
     }
 }
@@ -64,7 +58,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (Some(exchange), Some(identity)) = (this.exchange.as_mut(), *this.identity) else {
+        let Some(exchange) = this.exchange.as_mut() else {
             let response = ready!(this.inner.poll(cx))?;
             return Poll::Ready(Ok(response.map(|body| ResponseBody {
                 inner: TrackedBody::untracked(body),
@@ -72,7 +66,7 @@ where
         };
         exchange.listen();
         exchange.inside = true;
-        let around = identity.enter();
+        let around = exchange.identity().enter();
         let polled = this.inner.poll(cx);
         drop(around);
         exchange.inside = false;
@@ -82,9 +76,9 @@ where
         match result {
             Ok(response) => {
                 let asked = exchange.head(&response);
-                Poll::Ready(Ok(
-                    body::track(response, asked, exchange).map(|inner| ResponseBody { inner })
-                ))
+                Poll::Ready(Ok(body::track_as(response, asked, exchange, |inner| {
+                    ResponseBody { inner }
+                })))
             }
             Err(error) => {
                 exchange.fail();

@@ -14,7 +14,10 @@ use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{exchange::Exchange, future::ResponseFuture};
+use super::{
+    exchange::{Exchange, Limits},
+    future::ResponseFuture,
+};
 use crate::{
     route,
     series::{self, ServerSeries},
@@ -37,25 +40,17 @@ pub struct Metrics<S> {
 #[derive(Clone)]
 pub(super) struct Config {
     pub(super) table: &'static ServerSeries,
-    pub(super) families: Families,
-    pub(super) route_limit: usize,
-    pub(super) rpc_limit: usize,
+    pub(super) limits: Limits,
     skipped: Option<Arc<HashSet<Box<str>>>>,
-}
-
-/// What is recorded besides requests, their duration and how many are active.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Families {
-    pub(super) response_duration: bool,
-    pub(super) body_sizes: bool,
-    pub(super) h1_upgrade_guard: bool,
 }
 
 impl MetricsLayer {
     /// Makes a layer that records everything, to the recorder that the process installs.
     #[must_use]
     pub fn new() -> Self {
-        let families = Families {
+        let limits = Limits {
+            routes: series::ROUTE_LIMIT,
+            rpcs: series::RPC_LIMIT,
             response_duration: true,
             body_sizes: true,
             h1_upgrade_guard: false,
@@ -63,9 +58,7 @@ impl MetricsLayer {
         Self {
             config: Config {
                 table: series::global(),
-                families,
-                route_limit: series::ROUTE_LIMIT,
-                rpc_limit: series::RPC_LIMIT,
+                limits,
                 skipped: None,
             },
         }
@@ -83,14 +76,14 @@ impl MetricsLayer {
     /// Sets whether the time to the end of the exchange is recorded. On by default; off saves a clock read.
     #[must_use]
     pub fn with_response_duration(mut self, on: bool) -> Self {
-        self.config.families.response_duration = on;
+        self.config.limits.response_duration = on;
         self
     }
 
     /// Sets whether the sizes of bodies are recorded. On by default.
     #[must_use]
     pub fn with_body_sizes(mut self, on: bool) -> Self {
-        self.config.families.body_sizes = on;
+        self.config.limits.body_sizes = on;
         self
     }
 
@@ -104,15 +97,15 @@ impl MetricsLayer {
 
     /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
     #[must_use]
-    pub fn with_route_limit(mut self, routes: usize) -> Self {
-        self.config.route_limit = routes;
+    pub fn with_route_limit(mut self, routes: u32) -> Self {
+        self.config.limits.routes = routes;
         self
     }
 
     /// Sets how many gRPC methods become label values of their own; those that come later are `other`. Default 500.
     #[must_use]
-    pub fn with_rpc_limit(mut self, methods: usize) -> Self {
-        self.config.rpc_limit = methods;
+    pub fn with_rpc_limit(mut self, methods: u32) -> Self {
+        self.config.limits.rpcs = methods;
         self
     }
 
@@ -122,7 +115,7 @@ impl MetricsLayer {
     /// counts those already.
     #[must_use]
     pub fn with_h1_upgrade_guard(mut self) -> Self {
-        self.config.families.h1_upgrade_guard = true;
+        self.config.limits.h1_upgrade_guard = true;
         self
     }
 }
@@ -146,12 +139,6 @@ impl<S> Layer<S> for MetricsLayer {
 }
 
 impl Config {
-    /// Identifies all layers that record to one recorder, since they would count one exchange twice.
-    #[inline]
-    pub(super) fn identity(&self) -> Identity {
-        Identity::of(self.table)
-    }
-
     #[inline]
     fn skips<B>(&self, request: &Request<B>) -> bool {
         let Some(skipped) = &self.skipped else {
@@ -178,8 +165,7 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let identity = self.config.identity();
-        if identity.is_around() {
+        if Identity::of(self.config.table).is_around() {
             Exchange::tell_outer(&self.config, &request);
             return ResponseFuture::passing(self.inner.call(request));
         }
@@ -187,14 +173,14 @@ where
             return ResponseFuture::passing(self.inner.call(request));
         }
         let exchange = Exchange::begin(&self.config, &mut request);
-        ResponseFuture::counting(exchange, identity, || self.inner.call(request))
+        ResponseFuture::counting(exchange, || self.inner.call(request))
     }
 }
 
 impl fmt::Debug for MetricsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetricsLayer")
-            .field("families", &self.config.families)
+            .field("skipped", &self.config.skipped)
             .finish_non_exhaustive()
     }
 }

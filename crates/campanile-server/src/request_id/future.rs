@@ -75,15 +75,18 @@ where
         response
             .headers_mut()
             .insert(header, context.id().as_header().clone());
-        // The head of an answer to HEAD or CONNECT does not end it for the table: its body is dropped soon.
-        let response = body::track(response, Asked::Other, HeldSeat(seat));
-        if let (Some(seat), true) = (context.seat(), response.body().is_open()) {
-            seat.set_body();
-        }
-        Poll::Ready(Ok(response.map(|body| ResponseBody {
-            inner: Scoped::new(Some(context), body),
-            span,
-        })))
+        // Asked for whatever: the body of an answer to HEAD is dropped soon, which ends it for the table.
+        let held = context.seat();
+        let response = body::track_as(response, Asked::Other, HeldSeat(seat), |body| {
+            if let (Some(seat), true) = (held, body.is_open()) {
+                seat.set_body();
+            }
+            ResponseBody {
+                inner: Scoped::new(Some(context), body),
+                span,
+            }
+        });
+        Poll::Ready(Ok(response))
     }
 }
 

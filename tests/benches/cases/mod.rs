@@ -1,0 +1,309 @@
+//! The measured cases: a trivial service, bare and under each layer.
+//!
+//! A request has three headers; the service answers at once with one header and eleven bytes. As hyper does, the
+//! service is cloned for each request; the body is read to its end and everything is dropped. No sockets, no
+//! runtime. The recorder does nothing, so what is left is the layers' own share.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use axum::{Router, extract::Path, routing::get};
+use bytes::Bytes;
+use campanile_http::headers::X_REQUEST_ID;
+use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
+use http::{
+    HeaderValue, Request, Response,
+    header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
+};
+use http_body::Body;
+use http_body_util::{Empty, Full};
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use tower::{Layer, Service};
+
+/// A case: does one request.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// The case whose time is taken off.
+    pub(crate) baseline: &'static str,
+    pub(crate) run: Box<dyn FnMut()>,
+}
+
+/// A recorder whose handles are there, and do nothing.
+struct Idle;
+
+impl CounterFn for Idle {
+    fn increment(&self, _: u64) {}
+    fn absolute(&self, _: u64) {}
+}
+
+impl GaugeFn for Idle {
+    fn increment(&self, _: f64) {}
+    fn decrement(&self, _: f64) {}
+    fn set(&self, _: f64) {}
+}
+
+impl HistogramFn for Idle {
+    fn record(&self, _: f64) {}
+}
+
+impl Recorder for Idle {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::new(Self))
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(Self))
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Self))
+    }
+}
+
+static IDLE: Idle = Idle;
+
+#[derive(Clone)]
+struct Trivial;
+
+impl<B> Service<Request<B>> for Trivial {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        drop(request);
+        ready(Ok(answer()))
+    }
+}
+
+fn answer() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"hello world")));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// A layer that does nothing.
+#[derive(Clone)]
+struct NoOpLayer;
+
+#[derive(Clone)]
+struct NoOp<S>(S);
+
+impl<S> Layer<S> for NoOpLayer {
+    type Service = NoOp<S>;
+
+    fn layer(&self, inner: S) -> NoOp<S> {
+        NoOp(inner)
+    }
+}
+
+impl<S: Service<R>, R> Service<R> for NoOp<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+fn request(path: &'static str) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = http::Uri::from_static(path);
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_static("example.test"));
+    headers.insert(USER_AGENT, HeaderValue::from_static("bench"));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    request
+}
+
+fn with_id(mut request: Request<Empty<Bytes>>) -> Request<Empty<Bytes>> {
+    let id = HeaderValue::from_static("0b6b9e2c-6d5e-4b13-9a44-6a0c53b4bd40");
+    request.headers_mut().insert(X_REQUEST_ID, id);
+    request
+}
+
+/// Polls to the end what is never pending.
+fn finish<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("nothing here waits"),
+    }
+}
+
+/// Names the body of a response, so that a bound can be written in one line.
+pub(crate) trait IntoBody {
+    type Body: Body;
+    fn into_response(self) -> Response<Self::Body>;
+}
+
+impl<B: Body> IntoBody for Response<B> {
+    type Body = B;
+    fn into_response(self) -> Response<B> {
+        self
+    }
+}
+
+fn serve<S>(service: &S, request: Request<Empty<Bytes>>)
+where
+    S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone,
+{
+    let mut service = service.clone();
+    let Ok(response) = finish(service.call(request)) else {
+        unreachable!("nothing here fails")
+    };
+    let mut body = std::pin::pin!(response.into_response().into_body());
+    while !body.is_end_stream() {
+        let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) else {
+            break;
+        };
+    }
+}
+
+fn case<S>(
+    name: &'static str,
+    baseline: &'static str,
+    service: S,
+    request: fn() -> Request<Empty<Bytes>>,
+) -> Case
+where
+    S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone + 'static,
+{
+    Case {
+        name,
+        baseline,
+        run: Box::new(move || serve(&service, request())),
+    }
+}
+
+fn plain() -> Request<Empty<Bytes>> {
+    request("/users/7")
+}
+
+fn identified() -> Request<Empty<Bytes>> {
+    with_id(plain())
+}
+
+fn count_duration_active() -> MetricsLayer {
+    MetricsLayer::new()
+        .with_recorder(&IDLE)
+        .with_response_duration(false)
+        .with_body_sizes(false)
+}
+
+fn all_families() -> MetricsLayer {
+    MetricsLayer::new().with_recorder(&IDLE)
+}
+
+/// A router made as the serving loop sees it, with the route's layers built.
+fn router(layered: impl FnOnce(Router) -> Router) -> Router {
+    layered(Router::new().route("/users/{id}", get(user))).with_state(())
+}
+
+async fn user(Path(_): Path<String>) -> &'static str {
+    "hello world"
+}
+
+/// All cases; each follows the baseline that it is compared to.
+pub(crate) fn all() -> Vec<Case> {
+    let tower = "tower: bare";
+    let identified_tower = "tower: bare, id in the request";
+    let axum = "axum: layer that does nothing";
+    vec![
+        case(tower, tower, Trivial, plain),
+        case(
+            "tower: layer that does nothing",
+            tower,
+            NoOpLayer.layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: metrics: count, duration, active",
+            tower,
+            count_duration_active().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: metrics: every family",
+            tower,
+            all_families().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: concurrency limit",
+            tower,
+            ConcurrencyLimitLayer::new(512).layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: deadline layer, no deadline",
+            tower,
+            DeadlineLayer::new().layer(Trivial),
+            plain,
+        ),
+        case(identified_tower, identified_tower, Trivial, identified),
+        case(
+            "tower: id taken, scoped, echoed",
+            identified_tower,
+            RequestIdLayer::new().layer(Trivial),
+            identified,
+        ),
+        case(
+            "tower: id generated, scoped, echoed",
+            tower,
+            RequestIdLayer::new().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: stack(), every family",
+            identified_tower,
+            stack().with_metrics(all_families()).layer(Trivial),
+            identified,
+        ),
+        case("axum: bare", "axum: bare", router(|router| router), plain),
+        case(
+            axum,
+            "axum: bare",
+            router(|router| router.layer(NoOpLayer)),
+            plain,
+        ),
+        case(
+            "axum: metrics: count, duration, active",
+            "axum: bare",
+            router(|router| router.layer(count_duration_active())),
+            plain,
+        ),
+        case(
+            "axum: metrics: every family",
+            "axum: bare",
+            router(|router| router.layer(all_families())),
+            plain,
+        ),
+        case(
+            "axum: stack(), every family",
+            "axum: bare",
+            router(|router| router.layer(stack().with_metrics(all_families()))),
+            plain,
+        ),
+    ]
+}

@@ -1,0 +1,47 @@
+//! One case for callgrind: instructions do not care what else the machine does.
+//!
+//! Driven by `cargo xtask callgrind`. `--list` prints the cases, one a line, each with its baseline behind a tab;
+//! `--case NAME` warms one up and then runs it in a function that callgrind is told to collect.
+
+#![allow(clippy::print_stdout, reason = "prints its list")]
+
+mod cases;
+
+use cases::Case;
+
+/// Requests in the collected function.
+const REQUESTS: u32 = 1_000;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("--case"), Some(name)) => {
+            let mut cases = cases::all();
+            let case = cases
+                .iter_mut()
+                .find(|case| case.name == name)
+                .expect("--list names the cases");
+            collected(case, 100);
+            measured_loop(case);
+        }
+        (Some("--list"), _) => {
+            println!("{REQUESTS}");
+            for case in cases::all() {
+                println!("{}\t{}", case.name, case.baseline);
+            }
+        }
+        // `cargo test --benches` and `cargo bench` without a case have nothing to collect.
+        _ => {}
+    }
+}
+
+#[inline(never)]
+fn measured_loop(case: &mut Case) {
+    collected(case, REQUESTS);
+}
+
+fn collected(case: &mut Case, requests: u32) {
+    for _ in 0..requests {
+        (case.run)();
+    }
+}
