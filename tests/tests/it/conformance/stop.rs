@@ -64,7 +64,10 @@ fn at_the_limit_of_connections_accepting_pauses() {
         let text = metrics();
         assert!(text.contains(&open) && text.contains(&limit), "{text}");
         assert!(
-            text.contains("http_response_status_code=\"200\",outcome=\"completed\"} 1\n"),
+            text.contains(
+                "http_route=\"/fast\",outcome=\"completed\"} 1
+"
+            ),
             "{text}"
         );
     }
