@@ -37,6 +37,22 @@ pub fn connect(address: &str) -> io::Result<Box<dyn Socket>> {
     }
 }
 
+/// Reads the head of an answer from a connection and nothing of what follows.
+///
+/// # Panics
+///
+/// If it does not come whole, within half a minute.
+pub fn read_head(connection: &mut dyn Socket) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        let read = connection.read_exact(&mut byte);
+        read.unwrap_or_else(|error| panic!("{error} after {}", head.escape_ascii()));
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
 pub(super) fn ask(ask: &Ask, address: &str) -> Answer {
     let mut stream = connect(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
     let mut bytes = format!(

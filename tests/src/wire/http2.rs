@@ -10,7 +10,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
-    runtime, time,
+    runtime,
+    task::JoinHandle,
+    time,
 };
 
 use super::{Answer, Ask};
@@ -24,7 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
 
 pub(super) fn ask(ask: &Ask, address: &str) -> Answer {
     block_on(&format!("{ask:?}"), async {
-        let mut sender = sender(address).await;
+        let (mut sender, connection) = sender(address).await;
         let mut request = Request::builder()
             .method(ask.method)
             .uri(format!("http://test{}", ask.path))
@@ -48,6 +50,9 @@ pub(super) fn ask(ask: &Ask, address: &str) -> Answer {
             .collect()
             .await
             .unwrap_or_else(|error| panic!("half an answer to {ask:?}: {error:?}"));
+        // Takes its leave, so that the server does not see a broken connection.
+        drop(sender);
+        let _ = connection.await;
         Answer {
             status: head.status.as_u16(),
             fields,
@@ -77,7 +82,7 @@ impl WebSocketOverHttp2 {
     #[must_use]
     pub fn talk(address: &str, path: &str, frame: &[u8], length: usize) -> Self {
         block_on(path, async {
-            let mut sender = sender(address).await;
+            let (mut sender, _connection) = sender(address).await;
             let request = Request::builder()
                 .method(Method::CONNECT)
                 .uri(format!("http://test{path}"))
@@ -104,7 +109,7 @@ impl WebSocketOverHttp2 {
     }
 }
 
-async fn sender(address: &str) -> http2::SendRequest<Full<Bytes>> {
+async fn sender(address: &str) -> (http2::SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>) {
     let io: Box<dyn Io> = match address.strip_prefix("unix:") {
         Some(path) => Box::new(UnixStream::connect(path).await.expect("somebody listens")),
         None => Box::new(TcpStream::connect(address).await.expect("somebody listens")),
@@ -113,9 +118,7 @@ async fn sender(address: &str) -> http2::SendRequest<Full<Bytes>> {
         .handshake(TokioIo::new(io))
         .await
         .expect("the peer speaks HTTP/2");
-    // Its end is seen by the sender.
-    tokio::spawn(connection);
-    sender
+    (sender, tokio::spawn(connection))
 }
 
 fn block_on<T>(what: &str, work: impl Future<Output = T>) -> T {

@@ -10,7 +10,7 @@ use std::fmt;
 pub use self::{
     answer::Answer,
     frames::{Frame, reaction_to},
-    http1::{Socket, connect},
+    http1::{Socket, connect, read_head},
     http2::WebSocketOverHttp2,
 };
 

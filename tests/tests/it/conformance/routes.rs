@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use campanile_tests::{
-    process::Process,
-    wire::{Ask, Protocol, WebSocketOverHttp2, connect},
+    process::{Process, wait_until},
+    wire::{Ask, Protocol, WebSocketOverHttp2, connect, read_head},
 };
 use serde_json::{Value, json};
 
@@ -140,13 +140,8 @@ fn a_panic_is_an_answer_and_the_connection_survives() {
     connection
         .write_all(b"GET /boom HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        connection.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 500 "), "{}", head.escape_ascii());
+    let head = read_head(&mut *connection);
+    assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
     connection
         .write_all(b"GET /fast HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .unwrap();
@@ -192,7 +187,7 @@ fn a_blocked_service_still_has_an_admin_port() {
         .write_all(b"GET /block?ms=600000 HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
     // Seen by the recorder once the handler has the only worker.
-    campanile_tests::process::wait_until(
+    wait_until(
         || {
             Ask::get("/metrics")
                 .of(service.admin())
@@ -211,13 +206,7 @@ fn a_websocket_echoes_and_the_upgrade_is_counted_while_it_lives() {
     let handshake = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Request-Id: ws\r\n\r\n";
     connection.write_all(handshake.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        connection.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let head = read_head(&mut *connection).to_ascii_lowercase();
     assert!(
         head.starts_with("http/1.1 101 ") && head.contains("x-request-id: ws\r\n"),
         "{head}"
@@ -228,7 +217,7 @@ fn a_websocket_echoes_and_the_upgrade_is_counted_while_it_lives() {
     assert_eq!(&answer, b"\x81\x05hello");
     let gauge = |value: &str| {
         let line = format!("http_server_upgraded_connections {value}\n");
-        campanile_tests::process::wait_until(
+        wait_until(
             || Ask::get("/metrics").of(service.admin()).text().contains(&line),
             || {
                 format!(
@@ -311,7 +300,7 @@ fn a_full_service_sheds_and_tells_its_probes_so() {
     let mut busy = connect(service.address()).unwrap();
     busy.write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
-    campanile_tests::process::wait_until(
+    wait_until(
         || Ask::get("/fast").of(service.address()).status() == 503,
         || "nothing was shed".to_owned(),
     );
@@ -329,7 +318,7 @@ fn a_full_service_sheds_and_tells_its_probes_so() {
         assert_eq!(answer.json()["phase"], Value::from("ready"));
     });
     drop(busy);
-    campanile_tests::process::wait_until(
+    wait_until(
         || Ask::get("/fast").of(service.address()).status() == 200,
         || "the slot was never given back".to_owned(),
     );
