@@ -65,6 +65,7 @@ impl Phase {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Asked {
     Readiness,
     Liveness,

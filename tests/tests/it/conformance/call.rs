@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use campanile_tests::wire::{Answer, Ask};
 use serde_json::{Value, json};
 
-use super::{boot, nobody};
+use super::{boot, nobody, occupy};
 
 /// Escapes what would end a value in a query.
 fn escaped(text: &str) -> String {
@@ -104,13 +104,7 @@ fn a_call_is_counted_under_the_names_it_is_given() {
 fn retries_go_round_the_backends_and_are_one_call() {
     let (front, back) = (boot(&[]), boot(&["--max-concurrency", "1"]));
     // Holds the only slot of `back`, which sheds with 503 from then on.
-    let mut busy = campanile_tests::wire::connect(back.address()).unwrap();
-    busy.write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
-    campanile_tests::process::wait_until(
-        || Ask::get("/fast").of(back.address()).status() == 503,
-        || "nothing was shed".to_owned(),
-    );
+    let _busy = occupy(&back);
     let well = boot(&[]);
     let backends = format!("&backends=http://{},{}", back.address(), well.address());
     let said = call(

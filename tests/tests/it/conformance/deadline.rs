@@ -28,7 +28,10 @@ fn told(front: &Process, back: &Process, deadline: Option<&str>, more: &str) -> 
 /// How far a deadline lies ahead.
 fn ahead(deadline: &str) -> Duration {
     let mut fields = HeaderMap::new();
-    fields.insert("x-request-deadline", deadline.parse().unwrap());
+    fields.insert(
+        "x-request-deadline",
+        deadline.parse().expect("a value of a header"),
+    );
     Deadline::from_headers(&fields)
         .expect("it can be read")
         .expect("there is one")

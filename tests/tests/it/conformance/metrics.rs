@@ -11,7 +11,7 @@ use campanile_tests::{
     wire::{Ask, Protocol, connect, read_head},
 };
 
-use super::{boot, call::call, nobody};
+use super::{boot, call::call, nobody, occupy};
 
 /// What the script below makes of the metrics: each series once, sorted, its buckets in a line, and `T` for values
 /// that are times. `UPDATE_GOLDEN=1` writes it anew.
@@ -34,18 +34,7 @@ fn traffic(front: &Process, back: &Process) {
         .field("x-request-deadline", "2001-02-03T04:05:06Z")
         .of(to);
     // Dropped before the head, while it holds the only slot: another one is shed.
-    let mut busy = connect(to).expect("the service listens");
-    busy.write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("the connection lives");
-    wait_until(
-        || {
-            Ask::get("/metrics")
-                .of(front.admin())
-                .text()
-                .contains("http_route=\"/sleep/{s}\"} 1\n")
-        },
-        || "the request never began".to_owned(),
-    );
+    let busy = occupy(front);
     assert_eq!(Ask::get("/fast").of(to).status(), 503);
     drop(busy);
     wait_until(
