@@ -5,9 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "prints its list")]
 
-mod cases;
-
-use cases::Case;
+use campanile_tests::cases::{self, Case};
 
 /// Requests in the collected function.
 const REQUESTS: u32 = 1_000;

@@ -7,9 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "prints its figures")]
 
-mod cases;
-
-use cases::Case;
+use campanile_tests::cases::{self, Case};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 101;

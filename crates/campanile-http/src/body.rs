@@ -54,7 +54,7 @@ pub struct BodyEnd<'a> {
 pub trait OnBodyEnd {
     /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
     /// panic.
-    fn on_body_end(self, end: BodyEnd<'_>);
+    fn on_body_end(&mut self, end: BodyEnd<'_>);
 }
 
 /// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
@@ -114,11 +114,7 @@ pub fn track_as<B: Body, H: OnBodyEnd, W>(
 ) -> Response<W> {
     let (head, inner) = response.into_parts();
     if asked.ends_at_head(head.status) || inner.is_end_stream() {
-        on_end.on_body_end(BodyEnd {
-            how: How::Complete,
-            bytes: 0,
-            trailers: None,
-        });
+        Some(on_end).end(How::Complete, 0, None);
         return Response::from_parts(head, wrap(TrackedBody::untracked(inner)));
     }
     // Hyper goes by the hint where there is one, else by the header.
@@ -206,8 +202,10 @@ trait EndOnce {
 impl<H: OnBodyEnd> EndOnce for Option<H> {
     #[inline]
     fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
-        if let Some(on_end) = self.take() {
+        // Ended where it is: moving it out costs more than the rest of this.
+        if let Some(on_end) = self {
             on_end.on_body_end(BodyEnd { how, bytes, trailers });
+            *self = None;
         }
     }
 }
@@ -217,6 +215,7 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
     ///
     /// For an [`OnBodyEnd`] that has to know which error it was.
     #[inline]
+    #[allow(clippy::type_complexity, reason = "the type is `Body::poll_frame`'s")]
     pub fn poll_frame_with(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -227,24 +226,24 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
         let polled = this.inner.as_mut().poll_frame(cx);
         *this.polling = false;
         let frame = ready!(polled);
-        match &frame {
+        let end = match &frame {
             Some(Ok(frame)) => {
+                let trailers = frame.trailers_ref();
                 if let Some(data) = frame.data_ref() {
                     *this.bytes += data.remaining() as u64;
-                    if this.inner.is_end_stream() {
-                        this.on_end.end(How::Complete, *this.bytes, None);
-                    }
-                } else if let Some(trailers) = frame.trailers_ref() {
-                    this.on_end.end(How::Complete, *this.bytes, Some(trailers));
                 }
+                (trailers.is_some() || this.inner.is_end_stream()).then_some((How::Complete, trailers))
             }
             Some(Err(error)) => {
                 if let Some(on_end) = this.on_end {
                     on_error(on_end, error);
                 }
-                this.on_end.end(How::Failed, *this.bytes, None);
+                Some((How::Failed, None))
             }
-            None => this.on_end.end(How::Complete, *this.bytes, None),
+            None => Some((How::Complete, None)),
+        };
+        if let Some((how, trailers)) = end {
+            this.on_end.end(how, *this.bytes, trailers);
         }
         Poll::Ready(frame)
     }

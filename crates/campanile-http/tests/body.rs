@@ -93,7 +93,7 @@ type End = (How, u64, Option<String>);
 struct Ends(Rc<RefCell<Vec<End>>>);
 
 impl OnBodyEnd for Ends {
-    fn on_body_end(self, end: BodyEnd<'_>) {
+    fn on_body_end(&mut self, end: BodyEnd<'_>) {
         let status = end
             .trailers
             .map(|trailers| format!("{:?}", trailers["grpc-status"]));

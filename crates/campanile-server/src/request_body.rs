@@ -83,7 +83,7 @@ impl<S> Layer<S> for RequestBodySizeLayer {
 }
 
 impl OnBodyEnd for Read {
-    fn on_body_end(self, end: BodyEnd<'_>) {
+    fn on_body_end(&mut self, end: BodyEnd<'_>) {
         self.series.record_request_size(self.table, end.bytes);
     }
 }

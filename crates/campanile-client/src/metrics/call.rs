@@ -183,7 +183,7 @@ pub(super) struct EndOfCall(pub(super) Option<Call>);
 
 impl OnBodyEnd for EndOfCall {
     #[inline]
-    fn on_body_end(mut self, end: BodyEnd<'_>) {
+    fn on_body_end(&mut self, end: BodyEnd<'_>) {
         let Some(mut call) = self.0.take() else { return };
         if let Some(rpc) = &mut call.rpc
             && rpc.code.is_none()

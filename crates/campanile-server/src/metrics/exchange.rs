@@ -262,8 +262,7 @@ impl Exchange {
 }
 
 impl OnBodyEnd for Exchange {
-    #[inline]
-    fn on_body_end(mut self, end: BodyEnd<'_>) {
+    fn on_body_end(&mut self, end: BodyEnd<'_>) {
         if let (Some(trailers), false) = (end.trailers, matches!(self.rpc, Rpc::No)) {
             self.note_trailers(trailers);
         }

@@ -91,13 +91,11 @@ where
 }
 
 /// The request's seat, given back at the end of the body.
-struct HeldSeat(Option<Seat>);
+struct HeldSeat(#[allow(dead_code, reason = "held to be dropped")] Option<Seat>);
 
 impl OnBodyEnd for HeldSeat {
     #[inline]
-    fn on_body_end(self, _end: BodyEnd<'_>) {
-        drop(self.0);
-    }
+    fn on_body_end(&mut self, _end: BodyEnd<'_>) {}
 }
 
 pin_project! {

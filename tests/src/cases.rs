@@ -7,7 +7,6 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -29,11 +28,13 @@ use metrics::{
 use tower::{Layer, Service};
 
 /// A case: does one request.
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
+pub struct Case {
+    /// What it measures.
+    pub name: &'static str,
     /// The case whose time is taken off.
-    pub(crate) baseline: &'static str,
-    pub(crate) run: Box<dyn FnMut()>,
+    pub baseline: &'static str,
+    /// Does one request.
+    pub run: Box<dyn FnMut()>,
 }
 
 /// A recorder whose handles are there, and do nothing.
@@ -152,14 +153,14 @@ fn finish<F: Future>(future: F) -> F::Output {
 }
 
 /// Names the body of a response, so that a bound can be written in one line.
-pub(crate) trait IntoBody {
+trait IntoBody {
     type Body: Body;
     fn into_response(self) -> Response<Self::Body>;
 }
 
 impl<B: Body> IntoBody for Response<B> {
     type Body = B;
-    fn into_response(self) -> Response<B> {
+    fn into_response(self) -> Self {
         self
     }
 }
@@ -225,7 +226,7 @@ async fn user(Path(_): Path<String>) -> &'static str {
 }
 
 /// All cases; each follows the baseline that it is compared to.
-pub(crate) fn all() -> Vec<Case> {
+pub fn all() -> Vec<Case> {
     let tower = "tower: bare";
     let identified_tower = "tower: bare, id in the request";
     let axum = "axum: layer that does nothing";
@@ -306,4 +307,12 @@ pub(crate) fn all() -> Vec<Case> {
             plain,
         ),
     ]
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Case")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
