@@ -2,13 +2,13 @@
 //!
 //! ```
 //! use campanile_client::{CallName, ReqwestService, stack};
-//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower::{ServiceBuilder, ServiceExt};
 //!
 //! # async fn get() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-//! let mut client = ServiceBuilder::new().layer(stack()).service(ReqwestService::new(client));
+//! let client = ServiceBuilder::new().layer(stack()).service(ReqwestService::new(client));
 //! let request = http::Request::get("http://stock/items/7").extension(CallName::new("stock", "get-item")).body("")?;
-//! let response = client.ready().await?.call(request).await?;
+//! let response = client.oneshot(request).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -4,18 +4,18 @@
 //! use bytes::Bytes;
 //! use campanile_client::CallName;
 //! use http_body_util::Empty;
-//! use tower::{Service, ServiceExt};
+//! use tower::ServiceExt;
 //!
 //! # async fn get() -> Result<(), Box<dyn std::error::Error>> {
 //! let request = http::Request::get("http://stock/items/7")
 //!     .extension(CallName::new("stock", "get-item"))
 //!     .body(Empty::<Bytes>::new())?;
-//! let response = campanile_client::shared().ready().await?.call(request).await?;
+//! let response = campanile_client::shared().oneshot(request).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A hyper-util client under [`stack`](crate::stack), [`ConnectorLayer`] and [`Resolver`]. It takes any body of
+//! A hyper-util client under [`stack`], [`ConnectorLayer`] and [`Resolver`]. It takes any body of
 //! [`Bytes`] and boxes it, which is its one cost beyond a client of your own. A request of version `HTTP_2` goes over
 //! HTTP/2 by prior knowledge, others over HTTP/1.
 //!

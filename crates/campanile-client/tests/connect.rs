@@ -1,4 +1,5 @@
 //! Connections: counted, bounded in time, and names that are not found.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 #![cfg(feature = "connect")]
 
 mod support;

@@ -1,4 +1,5 @@
 //! gRPC over real sockets: a server of hyper's, under a tonic channel and under hyper's own HTTP/2 client.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod support;
 

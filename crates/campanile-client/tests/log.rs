@@ -1,4 +1,5 @@
 //! The line in the log, and what it keeps to itself.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::{
     convert::Infallible,

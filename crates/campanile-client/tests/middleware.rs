@@ -1,4 +1,5 @@
 //! What every layer has to do, bounds of labels, nesting and seats.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What is sent along, and what a passed deadline does.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The same layers over reqwest count alike.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 #![cfg(feature = "reqwest")]
 
 mod support;

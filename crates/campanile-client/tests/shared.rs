@@ -1,4 +1,5 @@
 //! The client that the process shares, in more than one runtime.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 #![cfg(feature = "shared")]
 
 mod support;

@@ -1,4 +1,5 @@
 //! Each way a call can end, on real sockets: one terminal event, and the right words for it.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod support;
 

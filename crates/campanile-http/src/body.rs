@@ -210,6 +210,8 @@ impl<H: OnBodyEnd> EndOnce for Option<H> {
     }
 }
 
+type PolledFrame<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
     /// Polls for a frame as [`Body::poll_frame`] does, and shows an error to `on_error` before it ends the body.
     ///
@@ -220,7 +222,7 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         on_error: impl FnOnce(&mut H, &B::Error),
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> PolledFrame<B> {
         let mut this = self.project();
         *this.polling = true;
         let polled = this.inner.as_mut().poll_frame(cx);

@@ -9,7 +9,6 @@ use campanile_http::{
     in_flight::SeatRef,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
-use metrics::Gauge;
 
 use super::{
     log::Line,
@@ -25,11 +24,12 @@ use crate::{
 };
 
 /// A call that has not ended.
+///
+/// Moved from the future to the body to its end; what is larger than this is moved by a call of `memmove`.
 pub(super) struct Call {
     table: &'static Table,
     host: &'static HostBlock,
     view: Option<&'static ViewBlock>,
-    active: Option<&'static Gauge>,
     seat: Option<SeatRef>,
     rpc: Option<RpcCall>,
     failure: Option<Failure>,
@@ -41,9 +41,13 @@ pub(super) struct Call {
     method: u8,
     /// Whether the answer may name the view.
     asks_view: bool,
+    /// Whether it stands in the gauge: not if there was no recorder when it began.
+    is_active: bool,
     views: u32,
     rpc_methods: u32,
 }
+
+const _: () = assert!(size_of::<Option<Call>>() <= 128);
 
 impl Call {
     #[inline]
@@ -71,7 +75,7 @@ impl Call {
             table,
             host,
             view,
-            active,
+            is_active: active.is_some(),
             seat,
             rpc: RpcCall::begin(table, request),
             failure: None,
@@ -147,7 +151,9 @@ impl Call {
     #[inline]
     pub(super) fn end(self) {
         let source = self.table.source;
-        if let Some(active) = self.active {
+        if self.is_active
+            && let Some(active) = self.host.active(source)
+        {
             active.decrement(1.0);
         }
         let view = self.view.unwrap_or(&self.host.unnamed);

@@ -51,8 +51,8 @@ pub(super) struct RpcCall {
 
 enum Name {
     Known(&'static RpcBlock),
-    /// Kept until it is known whether anybody implements it.
-    New(PathAndQuery),
+    /// Kept until it is known whether anybody implements it. Boxed, since it is seldom: a call is moved often.
+    New(Box<PathAndQuery>),
 }
 
 impl RpcCall {
@@ -65,7 +65,7 @@ impl RpcCall {
         let path = request.uri().path_and_query()?;
         let method = match table.known_rpc(name(path)) {
             Some(block) => Name::Known(block),
-            None => Name::New(path.clone()),
+            None => Name::New(Box::new(path.clone())),
         };
         Some(Self { method, code: None })
     }
