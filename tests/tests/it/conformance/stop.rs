@@ -7,7 +7,7 @@ use campanile_tests::{
     wire::{Ask, connect},
 };
 
-use super::boot;
+use super::{boot, occupy};
 
 #[test]
 fn a_stop_lets_what_is_in_flight_end_and_exits_with_0() {
@@ -75,4 +75,18 @@ fn at_the_limit_of_connections_accepting_pauses() {
     let mut answer = String::new();
     second.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever() {
+    let mut service = boot(&[]);
+    let mut sleeper = occupy(&service);
+    service.signal("TERM");
+    // Its bound is ten seconds.
+    assert_eq!(service.wait().code(), Some(0), "{}", service.log());
+    assert!(service.log().contains("cut what was left"), "{}", service.log());
+    let mut nothing = String::new();
+    // An end or a reset, whichever the kernel makes of it.
+    let _ = sleeper.read_to_string(&mut nothing);
+    assert_eq!(nothing, "");
 }
