@@ -13,6 +13,7 @@ use std::{
 use campanile_http::{
     body::{BodyEnd, OnBodyEnd, TrackedBody},
     method,
+    nesting::Identity,
     series::OTHER,
 };
 use http::{Request, Response};
@@ -47,6 +48,10 @@ pub struct Read {
     table: &'static ServerSeries,
     series: &'static RouteSeries,
 }
+
+/// Marks a request whose body is counted for a recorder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Counted(Identity);
 
 impl RequestBodySizeLayer {
     /// Makes the layer.
@@ -101,8 +106,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         if request.body().size_hint().exact().is_some() {
+            return self.inner.call(request.map(TrackedBody::untracked));
+        }
+        // The body is read outside of any call, so the request itself has to say that it is counted.
+        let counted = Counted(Identity::of(self.table));
+        if request.extensions_mut().insert(counted) == Some(counted) {
             return self.inner.call(request.map(TrackedBody::untracked));
         }
         let method = method::number(request.method());

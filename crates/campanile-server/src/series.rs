@@ -1,6 +1,9 @@
 //! The series of the inbound layers: blocks of handles, found once per request.
 
-use std::{array, sync::OnceLock};
+use std::{
+    array, ptr,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use campanile_http::{
     Outcome,
@@ -45,9 +48,16 @@ pub(crate) fn global() -> &'static ServerSeries {
     &GLOBAL
 }
 
-/// Makes the series of a layer's own recorder.
+/// Finds or makes the series of a layer's own recorder: one table for each, so that two layers know each other.
 pub(crate) fn of_recorder(recorder: &'static (dyn Recorder + Sync)) -> &'static ServerSeries {
-    Box::leak(Box::new(ServerSeries::new(Source::Own(recorder))))
+    static TABLES: Mutex<Vec<&'static ServerSeries>> = Mutex::new(Vec::new());
+    let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(table) = tables.iter().find(|table| table.records_to(recorder)) {
+        return table;
+    }
+    let table = Box::leak(Box::new(ServerSeries::new(Source::Own(recorder))));
+    tables.push(table);
+    table
 }
 
 impl ServerSeries {
@@ -68,11 +78,35 @@ impl ServerSeries {
         }
     }
 
-    /// Finds the series of a method and a route.
+    #[allow(
+        ambiguous_wide_pointer_comparisons,
+        reason = "with a second vtable of one type there are two tables, which is no worse than before"
+    )]
+    fn records_to(&self, recorder: &'static (dyn Recorder + Sync)) -> bool {
+        // What has no size has no address of its own either.
+        matches!(self.source, Source::Own(own) if size_of_val(own) != 0 && ptr::eq(own, recorder))
+    }
+
+    /// Finds the series of a method and a route, and counts it if the route is folded.
     #[inline]
     pub(crate) fn route(&'static self, method: u8, route: &str, limit: usize) -> &'static RouteSeries {
+        let (series, folded) = self.find_route(method, route, limit);
+        if folded {
+            self.count_folded();
+        }
+        series
+    }
+
+    /// Finds the series of a method and a route, and tells whether the route is folded.
+    #[inline]
+    pub(crate) fn find_route(
+        &'static self,
+        method: u8,
+        route: &str,
+        limit: usize,
+    ) -> (&'static RouteSeries, bool) {
         match self.routes.get(Key::new(method, route, "")) {
-            Some(series) => series,
+            Some(series) => (series, false),
             None => self.new_route(method, route, limit),
         }
     }
@@ -84,14 +118,16 @@ impl ServerSeries {
     }
 
     #[cold]
-    fn new_route(&'static self, method: u8, route: &str, limit: usize) -> &'static RouteSeries {
-        let route = if route == OTHER || self.route_names.admit(route, limit) {
-            route
-        } else {
-            self.folded.count(self.source);
-            OTHER
-        };
-        self.add_route(method, route)
+    fn new_route(&'static self, method: u8, route: &str, limit: usize) -> (&'static RouteSeries, bool) {
+        let folded = route != OTHER && !self.route_names.admit(route, limit);
+        let route = if folded { OTHER } else { route };
+        (self.add_route(method, route), folded)
+    }
+
+    /// Counts an observation under `other` in place of its own label.
+    #[cold]
+    pub(crate) fn count_folded(&self) {
+        self.folded.count(self.source);
     }
 
     fn add_route(&'static self, method: u8, route: &str) -> &'static RouteSeries {

@@ -1,5 +1,11 @@
-//! The integration tests: one binary, so that it links once.
+//! The integration tests: real sockets, and every way in which an exchange ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
+mod cardinality;
 mod conformance;
+mod exchange;
 mod fan_out;
+mod layers;
 mod request_ids;
+mod torture;

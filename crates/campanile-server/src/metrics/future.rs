@@ -11,39 +11,36 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::exchange::Exchange;
+use super::{ending::Ending, exchange::Head, layer::Config};
 
 pin_project! {
     /// The future of [`Metrics`](super::Metrics).
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        exchange: Option<Exchange>,
+        // Nothing for a request that is not counted here, and once the head is out.
+        ending: Option<Ending>,
+        head: Head,
     }
 }
 
 impl<F> ResponseFuture<F> {
     /// Makes the future of a request that is not counted here.
-    pub(super) fn passing(inner: F) -> Self {
+    pub(super) fn passing(config: &Config, inner: F) -> Self {
         Self {
             inner,
-            exchange: None,
+            ending: None,
+            head: Head::of_nothing(config),
         }
     }
 
-    /// Makes the future of an exchange, whose inner future `call` makes.
+    /// Makes the future of an exchange.
     #[inline]
-    pub(super) fn counting(mut exchange: Exchange, call: impl FnOnce() -> F) -> Self {
-        exchange.listen();
-        exchange.inside = true;
-        let around = exchange.identity().enter();
-        let inner = call();
-        drop(around);
-        exchange.inside = false;
-        exchange.hear();
+    pub(super) fn counting(inner: F, ending: Ending, head: Head) -> Self {
         Self {
             inner,
-            exchange: Some(exchange),
+            ending: Some(ending),
+            head,
         }
     }
 }
@@ -58,30 +55,22 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(exchange) = this.exchange.as_mut() else {
+        let Some(ending) = this.ending.as_mut() else {
             let response = ready!(this.inner.poll(cx))?;
             return Poll::Ready(Ok(response.map(|body| ResponseBody {
                 inner: TrackedBody::untracked(body),
             })));
         };
-        exchange.listen();
-        exchange.inside = true;
-        let around = exchange.identity().enter();
-        let polled = this.inner.poll(cx);
-        drop(around);
-        exchange.inside = false;
-        exchange.hear();
-        let result = ready!(polled);
-        let mut exchange = this.exchange.take().expect("seen above");
-        match result {
+        match ready!(this.head.call_inner(ending, || this.inner.poll(cx))) {
             Ok(response) => {
-                let asked = exchange.head(&response);
-                Poll::Ready(Ok(body::track_as(response, asked, exchange, |inner| {
+                let asked = this.head.note(ending, &response);
+                let ending = this.ending.take().expect("seen above");
+                Poll::Ready(Ok(body::track_as(response, asked, ending, |inner| {
                     ResponseBody { inner }
                 })))
             }
             Err(error) => {
-                exchange.fail();
+                this.ending.take().expect("seen above").fail();
                 Poll::Ready(Err(error))
             }
         }
@@ -92,7 +81,7 @@ pin_project! {
     /// The body of an answer, whose end is the end of the exchange.
     pub struct ResponseBody<B> {
         #[pin]
-        inner: TrackedBody<B, Exchange>,
+        inner: TrackedBody<B, Ending>,
     }
 }
 

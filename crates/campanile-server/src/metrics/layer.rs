@@ -14,10 +14,7 @@ use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    exchange::{Exchange, Limits},
-    future::ResponseFuture,
-};
+use super::{exchange, future::ResponseFuture};
 use crate::{
     route,
     series::{self, ServerSeries},
@@ -44,6 +41,16 @@ pub(super) struct Config {
     skipped: Option<Arc<HashSet<Box<str>>>>,
 }
 
+/// What of the configuration an exchange takes along.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) routes: u32,
+    pub(super) rpcs: u32,
+    pub(super) response_duration: bool,
+    pub(super) body_sizes: bool,
+    pub(super) h1_upgrade_guard: bool,
+}
+
 impl MetricsLayer {
     /// Makes a layer that records everything, to the recorder that the process installs.
     #[must_use]
@@ -66,7 +73,7 @@ impl MetricsLayer {
 
     /// Records to this recorder in place of the installed one.
     ///
-    /// The layer's table of series stays for the life of the process: make such a layer once, not per connection.
+    /// The table of a recorder's series stays for the life of the process; all layers of the recorder share it.
     #[must_use]
     pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
         self.config.table = series::of_recorder(recorder);
@@ -166,14 +173,15 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         if Identity::of(self.config.table).is_around() {
-            Exchange::tell_outer(&self.config, &request);
-            return ResponseFuture::passing(self.inner.call(request));
+            exchange::tell_outer(&self.config, &request);
+            return ResponseFuture::passing(&self.config, self.inner.call(request));
         }
         if self.config.skips(&request) {
-            return ResponseFuture::passing(self.inner.call(request));
+            return ResponseFuture::passing(&self.config, self.inner.call(request));
         }
-        let exchange = Exchange::begin(&self.config, &mut request);
-        ResponseFuture::counting(exchange, || self.inner.call(request))
+        let (mut ending, mut head) = exchange::begin(&self.config, &mut request);
+        let inner = head.call_inner(&mut ending, || self.inner.call(request));
+        ResponseFuture::counting(inner, ending, head)
     }
 }
 

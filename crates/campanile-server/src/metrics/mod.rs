@@ -31,8 +31,10 @@
 //! it reads no clock but twice or three times per request. Work that a handler does in its own process through
 //! another router with the same layer is part of the exchange around it, not an exchange of its own.
 
+mod ending;
 mod exchange;
 mod future;
+mod inner_route;
 mod layer;
 
 pub use self::{

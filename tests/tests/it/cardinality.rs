@@ -1,0 +1,190 @@
+//! What strangers can do to the number of series, and to the memory: nothing.
+//!
+//! Each hostile request has a path, a method, a host, a view's name and an id that nobody has seen before, or calls a
+//! gRPC method that does not exist. A part of them goes over a socket, pipelined; the rest calls the same stack
+//! directly, which takes a tenth of the time.
+
+use std::fmt::Write;
+
+use axum::body::Body;
+use bytes::Bytes;
+use campanile_server::{MetricsLayer, RequestIdLayer, Route, stack};
+use campanile_tests::{
+    app::App,
+    client::Http1,
+    server::{Arrangement, Layers, Server},
+    tally::Tally,
+    wait::within,
+};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
+
+const HOSTILE: usize = 200_000;
+const OVER_SOCKETS: usize = 20_000;
+const PIPELINED: usize = 50;
+
+/// Every series that two routes (`other` of HTTP and of gRPC), one method label each and a few statuses can make.
+const SERIES: usize = 40;
+
+/// What an allocator may keep, and what other tests in this process may take meanwhile.
+const SLACK: usize = 64 << 20;
+
+const REQUESTS: &str = "http_server_requests_total";
+const FOLDED: &str = "campanile_series_folded_total";
+const IDS_REJECTED: &str = "http_server_request_ids_rejected_total";
+
+#[tokio::test]
+async fn strangers_make_no_series_and_take_no_memory() {
+    let tally = Tally::leak();
+    let layers = Layers::new(tally);
+    let server = Server::start(&layers, Arrangement::Stack).await;
+    let mut connection = Http1::connect(server.address).await.unwrap();
+    for first in (0..OVER_SOCKETS).step_by(PIPELINED) {
+        pipeline(&mut connection, first).await;
+    }
+    let warm = resident();
+
+    let mut service = stack()
+        .with_metrics(MetricsLayer::new().with_recorder(tally))
+        .with_request_id(RequestIdLayer::new().with_recorder(tally))
+        .layer(App::default());
+    for n in OVER_SOCKETS..HOSTILE {
+        for request in [http_request(n), rpc_request(n)] {
+            call(&mut service, request).await;
+        }
+    }
+
+    tally.until_total(REQUESTS, 2.0 * HOSTILE as f64).await;
+    assert_eq!(
+        tally.by_label(REQUESTS, "http_route").keys().collect::<Vec<_>>(),
+        ["other"]
+    );
+    assert_eq!(
+        tally.by_label("rpc_server_requests_total", "rpc_method")["other"],
+        HOSTILE as f64
+    );
+    assert_eq!(tally.value(IDS_REJECTED), HOSTILE as f64 / 10.0);
+    assert_eq!(tally.total(FOLDED), 0.0, "what was never a label is not folded");
+    assert!(tally.len() < SERIES, "{} series: {tally:?}", tally.len());
+    let grown = resident().saturating_sub(warm);
+    assert!(grown < SLACK, "memory grew by {grown} bytes");
+}
+
+/// Sends two requests for each number, many at once, and reads as many answers.
+async fn pipeline(connection: &mut Http1, first: usize) {
+    let mut text = String::new();
+    for n in first..first + PIPELINED {
+        let id = id(n);
+        write!(
+            text,
+            "M{n} /unknown/{n} HTTP/1.1\r\nhost: h{n}.example\r\nx-view-name: view-{n}\r\nx-request-id: {id}\r\n\r\n\
+             POST /pkg.S{n}/M{n} HTTP/1.1\r\nhost: h{n}.example\r\ncontent-type: application/grpc\r\n\r\n"
+        )
+        .unwrap();
+    }
+    within("the requests to be taken", connection.write(text.as_bytes()))
+        .await
+        .unwrap();
+    for _ in 0..PIPELINED {
+        for (method, status) in [("M", 404), ("POST", 200)] {
+            let head = within("a pipelined answer", connection.head()).await.unwrap();
+            assert_eq!(head.status, status);
+            connection.body(&head, method).await.unwrap();
+        }
+    }
+}
+
+/// Every tenth id is none.
+fn id(n: usize) -> String {
+    if n.is_multiple_of(10) {
+        format!("id;{n}")
+    } else {
+        format!("id-{n}")
+    }
+}
+
+fn http_request(n: usize) -> Request<Empty<Bytes>> {
+    Request::builder()
+        .method(format!("M{n}").as_str())
+        .uri(format!("/unknown/{n}"))
+        .header("host", format!("h{n}.example"))
+        .header("x-view-name", format!("view-{n}"))
+        .header("x-request-id", id(n))
+        .body(Empty::new())
+        .unwrap()
+}
+
+fn rpc_request(n: usize) -> Request<Empty<Bytes>> {
+    Request::post(format!("/pkg.S{n}/M{n}"))
+        .header("content-type", "application/grpc")
+        .body(Empty::new())
+        .unwrap()
+}
+
+async fn call<S, B>(service: &mut S, request: Request<Empty<Bytes>>)
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = BoxError>,
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Debug>,
+{
+    let response = service.ready().await.unwrap().call(request).await.unwrap();
+    response.into_body().collect().await.unwrap();
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[tokio::test]
+async fn routes_beyond_the_limit_are_other_and_each_observation_is_told() {
+    let (routes, limit, visits) = (1_500, 1_000, 3);
+    let tally = Tally::leak();
+    let mut service = ServiceBuilder::new()
+        .layer(MetricsLayer::new().with_recorder(tally).with_route_limit(limit))
+        .service(App::default());
+    for _ in 0..visits {
+        for n in 0..routes {
+            let mut request = Request::get(format!("/any/{n}")).body(Empty::new()).unwrap();
+            request
+                .extensions_mut()
+                .insert(Route::new(format!("/any-{n}/{{id}}")));
+            call(&mut service, request).await;
+        }
+    }
+    let counted = tally.by_label(REQUESTS, "http_route");
+    assert_eq!(counted.len(), limit + 1);
+    let beyond = ((routes - limit) * visits) as f64;
+    assert_eq!(counted["other"], beyond);
+    assert_eq!(tally.total(FOLDED), beyond);
+}
+
+#[tokio::test]
+async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_is_told() {
+    let (methods, limit, visits) = (700, 500, 2);
+    let tally = Tally::leak();
+    // Serves whatever is called, as a proxy does.
+    let serves_all = tower::service_fn(|_request| async {
+        let mut response = Response::new(Body::new(Full::new(Bytes::from_static(b"\0\0\0\0\0"))));
+        response
+            .headers_mut()
+            .insert("content-type", "application/grpc".parse().unwrap());
+        Ok::<_, BoxError>(response)
+    });
+    let mut service = ServiceBuilder::new()
+        .layer(MetricsLayer::new().with_recorder(tally))
+        .service(serves_all);
+    for _ in 0..visits {
+        for n in 0..methods {
+            call(&mut service, rpc_request(n)).await;
+        }
+    }
+    let beyond = ((methods - limit) * visits) as f64;
+    let counted = tally.by_label("rpc_server_requests_total", "rpc_method");
+    assert_eq!((counted.len(), counted["other"]), (limit + 1, beyond));
+    let counted = tally.by_label(REQUESTS, "http_route");
+    assert_eq!((counted.len(), counted["other"]), (limit + 1, beyond));
+    assert_eq!(tally.total(FOLDED), beyond);
+}
