@@ -105,6 +105,8 @@ impl Handles {
 fn key(name: &Name, label: &ListenerLabel, second: Option<Label>) -> Key {
     let mut labels = vec![Label::new(names::LISTENER, label.shared())];
     labels.extend(second);
+    // There are recorders that render labels in the order of the key.
+    labels.sort_unstable();
     Key::from_parts(name.name, labels)
 }
 

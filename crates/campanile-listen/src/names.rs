@@ -46,11 +46,13 @@ pub(crate) const ACCEPT_ERRORS: Name = Name {
     help: "Failed accepts, by the name of the error number",
 };
 
+// Shared with campanile-server, which counts what no connection shows: the text must be the same, or the help of the
+// family depends on which of the two was first.
 pub(crate) const UPGRADED_CONNECTIONS: Name = Name {
     name: "http_server_upgraded_connections",
     kind: Kind::Gauge,
     unit: Unit::Count,
-    help: "Open connections that left HTTP by an upgrade",
+    help: "Upgraded connections and tunnels that are open.",
 };
 
 /// Every family, each once.

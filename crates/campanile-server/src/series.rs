@@ -212,12 +212,14 @@ impl ServerSeries {
         recorder.register_histogram(&self.key(recorder, metric, labels), &METADATA)
     }
 
-    fn key(&self, recorder: &dyn Recorder, metric: Metric, labels: Vec<MetricLabel>) -> MetricKey {
+    fn key(&self, recorder: &dyn Recorder, metric: Metric, mut labels: Vec<MetricLabel>) -> MetricKey {
         self.described.get_or_init(|| {
             for metric in names::ALL {
                 metric.describe(recorder);
             }
         });
+        // There are recorders that render labels in the order of the key.
+        labels.sort_unstable();
         MetricKey::from_parts(metric.name, labels)
     }
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod cardinality;
+mod conformance;
 mod exchange;
+mod fan_out;
 mod layers;
+mod request_ids;
 mod torture;

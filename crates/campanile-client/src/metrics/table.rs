@@ -189,10 +189,12 @@ impl HostBlock {
 }
 
 fn key<const N: usize>(metric: &Metric, labels: [(&'static str, &'static str); N]) -> metrics::Key {
-    let labels: Vec<_> = labels
+    let mut labels: Vec<_> = labels
         .into_iter()
         .map(|(key, value)| Label::from_static_parts(key, value))
         .collect();
+    // There are recorders that render labels in the order of the key.
+    labels.sort_unstable();
     metrics::Key::from_parts(metric.name, labels)
 }
 

@@ -1,0 +1,81 @@
+//! Answers for the service from a thread and a runtime of its own, so that it does when the service cannot.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    thread,
+    time::Duration,
+};
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::{
+    health::{self, Phase},
+    listen::BindError,
+};
+
+/// How often the recorder drains what histograms were given, which it else keeps until somebody asks.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The bound admin socket.
+#[derive(Debug)]
+pub(crate) struct Admin(TcpListener);
+
+impl Admin {
+    /// Binds.
+    pub(crate) fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let listener = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        listener
+            .map(Self)
+            .map_err(|source| BindError::new(address.to_string(), source))
+    }
+
+    /// Spells the bound address.
+    pub(crate) fn label(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Starts the thread. It ends with the process.
+    pub(crate) fn start(self, metrics: PrometheusHandle, phase: Phase) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        thread::Builder::new().name("admin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::spawn(keep_up(metrics.clone()));
+                if let Err(error) = answer(self.0, metrics, phase).await {
+                    tracing::error!(%error, "the admin port has closed");
+                }
+            });
+        })?;
+        Ok(())
+    }
+}
+
+async fn answer(listener: TcpListener, metrics: PrometheusHandle, phase: Phase) -> io::Result<()> {
+    let text = move || async move {
+        (
+            [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            metrics.render(),
+        )
+    };
+    let app = Router::new()
+        .route("/metrics", get(text))
+        .route("/livez", get("ok"))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::health))
+        .with_state(phase);
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
+}
+
+async fn keep_up(metrics: PrometheusHandle) {
+    let mut turns = tokio::time::interval(UPKEEP);
+    loop {
+        turns.tick().await;
+        metrics.run_upkeep();
+    }
+}

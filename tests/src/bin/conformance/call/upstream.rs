@@ -1,0 +1,94 @@
+//! The client of outgoing calls: campanile's layers around hyper-util's.
+
+use std::{
+    error::Error,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use axum::body::Bytes;
+use axum::http::{Request, Response};
+use campanile_client::{ConnectorLayer, MetricsLayer, PropagateLayer, Resolver, connect};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{self, Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tower::{Layer, Service, ServiceBuilder};
+
+use super::retry::Attempts;
+
+type Pool = Client<connect::Connector<HttpConnector<Resolver>>, Full<Bytes>>;
+
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pool, and the names of hosts as they are counted. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream(Arc<RwLock<Named>>);
+
+#[derive(Debug, Clone)]
+struct Named {
+    names: Vec<(String, String)>,
+    metrics: MetricsLayer,
+    pool: Pool,
+}
+
+impl Upstream {
+    /// Makes a client with an empty pool.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(RwLock::new(Named::new(Vec::new()))))
+    }
+
+    /// Counts calls to `authority` under `name` from now on.
+    pub(super) fn register(&self, authority: &str, name: &str) {
+        let mut named = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let pair = (authority.to_owned(), name.to_owned());
+        if !named.names.contains(&pair) {
+            let mut names = std::mem::take(&mut named.names);
+            names.push(pair);
+            // With a pool of its own, since connections are counted under the names too.
+            *named = Named::new(names);
+        }
+    }
+
+    /// Returns the client for one call: counted once, sent by as many attempts as it takes.
+    pub(super) fn client(
+        &self,
+        attempts: Attempts,
+    ) -> impl Service<
+        Request<Full<Bytes>>,
+        Response = Response<impl http_body::Body<Data = Bytes, Error = impl Error + Send + Sync + 'static>>,
+        Error = legacy::Error,
+        Future: Send,
+    > {
+        let named = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let turns = attempts.clone();
+        ServiceBuilder::new()
+            .layer(named.metrics)
+            .retry(attempts)
+            .map_request(move |request: Request<Full<Bytes>>| turns.turn(request))
+            .layer(PropagateLayer::new())
+            .service(named.pool)
+    }
+}
+
+impl Named {
+    fn new(names: Vec<(String, String)>) -> Self {
+        let metrics = names
+            .iter()
+            .fold(MetricsLayer::new(), |layer, (authority, name)| {
+                layer.with_host_name(authority, name)
+            });
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+        tcp.set_nodelay(true);
+        let connector = ConnectorLayer::new()
+            .with_names_of(&metrics)
+            .with_connect_timeout(CONNECT_TIMEOUT)
+            .layer(tcp);
+        let pool = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self { names, metrics, pool }
+    }
+}

@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+
+/// A service that stands in for each ancestor's.
+#[derive(Debug, Parser)]
+#[command(name = "conformance")]
+pub(crate) struct Flags {
+    /// Where the service listens; port 0 takes a free one
+    #[arg(long, value_name = "127.0.0.1:PORT|unix:PATH")]
+    pub(crate) listen: Address,
+    /// Where metrics and health are answered, on a thread of their own
+    #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:6060")]
+    pub(crate) admin: SocketAddr,
+    /// Whose metrics are shown
+    #[arg(long, value_enum, default_value = "semconv")]
+    profile: Profile,
+    /// What keeps the metrics
+    #[arg(long, value_enum, default_value = "prometheus-exporter")]
+    recorder: Recorder,
+    /// Where statsd lines are sent
+    #[arg(long, value_name = "HOST:PORT")]
+    statsd: Option<String>,
+    /// What statsd lines begin with
+    #[arg(long, value_name = "PREFIX")]
+    statsd_prefix: Option<String>,
+    /// How many connections may wait in the kernel's queue
+    #[arg(long, value_name = "N")]
+    pub(crate) backlog: Option<NonZeroU32>,
+    /// Open connections at which accepting pauses
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Requests in flight beyond which the service sheds
+    #[arg(long, value_name = "N")]
+    pub(crate) max_concurrency: Option<NonZeroUsize>,
+    /// Workers of the runtime; as many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Seconds between the announcement of a stop and the stop
+    #[arg(long, value_name = "SECONDS")]
+    drain: Option<f64>,
+    /// Seconds after which a stop cuts what is left
+    #[arg(long, value_name = "SECONDS")]
+    stop: Option<f64>,
+    /// Where the socket for Weave Scope is made
+    #[arg(long, value_name = "DIR")]
+    scope_root: Option<PathBuf>,
+    /// Where several processes keep their metrics together
+    #[arg(long, value_name = "DIR")]
+    multiprocess_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Semconv,
+    Talisker,
+    Gunicorn,
+    Baseplate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Recorder {
+    Campanile,
+    PrometheusExporter,
+    StatsdExporter,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err("a unix socket needs a path".to_owned()),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => text
+                .parse()
+                .map(Self::Tcp)
+                .map_err(|_| "neither an address with a port nor unix:PATH".to_owned()),
+        }
+    }
+}
+
+impl Flags {
+    /// Reads the command line, and refuses what is known but cannot be done yet.
+    pub(crate) fn from_command_line() -> Result<Self, clap::Error> {
+        let flags = Self::try_parse()?;
+        match flags.unavailable() {
+            None => Ok(flags),
+            Some(flag) => {
+                Err(Self::command().error(ErrorKind::ValueValidation, format!("{flag}: not available yet")))
+            }
+        }
+    }
+
+    fn unavailable(&self) -> Option<&'static str> {
+        let flags = [
+            (self.profile != Profile::Semconv, "--profile"),
+            (self.recorder != Recorder::PrometheusExporter, "--recorder"),
+            (self.statsd.is_some(), "--statsd"),
+            (self.statsd_prefix.is_some(), "--statsd-prefix"),
+            (self.drain.is_some(), "--drain"),
+            (self.stop.is_some(), "--stop"),
+            (self.scope_root.is_some(), "--scope-root"),
+            (self.multiprocess_dir.is_some(), "--multiprocess-dir"),
+        ];
+        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+}

@@ -1,0 +1,50 @@
+//! The routes of the service, inside all of campanile's inbound layers.
+
+mod echo;
+mod socket;
+mod status;
+mod timing;
+
+use std::num::NonZeroUsize;
+
+use axum::{
+    Router,
+    routing::{any, get},
+};
+use campanile_server::ConcurrencyLimitLayer;
+
+use crate::{
+    call::{self, Upstream},
+    health::{self, Phase},
+};
+
+/// Makes the service.
+pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Router {
+    let mut layers = campanile_server::stack();
+    if let Some(limit) = max_concurrency {
+        // A probe must hear that the service is full, not be shed by it.
+        let limit = ConcurrencyLimitLayer::new(limit.get()).with_exempt_route("/health");
+        layers = layers.with_concurrency_limit(limit);
+    }
+    Router::new()
+        .route("/fast", get("ok"))
+        .route("/any/", any("ok"))
+        .route("/any/{*rest}", any("ok"))
+        .route("/echo", get(echo::headers).post(echo::body))
+        .route("/status/{code}", get(status::status))
+        .route("/status/{code}/{view}", get(status::status_and_view))
+        .route("/sleep/{s}", get(timing::sleep))
+        .route("/slow", get(timing::slow))
+        .route("/block", get(timing::block))
+        .route("/stream", get(timing::stream))
+        .route("/boom", get(status::boom))
+        .route("/ws", any(socket::echo))
+        .route("/health", get(health::health))
+        .with_state(phase)
+        .merge(
+            Router::new()
+                .route("/call", get(call::call))
+                .with_state(Upstream::new()),
+        )
+        .layer(layers)
+}

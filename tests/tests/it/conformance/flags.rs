@@ -1,0 +1,114 @@
+//! What the command line refuses, and how.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output},
+};
+
+use super::PROGRAM;
+
+fn run(flags: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = Command::new(PROGRAM).args(flags).output().expect("it starts");
+    (status.code(), String::from_utf8(stderr).expect("text"))
+}
+
+#[test]
+fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
+    // Were a socket bound first, this one being taken would be the error.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let there = ["--listen", &taken, "--admin", &taken];
+    for (flag, value, why) in [
+        ("--profile", "talisker", "not available yet"),
+        ("--profile", "gunicorn", "not available yet"),
+        ("--profile", "baseplate", "not available yet"),
+        ("--profile", "other", "semconv, talisker, gunicorn, baseplate"),
+        ("--recorder", "campanile", "not available yet"),
+        ("--recorder", "statsd-exporter", "not available yet"),
+        (
+            "--recorder",
+            "other",
+            "campanile, prometheus-exporter, statsd-exporter",
+        ),
+        ("--statsd", "127.0.0.1:8125", "not available yet"),
+        ("--statsd-prefix", "p", "not available yet"),
+        ("--drain", "5", "not available yet"),
+        ("--stop", "5", "not available yet"),
+        ("--scope-root", "/tmp", "not available yet"),
+        ("--multiprocess-dir", "/tmp", "not available yet"),
+        ("--backlog", "0", "zero"),
+        ("--max-connections", "0", "zero"),
+        ("--max-concurrency", "many", "invalid digit"),
+        ("--threads", "0", "zero"),
+        ("--no-such-flag", "1", "unexpected argument"),
+    ] {
+        let (code, text) = run(&[&there[..], &[flag, value]].concat());
+        assert_eq!(code, Some(2), "{flag} {value}: {text}");
+        assert!(
+            text.contains(flag) && text.contains(why),
+            "{flag} {value}: {text}"
+        );
+    }
+    for (flags, named) in [
+        (&["--listen", "nowhere"][..], "--listen"),
+        (&["--listen", "127.0.0.1"], "--listen"),
+        (&["--listen", "unix:"], "--listen"),
+        (&["--listen", "127.0.0.1:0", "--admin", "unix:/tmp/x"], "--admin"),
+        (&[], "--listen"),
+    ] {
+        let (code, text) = run(flags);
+        assert_eq!(code, Some(2), "{flags:?}: {text}");
+        assert!(text.contains(named), "{flags:?}: {text}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for flags in [
+        ["--listen", &taken, "--admin", "127.0.0.1:0"],
+        ["--listen", "127.0.0.1:0", "--admin", &taken],
+    ] {
+        let (code, text) = run(&flags);
+        assert_eq!(code, Some(1), "{flags:?}: {text}");
+        let said = format!("cannot listen on {taken}: Address already in use");
+        assert!(text.contains(&said), "{flags:?}: {text}");
+    }
+    let (code, text) = run(&[
+        "--listen",
+        "unix:/no/such/folder/x.sock",
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("cannot listen on unix:/no/such/folder/x.sock: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn help_lists_every_flag() {
+    let output = Command::new(PROGRAM).arg("--help").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for flag in [
+        "--listen",
+        "--admin",
+        "--profile",
+        "--recorder",
+        "--statsd",
+        "--statsd-prefix",
+        "--backlog",
+        "--max-connections",
+        "--max-concurrency",
+        "--threads",
+        "--drain",
+        "--stop",
+        "--scope-root",
+        "--multiprocess-dir",
+    ] {
+        assert!(text.contains(flag), "{flag} is not in:\n{text}");
+    }
+}

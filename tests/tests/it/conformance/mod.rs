@@ -1,0 +1,47 @@
+//! The service that others drive from outside, over real sockets.
+
+mod call;
+mod deadline;
+mod flags;
+mod metrics;
+mod routes;
+mod sockets;
+mod stop;
+
+use campanile_tests::{
+    process::{Process, wait_until},
+    wire::{Ask, Socket, connect},
+};
+
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
+
+/// Boots the service at free ports, with further flags.
+pub(crate) fn boot(flags: &[&str]) -> Process {
+    let mut all = vec!["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    all.extend_from_slice(flags);
+    Process::boot(PROGRAM, &all)
+}
+
+/// An address that refuses connections: bound a moment ago and given back.
+pub(crate) fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// Has the service sleep for somebody until the connection is dropped.
+///
+/// Seen by its gauge and not by probes of the service: a probe could have the only slot when the sleeper comes.
+pub(crate) fn occupy(service: &Process) -> Box<dyn Socket> {
+    let mut connection = connect(service.address()).expect("the service listens");
+    connection
+        .write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("the connection lives");
+    let metrics = || Ask::get("/metrics").of(service.admin()).text().to_owned();
+    let active = "http_server_active_requests{http_request_method=\"GET\",http_route=\"/sleep/{s}\"} 1\n";
+    wait_until(
+        || metrics().contains(active),
+        || format!("the request never began:\n{}", metrics()),
+    );
+    connection
+}

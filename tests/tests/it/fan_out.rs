@@ -1,0 +1,182 @@
+//! One request that becomes many: every id ends with the first one's.
+
+use std::{collections::HashSet, net::SocketAddr};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::get,
+};
+use bytes::Bytes;
+use campanile_client::{MetricsLayer, PropagateLayer};
+use campanile_http::{Carry, RequestContext};
+use campanile_tests::wire::Ask;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, runtime::Runtime};
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::conformance::boot;
+
+/// A service with campanile's layers on both sides. Lives as long as its runtime.
+struct Service {
+    address: SocketAddr,
+    _runtime: Runtime,
+}
+
+impl Service {
+    fn start(make: impl FnOnce(SocketAddr) -> Router) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let listener = runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let app = make(address).layer(campanile_server::stack());
+        runtime.spawn(axum::serve(listener, app).into_future());
+        Self {
+            address,
+            _runtime: runtime,
+        }
+    }
+
+    fn get(&self, path: &str, id: &str) -> String {
+        let answer = Ask::get(path)
+            .field("x-request-id", id)
+            .of(&self.address.to_string());
+        assert_eq!((answer.status(), answer.id()), (200, id), "{answer:?}");
+        answer.text().to_owned()
+    }
+}
+
+type Caller = Client<HttpConnector, Empty<Bytes>>;
+
+fn caller() -> Caller {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// Makes a call through the layers and returns the body of its answer.
+async fn fetch(caller: Caller, url: String) -> String {
+    let client = ServiceBuilder::new()
+        .layer(MetricsLayer::new())
+        .layer(PropagateLayer::new())
+        .service(caller);
+    let request = Request::get(&*url).body(Empty::new()).expect("a well-formed URL");
+    let response = client
+        .oneshot(request)
+        .await
+        .unwrap_or_else(|error| panic!("{url}: {error}"));
+    let body = response.into_body().collect().await.expect("a whole body");
+    String::from_utf8(body.to_bytes().to_vec()).expect("text")
+}
+
+/// Calls `url` three times at once, and once from a task of its own.
+async fn fan_out(State((caller, url)): State<(Caller, String)>) -> Json<Vec<String>> {
+    let spawned = tokio::spawn(fetch(caller.clone(), url.clone()).in_current_request());
+    let (one, two, three) = tokio::join!(
+        fetch(caller.clone(), url.clone()),
+        fetch(caller.clone(), url.clone()),
+        fetch(caller, url),
+    );
+    Json(vec![one, two, three, spawned.await.expect("the task ended")])
+}
+
+#[test]
+fn every_call_of_a_fan_out_ends_with_the_first_id() {
+    let (b, c) = (boot(&[]), boot(&[]));
+    let url = format!("http://{}/call?url=http://{}/echo", b.address(), c.address());
+    let a = Service::start(|_| Router::new().route("/", get(fan_out)).with_state((caller(), url)));
+    let answers: Vec<String> = serde_json::from_str(&a.get("/", "order-7")).unwrap();
+    assert_eq!(answers.len(), 4);
+    let mut of_b = HashSet::new();
+    let mut of_c = HashSet::new();
+    for answer in &answers {
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        let echo: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        let seen = echo["request_id"].as_str().unwrap();
+        assert_eq!(seen, answer["upstream_id"]);
+        // <of B's call>-<of A's call>-order-7
+        let (own, rest) = seen.split_once('-').unwrap();
+        let (before, first) = rest.split_once('-').unwrap();
+        assert_eq!(first, "order-7", "{seen}");
+        for part in [own, before] {
+            let hex = part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            assert!(part.len() == 16 && hex, "{seen}");
+        }
+        of_b.insert(rest.to_owned());
+        of_c.insert(seen.to_owned());
+    }
+    assert_eq!((of_b.len(), of_c.len()), (4, 4), "{answers:?}");
+    // The logs of both tell the same ids.
+    for (service, ids, what) in [(&b, of_b, "called"), (&c, of_c, "echoed")] {
+        for id in ids {
+            service.wait_for_log(&id, |log| {
+                let field = format!("request_id={id}}}");
+                log.lines()
+                    .any(|line| line.contains(&field) && line.contains(what))
+            });
+        }
+    }
+}
+
+#[test]
+fn a_call_outside_any_request_has_an_id_all_its_own() {
+    let c = boot(&[]);
+    let runtime = Runtime::new().unwrap();
+    let echo = runtime.block_on(fetch(caller(), format!("http://{}/echo", c.address())));
+    let echo: Value = serde_json::from_str(&echo).unwrap();
+    let id = echo["request_id"].as_str().unwrap();
+    assert_eq!((id.len(), id.as_bytes()[14]), (36, b'4'), "{id}");
+}
+
+#[test]
+fn a_spawned_task_that_was_not_given_the_request_has_an_id_of_its_own() {
+    async fn forgets(State((caller, url)): State<(Caller, String)>) -> String {
+        tokio::spawn(fetch(caller, url)).await.expect("the task ended")
+    }
+    let c = boot(&[]);
+    let url = format!("http://{}/echo", c.address());
+    let a = Service::start(|_| Router::new().route("/", get(forgets)).with_state((caller(), url)));
+    let echo: Value = serde_json::from_str(&a.get("/", "order-7")).unwrap();
+    let id = echo["request_id"].as_str().unwrap();
+    assert!(!id.ends_with("order-7"), "{id}");
+}
+
+/// Calls itself as often as the path says, and answers with the id of the last call.
+async fn hop(State((caller, address)): State<(Caller, SocketAddr)>, Path(left): Path<u32>) -> String {
+    let id = RequestContext::current()
+        .expect("a request is served")
+        .id()
+        .to_string();
+    match left {
+        0 => id,
+        _ => fetch(caller, format!("http://{address}/hop/{}", left - 1)).await,
+    }
+}
+
+#[test]
+fn thirty_hops_keep_a_first_id_of_239_bytes_whole() {
+    let make = |address| {
+        Router::new()
+            .route("/hop/{left}", get(hop))
+            .with_state((caller(), address))
+    };
+    let service = Service::start(make);
+    let first: String = (0..239).map(|place| char::from(b'a' + place % 26)).collect();
+    let last = service.get("/hop/30", &first);
+    assert_eq!(last.len(), 256);
+    assert_eq!(&last[17..], first);
+    // One byte more does not fit behind a prefix: the front goes, the end stays.
+    let longer = format!("Z{first}");
+    let last = service.get("/hop/30", &longer);
+    assert_eq!(last.len(), 256);
+    assert_eq!(&last[17..], first);
+    // A short one is found behind all the prefixes that fit.
+    let last = service.get("/hop/30", "short");
+    assert!(last.ends_with("-short"), "{last}");
+    assert_eq!(last.len(), 256);
+}
