@@ -155,7 +155,7 @@ async fn routes_beyond_the_limit_are_other_and_each_observation_is_told() {
         }
     }
     let counted = tally.by_label(REQUESTS, "http_route");
-    assert_eq!(counted.len(), limit as usize + 1);
+    assert_eq!(counted.len(), limit + 1);
     let beyond = ((routes - limit) * visits) as f64;
     assert_eq!(counted["other"], beyond);
     assert_eq!(tally.total(FOLDED), beyond);
