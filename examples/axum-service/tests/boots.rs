@@ -28,8 +28,8 @@ async fn a_call_is_answered_named_linked_and_counted() {
     get(Version::HTTP_11, &url, &[]).await;
     let metrics = get(Version::HTTP_11, &url, &[]).await.text;
     for line in [
-        "http_server_requests_total{http_request_method=\"GET\",http_route=\"/orders/{id}\",http_response_status_code=\"200\",outcome=\"completed\"} 2",
-        "http_server_requests_total{http_request_method=\"GET\",http_route=\"/stock/{item}\",http_response_status_code=\"200\",outcome=\"completed\"} 2",
+        "http_server_requests_total{http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"/orders/{id}\",outcome=\"completed\"} 2",
+        "http_server_requests_total{http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"/stock/{item}\",outcome=\"completed\"} 2",
         "http_client_requests_total{server_address=\"warehouse\",url_template=\"get-stock\"} 2",
         "http_server_concurrency_limit{limit=\"main\"} 512",
     ] {

@@ -28,8 +28,8 @@ async fn a_request_is_answered_under_its_id_and_counted_under_its_route() {
     get(Version::HTTP_11, &url, &[]).await;
     let metrics = get(Version::HTTP_11, &url, &[]).await.text;
     for line in [
-        "http_server_requests_total{http_request_method=\"GET\",http_route=\"/hello/{name}\",http_response_status_code=\"200\",outcome=\"completed\"} 2".to_owned(),
-        "http_server_requests_total{http_request_method=\"GET\",http_route=\"other\",http_response_status_code=\"404\",outcome=\"completed\"} 1".to_owned(),
+        "http_server_requests_total{http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"/hello/{name}\",outcome=\"completed\"} 2".to_owned(),
+        "http_server_requests_total{http_request_method=\"GET\",http_response_status_code=\"404\",http_route=\"other\",outcome=\"completed\"} 1".to_owned(),
         format!("http_server_connection_limit{{listener=\"{address}\"}} 10000"),
     ] {
         assert!(metrics.lines().any(|have| have == line), "no {line} in\n{metrics}");

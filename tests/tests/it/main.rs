@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
-mod cardinality;
 mod conformance;
 mod exchange;
 mod fan_out;
