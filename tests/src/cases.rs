@@ -13,7 +13,7 @@ use std::{
 
 use axum::{Router, extract::Path, routing::get};
 use bytes::Bytes;
-use campanile_http::headers::X_REQUEST_ID;
+use campanile_http::{RequestContext, clock::Mark, headers::X_REQUEST_ID, nesting::Identity};
 use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
 use http::{
     HeaderValue, Request, Response,
@@ -197,6 +197,17 @@ where
     }
 }
 
+/// A case without a request, to tell what the others are made of.
+fn micro(name: &'static str, run: impl FnMut() + 'static) -> Case {
+    Case {
+        name,
+        baseline: "micro: nothing",
+        run: Box::new(run),
+    }
+}
+
+static IDLE_IDENTITY: u8 = 0;
+
 fn plain() -> Request<Empty<Bytes>> {
     request("/users/7")
 }
@@ -231,6 +242,24 @@ pub fn all() -> Vec<Case> {
     let identified_tower = "tower: bare, id in the request";
     let axum = "axum: layer that does nothing";
     vec![
+        micro("micro: nothing", || ()),
+        micro("micro: two reads of the clock", || {
+            let start = Mark::now();
+            std::hint::black_box(start.seconds_until(Mark::now()));
+        }),
+        micro("micro: two reads of std's clock", || {
+            std::hint::black_box(std::time::Instant::now().elapsed().as_secs_f64());
+        }),
+        micro("micro: enter and leave a nesting, twice", {
+            let identity = Identity::of(&IDLE_IDENTITY);
+            move || {
+                drop(std::hint::black_box(identity.enter()));
+                drop(std::hint::black_box(identity.enter()));
+            }
+        }),
+        micro("micro: look for a context", || {
+            std::hint::black_box(RequestContext::with_current(|context| context.is_some()));
+        }),
         case(tower, tower, Trivial, plain),
         case(
             "tower: layer that does nothing",

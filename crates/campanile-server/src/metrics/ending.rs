@@ -11,9 +11,10 @@ use campanile_http::{
 use super::layer::Config;
 use crate::series::{RouteSeries, RpcSeries, ServerSeries, StatusSeries};
 
-/// An exchange that has not ended. Dropped before its head it ends as cancelled, or as panicked.
+/// An exchange that has not ended. Whoever holds it ends it: the future up to the head, then the body.
 ///
-/// Moves from the future into the body, so it is small: references into tables that stay, and flags.
+/// Moves from the one into the other, so it is small: references into tables that stay, and flags. For the same
+/// reason nothing is noted in it while the inner service runs, and it has no `Drop` of its own.
 pub(super) struct Ending {
     pub(super) table: &'static ServerSeries,
     series: &'static RouteSeries,
@@ -26,13 +27,10 @@ pub(super) struct Ending {
     pub(super) told: Option<Outcome>,
     pub(super) code: Option<Code>,
     pub(super) is_rpc: bool,
-    /// Set around every call into the inner service: a drop meanwhile is its panic.
-    pub(super) inside: bool,
     /// The gauge was raised, so it has to fall; not while there is no recorder.
     active: bool,
     response_duration: bool,
     body_sizes: bool,
-    ended: bool,
 }
 
 impl Ending {
@@ -49,11 +47,9 @@ impl Ending {
             told: None,
             code: None,
             is_rpc: false,
-            inside: false,
             active: false,
             response_duration: config.limits.response_duration,
             body_sizes: config.limits.body_sizes,
-            ended: false,
         };
         exchange.enter_series();
         exchange
@@ -104,14 +100,13 @@ impl Ending {
             .record_duration(self.table, status, self.started.seconds_until(now));
     }
 
-    /// Ends the exchange with an error of the inner service.
+    /// Ends the exchange without a body.
     #[cold]
-    pub(super) fn fail(mut self) {
-        self.end(Outcome::Failed, 0);
+    pub(super) fn end_early(&mut self, outcome: Outcome) {
+        self.end(outcome, 0);
     }
 
     fn end(&mut self, outcome: Outcome, bytes: u64) {
-        self.ended = true;
         let (table, series) = (self.table, self.series);
         series.count_end(table, self.status, outcome);
         if self.response_duration {
@@ -155,21 +150,5 @@ impl OnBodyEnd for Ending {
             _ => Outcome::Aborted,
         };
         self.end(outcome, end.bytes);
-    }
-}
-
-impl Drop for Ending {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.ended {
-            self.end(
-                if self.inside {
-                    Outcome::Panicked
-                } else {
-                    Outcome::Cancelled
-                },
-                0,
-            );
-        }
     }
 }

@@ -67,6 +67,27 @@ pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> (Endi
     (ending, head)
 }
 
+/// Calls the inner service for its future. There is none yet to hold the exchange, so a panic ends it here.
+#[inline]
+pub(super) fn call<R>(ending: &mut Ending, head: &mut Head, call: impl FnOnce() -> R) -> R {
+    struct EndOnPanic<'a>(Option<&'a mut Ending>);
+
+    impl Drop for EndOnPanic<'_> {
+        #[inline]
+        fn drop(&mut self) {
+            if let Some(ending) = &mut self.0 {
+                ending.end_early(Outcome::Panicked);
+            }
+        }
+    }
+
+    let mut on_panic = EndOnPanic(Some(ending));
+    let ending = on_panic.0.as_deref_mut().expect("put there above");
+    let inner = head.call_inner(ending, call);
+    on_panic.0 = None;
+    inner
+}
+
 /// Tells the layer around this one the route that it could not see.
 pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
     if let Some(route) = route::of(request.extensions()) {
@@ -109,11 +130,9 @@ impl Head {
         if !self.route_known {
             inner_route::take(ending.table);
         }
-        ending.inside = true;
         let around = ending.identity().enter();
         let result = call();
         drop(around);
-        ending.inside = false;
         if !self.route_known
             && let Some((series, folded)) = inner_route::take(ending.table)
         {

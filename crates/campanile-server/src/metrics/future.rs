@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use campanile_http::body::{self, TrackedBody};
+use campanile_http::{
+    Outcome,
+    body::{self, TrackedBody},
+};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -21,6 +24,17 @@ pin_project! {
         // Nothing for a request that is not counted here, and once the head is out.
         ending: Option<Ending>,
         head: Head,
+        // Set around every poll of the inner future: a drop meanwhile is its panic.
+        inside: bool,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(ending) = this.ending {
+                ending.end_early(if *this.inside { Outcome::Panicked } else { Outcome::Cancelled });
+            }
+        }
     }
 }
 
@@ -31,6 +45,7 @@ impl<F> ResponseFuture<F> {
             inner,
             ending: None,
             head: Head::of_nothing(config),
+            inside: false,
         }
     }
 
@@ -41,6 +56,7 @@ impl<F> ResponseFuture<F> {
             inner,
             ending: Some(ending),
             head,
+            inside: false,
         }
     }
 }
@@ -61,7 +77,10 @@ where
                 inner: TrackedBody::untracked(body),
             })));
         };
-        match ready!(this.head.call_inner(ending, || this.inner.poll(cx))) {
+        *this.inside = true;
+        let polled = this.head.call_inner(ending, || this.inner.poll(cx));
+        *this.inside = false;
+        match ready!(polled) {
             Ok(response) => {
                 let asked = this.head.note(ending, &response);
                 let ending = this.ending.take().expect("seen above");
@@ -70,7 +89,8 @@ where
                 })))
             }
             Err(error) => {
-                this.ending.take().expect("seen above").fail();
+                ending.end_early(Outcome::Failed);
+                *this.ending = None;
                 Poll::Ready(Err(error))
             }
         }

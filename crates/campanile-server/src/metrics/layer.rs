@@ -185,7 +185,7 @@ where
             return ResponseFuture::passing(&self.config, self.inner.call(request));
         }
         let (mut ending, mut head) = exchange::begin(&self.config, &mut request);
-        let inner = head.call_inner(&mut ending, || self.inner.call(request));
+        let inner = exchange::call(&mut ending, &mut head, || self.inner.call(request));
         ResponseFuture::counting(inner, ending, head)
     }
 }
