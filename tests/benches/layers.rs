@@ -1,17 +1,17 @@
 //! What the layers cost per request, each case beside its baseline in the same rounds.
 //!
 //! `cargo bench -p campanile-tests --bench layers [-- FILTER]`. A round runs baseline, case, case, baseline, some
-//! thousand requests each; a figure is the median of the rounds' paired differences, so that what else the machine
-//! does falls on both. Prints nanoseconds of
-//! processor time per request.
+//! hundred requests each, so that what else the machine does falls on both. Prints nanoseconds of processor time per
+//! request: over the quietest twentieth of the batches, which a neighbour on the same core disturbed least, and the
+//! median of the rounds' paired differences with its quartiles.
 
 #![allow(clippy::print_stdout, reason = "prints its figures")]
 
 use campanile_tests::cases::{self, Case};
 use rustix::time::{ClockId, clock_gettime};
 
-const ROUNDS: usize = 101;
-const REQUESTS: u32 = 4_000;
+const ROUNDS: usize = 1_001;
+const REQUESTS: u32 = 400;
 
 fn main() {
     let filter = std::env::args()
@@ -19,7 +19,10 @@ fn main() {
         .find(|argument| !argument.starts_with("--"));
     let mut cases = cases::all();
     let names: Vec<_> = cases.iter().map(|case| case.name).collect();
-    println!("{:<48} {:>10} {:>10}   [quartiles]", "case", "ns", "over base");
+    println!(
+        "{:<44} {:>9} {:>9} {:>9}   [quartiles]",
+        "case", "quiet ns", "over base", "median"
+    );
     for place in 0..cases.len() {
         let base = names
             .iter()
@@ -32,8 +35,8 @@ fn main() {
             continue;
         }
         let Ok([case, base]) = cases.get_disjoint_mut([place, base]) else {
-            let time = median((0..ROUNDS).map(|_| time(&mut cases[place])).collect());
-            println!("{:<48} {:>10.1} {:>10}", names[place], time[1], "-");
+            let quiet = quiet((0..ROUNDS).map(|_| time(&mut cases[place])).collect());
+            println!("{:<44} {quiet:>9.1}", names[place]);
             continue;
         };
         compare(case, base);
@@ -41,21 +44,28 @@ fn main() {
 }
 
 fn compare(case: &mut Case, base: &mut Case) {
-    let mut whole = Vec::with_capacity(ROUNDS);
-    let mut over = Vec::with_capacity(ROUNDS);
+    let (mut bases, mut wholes, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = time(base);
-        let with = (time(case) + time(case)) / 2.0;
+        let (first, second) = (time(case), time(case));
         let after = time(base);
-        whole.push(with);
-        over.push(with - (before + after) / 2.0);
+        bases.extend([before, after]);
+        wholes.extend([first, second]);
+        over.push((first + second - before - after) / 2.0);
     }
-    let [low, over, high] = median(over);
+    let (base, whole) = (quiet(bases), quiet(wholes));
+    let [low, median, high] = quartiles(over);
     println!(
-        "{:<48} {:>10.1} {over:>10.1}   [{low:.1} .. {high:.1}]",
+        "{:<44} {whole:>9.1} {:>9.1} {median:>9.1}   [{low:.1} .. {high:.1}]",
         case.name,
-        median(whole)[1]
+        whole - base
     );
+}
+
+/// The time that only a twentieth of the batches stayed below.
+fn quiet(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 20]
 }
 
 /// Nanoseconds of this thread's processor time per request, over one batch.
@@ -72,8 +82,7 @@ fn thread_time() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// The quartiles.
-fn median(mut values: Vec<f64>) -> [f64; 3] {
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [
         values[values.len() / 4],

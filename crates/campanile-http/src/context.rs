@@ -48,11 +48,19 @@ impl RequestContext {
     /// Makes a context of an id alone.
     #[must_use]
     pub fn new(id: RequestId) -> Self {
+        Self::of_request(id, None, None)
+    }
+
+    /// Makes the context of a request that has come, all of it at once: the `with_` functions have to ask each time
+    /// whether somebody shares it.
+    #[inline]
+    #[must_use]
+    pub fn of_request(id: RequestId, traceparent: Option<HeaderValue>, seat: Option<SeatRef>) -> Self {
         Self(Arc::new(Inner {
             id,
             deadline: None,
-            traceparent: None,
-            seat: None,
+            traceparent,
+            seat,
         }))
     }
 

@@ -121,13 +121,9 @@ impl Config {
         let id = self.id(&header, request);
         let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
         let seat = in_flight::Seat::take(&id, method::number(request.method()), Mark::now());
-        let mut context = RequestContext::new(id);
-        if let Some(seat) = &seat {
-            context = context.with_seat(seat.reference());
-        }
-        if let Some(traceparent) = request.headers().get(headers::TRACEPARENT) {
-            context = context.with_traceparent(traceparent.clone());
-        }
+        let traceparent = request.headers().get(headers::TRACEPARENT).cloned();
+        let context =
+            RequestContext::of_request(id, traceparent, seat.as_ref().map(in_flight::Seat::reference));
         request.extensions_mut().insert(context.clone());
         (context, Admitted { header, span, seat })
     }
