@@ -1,20 +1,17 @@
-//! The series of the inbound layers: blocks of handles, found once per request.
+//! All series that go to one recorder.
 
 use std::{
-    array, ptr,
+    ptr,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
 use campanile_http::{
-    Outcome,
-    grpc::Code,
-    in_flight::Label,
     method,
     series::{FoldCounter, Key, Lazy, METADATA, Metric, Names, OTHER, SeriesTable, Source},
 };
-use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, Key as MetricKey, Label as MetricLabel, Recorder};
 
+use super::{RouteSeries, RpcSeries};
 use crate::names;
 
 /// All series that go to one recorder. Lives as long as the process, so that requests refer to it without a count.
@@ -208,7 +205,12 @@ impl ServerSeries {
         recorder.register_gauge(&self.key(recorder, metric, labels), &METADATA)
     }
 
-    fn histogram(&self, recorder: &dyn Recorder, metric: Metric, labels: Vec<MetricLabel>) -> Histogram {
+    pub(super) fn histogram(
+        &self,
+        recorder: &dyn Recorder,
+        metric: Metric,
+        labels: Vec<MetricLabel>,
+    ) -> Histogram {
         recorder.register_histogram(&self.key(recorder, metric, labels), &METADATA)
     }
 
@@ -221,200 +223,5 @@ impl ServerSeries {
         // There are recorders that render labels in the order of the key.
         labels.sort_unstable();
         MetricKey::from_parts(metric.name, labels)
-    }
-}
-
-/// Statuses of a route that have a place in its block; seen first, placed first.
-const NEAR: usize = 3;
-
-/// The series of one method and route.
-///
-/// What a request of the most common status touches stands first and together.
-pub(crate) struct RouteSeries {
-    active: Lazy<Gauge>,
-    near: [OnceLock<StatusSeries>; NEAR],
-    response_duration: Lazy<Histogram>,
-    request_size: Lazy<Histogram>,
-    response_size: Lazy<Histogram>,
-    method: u8,
-    pub(crate) label: Label,
-    pub(crate) name: &'static str,
-    /// Further statuses, by their number less 100.
-    far: OnceLock<Box<[OnceLock<Box<StatusSeries>>]>>,
-    headless: OnceLock<Box<Outcomes>>,
-}
-
-/// The series of one status of a route.
-pub(crate) struct StatusSeries {
-    status: u16,
-    completed: Lazy<Counter>,
-    duration: Lazy<Histogram>,
-    others: OnceLock<Box<Outcomes>>,
-}
-
-type Outcomes = [Lazy<Counter>; Outcome::ALL.len()];
-
-fn no_outcomes() -> Box<Outcomes> {
-    Box::new(array::from_fn(|_| Lazy::new()))
-}
-
-impl RouteSeries {
-    fn new(method: u8, route: &str) -> Self {
-        let label = Label::intern(route);
-        Self {
-            active: Lazy::new(),
-            near: [const { OnceLock::new() }; NEAR],
-            response_duration: Lazy::new(),
-            request_size: Lazy::new(),
-            response_size: Lazy::new(),
-            method,
-            label,
-            name: label.name().unwrap_or(OTHER),
-            far: OnceLock::new(),
-            headless: OnceLock::new(),
-        }
-    }
-
-    fn labels(&self) -> Vec<MetricLabel> {
-        vec![
-            MetricLabel::from_static_parts(names::METHOD, method::name(self.method)),
-            MetricLabel::from_static_parts(names::ROUTE, self.name),
-        ]
-    }
-
-    fn labels_with(&self, status: &StatusSeries) -> Vec<MetricLabel> {
-        let mut labels = self.labels();
-        labels.push(MetricLabel::new(names::STATUS, status.status.to_string()));
-        labels
-    }
-
-    /// Returns the gauge of requests in flight.
-    #[inline]
-    pub(crate) fn active(&self, table: &ServerSeries) -> Option<&Gauge> {
-        self.active.get(table.source, |recorder| {
-            table.gauge(recorder, names::ACTIVE, self.labels())
-        })
-    }
-
-    /// Finds the series of a status.
-    #[inline]
-    pub(crate) fn status(&self, status: StatusCode) -> &StatusSeries {
-        let status = status.as_u16();
-        for place in &self.near {
-            let series = place.get_or_init(|| StatusSeries::new(status));
-            if series.status == status {
-                return series;
-            }
-        }
-        self.far_status(status)
-    }
-
-    #[cold]
-    fn far_status(&self, status: u16) -> &StatusSeries {
-        let far = self
-            .far
-            .get_or_init(|| (100..1000).map(|_| OnceLock::new()).collect());
-        far[usize::from(status) - 100].get_or_init(|| Box::new(StatusSeries::new(status)))
-    }
-
-    /// Records the time to the head of an answer.
-    #[inline]
-    pub(crate) fn record_duration(&self, table: &ServerSeries, status: &StatusSeries, seconds: f64) {
-        let histogram = status.duration.get(table.source, |recorder| {
-            table.histogram(recorder, names::REQUEST_DURATION, self.labels_with(status))
-        });
-        if let Some(histogram) = histogram {
-            histogram.record(seconds);
-        }
-    }
-
-    /// Counts the end of an exchange; `status` is nothing where there was no head.
-    #[inline]
-    pub(crate) fn count_end(&self, table: &ServerSeries, status: Option<&StatusSeries>, outcome: Outcome) {
-        let place = match status {
-            Some(status) if outcome == Outcome::Completed => &status.completed,
-            Some(status) => &status.others.get_or_init(no_outcomes)[outcome.index()],
-            None => &self.headless.get_or_init(no_outcomes)[outcome.index()],
-        };
-        let counter = place.get(table.source, |recorder| {
-            let status = status.map(|status| status.status.to_string()).unwrap_or_default();
-            let mut labels = self.labels();
-            labels.push(MetricLabel::new(names::STATUS, status));
-            labels.push(MetricLabel::from_static_parts(names::OUTCOME, outcome.as_str()));
-            table.counter(recorder, names::REQUESTS, labels)
-        });
-        if let Some(counter) = counter {
-            counter.increment(1);
-        }
-    }
-
-    /// Records the time to the end of an exchange.
-    #[inline]
-    pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
-        self.record(table, &self.response_duration, names::RESPONSE_DURATION, seconds);
-    }
-
-    /// Records the bytes of a request's body.
-    #[inline]
-    pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(table, &self.request_size, names::REQUEST_SIZE, bytes as f64);
-    }
-
-    /// Records the bytes of an answer's body.
-    #[inline]
-    pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(table, &self.response_size, names::RESPONSE_SIZE, bytes as f64);
-    }
-
-    #[inline]
-    fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: Metric, value: f64) {
-        let histogram = place.get(table.source, |recorder| {
-            table.histogram(recorder, metric, self.labels())
-        });
-        if let Some(histogram) = histogram {
-            histogram.record(value);
-        }
-    }
-}
-
-impl StatusSeries {
-    const fn new(status: u16) -> Self {
-        Self {
-            status,
-            completed: Lazy::new(),
-            duration: Lazy::new(),
-            others: OnceLock::new(),
-        }
-    }
-}
-
-/// The series of one gRPC method.
-pub(crate) struct RpcSeries {
-    name: &'static str,
-    codes: [Lazy<Counter>; Code::ALL.len()],
-    routes: [OnceLock<&'static RouteSeries>; method::NAMES.len()],
-}
-
-impl RpcSeries {
-    fn new(name: &str) -> Self {
-        Self {
-            name: Label::intern(name).name().unwrap_or(OTHER),
-            codes: array::from_fn(|_| Lazy::new()),
-            routes: [const { OnceLock::new() }; method::NAMES.len()],
-        }
-    }
-
-    /// Counts the end of a call.
-    pub(crate) fn count(&self, table: &ServerSeries, code: Code) {
-        let counter = self.codes[code as usize].get(table.source, |recorder| {
-            let labels = vec![
-                MetricLabel::from_static_parts(names::RPC_METHOD, self.name),
-                MetricLabel::from_static_parts(names::RPC_STATUS, code.as_str()),
-            ];
-            table.counter(recorder, names::RPCS, labels)
-        });
-        if let Some(counter) = counter {
-            counter.increment(1);
-        }
     }
 }
