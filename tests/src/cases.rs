@@ -13,8 +13,9 @@ use std::{
 
 use axum::{Router, extract::Path, routing::get};
 use bytes::Bytes;
+use campanile_client::PropagateLayer;
 use campanile_http::{RequestContext, clock::Mark, headers::X_REQUEST_ID, nesting::Identity};
-use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
+use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, Route, stack};
 use http::{
     HeaderValue, Request, Response,
     header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
@@ -236,6 +237,52 @@ async fn user(Path(_): Path<String>) -> &'static str {
     "hello world"
 }
 
+/// A call to another service, under its bare client's name.
+fn outgoing() -> Request<Empty<Bytes>> {
+    request("http://stock.internal/items/7")
+}
+
+/// A case whose calls are made while a request is served.
+fn within_request<S>(name: &'static str, baseline: &'static str, service: S) -> Case
+where
+    S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone + 'static,
+{
+    let context = RequestContext::new("0b6b9e2c-6d5e-4b13-9a44-6a0c53b4bd40".parse().unwrap());
+    let run = move || context.clone().sync_scope(|| serve(&service, outgoing()));
+    Case {
+        name,
+        baseline,
+        run: Box::new(run),
+    }
+}
+
+fn outgoing_metrics() -> campanile_client::MetricsLayer {
+    campanile_client::MetricsLayer::new().with_recorder(&IDLE)
+}
+
+/// A case whose requests name one of so many routes, drawn at random.
+fn among_routes<S>(name: &'static str, baseline: &'static str, routes: usize, service: S) -> Case
+where
+    S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone + 'static,
+{
+    let names: Vec<&'static str> = (0..routes)
+        .map(|n| &*Box::leak(format!("/tenants/{{id}}/items/{n}").into_boxed_str()))
+        .collect();
+    let mut draw = fastrand::Rng::with_seed(7);
+    let run = move || {
+        let mut request = plain();
+        request
+            .extensions_mut()
+            .insert(Route::new(names[draw.usize(..names.len())]));
+        serve(&service, request);
+    };
+    Case {
+        name,
+        baseline,
+        run: Box::new(run),
+    }
+}
+
 /// All cases; each follows the baseline that it is compared to.
 pub fn all() -> Vec<Case> {
     let tower = "tower: bare";
@@ -309,6 +356,46 @@ pub fn all() -> Vec<Case> {
             identified_tower,
             stack().with_metrics(all_families()).layer(Trivial),
             identified,
+        ),
+        among_routes(
+            "tower: bare, 1 route named",
+            "tower: bare, 1 route named",
+            1,
+            Trivial,
+        ),
+        among_routes(
+            "tower: metrics, 1 route",
+            "tower: bare, 1 route named",
+            1,
+            count_duration_active().layer(Trivial),
+        ),
+        among_routes(
+            "tower: bare, 10,000 routes named",
+            "tower: bare, 10,000 routes named",
+            10_000,
+            Trivial,
+        ),
+        among_routes(
+            "tower: metrics, 10,000 routes",
+            "tower: bare, 10,000 routes named",
+            10_000,
+            count_duration_active().with_route_limit(20_000).layer(Trivial),
+        ),
+        within_request("client: bare", "client: bare", Trivial),
+        within_request(
+            "client: metrics",
+            "client: bare",
+            outgoing_metrics().layer(Trivial),
+        ),
+        within_request(
+            "client: id composed and sent",
+            "client: bare",
+            PropagateLayer::new().layer(Trivial),
+        ),
+        within_request(
+            "client: metrics, id composed and sent",
+            "client: bare",
+            outgoing_metrics().layer(PropagateLayer::new().layer(Trivial)),
         ),
         case("axum: bare", "axum: bare", router(|router| router), plain),
         case(

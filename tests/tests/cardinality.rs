@@ -6,6 +6,8 @@
 //!
 //! A test binary of its own: the memory that it measures is the process's.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 use std::fmt::Write;
 
 use axum::body::Body;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{ci, deny, features, metadata, tidy};
+use crate::{callgrind, ci, deny, features, metadata, tidy};
 
 /// A command and the arguments it was given.
 #[derive(Debug)]
@@ -96,8 +96,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         args: "[filter]",
-        about: "benchmarks",
+        about: "what each layer costs per request, beside its baseline",
         run: bench,
+    },
+    Command {
+        name: "callgrind",
+        args: "[filter]",
+        about: "instructions per request, held to their bounds",
+        run: |args| callgrind::run(args.first().map(String::as_str)),
     },
 ];
 
@@ -170,7 +176,9 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 }
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
-    Cargo::new("bench -p campanile-benches --").with_args(args).run()
+    Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
     reason = "printing is what these commands are for"
 )]
 
+mod callgrind;
 mod ci;
 mod commands;
 mod deny;
