@@ -11,7 +11,7 @@ use campanile_http::{
     nesting::Identity,
 };
 use http::Response;
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::slots::Slot;
@@ -73,10 +73,10 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Passing { inner } => inner.poll(cx).map_ok(ResponseBody::untracked),
-            StateProj::Refused { asker, body_unread } => Poll::Ready(Ok(ResponseBody::untracked(
-                asker.refuse(Refusal::Shed, *body_unread),
-            ))),
+            StateProj::Passing { inner } => inner.poll(cx).map_ok(untracked),
+            StateProj::Refused { asker, body_unread } => {
+                Poll::Ready(Ok(untracked(asker.refuse(Refusal::Shed, *body_unread))))
+            }
             StateProj::Admitted {
                 inner,
                 slot,
@@ -90,69 +90,23 @@ where
                 let slot = slot.take();
                 let response = result?;
                 Poll::Ready(Ok(match slot {
-                    Some(slot) => body::track_as(response, *asked, slot, |inner| ResponseBody { inner }),
-                    None => ResponseBody::untracked(response),
+                    Some(slot) => body::track(response, *asked, slot),
+                    None => untracked(response),
                 }))
             }
         }
     }
 }
 
-pin_project! {
-    /// The body of an answer, whose end gives the slot back.
-    pub struct ResponseBody<B> {
-        #[pin]
-        inner: TrackedBody<B, Slot>,
-    }
-}
+/// The body of an answer, whose end gives the slot back.
+pub type ResponseBody<B> = TrackedBody<B, Slot>;
 
-impl<B> ResponseBody<B> {
-    fn untracked(response: Response<B>) -> Response<Self> {
-        response.map(|body| Self {
-            inner: TrackedBody::untracked(body),
-        })
-    }
-}
-
-impl<B: Body> Body for ResponseBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().inner.poll_frame(cx)
-    }
-
-    #[inline]
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    #[inline]
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl<B: Default> Default for ResponseBody<B> {
-    fn default() -> Self {
-        Self {
-            inner: TrackedBody::default(),
-        }
-    }
+fn untracked<B: Body>(response: Response<B>) -> Response<ResponseBody<B>> {
+    response.map(TrackedBody::untracked)
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
-
-impl<B> fmt::Debug for ResponseBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }

@@ -29,5 +29,5 @@ mod slots;
 pub use self::{
     future::{ResponseBody, ResponseFuture},
     layer::{ConcurrencyLimit, ConcurrencyLimitLayer},
-    slots::Limit,
+    slots::{Limit, Slot},
 };

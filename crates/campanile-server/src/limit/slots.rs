@@ -160,7 +160,8 @@ impl Shared {
 }
 
 /// A slot, given back when dropped.
-pub(super) struct Slot(Limit);
+#[derive(Debug)]
+pub struct Slot(Limit);
 
 impl Drop for Slot {
     #[inline]

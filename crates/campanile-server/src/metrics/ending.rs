@@ -1,5 +1,7 @@
 //! An exchange on its way to its end: what its body carries.
 
+use std::fmt;
+
 use campanile_http::{
     Outcome, RequestContext,
     body::{BodyEnd, How, OnBodyEnd},
@@ -15,7 +17,7 @@ use crate::series::{RouteSeries, RpcSeries, ServerSeries, StatusSeries};
 ///
 /// Moves from the one into the other, so it is small: references into tables that stay, and flags. For the same
 /// reason nothing is noted in it while the inner service runs, and it has no `Drop` of its own.
-pub(super) struct Ending {
+pub struct Ending {
     pub(super) table: &'static ServerSeries,
     series: &'static RouteSeries,
     pub(super) status: Option<&'static StatusSeries>,
@@ -150,5 +152,13 @@ impl OnBodyEnd for Ending {
             _ => Outcome::Aborted,
         };
         self.end(outcome, end.bytes);
+    }
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ending")
+            .field("told", &self.told)
+            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use campanile_http::{
     body::{self, TrackedBody},
 };
 use http::Response;
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{ending::Ending, exchange::Head, layer::Config};
@@ -73,9 +73,7 @@ where
         let this = self.project();
         let Some(ending) = this.ending.as_mut() else {
             let response = ready!(this.inner.poll(cx))?;
-            return Poll::Ready(Ok(response.map(|body| ResponseBody {
-                inner: TrackedBody::untracked(body),
-            })));
+            return Poll::Ready(Ok(response.map(TrackedBody::untracked)));
         };
         *this.inside = true;
         let polled = this.head.call_inner(ending, || this.inner.poll(cx));
@@ -84,9 +82,7 @@ where
             Ok(response) => {
                 let asked = this.head.note(ending, &response);
                 let ending = this.ending.take().expect("seen above");
-                Poll::Ready(Ok(body::track_as(response, asked, ending, |inner| {
-                    ResponseBody { inner }
-                })))
+                Poll::Ready(Ok(body::track(response, asked, ending)))
             }
             Err(error) => {
                 ending.end_early(Outcome::Failed);
@@ -97,56 +93,12 @@ where
     }
 }
 
-pin_project! {
-    /// The body of an answer, whose end is the end of the exchange.
-    pub struct ResponseBody<B> {
-        #[pin]
-        inner: TrackedBody<B, Ending>,
-    }
-}
-
-impl<B: Body> Body for ResponseBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().inner.poll_frame(cx)
-    }
-
-    #[inline]
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    #[inline]
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl<B: Default> Default for ResponseBody<B> {
-    fn default() -> Self {
-        Self {
-            inner: TrackedBody::default(),
-        }
-    }
-}
+/// The body of an answer, whose end is the end of the exchange.
+pub type ResponseBody<B> = TrackedBody<B, Ending>;
 
 impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<B: fmt::Debug> fmt::Debug for ResponseBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }

@@ -38,6 +38,7 @@ mod inner_route;
 mod layer;
 
 pub use self::{
+    ending::Ending,
     future::{ResponseBody, ResponseFuture},
     layer::{Metrics, MetricsLayer},
 };
