@@ -9,12 +9,14 @@ use http::{
     HeaderValue, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
-use http_body::Body;
 
 /// Why a layer answers in the application's stead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    Shed,
+    /// With the request's body still to come, or not.
+    Shed {
+        body_unread: bool,
+    },
     DeadlinePassed,
     Panicked,
 }
@@ -38,10 +40,10 @@ impl Asker {
     }
 
     /// Makes the answer: a status for HTTP, trailers only for gRPC; empty, with the outcome in its extensions.
-    pub(crate) fn refuse<B: Default>(self, refusal: Refusal, body_unread: bool) -> Response<B> {
+    pub(crate) fn refuse<B: Default>(self, refusal: Refusal) -> Response<B> {
         let mut answer = Response::new(B::default());
         let (status, code, outcome) = match refusal {
-            Refusal::Shed => (
+            Refusal::Shed { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::ResourceExhausted,
                 Outcome::Shed,
@@ -66,22 +68,17 @@ impl Asker {
         } else {
             *answer.status_mut() = status;
         }
-        if refusal == Refusal::Shed {
+        if let Refusal::Shed { body_unread } = refusal {
             answer
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        if self.http1 && body_unread {
-            // What is left of the body would be read as the next request.
-            answer
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            if self.http1 && body_unread {
+                // What is left of the body would be read as the next request.
+                answer
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
         answer
     }
-}
-
-/// Tells whether there is a body that nobody has read.
-pub(crate) fn is_unread<B: Body>(request: &Request<B>) -> bool {
-    !request.body().is_end_stream()
 }

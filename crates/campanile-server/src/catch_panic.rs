@@ -13,12 +13,11 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::{self, Asker, Refusal};
+use crate::answer::{Asker, Refusal};
 
 /// Answers when the inner service panics. See the [module docs](crate::catch_panic).
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +49,6 @@ impl<S> Layer<S> for CatchPanicLayer {
 impl<S, ReqB, ResB> Service<Request<ReqB>> for CatchPanic<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    ReqB: Body,
     ResB: Default,
 {
     type Response = S::Response;
@@ -64,7 +62,6 @@ where
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let asker = Asker::of(&request);
-        let body_unread = answer::is_unread(&request);
         // The inner service is left as its panic left it, as with any service that is polled again after one.
         let inner = match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
             Ok(future) => Some(future),
@@ -73,11 +70,7 @@ where
                 None
             }
         };
-        ResponseFuture {
-            inner,
-            asker,
-            body_unread,
-        }
+        ResponseFuture { inner, asker }
     }
 }
 
@@ -88,7 +81,6 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         asker: Asker,
-        body_unread: bool,
     }
 }
 
@@ -108,7 +100,7 @@ where
                 Err(panic) => log(&*panic),
             }
         }
-        Poll::Ready(Ok(this.asker.refuse(Refusal::Panicked, *this.body_unread)))
+        Poll::Ready(Ok(this.asker.refuse(Refusal::Panicked)))
     }
 }
 

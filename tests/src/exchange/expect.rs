@@ -82,8 +82,8 @@ impl Row {
     /// Tells whether the server closes an HTTP/1 connection because the exchange ended so.
     #[must_use]
     pub fn closes(&self, protocol: Protocol) -> bool {
-        let refused = matches!(self.expected.outcome, Outcome::Shed | Outcome::TimedOut);
-        protocol == Protocol::H1 && refused && self.ask.body != AskBody::None
+        let shed = self.expected.outcome == Outcome::Shed;
+        protocol == Protocol::H1 && shed && self.ask.body != AskBody::None
     }
 }
 

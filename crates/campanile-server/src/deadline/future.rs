@@ -30,8 +30,8 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Unbounded { #[pin] inner: F },
-        Bounded { #[pin] inner: Scoped<F>, #[pin] sleep: Sleep, asker: Asker, body_unread: bool },
-        Passed { asker: Asker, body_unread: bool },
+        Bounded { #[pin] inner: Scoped<F>, #[pin] sleep: Sleep, asker: Asker },
+        Passed { asker: Asker },
     }
 }
 
@@ -68,9 +68,9 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    pub(super) fn passed(asker: Asker, body_unread: bool) -> Self {
+    pub(super) fn passed(asker: Asker) -> Self {
         Self {
-            state: State::Passed { asker, body_unread },
+            state: State::Passed { asker },
             soft_limit: None,
         }
     }
@@ -79,19 +79,13 @@ impl<F> ResponseFuture<F> {
         context: RequestContext,
         deadline: Deadline,
         asker: Asker,
-        body_unread: bool,
         soft_limit: Option<SoftLimit>,
         call: impl FnOnce() -> F,
     ) -> Self {
         let inner = Scoped::begin(context, call);
         let sleep = tokio::time::sleep(deadline.remaining());
         Self {
-            state: State::Bounded {
-                inner,
-                sleep,
-                asker,
-                body_unread,
-            },
+            state: State::Bounded { inner, sleep, asker },
             soft_limit,
         }
     }
@@ -109,19 +103,12 @@ where
         let this = self.project();
         let result = match this.state.project() {
             StateProj::Unbounded { inner } => std::task::ready!(inner.poll(cx)),
-            StateProj::Passed { asker, body_unread } => {
-                Ok(asker.refuse(Refusal::DeadlinePassed, *body_unread))
-            }
-            StateProj::Bounded {
-                inner,
-                sleep,
-                asker,
-                body_unread,
-            } => match inner.poll(cx) {
+            StateProj::Passed { asker } => Ok(asker.refuse(Refusal::DeadlinePassed)),
+            StateProj::Bounded { inner, sleep, asker } => match inner.poll(cx) {
                 Poll::Ready(result) => result,
                 Poll::Pending => {
                     std::task::ready!(sleep.poll(cx));
-                    Ok(asker.refuse(Refusal::DeadlinePassed, *body_unread))
+                    Ok(asker.refuse(Refusal::DeadlinePassed))
                 }
             },
         };

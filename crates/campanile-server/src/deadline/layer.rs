@@ -11,14 +11,13 @@ use campanile_http::{
     clock::{self, Mark},
 };
 use http::{Request, Response};
-use http_body::Body;
 use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::future::{ResponseFuture, SoftLimit};
 use crate::{
-    answer::{self, Asker},
+    answer::Asker,
     series::{self, ServerSeries},
 };
 
@@ -126,7 +125,6 @@ impl Config {
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Deadlines<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    ReqB: Body,
     ResB: Default,
 {
     type Response = S::Response;
@@ -148,9 +146,8 @@ where
             return ResponseFuture::unbounded(self.inner.call(request), soft_limit);
         };
         let asker = Asker::of(&request);
-        let body_unread = answer::is_unread(&request);
         if deadline.is_passed() {
-            return ResponseFuture::passed(asker, body_unread);
+            return ResponseFuture::passed(asker);
         }
         let context = RequestContext::current()
             .unwrap_or_else(|| RequestContext::new(RequestId::generate()))
@@ -158,9 +155,7 @@ where
         if let Some(extension) = request.extensions_mut().get_mut::<RequestContext>() {
             *extension = context.clone();
         }
-        ResponseFuture::bounded(context, deadline, asker, body_unread, soft_limit, || {
-            self.inner.call(request)
-        })
+        ResponseFuture::bounded(context, deadline, asker, soft_limit, || self.inner.call(request))
     }
 }
 

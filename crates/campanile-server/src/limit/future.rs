@@ -75,7 +75,9 @@ where
         match self.project().state.project() {
             StateProj::Passing { inner } => inner.poll(cx).map_ok(untracked),
             StateProj::Refused { asker, body_unread } => {
-                Poll::Ready(Ok(untracked(asker.refuse(Refusal::Shed, *body_unread))))
+                Poll::Ready(Ok(untracked(asker.refuse(Refusal::Shed {
+                    body_unread: *body_unread,
+                }))))
             }
             StateProj::Admitted {
                 inner,

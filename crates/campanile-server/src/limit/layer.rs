@@ -15,10 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{future::ResponseFuture, slots::Limit};
-use crate::{
-    answer::{self, Asker},
-    route, series,
-};
+use crate::{answer::Asker, route, series};
 
 /// Refuses requests beyond a number in flight. See the [module docs](crate::limit).
 ///
@@ -148,7 +145,7 @@ where
             return ResponseFuture::passing(self.inner.call(request));
         }
         let Some(slot) = limit.take() else {
-            return ResponseFuture::refused(Asker::of(&request), answer::is_unread(&request));
+            return ResponseFuture::refused(Asker::of(&request), !request.body().is_end_stream());
         };
         let (identity, asked) = (limit.identity(), Asked::by(request.method()));
         ResponseFuture::admitted(slot, identity, asked, || self.inner.call(request))
