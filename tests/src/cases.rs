@@ -14,8 +14,15 @@ use std::{
 use axum::{Router, extract::Path, routing::get};
 use bytes::Bytes;
 use campanile_client::PropagateLayer;
-use campanile_http::{RequestContext, clock::Mark, headers::X_REQUEST_ID, nesting::Identity};
+use campanile_http::{
+    RequestContext,
+    body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, track},
+    clock::Mark,
+    headers::X_REQUEST_ID,
+    nesting::Identity,
+};
 use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, Route, stack};
+use futures_util::TryFutureExt;
 use http::{
     HeaderValue, Request, Response,
     header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
@@ -125,6 +132,39 @@ impl<S: Service<R>, R> Service<R> for NoOp<S> {
 
     fn call(&mut self, request: R) -> S::Future {
         self.0.call(request)
+    }
+}
+
+/// A layer that only learns of the end of the body.
+#[derive(Clone)]
+struct Tracking<S>(S);
+
+/// Nothing to do at the end.
+struct Unmoved;
+
+impl OnBodyEnd for Unmoved {
+    fn on_body_end(&mut self, end: BodyEnd<'_>) {
+        std::hint::black_box(end.bytes);
+    }
+}
+
+impl<S, R, B> Service<R> for Tracking<S>
+where
+    S: Service<R, Response = Response<B>, Error = Infallible>,
+    B: Body,
+{
+    type Response = Response<TrackedBody<B, Unmoved>>;
+    type Error = Infallible;
+    type Future = futures_util::future::MapOk<S::Future, fn(S::Response) -> Self::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.0
+            .call(request)
+            .map_ok(|response| track(response, Asked::Other, Unmoved))
     }
 }
 
@@ -312,6 +352,12 @@ pub fn all() -> Vec<Case> {
             "tower: layer that does nothing",
             tower,
             NoOpLayer.layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: body tracked, nothing counted",
+            tower,
+            Tracking(Trivial),
             plain,
         ),
         case(
