@@ -90,7 +90,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "torture",
         args: "[-- args]",
-        about: "load, stops and broken clients",
+        about: "a million exchanges that end in every way, and must add up",
         run: torture,
     },
     Command {
