@@ -1,0 +1,191 @@
+//! The labels of a series, in the one spelling that they are kept, compared, shared and rendered in.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+/// The labels of a series: `a="b",c="d"`, sorted by name, values escaped as Prometheus has it; empty without labels.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Arc<str>);
+
+impl Labels {
+    /// Makes labels of pairs in any order.
+    ///
+    /// What may not stand in a label's name becomes `_`. Of two pairs with one name the later counts.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut pairs: Vec<(Cow<'a, str>, &str)> = pairs
+            .into_iter()
+            .map(|(name, value)| (valid_name(name), value))
+            .collect();
+        // Stable, so that the later of two equal names stands behind the earlier.
+        pairs.sort_by(|left, right| left.0.cmp(&right.0));
+        let mut text = String::new();
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            if pairs.get(index + 1).is_some_and(|next| next.0 == *name) {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(name);
+            text.push_str("=\"");
+            escape(value, &mut text);
+            text.push('"');
+        }
+        Self(text.into())
+    }
+
+    /// Takes labels that are spelled as [`Self::as_str`] spells them; nothing if they are not.
+    pub fn parse(text: &str) -> Option<Self> {
+        let labels = Self(text.into());
+        let mut pairs = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (name, value, behind) = split_pair(rest)?;
+            pairs.push((name, unescape(value)));
+            rest = behind;
+            if let Some(next) = rest.strip_prefix(',') {
+                if next.is_empty() {
+                    return None;
+                }
+                rest = next;
+            } else if !rest.is_empty() {
+                return None;
+            }
+        }
+        // Sorted, valid and escaped if spelling them anew changes nothing.
+        let again = Self::new(pairs.iter().map(|(name, value)| (*name, value.as_ref())));
+        (again == labels).then_some(labels)
+    }
+
+    /// Returns the spelling, without braces.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the pairs by name, values as they were given.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (name, value, behind) = split_pair(rest)?;
+            rest = behind.strip_prefix(',').unwrap_or(behind);
+            Some((name, unescape(value)))
+        })
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.0)
+    }
+}
+
+/// Spells a metric's name as Prometheus allows it: what may not stand there becomes `_`.
+pub(crate) fn valid_metric_name(name: &str) -> Cow<'_, str> {
+    valid(name, |byte| byte == b':')
+}
+
+fn valid_name(name: &str) -> Cow<'_, str> {
+    valid(name, |_| false)
+}
+
+fn valid(name: &str, also: impl Fn(u8) -> bool) -> Cow<'_, str> {
+    let fits = |index: usize, byte: u8| {
+        byte.is_ascii_alphabetic() || byte == b'_' || also(byte) || index > 0 && byte.is_ascii_digit()
+    };
+    if !name.is_empty() && name.bytes().enumerate().all(|(index, byte)| fits(index, byte)) {
+        return Cow::Borrowed(name);
+    }
+    let mut text = String::with_capacity(name.len() + 1);
+    if name.bytes().next().is_none_or(|first| first.is_ascii_digit()) {
+        text.push('_');
+    }
+    text.extend(name.chars().map(|character| match u8::try_from(character) {
+        Ok(byte) if fits(1, byte) => character,
+        _ => '_',
+    }));
+    Cow::Owned(text)
+}
+
+fn escape(value: &str, text: &mut String) {
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
+        }
+    }
+}
+
+/// Splits `name="value"rest`; the value stays escaped.
+fn split_pair(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, behind) = text.split_once("=\"")?;
+    let mut escaped = false;
+    let end = behind.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some((name, &behind[..end], &behind[end + 1..]))
+}
+
+fn unescape(value: &str) -> Cow<'_, str> {
+    if !value.contains('\\') {
+        return Cow::Borrowed(value);
+    }
+    let mut text = String::with_capacity(value.len());
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '\\') {
+            (_, true) => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some(other) => text.push(other),
+                None => text.push('\\'),
+            },
+            (other, false) => text.push(other),
+        }
+    }
+    Cow::Owned(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_sorted_escaped_and_read_back() {
+        let labels = Labels::new([("b", "x\\y\"z\n"), ("a", ""), ("9-é", "é")]);
+        assert_eq!(labels.as_str(), "_9__=\"é\",a=\"\",b=\"x\\\\y\\\"z\\n\"");
+        let pairs: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.into_owned()))
+            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(pairs, [("_9__", "é"), ("a", ""), ("b", "x\\y\"z\n")]);
+        assert_eq!(Labels::parse(labels.as_str()), Some(labels));
+        assert_eq!(Labels::new([("a", "1"), ("a", "2")]).as_str(), "a=\"2\"");
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in [
+            "a",
+            "a=",
+            "a=\"",
+            "a=\"b",
+            "a=\"b\",",
+            "b=\"\",a=\"\"",
+            "a=\"b\"c=\"d\"",
+            "a=\"\\x\"",
+            "é=\"\"",
+            "a=\"\",a=\"\"",
+        ] {
+            assert_eq!(Labels::parse(text), None, "{text}");
+        }
+        assert_eq!(Labels::parse(""), Some(Labels::new([])));
+    }
+}
