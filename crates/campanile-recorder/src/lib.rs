@@ -2,6 +2,8 @@
 
 mod labels;
 mod snapshot;
+#[cfg(feature = "statsd")]
+pub mod statsd;
 
 pub use self::{
     labels::Labels,
