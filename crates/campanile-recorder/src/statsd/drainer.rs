@@ -54,7 +54,7 @@ impl Drainer {
 
     /// Sends until stopped, then what is left, and returns.
     ///
-    /// After the stop it waits at most 100 ms for a receiver that does not read.
+    /// After the stop it gives up at the first datagram for which the receiver has no room: within half a second.
     pub fn run_blocking(mut self, stop: &Stop) {
         stop.unpark_me();
         self.queue.unpark_me();

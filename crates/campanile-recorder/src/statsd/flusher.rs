@@ -24,6 +24,30 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// There is no `.mean`: as a gauge it would stand while nothing happens, and it is the one counter by the other.
 /// Quantiles cannot be had of buckets that many processes send. What stands behind `.` is a part of the name; in the
 /// dotted form it is the last, behind the labels, which are sorted by name.
+///
+/// ```
+/// use std::thread;
+///
+/// use campanile_recorder::{
+///     Snapshot,
+///     statsd::{Dsn, Format, Statsd, Stop},
+/// };
+///
+/// let flusher = Statsd::new(Dsn::udp("127.0.0.1:8125", "shop")?)
+///     .with_format(Format::CommaTags)
+///     .with_tag("PID", std::process::id().to_string())
+///     .with_periods_on_wall_clock()
+///     .flusher(|| Snapshot::default())? // what the recorder holds
+///     .with_names(|family| Some(format!("runtime.{}", family.name.strip_prefix("runtime_")?).into()));
+/// let stop = Stop::new();
+/// let flushing = thread::spawn({
+///     let stop = stop.clone();
+///     move || flusher.run_blocking(&stop)
+/// });
+/// stop.stop();
+/// flushing.join().expect("the flusher does not panic");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Flusher<F> {
     snapshot: F,
     rename: Option<Box<Rename>>,
