@@ -14,7 +14,7 @@ use super::counts::{Tally, add};
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Bytes that may wait.
+    /// Bytes that may wait; the last line may end behind them.
     capacity: usize,
     /// Bytes of the longest line.
     longest: usize,
@@ -58,20 +58,14 @@ impl Queue {
         }
         let start = state.lines.len();
         write(&mut state.lines);
-        let end = state.lines.len() + 1;
-        let too_long = is_too_long(&state.lines[start..], self.longest);
-        if too_long || end > self.capacity {
+        if is_too_long(&state.lines[start..], self.longest) {
             state.lines.truncate(start);
             drop(state);
-            let dropped = if too_long {
-                &self.tally.lines_too_long
-            } else {
-                &self.tally.lines_queue_full
-            };
-            add(dropped, count);
+            add(&self.tally.lines_too_long, count);
             return;
         }
         state.lines.push('\n');
+        let end = state.lines.len();
         drop(state);
         // The first line starts the clock, and what makes a datagram full is sent at once.
         let telling = start == 0 || start < self.longest && end >= self.longest;
@@ -114,6 +108,6 @@ pub(super) fn is_too_long(lines: &str, longest: usize) -> bool {
 }
 
 fn buffer(capacity: usize, longest: usize) -> String {
-    // A line is written before it is seen not to fit.
+    // Room for the line that fills it.
     String::with_capacity(capacity + longest)
 }

@@ -1,8 +1,11 @@
 //! A line for each event.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use campanile_recorder::statsd::{Format, Statsd};
+use campanile_recorder::statsd::{Dsn, Format, Statsd};
 use metrics::{Recorder, Unit};
 
 use crate::support::{Daemon, LONG, Running, counter, gauge, histogram, within_long};
@@ -183,12 +186,35 @@ fn an_event_is_sent_soon_though_nothing_follows_it() {
     let counter = counter(&running.recorder, "calls", &[]);
     // The first finds the drainer starting, the others find it asleep.
     for _ in 0..3 {
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         counter.increment(1);
         assert_eq!(daemon.datagram(), "p.calls:1|c");
         // 50 ms are usual and 100 the promise; the rest is for a busy machine.
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     }
+    running.end();
+}
+
+#[test]
+fn a_full_datagram_is_sent_at_once() {
+    let daemon = Daemon::new();
+    let dsn = Dsn::udp(&daemon.address(), "p").unwrap().with_max_size(512);
+    let running = Running::start(Statsd::new(dsn));
+    let calls = counter(&running.recorder, "calls", &[]);
+    let begin = Instant::now();
+    for _ in 0..60 {
+        // 43 lines of 12 bytes, of which the first puts the drainer to its wait for others.
+        calls.increment(1);
+        thread::sleep(Duration::from_millis(2));
+        (0..42).for_each(|_| calls.increment(1));
+        daemon.datagram();
+    }
+    // A tenth of a second; were full ones to wait for 50 ms, far more than one.
+    assert!(
+        begin.elapsed() < Duration::from_millis(800),
+        "{:?}",
+        begin.elapsed()
+    );
     running.end();
 }
 

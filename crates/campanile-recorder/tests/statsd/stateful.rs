@@ -1,9 +1,12 @@
 //! metrics-exporter-statsd, without and with the layer that keeps values.
 
-use std::thread;
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use campanile_recorder::statsd::StatefulRecorder;
-use metrics::Recorder;
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_statsd::{StatsdBuilder, StatsdRecorder};
 
 use crate::support::{Daemon, counter, gauge, histogram};
@@ -90,17 +93,70 @@ fn threads_lose_no_change() {
     counter(&recorder, "last", &[]).increment(1);
     let lines = daemon.lines_until("p.last:1|c");
     let value = |line: &str, name| {
-        Some(
-            line.strip_prefix(name)?
-                .split('|')
-                .next()?
-                .parse::<f64>()
-                .unwrap(),
-        )
+        let (value, _) = line.strip_prefix(name)?.split_once('|')?;
+        value.parse::<f64>().ok()
     };
     let gauges: Vec<_> = lines.iter().filter_map(|line| value(line, "p.active:")).collect();
     let expected: Vec<_> = (1..=80).map(|step| f64::from(step) / 2.0).collect();
     assert_eq!(gauges, expected);
     let counted: f64 = lines.iter().filter_map(|line| value(line, "p.seen:")).sum();
     assert!((counted - 80.0).abs() < 1e-9, "{counted}");
+}
+
+/// Notes what gauges are set to.
+#[derive(Default)]
+struct Sets(Arc<Mutex<Vec<f64>>>);
+
+struct Noting(Arc<Mutex<Vec<f64>>>);
+
+impl GaugeFn for Noting {
+    fn increment(&self, _: f64) {
+        panic!("the layer sets");
+    }
+
+    fn decrement(&self, _: f64) {
+        panic!("the layer sets");
+    }
+
+    fn set(&self, value: f64) {
+        self.0.lock().expect("nobody panics").push(value);
+    }
+}
+
+impl Recorder for Sets {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(Noting(Arc::clone(&self.0))))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_gauge_is_set_in_the_order_of_its_changes() {
+    let recorder = StatefulRecorder::new(Sets::default());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let active = gauge(&recorder, "active", &[]);
+                for _ in 0..50_000 {
+                    active.increment(1);
+                }
+            });
+        }
+    });
+    let sets = recorder.inner().0.lock().unwrap();
+    let expected: Vec<_> = (1..=200_000).map(f64::from).collect();
+    assert!(*sets == expected, "a value overtook another");
 }
