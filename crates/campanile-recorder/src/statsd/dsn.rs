@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use super::escape;
+use super::{DsnError, escape};
 
 const PORT: u16 = 8125;
 
@@ -52,13 +52,6 @@ pub struct Dsn {
 pub(super) enum Address {
     Udp { host: String, port: u16, only_v6: bool },
     Unix(PathBuf),
-}
-
-/// A DSN that cannot be read. Its message names the text and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DsnError {
-    text: String,
-    reason: String,
 }
 
 impl Dsn {
@@ -137,23 +130,6 @@ impl fmt::Display for Dsn {
         }
     }
 }
-
-impl DsnError {
-    fn new(text: &str, reason: String) -> Self {
-        Self {
-            text: text.to_owned(),
-            reason,
-        }
-    }
-}
-
-impl fmt::Display for DsnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "statsd DSN `{}`: {}", self.text, self.reason)
-    }
-}
-
-impl std::error::Error for DsnError {}
 
 fn parse(text: &str) -> Result<Dsn, String> {
     let (scheme, rest) = text

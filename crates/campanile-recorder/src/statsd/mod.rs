@@ -62,6 +62,7 @@ mod counts;
 mod datagrams;
 mod drainer;
 mod dsn;
+mod error;
 pub(crate) mod escape;
 mod flusher;
 mod line;
@@ -80,11 +81,11 @@ pub use self::{
     config::Statsd,
     counts::Counts,
     drainer::Drainer,
-    dsn::{Dsn, DsnError},
+    dsn::Dsn,
+    error::{DsnError, OpenError},
     flusher::Flusher,
     line::Format,
     recorder::StatsdRecorder,
-    socket::OpenError,
     stateful::StatefulRecorder,
     stop::Stop,
 };

@@ -1,7 +1,7 @@
 //! Sockets, bound when a recorder or a flusher is opened.
 
 use std::{
-    fmt, io,
+    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
     path::Path,
     time::Duration,
@@ -9,29 +9,10 @@ use std::{
 
 use cadence::{MetricSink, UdpMetricSink};
 
-use super::dsn::{Address, Dsn};
+use super::{Dsn, OpenError, dsn::Address};
 
 /// How long a datagram waits for room in the socket's buffer, or in the receiver's.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// The socket to a daemon could not be opened, mostly since the host has no address.
-#[derive(Debug)]
-pub struct OpenError {
-    target: String,
-    source: io::Error,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no socket to the statsd daemon at {}", self.target)
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
 
 /// Opens the socket. A host's name is resolved here, once.
 ///

@@ -202,14 +202,17 @@ fn a_full_datagram_is_sent_at_once() {
     let running = Running::start(Statsd::new(dsn));
     let calls = counter(&running.recorder, "calls", &[]);
     let begin = Instant::now();
-    for _ in 0..60 {
-        // 43 lines of 12 bytes, of which the first puts the drainer to its wait for others.
+    let mut lines = 0;
+    for round in 1..=20 {
+        // 43 lines of 12 bytes, of which the first puts the drainer to its wait for others. 42 fit.
         calls.increment(1);
         thread::sleep(Duration::from_millis(2));
         (0..42).for_each(|_| calls.increment(1));
-        daemon.datagram();
+        while lines < round * 42 {
+            lines += daemon.datagram().split('\n').count();
+        }
     }
-    // A tenth of a second; were full ones to wait for 50 ms, far more than one.
+    // Some 50 ms; were full ones to wait that long each, a second.
     assert!(
         begin.elapsed() < Duration::from_millis(800),
         "{:?}",
