@@ -1,4 +1,5 @@
 //! What a table does to the handles and descriptions that pass through it.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod profile_support;
 
@@ -223,97 +224,6 @@ fn a_scale_multiplies_values() {
 }
 
 #[test]
-fn gauges_that_share_a_target_are_its_sum_when_they_are_set() {
-    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
-    let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
-    one.set(3.0);
-    two.set(4.0);
-    one.set(5.0);
-    two.set(0.0);
-    // Set, not added to, for recorders that cannot add.
-    assert_eq!(
-        recording.recorded(),
-        ["all{} =3", "all{} =7", "all{} =9", "all{} =5"]
-    );
-}
-
-#[test]
-fn gauges_that_share_a_target_may_be_set_and_counted_at_once() {
-    let (recorder, recording) = over([
-        Row::gauge("g", "all").with_labels(&[]),
-        Row::gauge("k", "all")
-            .with_labels(&[])
-            .with_scale(10.0, Unit::Count),
-    ]);
-    let (one, two, ten) = (
-        gauge(&recorder, "g{x=1}"),
-        gauge(&recorder, "g{x=2}"),
-        gauge(&recorder, "k"),
-    );
-    one.set(3.0);
-    two.increment(2.0);
-    assert_eq!(recording.gauge("all{}"), 5.0);
-    one.decrement(1.0);
-    one.set(7.0);
-    assert_eq!(recording.gauge("all{}"), 9.0);
-    two.set(1.0);
-    assert_eq!(recording.gauge("all{}"), 8.0);
-    ten.set(2.0);
-    ten.decrement(1.0);
-    assert_eq!(recording.gauge("all{}"), 18.0);
-    for handle in [&one, &two, &ten] {
-        handle.set(0.0);
-    }
-    assert_eq!(recording.gauge("all{}"), 0.0);
-}
-
-#[test]
-fn a_source_that_is_registered_twice_has_one_part_in_a_shared_gauge() {
-    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
-    gauge(&recorder, "g{x=2}").set(1.0);
-    for value in [3.0, 4.0, 5.0] {
-        gauge(&recorder, "g{x=1}").set(value);
-    }
-    assert_eq!(recording.gauge("all{}"), 6.0);
-}
-
-#[test]
-fn what_is_no_number_does_not_spoil_a_shared_gauge() {
-    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
-    let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
-    one.set(3.0);
-    two.set(f64::NAN);
-    two.set(f64::INFINITY);
-    two.increment(f64::NAN);
-    assert_eq!(recording.gauge("all{}"), 3.0);
-    two.set(1.0);
-    assert_eq!(recording.gauge("all{}"), 4.0);
-}
-
-#[test]
-fn a_shared_gauge_loses_nothing_to_threads() {
-    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let level = gauge(&recorder, &format!("g{{x={thread}}}"));
-            scope.spawn(move || {
-                for round in 0..1_000_u32 {
-                    // The first rounds are set alone, so that the change to counting happens under way.
-                    if round < 500 || thread % 2 == 0 {
-                        level.set(f64::from(round % 7));
-                    } else {
-                        level.increment(1.0);
-                        level.decrement(1.0);
-                    }
-                }
-                level.set(10.0);
-            });
-        }
-    });
-    assert_eq!(recording.gauge("all{}"), 40.0);
-}
-
-#[test]
 fn describing_a_source_describes_its_targets() {
     let (recorder, recording) = over([
         Row::counter("c", "c_one")
@@ -377,6 +287,15 @@ fn a_user_renames_everything_in_ten_lines() {
     let profile = Profile::new(HOUSE).unwrap();
     let buckets: Vec<_> = profile.buckets().collect();
     assert_eq!(buckets, [("acme_in_ms", &[1.0, 10.0, 100.0][..])]);
+}
+
+#[test]
+fn buckets_are_told_once_for_each_target() {
+    let first = Row::histogram("a", "x").with_buckets(&[1.0, 2.0]);
+    let second = Row::histogram("b", "x").with_buckets(&[1.0, 2.0]);
+    let profile = Profile::new([first, second, Row::histogram("c", "y")]).unwrap();
+    let buckets: Vec<_> = profile.buckets().collect();
+    assert_eq!(buckets, [("x", &[1.0, 2.0][..])]);
 }
 
 #[test]

@@ -15,12 +15,9 @@
 //!     Row::gauge("http_server_active_requests", "acme_in_flight").with_labels(&[]),
 //! ];
 //!
-//! # fn main() -> Result<(), campanile_recorder::profile::InvalidProfile> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let exporter = metrics::NoopRecorder;
-//! let recorder = Profile::new(HOUSE)?.over(exporter);
-//! // metrics::set_global_recorder(recorder)
-//! # let recorder = Profile::talisker().over(recorder); // they may be laid over one another
-//! # metrics::with_local_recorder(&recorder, || metrics::counter!("http_server_requests_total").increment(1));
+//! metrics::set_global_recorder(Profile::new(HOUSE)?.over(exporter))?;
 //! # Ok(())
 //! # }
 //! ```
@@ -40,9 +37,10 @@
 //! in a dotted name.
 //!
 //! **Gauges that are shared** are sums. Each source contributes its own part; setting one source replaces its part and
-//! leaves the others'. What is infinite or not a number contributes nothing. A gauge on which some source counts up and
-//! down is added to; one that is only ever set is set. Counters that are shared are added to, so
-//! [`Counter::absolute`](metrics::Counter::absolute) is for one that is not.
+//! leaves the others'. What is infinite or not a number contributes nothing; sums of whole numbers are exact. A gauge
+//! on which some source counts up and down is added to; one that is only ever set is set, for recorders that cannot
+//! add. Counters that are shared are added to, so [`Counter::absolute`](metrics::Counter::absolute) is for one that is
+//! not.
 //!
 //! **What it costs.** The table is applied when a handle is registered. What comes out is the recorder's own handle
 //! where one source feeds one target as it is: recording costs nothing more. A scale is one multiplication behind one

@@ -1,5 +1,6 @@
 //! A recorder that writes down everything it is asked and told, in order.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::sync::{Arc, Mutex};
 
