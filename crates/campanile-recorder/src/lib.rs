@@ -46,12 +46,15 @@ mod handles;
 mod labels;
 mod memory;
 mod names;
+pub mod profile;
 mod recorder;
 mod registry;
 mod render;
 mod snapshot;
 mod sum;
 
+#[doc(inline)]
+pub use self::profile::Profile;
 pub use self::{
     buckets::Matcher,
     exemplars::ExemplarLabels,
