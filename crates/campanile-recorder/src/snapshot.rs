@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics::Unit;
 
-use crate::Labels;
+use crate::{Labels, exemplars::Exemplar};
 
 /// All families at one moment, sorted by name, each with its series sorted by labels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Series {
     pub labels: Labels,
     /// The value; of the same kind as the family.
     pub value: Value,
+    /// Exemplars of a histogram's buckets; empty where none are kept.
+    pub(crate) exemplars: Box<[Option<Exemplar>]>,
 }
 
 /// What a metric is. The facade has no more, so matching may be exhaustive.
@@ -110,6 +112,10 @@ impl Family {
 impl Series {
     /// Makes a series.
     pub fn new(labels: Labels, value: Value) -> Self {
-        Self { labels, value }
+        Self {
+            labels,
+            value,
+            exemplars: Box::default(),
+        }
     }
 }

@@ -29,15 +29,19 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// use std::thread;
 ///
 /// use campanile_recorder::{
-///     Snapshot,
+///     CellRecorder,
 ///     statsd::{Dsn, Format, Statsd, Stop},
 /// };
 ///
+/// let recorder = CellRecorder::new();
 /// let flusher = Statsd::new(Dsn::udp("127.0.0.1:8125", "shop")?)
 ///     .with_format(Format::CommaTags)
 ///     .with_tag("PID", std::process::id().to_string())
 ///     .with_periods_on_wall_clock()
-///     .flusher(|| Snapshot::default())? // what the recorder holds
+///     .flusher({
+///         let recorder = recorder.clone();
+///         move || recorder.snapshot()
+///     })?
 ///     .with_names(|family| Some(format!("runtime.{}", family.name.strip_prefix("runtime_")?).into()));
 /// let stop = Stop::new();
 /// let flushing = thread::spawn({

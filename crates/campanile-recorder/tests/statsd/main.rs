@@ -9,3 +9,4 @@ mod own_metrics;
 mod sockets;
 mod stateful;
 mod support;
+mod together;
