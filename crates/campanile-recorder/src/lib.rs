@@ -44,6 +44,7 @@ mod exemplars;
 mod gather;
 mod handles;
 mod labels;
+mod layers;
 mod memory;
 mod names;
 pub mod profile;

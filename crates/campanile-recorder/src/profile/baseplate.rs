@@ -7,10 +7,8 @@ use std::borrow::Cow;
 
 use metrics::Unit;
 
-use super::{
-    Label, Row, Source,
-    names::{OTHER, client, label, runtime, server},
-};
+use super::{Label, Row, Source};
+use crate::layers::{OTHER, client, label, runtime, server};
 
 /// Seconds.
 const LATENCIES: &[f64] = &[

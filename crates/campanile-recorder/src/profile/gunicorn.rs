@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Label, Row,
-    names::{label, runtime, server},
-};
+use super::{Label, Row};
+use crate::layers::{label, runtime, server};
 
 const PID: &[Label] = &[Label::process_id("pid")];
 const LISTENER: &[Label] = &[Label::from_source("listener", label::LISTENER).with_mapping(listener)];

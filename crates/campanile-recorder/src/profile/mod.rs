@@ -61,7 +61,6 @@ mod check;
 mod gunicorn;
 mod handle;
 mod label;
-mod names;
 mod recorder;
 mod row;
 mod source;

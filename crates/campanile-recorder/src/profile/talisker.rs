@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Label, Row, Source,
-    names::{OTHER, UNKNOWN, client, label, server},
-};
+use super::{Label, Row, Source};
+use crate::layers::{OTHER, UNKNOWN, client, label, server};
 
 /// Milliseconds.
 const BUCKETS: &[f64] = &[
