@@ -30,11 +30,7 @@ impl Count {
     pub(crate) fn remove(&self) {
         // Releases what its holder did, so that whoever finds nothing in flight sees it done.
         if self.value.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waiter = self
-                .waiter
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(waker) = waiter {
                 waker.wake();
             }

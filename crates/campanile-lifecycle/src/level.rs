@@ -27,6 +27,7 @@ pub(crate) struct Place(Option<Registered>);
 #[derive(Debug)]
 struct Registered {
     slot: usize,
+    until: u8,
     waker: Waker,
 }
 
@@ -67,14 +68,15 @@ impl<T: Copy + Into<u8> + From<u8>> Level<T> {
         risen
     }
 
-    /// Waits until the word has reached a level. A place is for one level.
+    /// Waits until the word has reached a level.
     pub(crate) fn poll(&self, until: T, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
         let until = until.into();
         if self.value.load(Ordering::Acquire) >= until {
             return Poll::Ready(());
         }
         let known = place.0.as_ref();
-        if known.is_some_and(|registered| registered.waker.will_wake(cx.waker())) {
+        let waits = |known: &Registered| known.until == until && known.waker.will_wake(cx.waker());
+        if known.is_some_and(waits) {
             return Poll::Pending;
         }
         let waiting = Slot::Waiting {
@@ -91,6 +93,7 @@ impl<T: Copy + Into<u8> + From<u8>> Level<T> {
         drop(old);
         place.0 = Some(Registered {
             slot,
+            until,
             waker: cx.waker().clone(),
         });
         Poll::Pending

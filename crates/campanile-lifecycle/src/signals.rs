@@ -35,6 +35,10 @@ mod unix {
             Ok(())
         }
 
+        pub(crate) fn are_installed(&self) -> bool {
+            !self.installed.is_empty()
+        }
+
         /// Yields the name of a signal that has come.
         pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
             let mut installed = self.installed.iter_mut();
@@ -56,6 +60,10 @@ mod elsewhere {
     pub(crate) struct Signals;
 
     impl Signals {
+        pub(crate) fn are_installed(&self) -> bool {
+            false
+        }
+
         pub(crate) fn poll(&mut self, _: &mut Context<'_>) -> Poll<&'static str> {
             Poll::Pending
         }

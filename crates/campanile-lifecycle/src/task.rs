@@ -70,7 +70,8 @@ impl<F: Future> Future for Task<F> {
                     if this.timer.is_none() {
                         let began = this.shared.stop_began.get().copied();
                         let began = began.unwrap_or_else(Instant::now);
-                        this.timer.set(Some(tokio::time::sleep_until(began + *this.deadline)));
+                        this.timer
+                            .set(Some(tokio::time::sleep_until(began + *this.deadline)));
                     }
                     let timer = this.timer.as_mut().as_pin_mut();
                     if timer.is_some_and(|timer| timer.poll(cx).is_ready()) {

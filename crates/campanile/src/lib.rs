@@ -6,6 +6,9 @@
 pub use campanile_client as client;
 #[doc(inline)]
 pub use campanile_http as http;
+#[cfg(feature = "lifecycle")]
+#[doc(inline)]
+pub use campanile_lifecycle as lifecycle;
 #[cfg(feature = "listen")]
 #[doc(inline)]
 pub use campanile_listen as listen;

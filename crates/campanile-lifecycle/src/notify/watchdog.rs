@@ -71,7 +71,10 @@ impl Watchdog {
 
 fn number(name: &str) -> io::Result<Option<u64>> {
     let invalid = |error: &dyn Display| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is no number: {error}"))
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{name} is no number: {error}"),
+        )
     };
     match env::var(name) {
         Ok(text) => text.parse().map(Some).map_err(|error| invalid(&error)),

@@ -4,9 +4,11 @@
 use std::future::{Future, pending, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use loom::{future::block_on, thread};
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
 use tokio::time::Instant;
 
 use super::stages::TO_CUT;
@@ -44,6 +46,43 @@ impl Clock for ModelClock {
         } else {
             Box::pin(pending())
         }
+    }
+}
+
+/// A thread that waits for a wake-up. Loom's own `block_on` makes wakers that do not know their clones, so that the way
+/// without a lock would never be taken.
+struct Parked {
+    woken: Mutex<bool>,
+    wake_up: Condvar,
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap() = true;
+        self.wake_up.notify_one();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let parked = Arc::new(Parked {
+        woken: Mutex::new(false),
+        wake_up: Condvar::new(),
+    });
+    let waker = Waker::from(Arc::clone(&parked));
+    assert!(
+        waker.will_wake(&waker.clone()),
+        "a waker that does not know its clone"
+    );
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let mut woken = parked.woken.lock().unwrap();
+        while !*woken {
+            woken = parked.wake_up.wait(woken).unwrap();
+        }
+        *woken = false;
     }
 }
 
@@ -115,7 +154,7 @@ fn loom_a_waiter_that_goes_takes_no_wake_up_from_another() {
         let mut other = Box::pin(handle.draining());
         block_on(std::future::poll_fn(|cx| {
             let _ = other.as_mut().poll(cx);
-            std::task::Poll::Ready(())
+            Poll::Ready(())
         }));
         let asker = thread::spawn({
             let handle = handle.clone();

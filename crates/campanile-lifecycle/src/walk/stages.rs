@@ -48,6 +48,7 @@ impl<S: Future, C: Clock> Walk<'_, S, C> {
 
     /// Waits for the latches; tells whether the service came to be ready.
     async fn become_ready(&mut self) -> bool {
+        self.see_early_signals().await;
         let mut released = false;
         self.until(|walk, cx| {
             released = walk.shared.latches.poll_released(cx).is_ready();

@@ -1,7 +1,7 @@
 //! What happens whenever the walk is woken, in whatever stage.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,6 +20,8 @@ const SELDOM: Duration = Duration::from_secs(10);
 const OFTEN: Duration = Duration::from_secs(1);
 /// What the service manager is asked for beyond the time that a stop may take: to flush and to exit.
 const TO_EXIT: Duration = Duration::from_secs(5);
+/// The shortest time that tokio's timers know.
+const A_TURN: Duration = Duration::from_millis(1);
 
 /// The owner on its way.
 pub(crate) struct Walk<'a, S: Future, C: Clock> {
@@ -65,7 +67,11 @@ impl<'a, S: Future, C: Clock> Walk<'a, S, C> {
     pub(super) async fn until(&mut self, mut done: impl FnMut(&mut Self, &mut Context<'_>) -> bool) {
         poll_fn(|cx| {
             self.turn(cx);
-            if done(self, cx) { Poll::Ready(()) } else { Poll::Pending }
+            if done(self, cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -76,6 +82,16 @@ impl<'a, S: Future, C: Clock> Walk<'a, S, C> {
 
     pub(super) fn idle(&self, cx: &Context<'_>) -> bool {
         self.serving_ended && self.shared.in_flight.poll_zero(cx).is_ready()
+    }
+
+    /// Lets the runtime see the signals that came before it was first polled. While its only thread was busy with the
+    /// start, the system kept them; they arrive with the turn that also fires a timer.
+    pub(super) async fn see_early_signals(&mut self) {
+        if self.signals.are_installed() {
+            let mut timer = pin!(self.clock.sleep(A_TURN));
+            self.until(|walk, cx| timer.as_mut().poll(cx).is_ready() || walk.asked(Ask::Drain))
+                .await;
+        }
     }
 
     /// Tells the recorder and the service manager how things are.
@@ -139,8 +155,6 @@ impl<'a, S: Future, C: Clock> Walk<'a, S, C> {
             if self.shared.asks.poll(next, &mut self.asked, cx).is_pending() {
                 return;
             }
-            // The place was for a level that is passed now.
-            self.shared.asks.forget(&mut self.asked);
         }
     }
 
