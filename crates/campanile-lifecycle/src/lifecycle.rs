@@ -119,7 +119,7 @@ impl Lifecycle {
         } = self;
         let serving = pin!(serving.into_future());
         Walk::new(owner, signals, supervisor, serving, TokioClock)
-            .to_the_end()
+            .walk()
             .await
     }
 }

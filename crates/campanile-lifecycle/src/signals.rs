@@ -14,11 +14,13 @@ mod unix {
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
     /// Einhorn says TERM, INT and USR2 alike, and a service must take each for the same.
-    const ALL: [(&str, fn() -> SignalKind); 3] = [
-        ("SIGTERM", SignalKind::terminate),
-        ("SIGINT", SignalKind::interrupt),
-        ("SIGUSR2", SignalKind::user_defined2),
-    ];
+    fn all() -> [(&'static str, SignalKind); 3] {
+        [
+            ("SIGTERM", SignalKind::terminate()),
+            ("SIGINT", SignalKind::interrupt()),
+            ("SIGUSR2", SignalKind::user_defined2()),
+        ]
+    }
 
     /// Signals that are caught, from [`Signals::install`] to the end of the process.
     #[derive(Debug, Default)]
@@ -29,7 +31,7 @@ mod unix {
     impl Signals {
         pub(crate) fn install(&mut self) -> io::Result<()> {
             if self.installed.is_empty() {
-                let installed = ALL.into_iter().map(|(name, kind)| Ok((name, signal(kind())?)));
+                let installed = all().into_iter().map(|(name, kind)| Ok((name, signal(kind)?)));
                 self.installed = installed.collect::<io::Result<_>>()?;
             }
             Ok(())

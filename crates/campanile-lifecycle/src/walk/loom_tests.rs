@@ -108,7 +108,7 @@ fn walk(owner: Owner, fires: &'static [Duration]) -> Report {
         serving,
         ModelClock { fires },
     );
-    block_on(walk.to_the_end()).0
+    block_on(walk.walk()).0
 }
 
 fn settings(drain_time: Duration) -> Settings {

@@ -15,7 +15,7 @@ use crate::walk::Walk;
 pub(super) const TO_CUT: Duration = Duration::from_millis(250);
 
 impl<S: Future, C: Clock> Walk<'_, S, C> {
-    pub(crate) async fn to_the_end(mut self) -> (Report, Option<S::Output>) {
+    pub(crate) async fn walk(mut self) -> (Report, Option<S::Output>) {
         self.shared.settings.warn();
         self.show();
         let was_ready = self.become_ready().await;

@@ -27,8 +27,10 @@ impl Manager {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("campanile-notify-{}-{number}", process::id());
         let path = std::env::temp_dir().join(name);
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let socket = UnixDatagram::bind(&path).expect("nobody has the path");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("it is a socket");
         Self { socket, path }
     }
 
@@ -46,13 +48,13 @@ impl Drop for Manager {
 fn receive(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 1024];
     let length = socket.recv(&mut buffer).expect("a message within 30 seconds");
-    String::from_utf8(buffer[..length].to_vec()).unwrap()
+    String::from_utf8(buffer[..length].to_vec()).expect("a message is text")
 }
 
 fn extension(message: &str) -> Duration {
     let micros = message.strip_prefix("STOPPING=1\nEXTEND_TIMEOUT_USEC=");
     let micros = micros.unwrap_or_else(|| panic!("`{message}` extends nothing"));
-    Duration::from_micros(micros.parse().unwrap())
+    Duration::from_micros(micros.parse().expect("microseconds are a number"))
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,12 +10,9 @@ async fn status(service: &HealthService, name: &str) -> ServingStatus {
     let request = HealthCheckRequest {
         service: name.to_owned(),
     };
-    let answer = service.check(tonic_health_request(request)).await.unwrap();
+    let answer = service.check(tonic::Request::new(request)).await;
+    let answer = answer.expect("the name is known");
     answer.into_inner().status()
-}
-
-fn tonic_health_request<T>(message: T) -> tonic::Request<T> {
-    tonic::Request::new(message)
 }
 
 #[tokio::test(start_paused = true)]
