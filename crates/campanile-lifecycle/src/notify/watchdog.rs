@@ -82,3 +82,42 @@ fn number(name: &str) -> io::Result<Option<u64>> {
         Err(error) => Err(invalid(&error)),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    use super::*;
+
+    /// The environment cannot be set in a test, and so the timeout only here.
+    async fn pings(name: &str, timeout: u64, run_for: u64, mut well: impl FnMut() -> bool) -> usize {
+        let name = format!("campanile-watchdog-{name}-{}", process::id());
+        let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        manager.set_nonblocking(true).unwrap();
+        let notifier = Notifier::new(format!("@{name}")).unwrap();
+        let watchdog = Watchdog::new(notifier, Duration::from_secs(timeout));
+        let running = watchdog.run_while(&mut well);
+        let ended = tokio::time::timeout(Duration::from_secs(run_for), running).await;
+        assert!(ended.is_err(), "it pings for ever");
+        let mut buffer = [0; 64];
+        std::iter::from_fn(|| manager.recv(&mut buffer).ok())
+            .inspect(|length| assert_eq!(*length, "WATCHDOG=1".len()))
+            .count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_pings_at_once_and_at_half_of_the_time() {
+        assert_eq!(pings("well", 10, 24, || true).await, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_silent_while_the_service_is_not_well() {
+        let mut asked = 0;
+        let well = || {
+            asked += 1;
+            asked % 2 == 0
+        };
+        assert_eq!(pings("ill", 10, 24, well).await, 2);
+    }
+}

@@ -1,7 +1,7 @@
 //! The phases under every order of what happens at once: no wake-up is lost (a waiter that nobody wakes is a deadlock,
 //! which loom reports), no phase goes back, and the end is always reached.
 
-use std::future::{Future, pending, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::stages::TO_CUT;
 use super::{Supervisor, Walk};
 use crate::clock::Clock;
+use crate::count::Count;
 use crate::handle::Handle;
 use crate::latch::Latch;
 use crate::phase::{Ask, Phase, Stage};
@@ -152,7 +153,7 @@ fn loom_a_waiter_that_goes_takes_no_wake_up_from_another() {
         });
         // Registers at the same level, and goes.
         let mut other = Box::pin(handle.draining());
-        block_on(std::future::poll_fn(|cx| {
+        block_on(poll_fn(|cx| {
             let _ = other.as_mut().poll(cx);
             Poll::Ready(())
         }));
@@ -164,6 +165,21 @@ fn loom_a_waiter_that_goes_takes_no_wake_up_from_another() {
         asker.join().unwrap();
         waiter.join().unwrap();
         drop(owner);
+    });
+}
+
+#[test]
+fn loom_who_waits_for_nothing_in_flight_is_woken_by_the_last() {
+    model(|| {
+        let count = Arc::new(Count::new());
+        count.add();
+        let holder = thread::spawn({
+            let count = Arc::clone(&count);
+            move || count.remove()
+        });
+        block_on(poll_fn(|cx| count.poll_zero(cx)));
+        assert_eq!(count.now(), 0);
+        holder.join().unwrap();
     });
 }
 

@@ -2,12 +2,15 @@
 
 mod axum;
 mod checks;
+#[cfg(unix)]
 mod child;
 mod latches;
 mod metrics;
+#[cfg(target_os = "linux")]
 mod notify;
 mod phases;
 mod settings;
+#[cfg(unix)]
 mod signals;
 mod support;
 mod tasks;
