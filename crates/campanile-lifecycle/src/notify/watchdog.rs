@@ -93,9 +93,10 @@ mod tests {
     /// The environment cannot be set in a test, and so the timeout only here.
     async fn pings(name: &str, timeout: u64, run_for: u64, mut well: impl FnMut() -> bool) -> usize {
         let name = format!("campanile-watchdog-{name}-{}", process::id());
-        let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        manager.set_nonblocking(true).unwrap();
-        let notifier = Notifier::new(format!("@{name}")).unwrap();
+        let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("it is short"))
+            .expect("nobody has the name");
+        manager.set_nonblocking(true).expect("it is a socket");
+        let notifier = Notifier::new(format!("@{name}")).expect("it is abstract");
         let watchdog = Watchdog::new(notifier, Duration::from_secs(timeout));
         let running = watchdog.run_while(&mut well);
         let ended = tokio::time::timeout(Duration::from_secs(run_for), running).await;
