@@ -46,6 +46,7 @@ mod handles;
 mod labels;
 mod memory;
 mod names;
+mod processes;
 mod recorder;
 mod registry;
 mod render;
@@ -56,6 +57,7 @@ pub use self::{
     buckets::Matcher,
     exemplars::ExemplarLabels,
     labels::Labels,
+    processes::{DirectoryError, GaugeMode},
     recorder::{Builder, CellRecorder},
     render::{Chunks, Format},
     snapshot::{Distribution, Family, Kind, Series, Snapshot, Value},

@@ -1,17 +1,18 @@
 //! The recorder.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use crate::{
-    ExemplarLabels, Format, Kind, Labels, Matcher, Snapshot,
-    buckets::Buckets,
+    DirectoryError, ExemplarLabels, Format, GaugeMode, Kind, Labels, Matcher, Snapshot,
+    buckets::{Buckets, Rules},
     exemplars::ExemplarSource,
     gather,
     labels::valid_metric_name,
     memory::Memory,
     names,
+    processes::{self, Directory},
     registry::{Cells, Refusal, Registered, Registry},
 };
 
@@ -29,6 +30,7 @@ pub struct Builder {
     exemplars: ExemplarSource,
     series_limit: usize,
     slots: usize,
+    gauge_modes: Rules<GaugeMode>,
 }
 
 impl Builder {
@@ -39,6 +41,7 @@ impl Builder {
             exemplars: ExemplarSource::default(),
             series_limit: SERIES_LIMIT,
             slots: SLOTS,
+            gauge_modes: processes::default_rules(),
         }
     }
 
@@ -81,16 +84,50 @@ impl Builder {
         self
     }
 
+    /// Sets what becomes of some gauges where several processes count in one directory.
+    ///
+    /// By default they are sums, except: `process_*` and `runtime_*` are [`GaugeMode::PerProcess`]; `build_info`,
+    /// `lifecycle_drain_seconds`, `*_limit` and `*_limit_bytes` are [`GaugeMode::Max`]. The closest matcher counts, as
+    /// with buckets. Of processes that differ, what the one says that renders counts.
+    #[must_use]
+    pub fn with_gauge_mode(mut self, matcher: Matcher, mode: GaugeMode) -> Self {
+        self.gauge_modes.add(matcher, mode);
+        self
+    }
+
     /// Makes the recorder.
     pub fn build(self) -> CellRecorder {
+        self.build_in(Memory::Process, None)
+    }
+
+    /// Makes a recorder that counts in a file of a directory, together with all processes that do so.
+    ///
+    /// A directory that is not there is made, for this user alone. It should be of one service, and of a local file
+    /// system, best in memory (`/dev/shm`, `/run`): files on a disk are written to it now and then. See
+    /// [many processes](crate#many-processes).
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made, opened or written to, is full, or its file system knows no locks; and where
+    /// this is not Unix. Once opened, what finds no room any more is refused and counted in
+    /// `campanile_recorder_lost_registrations_total`.
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<CellRecorder, DirectoryError> {
+        let modes = self.gauge_modes.clone();
+        let directory = Directory::open(directory.as_ref(), modes, self.series_limit)?;
+        let memory = Memory::File(Arc::clone(directory.own()));
+        Ok(self.build_in(memory, Some(Arc::new(directory))))
+    }
+
+    fn build_in(self, memory: Memory, directory: Option<Arc<Directory>>) -> CellRecorder {
         CellRecorder {
             registry: Arc::new(Registry::new(
-                Memory::Process,
+                memory,
                 self.buckets,
                 self.exemplars,
                 self.series_limit,
                 self.slots,
             )),
+            directory,
         }
     }
 }
@@ -107,6 +144,7 @@ impl Default for Builder {
 #[derive(Debug, Clone)]
 pub struct CellRecorder {
     registry: Arc<Registry>,
+    directory: Option<Arc<Directory>>,
 }
 
 impl CellRecorder {
@@ -120,9 +158,32 @@ impl CellRecorder {
         Builder::new()
     }
 
-    /// Returns what is counted now.
+    /// Returns what is counted now, by all processes if they count in one directory.
+    ///
+    /// There it opens and maps files: off the async workers with it.
     pub fn snapshot(&self) -> Snapshot {
-        gather::snapshot(&self.registry)
+        match &self.directory {
+            None => gather::snapshot(&self.registry),
+            Some(directory) => {
+                let mut snapshot = directory.snapshot();
+                gather::add_exemplars(&mut snapshot, &self.registry);
+                snapshot
+            }
+        }
+    }
+
+    /// Returns the directory in which this process counts together with others, if it does.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref().map(Directory::path)
+    }
+
+    /// Tells whether this process is the one that writes gauges of what the kernel owns and all share: the queue of a
+    /// common listener, the cgroup, the pressure.
+    ///
+    /// Of the processes of a directory one is, from the first time it asks until it ends; then the next that asks. Ask
+    /// before each writing. Without a directory it is always true.
+    pub fn is_writer(&self) -> bool {
+        self.directory.as_deref().is_none_or(Directory::is_writer)
     }
 
     /// Renders what is counted now.

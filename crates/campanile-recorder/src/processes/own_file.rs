@@ -1,0 +1,272 @@
+//! The file in which this process counts.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::Ordering::{Relaxed, Release},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use metrics::Unit;
+use rustix::process::{Resource, getrlimit};
+
+use crate::{
+    Kind,
+    buckets::Rules,
+    cells::{PAGE, Words},
+    memory::Declaration,
+    processes::{
+        DirectoryError, GaugeMode, crash, file_name,
+        folder::{Folder, try_own},
+        layout::{self, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
+        record::{CellsAt, Declared, Described, Record},
+    },
+};
+
+/// How often a name is tried anew, because somebody was looking at the file or took it for a dead one's.
+const ATTEMPTS: usize = 100;
+/// Words of the longest piece of journal that is taken without need.
+const LONGEST_PIECE: usize = 16 * PAGE;
+
+/// The file in which this process counts. It is locked for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct OwnFile {
+    name: String,
+    file: File,
+    /// The first page: the header, and the first of the journal.
+    head: Words,
+    end: Mutex<End>,
+    modes: Rules<GaugeMode>,
+}
+
+/// Where the file goes on.
+#[derive(Debug)]
+struct End {
+    /// The file's length in bytes.
+    file: u64,
+    /// The journal's last piece; none is the first page.
+    piece: Option<Words>,
+    /// Words of it that are written.
+    written: usize,
+    committed: u64,
+    /// Words of the piece after.
+    next_piece: usize,
+}
+
+impl OwnFile {
+    /// Makes a file. Nobody sees it by its name before it is locked and can be read.
+    pub(crate) fn make(folder: &Folder, modes: Rules<GaugeMode>) -> Result<Self, DirectoryError> {
+        let error = |source: io::Error| DirectoryError::new(folder.path(), "make a file", source);
+        for _ in 0..ATTEMPTS {
+            let name = file_name::of_process(std::process::id());
+            if let Some((file, head)) = make(folder, &name).map_err(error)? {
+                let end = End {
+                    file: PAGE as u64 * 8,
+                    piece: None,
+                    written: HEADER,
+                    committed: 0,
+                    next_piece: PAGE,
+                };
+                return Ok(Self {
+                    name,
+                    file,
+                    head,
+                    end: Mutex::new(end),
+                    modes,
+                });
+            }
+        }
+        Err(error(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Makes the words of a block.
+    pub(crate) fn words(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<Words> {
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let (words, offset) = self.grow(end, len)?;
+        // From here on readers add the words up, so nobody counts there before.
+        self.append(
+            end,
+            &Record::Cells(CellsAt {
+                block,
+                slot,
+                offset,
+                len: len as u64,
+            }),
+        )?;
+        Ok(words)
+    }
+
+    /// Tells where a series is.
+    pub(crate) fn declare(&self, declaration: &Declaration<'_>) -> io::Result<()> {
+        let mode = self.modes.find(declaration.name).copied();
+        let shape = Shape {
+            kind: declaration.kind,
+            exact: false,
+        };
+        let record = Record::Series(Declared {
+            name: declaration.name.into(),
+            labels: declaration.labels.clone(),
+            shape,
+            mode: mode
+                .filter(|_| shape.kind == Kind::Gauge)
+                .unwrap_or(GaugeMode::Sum),
+            since: now(),
+            bounds: declaration.bounds.into(),
+            block: declaration.place.block.number(),
+            first: u32::try_from(declaration.place.first).map_err(io::Error::other)?,
+        });
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        self.append(end, &record)
+    }
+
+    /// Tells what a metric is.
+    pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
+        let record = Record::Description(Described {
+            name: name.into(),
+            unit,
+            help: help.into(),
+        });
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without room for its help a metric counts all the same.
+        let _ = self.append(end, &record);
+    }
+
+    /// Writes a record, and then that it is there.
+    fn append(&self, end: &mut End, record: &Record) -> io::Result<()> {
+        let record = record.to_words();
+        let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
+        // There is always room left to say where it goes on.
+        if end.written + record.len() + CONTINUES_LEN > piece.len() {
+            let len = end
+                .next_piece
+                .max((record.len() + CONTINUES_LEN).next_multiple_of(PAGE));
+            let (words, offset) = self.grow(end, len)?;
+            let goes_on = Record::Continues {
+                offset,
+                len: len as u64,
+            };
+            self.put(end, &goes_on.to_words());
+            end.piece = Some(words);
+            end.written = 0;
+            end.next_piece = (len * 2).min(LONGEST_PIECE);
+        }
+        self.put(end, &record);
+        Ok(())
+    }
+
+    fn put(&self, end: &mut End, record: &[u64]) {
+        let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
+        for (word, value) in piece[end.written..].iter().zip(record) {
+            word.store(*value, Relaxed);
+        }
+        end.written += record.len();
+        end.committed += record.len() as u64;
+        // Whoever loads it sees the record as well.
+        self.head.as_slice()[at::COMMITTED].store(end.committed, Release);
+    }
+
+    /// Makes the file longer by so many words, and maps them.
+    fn grow(&self, end: &mut End, len: usize) -> io::Result<(Words, u64)> {
+        let bytes = len.next_multiple_of(PAGE) as u64 * 8;
+        allocate(&self.file, end.file, bytes)?;
+        let words = Words::of_file(&self.file, end.file, len)?;
+        let offset = end.file / 8;
+        end.file += bytes;
+        Ok((words, offset))
+    }
+}
+
+/// Makes a file of one page; nothing if somebody came between.
+fn make(folder: &Folder, name: &str) -> io::Result<Option<(File, Words)>> {
+    let new = file_name::new(name);
+    let file = folder.make(&new)?;
+    crash::point("process file made");
+    let made = || {
+        // Others look whether it is owned, and remove it if it is not: then there is nothing to rename.
+        if !try_own(&file)? {
+            return Ok(None);
+        }
+        crash::point("process file locked");
+        allocate(&file, 0, PAGE as u64 * 8)?;
+        let head = Words::of_file(&file, 0, PAGE)?;
+        for (index, value) in [
+            (at::MAGIC, MAGIC),
+            (at::VERSION, VERSION),
+            (at::ROLE, Role::Process.code()),
+            (at::PID, std::process::id().into()),
+            (at::STARTED, now()),
+            (at::JOURNAL, layout::join(HEADER as u32, (PAGE - HEADER) as u32)),
+        ] {
+            head.as_slice()[index].store(value, Relaxed);
+        }
+        crash::point("process file written");
+        match folder.rename(&new, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            renamed => renamed.map(|()| Some(head)),
+        }
+    };
+    match made() {
+        Ok(Some(head)) => Ok(Some((file, head))),
+        other => {
+            // Nothing is lost if it stays: the next fold removes it.
+            let _ = folder.remove(&new);
+            other.map(|_| None)
+        }
+    }
+}
+
+/// Makes sure that a range of a file is on the disk: a mapped page without one would end the process by SIGBUS.
+fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    // Passing the limit would not fail but end the process, by SIGXFSZ.
+    if getrlimit(Resource::Fsize)
+        .current
+        .is_some_and(|limit| offset + len > limit)
+    {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    reserve(file, offset, len)
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    use rustix::{fs::FallocateFlags, io::Errno};
+
+    let reserved =
+        rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, len));
+    match reserved {
+        Ok(()) => Ok(()),
+        // Not every file system can.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(file, offset, len),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    write_zeros(file, offset, len)
+}
+
+fn write_zeros(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    let zeros = [0; PAGE * 8];
+    (0..len)
+        .step_by(zeros.len())
+        .try_for_each(|done| file.write_all_at(&zeros, offset + done))
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
