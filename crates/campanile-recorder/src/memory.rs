@@ -53,4 +53,11 @@ impl Memory {
             file.describe(name, unit, help);
         }
     }
+
+    /// Counts a registration that found no room, where there is none for a series that counts it either.
+    pub(crate) fn lose(&self) {
+        if let Self::File(file) = self {
+            file.lose();
+        }
+    }
 }

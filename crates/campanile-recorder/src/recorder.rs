@@ -220,6 +220,10 @@ impl CellRecorder {
     /// Counts something that the recorder has to say of a metric.
     fn say(&self, own: &names::Metric, metric: &str) {
         if own.name == metric {
+            // There is no room for what should say that there is none.
+            if own.name == names::LOST.name {
+                self.registry.lose();
+            }
             return;
         }
         self.registry.describe(own.name, own.unit, own.help);

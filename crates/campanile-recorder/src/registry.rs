@@ -113,6 +113,11 @@ impl Registry {
         }
     }
 
+    /// Counts a registration that found no room, where there is none for a series that counts it either.
+    pub(crate) fn lose(&self) {
+        self.memory.lose();
+    }
+
     /// Finds or makes a series.
     pub(crate) fn register(&self, name: &str, kind: Kind, labels: Labels) -> Result<Registered, Refusal> {
         let entries = &mut *self.lock();

@@ -25,6 +25,7 @@ pub(crate) mod at {
     pub(crate) const JOURNAL: usize = 5;
     pub(crate) const COMMITTED: usize = 6;
     pub(crate) const CHECKSUM: usize = 7;
+    pub(crate) const LOST: usize = 8;
 }
 
 /// Kinds of records.

@@ -27,7 +27,8 @@
 //! | 5 | the journal's first piece: its first word, its length above |
 //! | 6 | words of records that can be read, stored last of all |
 //! | 7 | of an archive: FNV-1a of all other words |
-//! | 8 to 15 | nothing yet |
+//! | 8 | registrations that found no room, not even for a series that counts them |
+//! | 9 to 15 | nothing yet |
 //!
 //! The journal is a chain of pieces, each full of records. A record begins with a word of its kind, its length in words
 //! above; records of unknown kinds are skipped, so a later minor version can add some.

@@ -143,6 +143,11 @@ impl OwnFile {
         let _ = self.append(end, &record);
     }
 
+    /// Counts a registration that found no room.
+    pub(crate) fn lose(&self) {
+        self.head.as_slice()[at::LOST].fetch_add(1, Relaxed);
+    }
+
     /// Writes a record, and then that it is there.
     fn append(&self, end: &mut End, record: &Record) -> io::Result<()> {
         let record = record.to_words();

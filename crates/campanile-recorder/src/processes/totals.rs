@@ -11,8 +11,8 @@ use std::{
 use metrics::Unit;
 
 use crate::{
-    Kind, Labels,
-    processes::{GaugeMode, contents::Contents, record::Declared},
+    Kind, Labels, names,
+    processes::{GaugeMode, contents::Contents, layout::at, record::Declared},
     sum::Sum,
 };
 
@@ -108,6 +108,15 @@ impl Totals {
                     family.add_gauge(labels, series.since, gauge);
                 }
             }
+        }
+        if let Some(lost) = words
+            .get(at::LOST)
+            .map(|word| word.load(Relaxed))
+            .filter(|lost| *lost > 0)
+        {
+            let family = self.family(&names::LOST.name.into());
+            family.help.get_or_insert_with(|| names::LOST.help.into());
+            family.add_counter(&Labels::new([("metric", "other")]), contents.started, lost);
         }
         for description in &contents.descriptions {
             if let Some(family) = self.families.get_mut(&description.name)

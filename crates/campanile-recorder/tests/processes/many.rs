@@ -50,7 +50,10 @@ impl Seen {
             }
             let now: f64 = now.parse().expect("is a number");
             let before = self.0.insert(series.to_owned(), now).unwrap_or(0.0);
-            assert!(now >= before, "{series} fell from {before} to {now}, as {who} sees it");
+            assert!(
+                now >= before,
+                "{series} fell from {before} to {now}, as {who} sees it"
+            );
         }
     }
 }
@@ -124,8 +127,15 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
                 None,
                 "a gauge of a dead process is there after a scrape: {text}"
             );
-            assert_eq!(value(&text, &format!("process_marker{{pid=\"{pid}\"}}")), Some(1.0));
-            assert_eq!(value(&text, "granted_total"), Some(granted as f64), "after kill {kill}");
+            assert_eq!(
+                value(&text, &format!("process_marker{{pid=\"{pid}\"}}")),
+                Some(1.0)
+            );
+            assert_eq!(
+                value(&text, "granted_total"),
+                Some(granted as f64),
+                "after kill {kill}"
+            );
         }
         for (index, member) in members.into_iter().enumerate() {
             loaded += u64::from(index % 2 == 0);
@@ -138,7 +148,11 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
     });
     let text = render(&recorder);
     assert_eq!(value(&text, "granted_total"), Some(granted as f64), "{text}");
-    assert_eq!(value(&text, "wait_seconds_count"), Some(observed as f64), "{text}");
+    assert_eq!(
+        value(&text, "wait_seconds_count"),
+        Some(observed as f64),
+        "{text}"
+    );
     let sum = value(&text, "wait_seconds_sum").expect("is rendered");
     assert!((sum - observed as f64 * 0.1).abs() < 1e-6, "{sum} of {observed}");
     let load = value(&text, "load_total").expect("is rendered") as u64;
@@ -190,7 +204,11 @@ fn sixty_four_processes_at_once_add_up() {
     let text = last.ask("scrape");
     assert_eq!(value(&text, "hits_total"), Some(192.0), "{text}");
     assert_eq!(value(&text, "level"), Some(2.0), "{text}");
-    assert_eq!(value(&text, "campanile_recorder_folded_processes_total"), Some(63.0), "{text}");
+    assert_eq!(
+        value(&text, "campanile_recorder_folded_processes_total"),
+        Some(63.0),
+        "{text}"
+    );
     assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
 }
 
@@ -259,7 +277,9 @@ fn histograms_of_other_buckets_are_merged_on_those_they_have_in_common() {
     let (old, new) = (open(&[0.1, 0.5, 1.0]), open(&[0.25, 0.5, 2.0]));
     for recorder in [&old, &new] {
         let wait = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
-        [0.05, 0.2, 0.5, 0.7, 1.5, 9.0].iter().for_each(|value| wait.record(*value));
+        [0.05, 0.2, 0.5, 0.7, 1.5, 9.0]
+            .iter()
+            .for_each(|value| wait.record(*value));
     }
     let expected = "# TYPE wait_seconds histogram\n\
                     wait_seconds_bucket{le=\"0.5\"} 6\n\
@@ -269,7 +289,11 @@ fn histograms_of_other_buckets_are_merged_on_those_they_have_in_common() {
     assert_eq!(render(&old), expected);
     assert_eq!(render(&new), expected);
     drop(old);
-    assert!(render(&new).ends_with(expected), "folded it is the same: {}", render(&new));
+    assert!(
+        render(&new).ends_with(expected),
+        "folded it is the same: {}",
+        render(&new)
+    );
 }
 
 #[test]
@@ -389,7 +413,12 @@ fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
         assert_eq!(value(&text, "hits_total"), Some(3.0), "{text}");
         assert_eq!(value(&text, "level"), None, "{text}");
     }
-    assert_eq!(scratch.cells().len(), 2, "nothing was folded: {:?}", scratch.names());
+    assert_eq!(
+        scratch.cells().len(),
+        2,
+        "nothing was folded: {:?}",
+        scratch.names()
+    );
     drop(lock);
     assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
     assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
