@@ -144,7 +144,7 @@ impl Default for Builder {
 #[derive(Debug, Clone)]
 pub struct CellRecorder {
     registry: Arc<Registry>,
-    directory: Option<Arc<Directory>>,
+    pub(crate) directory: Option<Arc<Directory>>,
 }
 
 impl CellRecorder {

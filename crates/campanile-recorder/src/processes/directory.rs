@@ -17,6 +17,7 @@ use crate::{
         contents::Unread,
         fold::fold,
         folder::{Folder, Lock},
+        moments,
         own_file::OwnFile,
         scan::Scan,
         snapshot::Conflicts,
@@ -97,6 +98,7 @@ impl Directory {
                 return scan.totals();
             }
             let totals = scan.totals();
+            moments::reached("added up");
             if lock.is_some() || scan.is_of_one_moment(&self.folder) {
                 return totals;
             }

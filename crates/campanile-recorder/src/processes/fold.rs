@@ -15,9 +15,10 @@ use crate::{
     processes::{
         archive,
         contents::Unread,
-        crash, file_name,
+        file_name,
         file_name::Named,
         folder::{Folder, Lock, is_owned},
+        moments,
         own_file::now,
         scan::Scan,
     },
@@ -29,7 +30,7 @@ use crate::{
 ///
 /// Where the new archive could not be written: then everything is as it was.
 pub(crate) fn fold(folder: &Folder, scan: &Scan, limit: usize, _lock: &Lock) -> io::Result<bool> {
-    crash::point("locked");
+    moments::reached("locked");
     remove_new_files_of_the_dead(folder, scan);
     match scan.archive.unread() {
         None => {}
@@ -46,7 +47,7 @@ pub(crate) fn fold(folder: &Folder, scan: &Scan, limit: usize, _lock: &Lock) -> 
         if folder.remove(name).is_err() {
             left.push(name.clone());
         }
-        crash::point("leftover removed");
+        moments::reached("leftover removed");
     }
     let dead: Vec<String> = scan.dead().map(|(name, _)| name.clone()).collect();
     if dead.is_empty() {
@@ -64,28 +65,29 @@ pub(crate) fn fold(folder: &Folder, scan: &Scan, limit: usize, _lock: &Lock) -> 
     // Who holds the lock finds only what a dead one left.
     folder.remove(&new)?;
     let written = folder.make(&new).and_then(|file| write(file, &words));
+    moments::reached("archive on disk");
     if let Err(error) = written.and_then(|()| folder.rename(&new, &name)) {
         let _ = folder.remove(&new);
         return Err(error);
     }
-    crash::point("archive renamed");
+    moments::reached("archive renamed");
     folder.sync()?;
     for name in &dead {
         // What stays is named in the archive.
         let _ = folder.remove(name);
-        crash::point("file removed");
+        moments::reached("file removed");
     }
     Ok(true)
 }
 
 fn write(file: File, words: &[u64]) -> io::Result<()> {
-    crash::point("archive begun");
+    moments::reached("archive begun");
     let mut out = io::BufWriter::new(file);
     for word in words {
         out.write_all(&word.to_ne_bytes())?;
     }
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    crash::point("archive written");
+    moments::reached("archive written");
     file.sync_data()
 }
 

@@ -31,8 +31,9 @@ pub(crate) struct Identity {
 /// A lock, given back when dropped, also by the death of the process.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    // The lock is the open file's.
-    _file: File,
+    file: File,
+    /// Whose it is: a child that was forked has it open as well.
+    pid: u32,
 }
 
 impl Folder {
@@ -135,8 +136,7 @@ impl Folder {
 
     /// These files are never removed: then two could hold the lock of one name.
     fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
-        let file = self.open_file(name, OFlags::RDWR | OFlags::CREATE)?;
-        Ok(try_own(&file)?.then_some(Lock { _file: file }))
+        Lock::try_new(self.open_file(name, OFlags::RDWR | OFlags::CREATE)?)
     }
 }
 
@@ -157,9 +157,27 @@ impl Identity {
     }
 }
 
-/// Takes a file's lock for the life of whoever has it open; false if another has it, or is looking whether anybody has.
-pub(crate) fn try_own(file: &File) -> io::Result<bool> {
-    flock(file, FlockOperation::NonBlockingLockExclusive)
+impl Lock {
+    /// Locks a file; nothing if another has, or is looking whether anybody has.
+    pub(crate) fn try_new(file: File) -> io::Result<Option<Self>> {
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let pid = std::process::id();
+        Ok(locked.then_some(Self { file, pid }))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close it is not enough: a child that is being started has it open until it runs its own program. And a
+        // child must not give back what is its parent's.
+        if std::process::id() == self.pid {
+            let _ = flock(&self.file, FlockOperation::Unlock);
+        }
+    }
 }
 
 /// Whether somebody owns the file. Those who look do not disturb one another: they share the lock for that moment.

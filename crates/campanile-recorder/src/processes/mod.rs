@@ -62,8 +62,6 @@ mod archive;
 #[cfg(unix)]
 mod contents;
 #[cfg(unix)]
-mod crash;
-#[cfg(unix)]
 mod directory;
 #[cfg(unix)]
 mod file_name;
@@ -78,7 +76,11 @@ mod limit;
 #[cfg(unix)]
 mod mapped;
 #[cfg(unix)]
+mod moments;
+#[cfg(unix)]
 mod own_file;
+#[cfg(all(test, unix))]
+mod protocol_tests;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]

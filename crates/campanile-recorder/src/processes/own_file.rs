@@ -20,9 +20,10 @@ use crate::{
     cells::{PAGE, Words},
     memory::Declaration,
     processes::{
-        DirectoryError, GaugeMode, crash, file_name,
-        folder::{Folder, try_own},
+        DirectoryError, GaugeMode, file_name,
+        folder::{Folder, Lock},
         layout::{self, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
+        moments,
         record::{CellsAt, Declared, Described, Record},
     },
 };
@@ -36,7 +37,7 @@ const LONGEST_PIECE: usize = 16 * PAGE;
 #[derive(Debug)]
 pub(crate) struct OwnFile {
     name: String,
-    file: File,
+    lock: Lock,
     /// The first page: the header, and the first of the journal.
     head: Words,
     end: Mutex<End>,
@@ -63,7 +64,7 @@ impl OwnFile {
         let error = |source: io::Error| DirectoryError::new(folder.path(), "make a file", source);
         for _ in 0..ATTEMPTS {
             let name = file_name::of_process(std::process::id());
-            if let Some((file, head)) = make(folder, &name).map_err(error)? {
+            if let Some((lock, head)) = make(folder, &name).map_err(error)? {
                 let end = End {
                     file: PAGE as u64 * 8,
                     piece: None,
@@ -73,7 +74,7 @@ impl OwnFile {
                 };
                 return Ok(Self {
                     name,
-                    file,
+                    lock,
                     head,
                     end: Mutex::new(end),
                     modes,
@@ -88,7 +89,7 @@ impl OwnFile {
     }
 
     pub(crate) fn file(&self) -> &File {
-        &self.file
+        self.lock.file()
     }
 
     /// Makes the words of a block.
@@ -185,8 +186,8 @@ impl OwnFile {
     /// Makes the file longer by so many words, and maps them.
     fn grow(&self, end: &mut End, len: usize) -> io::Result<(Words, u64)> {
         let bytes = len.next_multiple_of(PAGE) as u64 * 8;
-        allocate(&self.file, end.file, bytes)?;
-        let words = Words::of_file(&self.file, end.file, len)?;
+        allocate(self.file(), end.file, bytes)?;
+        let words = Words::of_file(self.file(), end.file, len)?;
         let offset = end.file / 8;
         end.file += bytes;
         Ok((words, offset))
@@ -194,18 +195,19 @@ impl OwnFile {
 }
 
 /// Makes a file of one page; nothing if somebody came between.
-fn make(folder: &Folder, name: &str) -> io::Result<Option<(File, Words)>> {
+fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
     let new = file_name::new(name);
     let file = folder.make(&new)?;
-    crash::point("process file made");
+    moments::reached("process file made");
     let made = || {
         // Others look whether it is owned, and remove it if it is not: then there is nothing to rename.
-        if !try_own(&file)? {
+        let Some(lock) = Lock::try_new(file)? else {
             return Ok(None);
-        }
-        crash::point("process file locked");
-        allocate(&file, 0, PAGE as u64 * 8)?;
-        let head = Words::of_file(&file, 0, PAGE)?;
+        };
+        let file = lock.file();
+        moments::reached("process file locked");
+        allocate(file, 0, PAGE as u64 * 8)?;
+        let head = Words::of_file(file, 0, PAGE)?;
         for (index, value) in [
             (at::MAGIC, MAGIC),
             (at::VERSION, VERSION),
@@ -216,20 +218,18 @@ fn make(folder: &Folder, name: &str) -> io::Result<Option<(File, Words)>> {
         ] {
             head.as_slice()[index].store(value, Relaxed);
         }
-        crash::point("process file written");
+        moments::reached("process file written");
         match folder.rename(&new, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            renamed => renamed.map(|()| Some(head)),
+            renamed => renamed.map(|()| Some((lock, head))),
         }
     };
-    match made() {
-        Ok(Some(head)) => Ok(Some((file, head))),
-        other => {
-            // Nothing is lost if it stays: the next fold removes it.
-            let _ = folder.remove(&new);
-            other.map(|_| None)
-        }
+    let made = made();
+    if !matches!(made, Ok(Some(_))) {
+        // Nothing is lost if it stays: the next fold removes it.
+        let _ = folder.remove(&new);
     }
+    made
 }
 
 /// Makes sure that a range of a file is on the disk: a mapped page without one would end the process by SIGBUS.

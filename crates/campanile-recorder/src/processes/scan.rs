@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use crate::processes::{
     contents::Unread,
-    crash, file_name,
+    file_name,
     file_name::Named,
     folder::{Folder, Identity, is_owned},
     mapped::Mapped,
+    moments,
     own_file::OwnFile,
     totals::{Life, Totals},
 };
@@ -69,12 +70,13 @@ impl Scan {
     /// Where the directory cannot be listed. Then what was known stays known.
     pub(crate) fn look(&mut self, folder: &Folder) -> io::Result<()> {
         let archive = self.archive.look(folder)?;
-        crash::point("archive looked at");
+        moments::reached("archive looked at");
         let names = folder.names()?;
         if let Some(archive) = archive {
             self.archive = archive;
         }
         self.names = names;
+        moments::reached("directory listed");
         self.unread.clear();
         if let Some((_, mapped)) = &mut self.own
             && let Err(unread) = mapped.refresh()
@@ -217,5 +219,6 @@ fn look_at(folder: &Folder, name: &str, known: Option<Other>) -> Result<Option<O
     // Before its counts are read: of one found dead they are the last.
     let lives = is_owned(&mapped.file).map_err(|_| Unread::Unreadable)?;
     mapped.refresh()?;
+    moments::reached("file looked at");
     Ok(Some(Other { mapped, lives }))
 }
