@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{callgrind, ci, deny, features, metadata, tidy};
+use crate::{callgrind, ci, deny, features, fuzz, metadata, tidy};
 
 /// A command and the arguments it was given.
 #[derive(Debug)]
@@ -78,8 +78,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "loom",
         args: "",
-        about: "loom tests of campanile-http",
+        about: "loom tests of campanile-http and campanile-recorder",
         run: |_| loom(),
+    },
+    Command {
+        name: "fuzz",
+        args: "[seconds]",
+        about: "every fuzz target, a short while each",
+        run: |args| fuzz::run(args.first().map(String::as_str)),
     },
     Command {
         name: "demo",
@@ -155,7 +161,7 @@ pub(crate) fn loom() -> Result<Outcome, Error> {
     // Other flags make other artefacts of every dependency: in the common directory they would push out
     // those of the ordinary build, and each would be built again at every change of mind.
     let target = metadata::read()?.target_directory.join("loom");
-    Cargo::new("test -p campanile-http --release --lib loom")
+    Cargo::new("test -p campanile-http -p campanile-recorder --release --lib loom")
         .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
         .run()

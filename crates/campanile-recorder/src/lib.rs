@@ -53,6 +53,9 @@ mod render;
 mod snapshot;
 mod sum;
 
+#[cfg(all(unix, fuzzing))]
+#[doc(hidden)]
+pub use self::processes::replay::replay;
 pub use self::{
     buckets::Matcher,
     exemplars::ExemplarLabels,

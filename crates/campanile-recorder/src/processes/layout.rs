@@ -129,15 +129,29 @@ impl GaugeMode {
     }
 }
 
-/// A word that somebody else may be writing. The reader is generic over it so that a model checker can read, too.
+/// A word that somebody else may be reading or writing. A trait so that a model checker can bring its own.
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;
+    fn store(&self, value: u64, order: Ordering);
 }
 
 impl Word for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {
         Self::load(self, order)
     }
+
+    fn store(&self, value: u64, order: Ordering) {
+        Self::store(self, value, order);
+    }
+}
+
+/// Writes a record to the beginning of `journal`, and then, to the header, how many words of records there are with it.
+pub(crate) fn publish<W: Word>(header: &[W], journal: &[W], record: &[u64], committed: u64) {
+    for (word, value) in journal.iter().zip(record) {
+        word.store(*value, Ordering::Relaxed);
+    }
+    // Whoever loads it by `Contents::committed` sees the record as well, and that what it names is on the disk.
+    header[at::COMMITTED].store(committed, Ordering::Release);
 }
 
 /// Joins two halves, the lower first.

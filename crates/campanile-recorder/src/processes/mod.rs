@@ -73,6 +73,8 @@ mod folder;
 mod layout;
 #[cfg(unix)]
 mod limit;
+#[cfg(all(test, unix, campanile_loom))]
+mod loom_tests;
 #[cfg(unix)]
 mod mapped;
 #[cfg(unix)]
@@ -83,6 +85,8 @@ mod own_file;
 mod protocol_tests;
 #[cfg(unix)]
 mod record;
+#[cfg(all(unix, any(test, fuzzing)))]
+pub(crate) mod replay;
 #[cfg(unix)]
 mod scan;
 #[cfg(unix)]

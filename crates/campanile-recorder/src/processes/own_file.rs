@@ -4,10 +4,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::Ordering::{Relaxed, Release},
-    },
+    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -174,13 +171,9 @@ impl OwnFile {
 
     fn put(&self, end: &mut End, record: &[u64]) {
         let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
-        for (word, value) in piece[end.written..].iter().zip(record) {
-            word.store(*value, Relaxed);
-        }
-        end.written += record.len();
         end.committed += record.len() as u64;
-        // Whoever loads it sees the record as well.
-        self.head.as_slice()[at::COMMITTED].store(end.committed, Release);
+        layout::publish(self.head.as_slice(), &piece[end.written..], record, end.committed);
+        end.written += record.len();
     }
 
     /// Makes the file longer by so many words, and maps them.

@@ -40,7 +40,11 @@ struct Scene {
 /// Where there is nothing to wait for when files are put on the disk.
 fn in_memory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() { memory } else { std::env::temp_dir() }
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 fn process(path: &Path, hits: u64) -> CellRecorder {
@@ -258,17 +262,15 @@ fn whoever_looks_while_another_folds_sees_every_count_once() {
     // With nobody stepping, the folder holds the lock and stands still.
     let (folds, moments) = look_while_folding(&[], 0);
     assert!(folds >= 8 && moments >= 6, "{folds} steps, {moments} moments");
-    // Every run of consecutive steps of the folder between two moments, the rest before a later one: the orders that
-    // matter are those in which the reader's moments part the folder's steps in up to three.
+    // The folder comes so far before one of the reader's moments, so far before the next or at the end, and no further
+    // while the reader looks.
     for first in 0..folds {
         for second in first..=folds {
             for early in 0..moments {
-                for late in early + 1..=moments {
-                    if second == first && late != moments {
-                        continue;
-                    }
+                let lates = [early + 1, moments];
+                for late in &lates[..if second == first { 1 } else { 2 }] {
                     let mut steps = vec![early; first];
-                    steps.extend(vec![late; second - first]);
+                    steps.extend(vec![*late; second - first]);
                     look_while_folding(&steps, moments);
                 }
             }
