@@ -16,7 +16,7 @@ const SECONDS: u64 = 20;
 
 /// Runs all targets; skips them without cargo-fuzz.
 pub(crate) fn run(seconds: Option<&str>) -> Result<Outcome, Error> {
-    let seconds = seconds.map_or(Ok(SECONDS), |text| parse(text))?;
+    let seconds = seconds.map_or(Ok(SECONDS), parse)?;
     if Cargo::new("fuzz --version").output().is_err() {
         return Ok(Outcome::Skipped(
             "cargo-fuzz is not installed (`cargo install cargo-fuzz --locked`)".to_owned(),

@@ -37,6 +37,11 @@
 //! No summaries, no native histograms, no expiry of series that stand still: a handle that somebody keeps must never
 //! count into nothing. Numbers that are not finite are not observed, nor added to a gauge.
 
+#![cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "what files of many processes need is used on Unix only")
+)]
+
 mod bounds;
 mod buckets;
 mod cells;

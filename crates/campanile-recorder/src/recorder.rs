@@ -12,7 +12,7 @@ use crate::{
     labels::valid_metric_name,
     memory::Memory,
     names,
-    processes::{self, Directory},
+    processes::Directory,
     registry::{Cells, Refusal, Registered, Registry},
 };
 
@@ -41,7 +41,7 @@ impl Builder {
             exemplars: ExemplarSource::default(),
             series_limit: SERIES_LIMIT,
             slots: SLOTS,
-            gauge_modes: processes::default_rules(),
+            gauge_modes: Rules::new(),
         }
     }
 
@@ -88,7 +88,7 @@ impl Builder {
     ///
     /// By default they are sums, except: `process_*` and `runtime_*` are [`GaugeMode::PerProcess`]; `build_info`,
     /// `lifecycle_drain_seconds`, `*_limit` and `*_limit_bytes` are [`GaugeMode::Max`]. The closest matcher counts, as
-    /// with buckets. Of processes that differ, what the one says that renders counts.
+    /// with buckets. A gauge has the mode that is set in the process that renders, else that of the process it is of.
     #[must_use]
     pub fn with_gauge_mode(mut self, matcher: Matcher, mode: GaugeMode) -> Self {
         self.gauge_modes.add(matcher, mode);

@@ -1,5 +1,10 @@
 //! What many processes count in one directory. The others are this program again, told what to do line by line.
 #![cfg(unix)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the processes speak by their output"
+)]
 
 #[path = "processes/child.rs"]
 mod child;
@@ -8,7 +13,10 @@ mod many;
 #[path = "processes/odd_files.rs"]
 mod odd_files;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use campanile_recorder::{CellRecorder, Format};
 use metrics::{Key, Label, Level, Metadata, Recorder};
@@ -78,6 +86,13 @@ fn count(recorder: &CellRecorder, name: &str, value: u64) {
 fn value(text: &str, series: &str) -> Option<f64> {
     let mut lines = text.lines();
     lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// Locks a file as a process does that lives; dropped, it does no more.
+fn lock(path: &Path) -> File {
+    let file = File::open(path).expect("is there");
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
+    file
 }
 
 fn render(recorder: &CellRecorder) -> String {

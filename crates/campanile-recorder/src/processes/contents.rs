@@ -35,6 +35,8 @@ pub(crate) struct Contents {
     pub(crate) descriptions: Vec<Described>,
     /// Names of files whose counts are in this archive.
     pub(crate) folded: Vec<String>,
+    /// Whether it has nothing that only a later version knows.
+    pub(crate) is_known: bool,
     blocks: HashMap<u32, Block>,
     /// Ranges of words that are taken, by their beginning, so that none is counted as two things.
     taken: BTreeMap<usize, usize>,
@@ -76,6 +78,7 @@ impl Contents {
             series: Vec::new(),
             descriptions: Vec::new(),
             folded: Vec::new(),
+            is_known: true,
             blocks: HashMap::new(),
             taken: BTreeMap::from([(0, HEADER)]),
             position: Position {
@@ -124,7 +127,7 @@ impl Contents {
             Record::Series(series) => self.take_series(series)?,
             Record::Description(description) => self.descriptions.push(description),
             Record::Folded(name) => self.folded.push(name),
-            Record::Unknown => {}
+            Record::Unknown => self.is_known = false,
         }
         Ok(())
     }
@@ -196,5 +199,141 @@ impl Contents {
             .into_iter()
             .flatten()
             .filter_map(move |start| words.get(start + first..start + first + len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::{
+        Kind, Labels,
+        processes::{
+            GaugeMode,
+            layout::{Shape, VERSION},
+        },
+    };
+
+    const JOURNAL: usize = 100;
+    /// Where the cells begin.
+    const BEHIND: u64 = (HEADER + JOURNAL) as u64;
+
+    /// A file of these records, with 100 words behind its journal.
+    fn file(records: &[Record]) -> Vec<AtomicU64> {
+        let journal: Vec<u64> = records.iter().flat_map(Record::to_words).collect();
+        let mut words = vec![0; HEADER + JOURNAL + 100];
+        words[at::MAGIC] = MAGIC;
+        words[at::VERSION] = VERSION;
+        words[at::ROLE] = Role::Process.code();
+        words[at::JOURNAL] = layout::join(HEADER as u32, JOURNAL as u32);
+        words[at::COMMITTED] = journal.len() as u64;
+        words[HEADER..HEADER + journal.len()].copy_from_slice(&journal);
+        words.into_iter().map(AtomicU64::new).collect()
+    }
+
+    fn read(records: &[Record]) -> Result<Contents, Unread> {
+        let words = file(records);
+        let mut contents = Contents::new(&words)?;
+        contents.extend(&words, Contents::committed(&words)?)?;
+        Ok(contents)
+    }
+
+    fn cells(block: u32, slot: Option<u32>, offset: u64, len: u64) -> Record {
+        Record::Cells(CellsAt {
+            block,
+            slot,
+            offset,
+            len,
+        })
+    }
+
+    fn series(block: u32, first: u32, bounds: &[f64]) -> Record {
+        let kind = if bounds.is_empty() {
+            Kind::Counter
+        } else {
+            Kind::Histogram
+        };
+        Record::Series(Declared {
+            name: "a".into(),
+            labels: Labels::new([]),
+            shape: Shape { kind, exact: false },
+            mode: GaugeMode::Sum,
+            since: 0,
+            bounds: bounds.into(),
+            block,
+            first,
+        })
+    }
+
+    #[test]
+    fn what_fits_is_read() {
+        let contents = read(&[
+            cells(0, None, BEHIND, 10),
+            cells(0, Some(3), BEHIND + 10, 10),
+            series(0, 0, &[]),
+            Record::Unknown,
+            series(0, 1, &[1.0]),
+        ])
+        .expect("makes sense");
+        assert_eq!(contents.series.len(), 2);
+        assert!(!contents.is_known);
+        let words = file(&[]);
+        let runs = contents.runs(&contents.series[1], &words);
+        assert_eq!(runs.map(<[AtomicU64]>::len).collect::<Vec<_>>(), [3, 3]);
+    }
+
+    #[test]
+    fn words_that_would_be_counted_as_two_things_are_refused() {
+        let shared = cells(0, None, BEHIND, 10);
+        for (why, records) in [
+            (
+                "overlaps",
+                vec![shared.clone(), cells(0, Some(0), BEHIND + 9, 10)],
+            ),
+            (
+                "encloses",
+                vec![cells(0, None, BEHIND + 2, 4), cells(1, None, BEHIND, 10)],
+            ),
+            ("in the journal", vec![cells(0, None, BEHIND - 1, 10)]),
+            ("in the header", vec![cells(0, None, 0, 10)]),
+            (
+                "slot twice",
+                vec![shared.clone(), cells(0, None, BEHIND + 10, 10)],
+            ),
+            (
+                "other length",
+                vec![shared.clone(), cells(0, Some(0), BEHIND + 10, 9)],
+            ),
+            ("behind the end", vec![cells(0, None, BEHIND, 101)]),
+            ("far behind", vec![cells(0, None, u64::MAX, 2)]),
+            ("nothing", vec![cells(0, None, BEHIND, 0)]),
+            ("no block", vec![series(0, 0, &[])]),
+            ("beyond its block", vec![shared.clone(), series(0, 10, &[])]),
+            ("partly beyond", vec![shared.clone(), series(0, 8, &[1.0])]),
+            (
+                "place twice",
+                vec![shared.clone(), series(0, 0, &[1.0]), series(0, 2, &[])],
+            ),
+            (
+                "journal in its own piece",
+                vec![Record::Continues {
+                    offset: HEADER as u64,
+                    len: 10,
+                }],
+            ),
+        ] {
+            assert_eq!(read(&records).err(), Some(Unread::Damaged), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_record_longer_than_what_is_committed_is_refused() {
+        let words = file(&[cells(0, None, BEHIND, 10)]);
+        let committed = words[at::COMMITTED].load(Relaxed);
+        for committed in [committed - 1, committed + 1] {
+            let mut contents = Contents::new(&words).expect("has a header");
+            assert_eq!(contents.extend(&words, committed), Err(Unread::Damaged));
+        }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Directory {
     own: Arc<OwnFile>,
     scan: Mutex<Scan>,
     limit: usize,
+    modes: Arc<Rules<GaugeMode>>,
     writer: OnceLock<Lock>,
 }
 
@@ -42,7 +43,8 @@ impl Directory {
     /// Opens a directory and makes this process's file in it.
     pub(crate) fn open(path: &Path, modes: Rules<GaugeMode>, limit: usize) -> Result<Self, DirectoryError> {
         let folder = Folder::open(path)?;
-        let own = Arc::new(OwnFile::make(&folder, modes)?);
+        let modes = Arc::new(modes);
+        let own = Arc::new(OwnFile::make(&folder, Arc::clone(&modes))?);
         let error = |source: io::Error| DirectoryError::new(path, "read the own file", source);
         let scan = Scan::new(Some(Arc::clone(&own))).map_err(|_| error(io::ErrorKind::InvalidData.into()))?;
         let directory = Self {
@@ -50,6 +52,7 @@ impl Directory {
             own,
             scan: Mutex::new(scan),
             limit,
+            modes,
             writer: OnceLock::new(),
         };
         // Where nobody scrapes, processes that come and go must not fill the directory.
@@ -95,16 +98,16 @@ impl Directory {
             let lock = self.folder.try_fold_lock().ok().flatten();
             if self.look(scan, lock.as_ref()).is_err() {
                 // The directory cannot be listed now; what is known of it counts on.
-                return scan.totals();
+                return scan.totals(&self.modes);
             }
-            let totals = scan.totals();
+            let totals = scan.totals(&self.modes);
             moments::reached("added up");
             if lock.is_some() || scan.is_of_one_moment(&self.folder) {
                 return totals;
             }
             thread::sleep(Duration::from_millis(1));
         }
-        scan.totals()
+        scan.totals(&self.modes)
     }
 
     fn look(&self, scan: &mut Scan, lock: Option<&Lock>) -> io::Result<()> {
@@ -112,9 +115,8 @@ impl Directory {
         let Some(lock) = lock else { return Ok(()) };
         match fold(&self.folder, scan, self.limit, lock) {
             Ok(false) => Ok(()),
-            Ok(true) => scan.look(&self.folder),
-            // There is no room for an archive, say: the files of the dead are counted as they are.
-            Err(_) => scan.look(&self.folder),
+            // Where there is no room for an archive, say, the files of the dead are counted as they are.
+            Ok(true) | Err(_) => scan.look(&self.folder),
         }
     }
 

@@ -33,14 +33,14 @@ pub(crate) fn fold(folder: &Folder, scan: &Scan, limit: usize, _lock: &Lock) -> 
     moments::reached("locked");
     remove_new_files_of_the_dead(folder, scan);
     match scan.archive.unread() {
-        None => {}
+        None if scan.archive.is_known() => {}
         Some(Unread::Damaged) => {
             // Set aside, so that the next fold begins a new one.
             folder.rename(&file_name::archive(), &file_name::damaged_archive())?;
             return Ok(true);
         }
-        // Somebody else's to write.
-        Some(_) => return Ok(false),
+        // A later version's to write.
+        _ => return Ok(false),
     }
     let mut left = Vec::new();
     for name in scan.names.iter().filter(|name| scan.is_folded(name)) {

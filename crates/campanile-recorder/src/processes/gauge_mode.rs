@@ -1,5 +1,6 @@
 //! What becomes of one gauge in several processes.
 
+#[cfg(unix)]
 use crate::{Matcher, buckets::Rules};
 
 /// What is rendered of a gauge that several living processes have. Those of the dead are gone.
@@ -14,7 +15,8 @@ pub enum GaugeMode {
     PerProcess,
 }
 
-/// Which gauges have which mode: sums, but for those that would mean nothing.
+/// Which gauges have which mode if none is set: sums, but for those that would mean nothing.
+#[cfg(unix)]
 pub(crate) fn default_rules() -> Rules<GaugeMode> {
     let mut rules = Rules::new();
     for end in ["_limit", "_limit_bytes"] {
@@ -29,7 +31,7 @@ pub(crate) fn default_rules() -> Rules<GaugeMode> {
     rules
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -98,9 +98,11 @@ mod totals;
 #[path = "elsewhere.rs"]
 mod directory;
 
+pub(crate) use self::directory::Directory;
 #[cfg(not(unix))]
 pub(crate) use self::directory::OwnFile;
 #[cfg(unix)]
+use self::gauge_mode::default_rules;
+#[cfg(unix)]
 pub(crate) use self::own_file::OwnFile;
-pub(crate) use self::{directory::Directory, gauge_mode::default_rules};
 pub use self::{error::DirectoryError, gauge_mode::GaugeMode};

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     cells::{PAGE, Words},
     memory::Declaration,
     processes::{
-        DirectoryError, GaugeMode, file_name,
+        DirectoryError, GaugeMode, default_rules, file_name,
         folder::{Folder, Lock},
         layout::{self, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
         moments,
@@ -38,7 +38,9 @@ pub(crate) struct OwnFile {
     /// The first page: the header, and the first of the journal.
     head: Words,
     end: Mutex<End>,
-    modes: Rules<GaugeMode>,
+    /// Those that were set.
+    modes: Arc<Rules<GaugeMode>>,
+    default_modes: Rules<GaugeMode>,
 }
 
 /// Where the file goes on.
@@ -57,7 +59,7 @@ struct End {
 
 impl OwnFile {
     /// Makes a file. Nobody sees it by its name before it is locked and can be read.
-    pub(crate) fn make(folder: &Folder, modes: Rules<GaugeMode>) -> Result<Self, DirectoryError> {
+    pub(crate) fn make(folder: &Folder, modes: Arc<Rules<GaugeMode>>) -> Result<Self, DirectoryError> {
         let error = |source: io::Error| DirectoryError::new(folder.path(), "make a file", source);
         for _ in 0..ATTEMPTS {
             let name = file_name::of_process(std::process::id());
@@ -75,6 +77,7 @@ impl OwnFile {
                     head,
                     end: Mutex::new(end),
                     modes,
+                    default_modes: default_rules(),
                 });
             }
         }
@@ -108,7 +111,8 @@ impl OwnFile {
 
     /// Tells where a series is.
     pub(crate) fn declare(&self, declaration: &Declaration<'_>) -> io::Result<()> {
-        let mode = self.modes.find(declaration.name).copied();
+        let set = self.modes.find(declaration.name);
+        let mode = set.or_else(|| self.default_modes.find(declaration.name)).copied();
         let shape = Shape {
             kind: declaration.kind,
             exact: false,

@@ -285,7 +285,8 @@ fn many_that_look_at_once_all_see_every_count_once() {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let directory = Directory::open(&scene.path, super::default_rules(), 100).expect("opens");
+                let directory =
+                    Directory::open(&scene.path, crate::buckets::Rules::default(), 100).expect("opens");
                 barrier.wait();
                 for _ in 0..20 {
                     let snapshot = directory.snapshot();

@@ -6,15 +6,19 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use crate::processes::{
-    contents::Unread,
-    file_name,
-    file_name::Named,
-    folder::{Folder, Identity, is_owned},
-    mapped::Mapped,
-    moments,
-    own_file::OwnFile,
-    totals::{Life, Totals},
+use crate::{
+    buckets::Rules,
+    processes::{
+        GaugeMode,
+        contents::Unread,
+        file_name,
+        file_name::Named,
+        folder::{Folder, Identity, is_owned},
+        mapped::Mapped,
+        moments,
+        own_file::OwnFile,
+        totals::{Life, Totals},
+    },
 };
 
 /// What is known of a directory from scrape to scrape.
@@ -33,7 +37,7 @@ pub(crate) struct Scan {
 #[derive(Debug)]
 pub(crate) enum Archive {
     None,
-    Read(Identity, Mapped),
+    Read(Identity, Box<Mapped>),
     Unread(Unread),
 }
 
@@ -120,9 +124,13 @@ impl Scan {
         archive.is_some_and(|archive| archive.contents.folded.iter().any(|folded| folded == name))
     }
 
-    /// The files of those who are gone, that are not in the archive.
+    /// The files of those who are gone. What a later version has added to one is lost in an archive of this version's,
+    /// so such a file is left to that one.
     pub(crate) fn dead(&self) -> impl Iterator<Item = (&String, &Mapped)> {
-        let dead = self.others.iter().filter(|(_, other)| !other.lives);
+        let dead = self
+            .others
+            .iter()
+            .filter(|(_, other)| !other.lives && other.mapped.contents.is_known);
         dead.map(|(name, other)| (name, &other.mapped))
     }
 
@@ -138,9 +146,9 @@ impl Scan {
         totals
     }
 
-    /// All counts.
-    pub(crate) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    /// All counts, gauges by these modes where they are set.
+    pub(crate) fn totals(&self, modes: &Arc<Rules<GaugeMode>>) -> Totals {
+        let mut totals = Totals::new(Arc::clone(modes));
         if let Some((_, own)) = &self.own {
             totals.add(&own.contents, own.words(), Life::Own);
         }
@@ -175,7 +183,7 @@ impl Archive {
         };
         let identity = Identity::of(&file)?;
         Ok(Some(match Mapped::new(file) {
-            Ok(archive) if archive.is_whole_archive() => Self::Read(identity, archive),
+            Ok(archive) if archive.is_whole_archive() => Self::Read(identity, Box::new(archive)),
             Ok(_) => Self::Unread(Unread::Damaged),
             Err(Unread::Unreadable) => return Err(io::ErrorKind::OutOfMemory.into()),
             Err(unread) => Self::Unread(unread),
@@ -194,6 +202,11 @@ impl Archive {
             Self::Read(_, archive) => Some(archive),
             Self::None | Self::Unread(_) => None,
         }
+    }
+
+    /// Tells whether nothing of it is lost when it is written anew.
+    pub(crate) fn is_known(&self) -> bool {
+        self.read().is_none_or(|archive| archive.contents.is_known)
     }
 
     /// Why it is not read, if it is there and is not.

@@ -11,7 +11,9 @@ use std::{
 use metrics::Unit;
 
 use crate::{
-    Kind, Labels, names,
+    Kind, Labels,
+    buckets::Rules,
+    names,
     processes::{GaugeMode, contents::Contents, layout::at, record::Declared},
     sum::Sum,
 };
@@ -31,6 +33,7 @@ pub(crate) enum Life {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) families: BTreeMap<Arc<str>, FamilyTotals>,
+    modes: Arc<Rules<GaugeMode>>,
 }
 
 /// What several files hold of one name.
@@ -73,9 +76,18 @@ pub(crate) struct HistogramTotal {
 }
 
 impl Totals {
+    /// Begins with nothing; what these modes name is of that mode, whatever its file says.
+    pub(crate) fn new(modes: Arc<Rules<GaugeMode>>) -> Self {
+        Self {
+            families: BTreeMap::new(),
+            modes,
+        }
+    }
+
     /// Adds what a file holds. Begin with the own: what it says of a metric counts.
     pub(crate) fn add(&mut self, contents: &Contents, words: &[AtomicU64], life: Life) {
         for series in &contents.series {
+            let set = self.modes.find(&series.name).copied();
             let family = self.family(&series.name);
             if life == Life::Own {
                 family.own = Some(series.shape.kind);
@@ -95,7 +107,7 @@ impl Totals {
                 Kind::Gauge => {
                     let runs = contents.runs(series, words);
                     let value = runs.map(|run| f64::from_bits(run[0].load(Relaxed))).sum();
-                    let mode = *family.mode.get_or_insert(series.mode);
+                    let mode = *family.mode.get_or_insert_with(|| set.unwrap_or(series.mode));
                     let labels = match mode {
                         GaugeMode::PerProcess => with_pid(&series.labels, contents.pid),
                         _ => series.labels.clone(),
@@ -105,7 +117,7 @@ impl Totals {
                         value,
                         started: contents.started,
                     };
-                    family.add_gauge(labels, series.since, gauge);
+                    family.add_gauge(&labels, series.since, gauge);
                 }
             }
         }
@@ -146,8 +158,8 @@ impl FamilyTotals {
         merge(&mut self.histograms, labels, since, vec![value], add_histograms);
     }
 
-    fn add_gauge(&mut self, labels: Labels, since: u64, value: GaugeTotal) {
-        merge(&mut self.gauges, &labels, since, value, GaugeTotal::add);
+    fn add_gauge(&mut self, labels: &Labels, since: u64, value: GaugeTotal) {
+        merge(&mut self.gauges, labels, since, value, GaugeTotal::add);
     }
 }
 

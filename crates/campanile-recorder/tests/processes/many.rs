@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -62,7 +61,7 @@ fn join(directory: &Path, index: usize) -> Child {
     let mut child = Child::spawn(directory);
     child.ask("gauge members 1");
     child.ask("gauge process_marker 1");
-    if index % 2 == 0 {
+    if index.is_multiple_of(4) {
         child.ask("load load_total");
     }
     child
@@ -114,12 +113,12 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
             let next = join(scratch.path(), victim);
             let pid = next.pid();
             let mut gone = std::mem::replace(&mut members[victim], next);
-            if kill % 3 == 0 {
+            if kill.is_multiple_of(3) {
                 // Perhaps it dies in the middle of folding another.
                 gone.send("scrape unseen");
             }
             let gone_pid = gone.pid();
-            loaded += u64::from(victim % 2 == 0);
+            loaded += u64::from(victim.is_multiple_of(4));
             acknowledged += gone.kill();
             let text = render(&recorder);
             assert_eq!(
@@ -138,7 +137,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
             );
         }
         for (index, member) in members.into_iter().enumerate() {
-            loaded += u64::from(index % 2 == 0);
+            loaded += u64::from(index.is_multiple_of(4));
             acknowledged += member.kill();
         }
         stop.store(true, Relaxed);
@@ -230,6 +229,7 @@ fn gauges_add_up_by_their_modes() {
     let scratch = Scratch::new("modes");
     let recorder = CellRecorder::builder()
         .with_gauge_mode(Matcher::name("queue_peak"), GaugeMode::Max)
+        .with_gauge_mode(Matcher::name("others_peak"), GaugeMode::Max)
         .open(scratch.path())
         .expect("opens");
     let gauges = [
@@ -248,6 +248,10 @@ fn gauges_add_up_by_their_modes() {
     for name in gauges {
         child.ask(&format!("gauge {name} 4"));
     }
+    let mut third = Child::spawn(scratch.path());
+    for (child, value) in [(&mut child, 6), (&mut third, 5)] {
+        child.ask(&format!("gauge others_peak {value}"));
+    }
     let text = render(&recorder);
     let (own, other) = (std::process::id(), child.pid());
     for (series, expected) in [
@@ -256,6 +260,7 @@ fn gauges_add_up_by_their_modes() {
         ("build_info".to_owned(), 4.0),
         ("lifecycle_drain_seconds".to_owned(), 4.0),
         ("queue_peak".to_owned(), 4.0),
+        ("others_peak".to_owned(), 6.0),
         (format!("process_open_fds{{pid=\"{own}\"}}"), 3.0),
         (format!("process_open_fds{{pid=\"{other}\"}}"), 4.0),
         (format!("runtime_workers{{pid=\"{own}\"}}"), 3.0),
@@ -402,8 +407,7 @@ fn a_handle_keeps_counting_when_its_recorder_is_gone() {
 fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
     let scratch = Scratch::new("stopped");
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
-    let lock = File::open(scratch.path().join("campanile-1.lock")).expect("is there since it was opened");
-    lock.lock().expect("nobody holds it");
+    let lock = super::lock(&scratch.path().join("campanile-1.lock"));
     let mut child = Child::spawn(scratch.path());
     child.ask("count hits_total 3");
     child.ask("gauge level 3");
