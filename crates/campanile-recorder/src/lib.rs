@@ -49,18 +49,24 @@ mod exemplars;
 mod gather;
 mod handles;
 mod labels;
+mod layers;
 mod memory;
 mod names;
 mod processes;
+pub mod profile;
 mod recorder;
 mod registry;
 mod render;
 mod snapshot;
+#[cfg(feature = "statsd")]
+pub mod statsd;
 mod sum;
 
 #[cfg(all(unix, fuzzing))]
 #[doc(hidden)]
 pub use self::processes::replay::replay;
+#[doc(inline)]
+pub use self::profile::Profile;
 pub use self::{
     buckets::Matcher,
     exemplars::ExemplarLabels,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use crate::{
-    DirectoryError, ExemplarLabels, Format, GaugeMode, Kind, Labels, Matcher, Snapshot,
+    DirectoryError, ExemplarLabels, Format, GaugeMode, Kind, Labels, Matcher, Profile, Snapshot,
     buckets::{Buckets, Rules},
     exemplars::ExemplarSource,
     gather,
@@ -52,6 +52,15 @@ impl Builder {
     #[must_use]
     pub fn with_buckets(mut self, matcher: Matcher, bounds: &[f64]) -> Self {
         self.buckets.set(matcher, bounds);
+        self
+    }
+
+    /// Sets the buckets that a profile's histograms have.
+    #[must_use]
+    pub fn with_buckets_of(mut self, profile: &Profile) -> Self {
+        for (name, bounds) in profile.buckets() {
+            self.buckets.set(Matcher::name(valid_metric_name(name)), bounds);
+        }
         self
     }
 
@@ -160,16 +169,22 @@ impl CellRecorder {
 
     /// Returns what is counted now, by all processes if they count in one directory.
     ///
-    /// There it opens and maps files: off the async workers with it.
+    /// There it opens and maps files, and now and then writes one: off the async workers with it.
     pub fn snapshot(&self) -> Snapshot {
         match &self.directory {
-            None => gather::snapshot(&self.registry),
+            None => self.own_snapshot(),
             Some(directory) => {
                 let mut snapshot = directory.snapshot();
                 gather::add_exemplars(&mut snapshot, &self.registry);
                 snapshot
             }
         }
+    }
+
+    /// Returns what this process has counted, also where it does so together with others: for what each of them sends
+    /// by itself, to a statsd daemon for example.
+    pub fn own_snapshot(&self) -> Snapshot {
+        gather::snapshot(&self.registry)
     }
 
     /// Returns the directory in which this process counts together with others, if it does.

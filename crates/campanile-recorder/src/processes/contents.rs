@@ -46,7 +46,8 @@ pub(crate) struct Contents {
 #[derive(Debug, Default)]
 struct Block {
     len: usize,
-    slots: HashMap<Option<u32>, usize>,
+    /// The first word of each; in order, as floating-point numbers are added up.
+    slots: BTreeMap<Option<u32>, usize>,
     /// The end of the last series.
     declared: usize,
 }

@@ -117,6 +117,7 @@ impl OwnFile {
             kind: declaration.kind,
             exact: false,
         };
+        let (block, first) = declaration.place.position();
         let record = Record::Series(Declared {
             name: declaration.name.into(),
             labels: declaration.labels.clone(),
@@ -126,8 +127,8 @@ impl OwnFile {
                 .unwrap_or(GaugeMode::Sum),
             since: now(),
             bounds: declaration.bounds.into(),
-            block: declaration.place.block.number(),
-            first: u32::try_from(declaration.place.first).map_err(io::Error::other)?,
+            block,
+            first: u32::try_from(first).map_err(io::Error::other)?,
         });
         let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         self.append(end, &record)

@@ -25,6 +25,8 @@ fn two_processes_add_up() {
         assert_eq!(value(&text, "level"), Some(5.0), "{text}");
         assert_eq!(value(&text, "wait_seconds_count"), Some(1.0), "{text}");
     }
+    let own = recorder.own_snapshot().render(Format::Prometheus);
+    assert_eq!(own, "# TYPE hits_total counter\nhits_total 2\n");
     child.kill();
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(42.0), "{text}");
