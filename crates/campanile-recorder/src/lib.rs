@@ -103,6 +103,7 @@
 
 mod bounds;
 mod buckets;
+mod builder;
 mod cells;
 mod exemplars;
 mod gather;
@@ -128,10 +129,11 @@ pub use self::processes::replay::replay;
 pub use self::profile::Profile;
 pub use self::{
     buckets::Matcher,
+    builder::Builder,
     exemplars::ExemplarLabels,
     labels::Labels,
     processes::{DirectoryError, GaugeMode},
-    recorder::{Builder, CellRecorder},
+    recorder::CellRecorder,
     render::{Chunks, Format},
     snapshot::{Distribution, Family, Kind, Series, Snapshot, Value},
 };

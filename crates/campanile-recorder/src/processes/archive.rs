@@ -9,7 +9,8 @@ use crate::{
         layout::{self, HEADER, MAGIC, Role, Shape, VERSION, at},
         limit::limit_series,
         record::{CellsAt, Declared, Described, Record},
-        totals::{FamilyTotals, Totals, add_histograms},
+        totals::{FamilyTotals, Totals},
+        values::add_histograms,
     },
 };
 

@@ -56,7 +56,9 @@ impl Directory {
             writer: OnceLock::new(),
         };
         // Where nobody scrapes, processes that come and go must not fill the directory.
-        drop(directory.totals(&mut directory.lock()));
+        directory.totals(&mut directory.lock());
+        // Most processes are never asked, and need not keep the others' files open.
+        directory.lock().forget();
         Ok(directory)
     }
 

@@ -88,11 +88,15 @@ mod record;
 #[cfg(all(unix, any(test, fuzzing)))]
 pub(crate) mod replay;
 #[cfg(unix)]
+mod room;
+#[cfg(unix)]
 mod scan;
 #[cfg(unix)]
 mod snapshot;
 #[cfg(unix)]
 mod totals;
+#[cfg(unix)]
+mod values;
 
 #[cfg(not(unix))]
 #[path = "elsewhere.rs"]

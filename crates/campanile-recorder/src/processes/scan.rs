@@ -67,6 +67,12 @@ impl Scan {
         })
     }
 
+    /// Forgets the others, and gives back what it costs to know them.
+    pub(crate) fn forget(&mut self) {
+        self.others.clear();
+        self.archive = Archive::None;
+    }
+
     /// Looks at everything anew.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use crate::{
     Distribution, Family, Kind, Labels, Series, Value,
     processes::{
         limit::limit_series,
-        totals::{FamilyTotals, GaugeTotal, HistogramTotal, Total, Totals, add_histograms, in_common},
+        totals::{FamilyTotals, Total, Totals},
+        values::{GaugeTotal, HistogramTotal, add_histograms, in_common},
     },
 };
 

@@ -155,6 +155,29 @@ fn another_major_version_is_left_alone() {
 }
 
 #[test]
+fn what_a_later_minor_version_has_added_is_skipped_and_left_for_it() {
+    let scratch = Scratch::new("minor");
+    let recorder = open(&scratch);
+    // The first record, behind a header of 128 bytes, becomes one of an unknown kind.
+    recorder.describe_counter("hits_total".into(), None, "Hits.".into());
+    count(&recorder, "hits_total", 1);
+    let mut bytes = cells(&scratch);
+    let kind = if cfg!(target_endian = "little") { 128 } else { 135 };
+    assert_eq!(bytes[kind], 4, "a description");
+    bytes[kind] = 99;
+    let later = put(&scratch, "campanile-1-1-00.cells", &bytes);
+    for _ in 0..2 {
+        let text = render(&recorder);
+        assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
+        assert_eq!(skipped(&text, "version"), None, "{text}");
+    }
+    assert!(
+        later.exists(),
+        "an archive of this version would lose what it does not know"
+    );
+}
+
+#[test]
 fn a_damaged_archive_is_set_aside() {
     let scratch = Scratch::new("archive");
     let (dead, recorder) = (open(&scratch), open(&scratch));
