@@ -1,0 +1,2 @@
+//! What the recorder costs.
+fn main() {}
