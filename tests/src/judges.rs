@@ -49,10 +49,14 @@ pub fn skip(why: &str) {
 /// If it has anything to say.
 pub fn promtool(text: &str) {
     match run(Command::new("promtool").args(["check", "metrics"]), text) {
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        }) => {
+            let said = [stdout, stderr].concat();
             assert!(
-                output.status.success() && said.is_empty(),
+                status.success() && said.is_empty(),
                 "promtool says {} of\n{text}",
                 said.escape_ascii()
             );
