@@ -100,6 +100,12 @@ const COMMANDS: &[Command] = &[
         run: bench,
     },
     Command {
+        name: "bench-recorder",
+        args: "[filter]",
+        about: "what the recorder costs per count, per scrape and in memory, beside others",
+        run: bench_recorder,
+    },
+    Command {
         name: "callgrind",
         args: "[filter]",
         about: "instructions per request, held to their bounds",
@@ -128,7 +134,7 @@ pub(crate) fn help() -> String {
     } in COMMANDS
     {
         let left = format!("{name} {args}");
-        text.push_str(&format!("  {left:<20}{about}\n"));
+        text.push_str(&format!("  {left:<26}{about}\n"));
     }
     text
 }
@@ -177,6 +183,12 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
+}
+
+fn bench_recorder(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("bench -p campanile-tests --bench recorder --")
         .with_args(args)
         .run()
 }

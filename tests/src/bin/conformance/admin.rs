@@ -9,7 +9,10 @@ use std::{
 
 use axum::{
     Router,
-    http::{HeaderMap, StatusCode, header::ACCEPT, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
     routing::get,
 };

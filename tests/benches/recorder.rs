@@ -1,2 +1,0 @@
-//! What the recorder costs.
-fn main() {}
