@@ -7,17 +7,45 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
+    time::Instant,
 };
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
 
 /// Does something so many times.
 pub(crate) type Work = Arc<dyn Fn(u32) + Send + Sync>;
 
+/// How often two threads try to work at the same time.
+const TRIES: u32 = 50;
+
+/// What a batch took on one thread.
+#[derive(Clone, Copy)]
+pub(crate) struct Took {
+    /// Nanoseconds of processor time for each time.
+    pub(crate) processor: f64,
+    began: Instant,
+    ended: Instant,
+}
+
+impl Took {
+    /// Whether the two worked at the same time for the most part.
+    fn beside(self, other: Self) -> bool {
+        let passed = |took: Self| took.ended - took.began;
+        let both = self
+            .ended
+            .min(other.ended)
+            .saturating_duration_since(self.began.max(other.began));
+        both.mul_f64(1.25) > passed(self).max(passed(other))
+    }
+}
+
 /// A second thread, which works at the same time.
 pub(crate) struct Companion {
     work: Sender<(Work, u32)>,
-    took: Receiver<f64>,
+    took: Receiver<Took>,
     ready: Arc<AtomicU32>,
 }
 
@@ -28,6 +56,7 @@ impl Companion {
         let ready = Arc::new(AtomicU32::new(0));
         let both = Arc::clone(&ready);
         thread::spawn(move || {
+            stay_on(1);
             while let Ok((work, times)) = orders.recv() {
                 meet(&both);
                 if answers.send(time(&work, times)).is_err() {
@@ -38,13 +67,33 @@ impl Companion {
         Self { work, took, ready }
     }
 
-    /// Nanoseconds of processor time for each time, of both threads on average.
+    /// Nanoseconds of processor time for each time, of both threads on average, in a batch in which neither was alone
+    /// for long: a thread that waits for a processor leaves the other one undisturbed, which would look good.
     pub(crate) fn time(&self, work: &Work, times: u32) -> f64 {
-        self.ready.store(0, Ordering::SeqCst);
-        self.work.send((Arc::clone(work), times)).unwrap();
-        meet(&self.ready);
-        let own = time(work, times);
-        (own + self.took.recv().unwrap()) / 2.0
+        let mut last = 0.0;
+        for _ in 0..TRIES {
+            self.ready.store(0, Ordering::SeqCst);
+            self.work.send((Arc::clone(work), times)).unwrap();
+            meet(&self.ready);
+            let own = time(work, times);
+            let others = self.took.recv().unwrap();
+            last = (own.processor + others.processor) / 2.0;
+            if own.beside(others) {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// Keeps this thread on one of the processors that it may use, so that two threads are never on the same one.
+pub(crate) fn stay_on(place: usize) {
+    // Without leave it stays where the system puts it.
+    let Ok(all) = sched_getaffinity(None) else { return };
+    let mut one = CpuSet::new();
+    if let Some(processor) = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).nth(place) {
+        one.set(processor);
+        let _ = sched_setaffinity(None, &one);
     }
 }
 
@@ -56,11 +105,15 @@ fn meet(ready: &AtomicU32) {
     }
 }
 
-/// Nanoseconds of this thread's processor time for each time.
-pub(crate) fn time(work: &Work, times: u32) -> f64 {
-    let start = thread_time();
+/// Works so many times on this thread.
+pub(crate) fn time(work: &Work, times: u32) -> Took {
+    let (began, start) = (Instant::now(), thread_time());
     work(times);
-    (thread_time() - start) / f64::from(times)
+    Took {
+        processor: (thread_time() - start) / f64::from(times),
+        began,
+        ended: Instant::now(),
+    }
 }
 
 pub(crate) fn thread_time() -> f64 {
