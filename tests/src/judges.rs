@@ -96,8 +96,13 @@ pub fn python(text: &str, format: Format, folder: &str) -> Option<Parsed> {
     };
     let script = SCRIPT.replace("@parser", parser);
     let mut python = Command::new("python3");
-    let output =
-        run(python.args(["-c", &script]).env("PYTHONPATH", client), text).expect("it was there to install");
+    let output = match run(python.args(["-c", &script]).env("PYTHONPATH", client), text) {
+        Ok(output) => output,
+        Err(error) => {
+            skip(&format!("python3 cannot be started: {error}"));
+            return None;
+        }
+    };
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{parser} says {complaint} of\n{text}");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -128,6 +133,7 @@ fn install(folder: &Path) -> Result<PathBuf, String> {
             "--quiet",
             "--disable-pip-version-check",
             "--no-deps",
+            "--retries=1",
         ])
         .args([PYTHON_CLIENT.as_ref(), "--target".as_ref(), partly.as_os_str()])
         .stdin(Stdio::null())

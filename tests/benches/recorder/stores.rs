@@ -88,6 +88,9 @@ impl Official {
     }
 }
 
+/// A name and a maker.
+type Contender = (&'static str, fn() -> Store);
+
 /// Something that keeps series and renders them.
 pub(crate) enum Store {
     Ours(CellRecorder, Format),
@@ -96,8 +99,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Names and makers, ours first.
-    pub(crate) const ALL: [(&'static str, fn() -> Self); 3] = [
+    /// All, ours first.
+    pub(crate) const ALL: [Contender; 3] = [
         ("campanile-recorder", || Self::Ours(ours(), Format::Prometheus)),
         ("metrics-exporter-prometheus", || {
             let (recorder, handle) = exporter();

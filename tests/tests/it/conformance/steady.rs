@@ -20,7 +20,7 @@ use campanile_tests::process::Process;
 /// | `.0` at bounds, `\"` in help | so OpenMetrics spells them |
 /// | exemplars | only OpenMetrics has them |
 pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
-    let mut families: BTreeMap<String, (Vec<String>, BTreeMap<String, Vec<String>>)> = BTreeMap::new();
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut family = String::new();
     let counters = counters(text);
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -37,7 +37,7 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
             };
             family = format!("{name}{ending}");
             let rest = words.next().expect("a help or a type").replace("\\\"", "\"");
-            let heads = &mut families.entry(family.clone()).or_default().0;
+            let heads = &mut families.entry(family.clone()).or_default().heads;
             heads.push(format!("# {keyword} {family} {rest}"));
             continue;
         }
@@ -55,11 +55,11 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
             }
             None => (series, value.to_owned()),
         };
-        let all = &mut families.entry(family.clone()).or_default().1;
+        let all = &mut families.entry(family.clone()).or_default().series;
         all.entry(series).or_default().push(value);
     }
     let mut steady = String::new();
-    for (heads, series) in families.into_values() {
+    for Family { heads, series } in families.into_values() {
         steady += &heads.join("\n");
         steady += "\n";
         for (series, values) in series {
@@ -68,6 +68,14 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         steady += "\n";
     }
     steady
+}
+
+/// The lines of a family.
+#[derive(Default)]
+struct Family {
+    heads: Vec<String>,
+    /// The values by series.
+    series: BTreeMap<String, Vec<String>>,
 }
 
 fn counters(text: &str) -> Vec<&str> {
