@@ -9,15 +9,23 @@ const SHIFT: u32 = 50;
 /// Upper bounds, finite and rising, with a table that finds a value's bucket.
 ///
 /// The table is indexed by the highest bits of the value. Where no two bounds are within a quarter of one another, as in
-/// all our defaults, an entry and one comparison tell the bucket.
+/// all our defaults, an entry and one comparison tell the bucket, without a branch that chance decides.
 #[derive(Debug)]
 pub(crate) struct Bounds {
     bounds: Arc<[f64]>,
-    /// For each step of the highest bits from `first` on: the lowest bucket that a value of that step can be in.
-    starts: Box<[u16]>,
+    /// For each step of the highest bits from `first` on, one below the first positive bound and one above the last
+    /// included. Empty where a comparison does not tell the bucket.
+    steps: Box<[Step]>,
     first: u64,
-    /// Whether there is a bound below zero, where the order of bits is not that of values.
-    negative: bool,
+}
+
+/// Values that share their highest bits.
+#[derive(Debug)]
+struct Step {
+    /// The only bound that can lie among them.
+    bound: f64,
+    /// The bucket of those that are not above it.
+    bucket: usize,
 }
 
 impl Bounds {
@@ -29,28 +37,11 @@ impl Bounds {
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
         bounds.truncate(1_000);
-        let negative = bounds.first().is_some_and(|bound| *bound < 0.0);
-        let positive = bounds.partition_point(|bound| *bound <= 0.0);
-        let step = |bound: f64| bound.to_bits() >> SHIFT;
-        let (mut starts, mut first) = (Vec::new(), 0);
-        if let (Some(low), Some(high)) = (bounds.get(positive), bounds.last()) {
-            first = step(*low);
-            let steps = first..=step(*high) + 1;
-            starts.extend(steps.map(|step| {
-                let least = f64::from_bits(step << SHIFT);
-                bounds.partition_point(|bound| *bound < least) as u16
-            }));
-            // Whatever lies below the first step is looked up in it.
-            starts[0] = positive as u16;
-        }
-        if starts.is_empty() {
-            starts.push(bounds.len() as u16);
-        }
+        let (first, steps) = steps(&bounds).unwrap_or_default();
         Self {
             bounds: bounds.into(),
-            starts: starts.into(),
+            steps: steps.into(),
             first,
-            negative,
         }
     }
 
@@ -69,19 +60,55 @@ impl Bounds {
         self.bounds.len() + 1
     }
 
-    /// The bucket of a value that is a number: the first whose bound is not below it.
+    /// The bucket of a value, the first whose bound is not below it, if the table tells: for positive, finite values.
     #[inline]
-    pub(crate) fn bucket(&self, value: f64) -> usize {
-        if value <= 0.0 || self.negative {
-            return self.bounds.partition_point(|bound| *bound < value);
+    pub(crate) fn find(&self, value: f64) -> Option<usize> {
+        // The order of the bits is that of the values, as long as they are positive.
+        let bits = value.to_bits();
+        if bits.wrapping_sub(1) >= f64::INFINITY.to_bits() - 1 {
+            return None;
         }
-        let step = (value.to_bits() >> SHIFT).saturating_sub(self.first) as usize;
-        let mut bucket = usize::from(self.starts[step.min(self.starts.len() - 1)]);
-        while self.bounds.get(bucket).is_some_and(|bound| *bound < value) {
-            bucket += 1;
-        }
-        bucket
+        let step = (bits >> SHIFT).saturating_sub(self.first) as usize;
+        let step = self.steps.get(step).or_else(|| self.steps.last())?;
+        Some(step.bucket + usize::from(value > step.bound))
     }
+
+    /// The bucket of any finite value.
+    pub(crate) fn search(&self, value: f64) -> usize {
+        self.bounds.partition_point(|bound| *bound < value)
+    }
+}
+
+/// Makes the table and says what its first step is; nothing if two bounds share a step, or none is positive.
+fn steps(bounds: &[f64]) -> Option<(u64, Vec<Step>)> {
+    let positive = bounds.partition_point(|bound| *bound <= 0.0);
+    let step = |bound: f64| bound.to_bits() >> SHIFT;
+    // One more at each end, for whatever lies beyond.
+    let (first, last) = (
+        step(*bounds.get(positive)?).saturating_sub(1),
+        step(*bounds.last()?) + 1,
+    );
+    let mut steps = Vec::new();
+    let mut bucket = positive;
+    for at in first..=last {
+        let within = bounds[bucket..]
+            .iter()
+            .take_while(|bound| step(**bound) == at)
+            .count();
+        if within > 1 {
+            return None;
+        }
+        steps.push(Step {
+            bound: if within == 1 {
+                bounds[bucket]
+            } else {
+                f64::INFINITY
+            },
+            bucket,
+        });
+        bucket += within;
+    }
+    Some((first, steps))
 }
 
 #[cfg(test)]
@@ -91,8 +118,19 @@ mod tests {
     fn agrees(bounds: &[f64], values: impl IntoIterator<Item = f64>) {
         let table = Bounds::new(bounds);
         for value in values {
-            let expected = table.as_slice().partition_point(|bound| *bound < value);
-            assert_eq!(table.bucket(value), expected, "{value} among {bounds:?}");
+            if let Some(found) = table.find(value) {
+                assert_eq!(found, table.search(value), "{value} among {bounds:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_defaults_have_a_table() {
+        for bounds in [&[0.0, 0.5, 0.75, 1.0, 2.5][..], &[0.0, 256.0, 1_024.0]] {
+            assert_eq!(
+                Bounds::new(bounds).find(0.7),
+                Some(Bounds::new(bounds).search(0.7))
+            );
         }
     }
 
@@ -100,14 +138,14 @@ mod tests {
     fn a_value_on_a_bound_is_within_it() {
         let table = Bounds::new(&[0.0, 0.1, 0.25]);
         assert_eq!(
-            [0.0, 0.05, 0.1, 0.100_001, 0.25, 0.3, -1.0].map(|v| table.bucket(v)),
+            [0.0, 0.05, 0.1, 0.100_001, 0.25, 0.3, -1.0].map(|value| table.search(value)),
             [0, 1, 1, 2, 2, 3, 0]
         );
     }
 
     #[test]
     fn the_table_agrees_with_a_search() {
-        let sets: [&[f64]; 7] = [
+        let sets: [&[f64]; 9] = [
             &[
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
                 7.5, 10.0, 30.0, 60.0, 300.0,
@@ -118,6 +156,8 @@ mod tests {
             &[0.0],
             &[],
             &[1e-300, 1e300],
+            &[f64::MIN_POSITIVE, f64::MAX],
+            &[5e-324],
         ];
         for bounds in sets {
             let near = bounds.iter().flat_map(|bound| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics::Unit;
 
-use crate::bounds::Bounds;
+use crate::{bounds::Bounds, layers::server};
 
 /// Seconds: fine below the semantic conventions' 0.005 to 10, which most services stay below.
 const SECONDS: &[f64] = &[
@@ -131,7 +131,7 @@ impl Buckets {
     pub(crate) fn new() -> Self {
         let mut rules = Rules::new();
         rules.add(
-            Matcher::name("http_server_response_duration_seconds"),
+            Matcher::name(server::RESPONSE_DURATION),
             Arc::new(Bounds::new(LONG_SECONDS)),
         );
         let milliseconds: Vec<f64> = SECONDS.iter().map(|bound| bound * 1_000.0).collect();
@@ -206,10 +206,7 @@ mod tests {
         assert_eq!(last("x_seconds", None), Some(10.0));
         assert_eq!(last("x", Some(Unit::Milliseconds)), Some(10_000.0));
         assert_eq!(last("x_bytes", None), Some(67_108_864.0));
-        assert_eq!(
-            last("http_server_response_duration_seconds", Some(Unit::Seconds)),
-            Some(300.0)
-        );
+        assert_eq!(last(server::RESPONSE_DURATION, Some(Unit::Seconds)), Some(300.0));
         assert_eq!(last("x", None), Some(1_000_000.0));
     }
 }

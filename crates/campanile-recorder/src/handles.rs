@@ -9,7 +9,7 @@ use metrics::{CounterFn, GaugeFn, HistogramFn};
 
 use crate::{
     bounds::Bounds,
-    cells::{Place, add_own, add_own_float, add_shared, add_shared_float},
+    cells::{Place, add_own, add_own_float},
     exemplars::Exemplars,
     sum::Sum,
 };
@@ -29,8 +29,14 @@ impl CounterCells {
         Self { place, setting }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn increment_first(&self, value: u64) {
+        self.place.run().add(0, value);
+    }
+
     pub(crate) fn value(&self) -> u64 {
-        let values = self.place.block.values(self.place.first);
+        let values = self.place.values();
         values.fold(0, u64::wrapping_add)
     }
 }
@@ -38,12 +44,10 @@ impl CounterCells {
 impl CounterFn for CounterCells {
     #[inline]
     fn increment(&self, value: u64) {
-        self.place.block.count(
-            self.place.first,
-            Self::LEN,
-            |own| add_own(&own[0], value),
-            |shared| add_shared(&shared[0], value),
-        );
+        match self.place.own() {
+            Some([word, ..]) => add_own(word, value),
+            _ => self.increment_first(value),
+        }
     }
 
     /// Raises the counter to a value, which somebody else counted; one that is lower is ignored, since counters do not
@@ -69,20 +73,27 @@ impl GaugeCells {
     }
 
     pub(crate) fn value(&self) -> f64 {
-        self.0.block.values(self.0.first).map(f64::from_bits).sum()
+        self.0.values().map(f64::from_bits).sum()
     }
 
+    #[inline]
     fn add(&self, value: f64) {
         // What is not finite would stay for ever.
         if !value.is_finite() {
             return;
         }
-        self.0.block.count(
-            self.0.first,
-            Self::LEN,
-            |own| add_own_float(&own[0], value),
-            |shared| add_shared_float(&shared[0], value),
-        );
+        match self.0.own() {
+            Some([word, ..]) => add_own_float(word, value),
+            _ => self.add_first(value),
+        }
+    }
+}
+
+impl GaugeCells {
+    #[cold]
+    #[inline(never)]
+    fn add_first(&self, value: f64) {
+        self.0.run().add_float(0, value);
     }
 }
 
@@ -98,16 +109,10 @@ impl GaugeFn for GaugeCells {
     }
 
     fn set(&self, value: f64) {
-        let shared = self.0.block.shared(self.0.first);
+        let shared = self.0.shared();
         let mut before = shared.load(Relaxed);
         loop {
-            let changes: f64 = self
-                .0
-                .block
-                .values(self.0.first)
-                .skip(1)
-                .map(f64::from_bits)
-                .sum();
+            let changes: f64 = self.0.values().skip(1).map(f64::from_bits).sum();
             let base = value - changes;
             // Fails if another set came between, or a thread without words of its own counted: then the changes are
             // added up again.
@@ -152,7 +157,7 @@ impl HistogramCells {
     pub(crate) fn value(&self) -> (Box<[u64]>, Sum) {
         let mut counts = vec![0_u64; self.bounds.buckets()].into_boxed_slice();
         let mut sum = Sum::default();
-        for words in self.place.block.runs(self.place.first, self.place.len) {
+        for words in self.place.runs() {
             sum = sum.plus(add_run(&mut counts, words));
         }
         (counts, sum)
@@ -170,24 +175,18 @@ fn add_run(counts: &mut [u64], words: &[AtomicU64]) -> Sum {
 impl HistogramFn for HistogramCells {
     #[inline]
     fn record(&self, value: f64) {
-        // What is not finite has no place in a sum.
-        if !value.is_finite() {
-            return;
-        }
-        let bucket = self.bounds.bucket(value);
-        let sum = self.place.len - 1;
-        self.place.block.count(
-            self.place.first,
-            self.place.len,
-            |own| {
-                add_own(&own[bucket], 1);
-                add_own_float(&own[sum], value);
-            },
-            |shared| {
-                add_shared(&shared[bucket], 1);
-                add_shared_float(&shared[sum], value);
-            },
-        );
+        // A function of its own for whatever is rare keeps this one without calls.
+        let Some(bucket) = self.bounds.find(value) else {
+            return self.record_seldom(value);
+        };
+        let Some([buckets @ .., sum]) = self.place.own() else {
+            return self.record_seldom(value);
+        };
+        let Some(count) = buckets.get(bucket) else {
+            return self.record_seldom(value);
+        };
+        add_own(count, 1);
+        add_own_float(sum, value);
         if let Some(exemplars) = &self.exemplars {
             exemplars.note(bucket, value);
         }
@@ -196,6 +195,25 @@ impl HistogramFn for HistogramCells {
     fn record_many(&self, value: f64, times: usize) {
         for _ in 0..times {
             self.record(value);
+        }
+    }
+}
+
+impl HistogramCells {
+    /// Records what no table finds: what is not positive, and what is a thread's first.
+    #[cold]
+    #[inline(never)]
+    fn record_seldom(&self, value: f64) {
+        // What is not finite has no place in a sum.
+        if !value.is_finite() {
+            return;
+        }
+        let bucket = self.bounds.search(value);
+        let run = self.place.run();
+        run.add(bucket, 1);
+        run.add_float(self.bounds.buckets(), value);
+        if let Some(exemplars) = &self.exemplars {
+            exemplars.note(bucket, value);
         }
     }
 }

@@ -7,14 +7,20 @@ mod exemplars;
 mod gather;
 mod handles;
 mod labels;
+mod layers;
 mod memory;
 mod names;
+pub mod profile;
 mod recorder;
 mod registry;
 mod render;
 mod snapshot;
+#[cfg(feature = "statsd")]
+pub mod statsd;
 mod sum;
 
+#[doc(inline)]
+pub use self::profile::Profile;
 pub use self::{
     buckets::Matcher,
     exemplars::ExemplarLabels,

@@ -7,7 +7,7 @@ use metrics::{
 };
 
 use crate::{
-    ExemplarLabels, Format, Kind, Labels, Matcher, Snapshot,
+    ExemplarLabels, Format, Kind, Labels, Matcher, Profile, Snapshot,
     buckets::Buckets,
     exemplars::ExemplarSource,
     gather,
@@ -51,6 +51,15 @@ impl Builder {
     #[must_use]
     pub fn with_buckets(mut self, matcher: Matcher, bounds: &[f64]) -> Self {
         self.buckets.set(matcher, bounds);
+        self
+    }
+
+    /// Sets the buckets that a profile's histograms have.
+    #[must_use]
+    pub fn with_buckets_of(mut self, profile: &Profile) -> Self {
+        for (name, bounds) in profile.buckets() {
+            self.buckets.set(Matcher::name(valid_metric_name(name)), bounds);
+        }
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Barrier};
 
-use campanile_recorder::{CellRecorder, Format, Matcher, Value};
+use campanile_recorder::{CellRecorder, Format, Matcher, Profile, Value};
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
@@ -254,6 +254,23 @@ fn names_that_mean_the_same_are_one_series() {
             .render(Format::Prometheus)
             .ends_with("\nhttp_hits_total{a_b=\"1\",c=\"2\"} 2\n")
     );
+}
+
+#[test]
+fn a_profile_brings_its_buckets() {
+    let profile = Profile::talisker();
+    let recorder = CellRecorder::builder().with_buckets_of(&profile).build();
+    let labelled = key(
+        "http_client_request_duration_seconds",
+        &[("server_address", "stock")],
+    );
+    profile
+        .over(recorder.clone())
+        .register_histogram(&labelled, &METADATA)
+        .record(0.005);
+    let text = recorder.render(Format::Prometheus);
+    let second = "requests_latency_bucket{host=\"stock\",status=\"unknown\",view=\"unknown\",le=\"8\"} 1\n";
+    assert!(text.contains(second), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -37,61 +38,40 @@ impl Block {
         self.number
     }
 
-    /// Calls `own` with the calling thread's words from `place` on, `len` of them, or `shared` with those that all share.
+    /// The words of the calling thread, if it counted here before.
     #[inline]
-    pub(crate) fn count<T>(
-        &self,
-        place: usize,
-        len: usize,
-        own: impl FnOnce(&[AtomicU64]) -> T,
-        shared: impl FnOnce(&[AtomicU64]) -> T,
-    ) -> T {
-        let words = self.own.get(slot::current() as usize).and_then(OnceLock::get);
-        match words.and_then(|words| words.as_slice().get(place..place + len)) {
-            Some(words) => own(words),
-            None => self.count_first(place, len, own, shared),
-        }
+    pub(super) fn known(&self, words: Range<usize>) -> Option<&[AtomicU64]> {
+        self.own.get(slot::known())?.get()?.as_slice().get(words)
     }
 
-    /// Makes words for a slot that has none yet.
+    /// The words in which the calling thread is to count. Makes those of a slot that has none yet.
     #[cold]
-    fn count_first<T>(
-        &self,
-        place: usize,
-        len: usize,
-        own: impl FnOnce(&[AtomicU64]) -> T,
-        shared: impl FnOnce(&[AtomicU64]) -> T,
-    ) -> T {
+    pub(super) fn find(&self, words: Range<usize>) -> Run<'_> {
         let number = slot::current();
-        let words = self.own.get(number as usize).map(|words| {
-            words.get_or_init(|| {
-                self.memory
-                    .words(self.number, Some(number), self.shared.as_slice().len())
-                    .unwrap_or_else(|_| Words::none())
+        let own = self.own.get(number as usize).map(|own| {
+            own.get_or_init(|| {
+                let len = self.shared.as_slice().len();
+                let made = self.memory.words(self.number, Some(number), len);
+                made.unwrap_or_else(|_| Words::none())
             })
         });
-        match words.and_then(|words| words.as_slice().get(place..place + len)) {
-            Some(words) => own(words),
-            None => shared(&self.shared.as_slice()[place..place + len]),
+        match own.and_then(|own| own.as_slice().get(words.clone())) {
+            Some(own) => Run::Own(own),
+            None => Run::Shared(&self.shared.as_slice()[words]),
         }
     }
 
     /// The words that all share.
-    pub(crate) fn shared(&self, place: usize) -> &AtomicU64 {
-        &self.shared.as_slice()[place]
-    }
-
-    /// The values of a word: that of the shared first, then those of the slots in their order.
-    pub(crate) fn values(&self, place: usize) -> impl Iterator<Item = u64> {
-        self.runs(place, 1).map(|words| words[0].load(Relaxed))
+    pub(super) fn shared(&self, word: usize) -> &AtomicU64 {
+        &self.shared.as_slice()[word]
     }
 
     /// The words at a place: the shared first, then those of the slots in their order.
-    pub(crate) fn runs(&self, place: usize, len: usize) -> impl Iterator<Item = &[AtomicU64]> {
+    pub(super) fn runs(&self, words: Range<usize>) -> impl Iterator<Item = &[AtomicU64]> {
         let own = self.own.iter().filter_map(OnceLock::get);
         std::iter::once(&self.shared)
             .chain(own)
-            .filter_map(move |words| words.as_slice().get(place..place + len))
+            .filter_map(move |run| run.as_slice().get(words.clone()))
     }
 }
 
@@ -104,27 +84,47 @@ impl fmt::Debug for Block {
     }
 }
 
-/// Adds to a word that the calling thread alone writes.
+/// The words of a series in which a thread counts.
+#[derive(Debug)]
+pub(crate) enum Run<'a> {
+    /// It alone writes them.
+    Own(&'a [AtomicU64]),
+    /// Anybody may.
+    Shared(&'a [AtomicU64]),
+}
+
+impl Run<'_> {
+    /// Adds to a word.
+    pub(crate) fn add(&self, index: usize, value: u64) {
+        match self {
+            Self::Own(words) => add_own(&words[index], value),
+            Self::Shared(words) => {
+                words[index].fetch_add(value, Relaxed);
+            }
+        }
+    }
+
+    /// Adds to a word that is a floating-point number.
+    pub(crate) fn add_float(&self, index: usize, value: f64) {
+        match self {
+            Self::Own(words) => add_own_float(&words[index], value),
+            Self::Shared(words) => {
+                let plus = |bits| Some((f64::from_bits(bits) + value).to_bits());
+                // Never gives up: there is always a next value.
+                let _ = words[index].fetch_update(Relaxed, Relaxed, plus);
+            }
+        }
+    }
+}
+
+/// Adds to a word that nobody but the calling thread writes.
 #[inline]
 pub(crate) fn add_own(word: &AtomicU64, value: u64) {
     word.store(word.load(Relaxed).wrapping_add(value), Relaxed);
 }
 
-/// Adds to a floating-point word that the calling thread alone writes.
+/// Adds to a word that is a floating-point number, and that nobody but the calling thread writes.
 #[inline]
 pub(crate) fn add_own_float(word: &AtomicU64, value: f64) {
     word.store((f64::from_bits(word.load(Relaxed)) + value).to_bits(), Relaxed);
-}
-
-/// Adds to a word that anybody may write.
-pub(crate) fn add_shared(word: &AtomicU64, value: u64) {
-    word.fetch_add(value, Relaxed);
-}
-
-/// Adds to a floating-point word that anybody may write.
-pub(crate) fn add_shared_float(word: &AtomicU64, value: f64) {
-    // Never gives up: the closure always has a value.
-    let _ = word.fetch_update(Relaxed, Relaxed, |bits| {
-        Some((f64::from_bits(bits) + value).to_bits())
-    });
 }

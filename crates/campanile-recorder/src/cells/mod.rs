@@ -24,7 +24,7 @@ mod space;
 mod words;
 
 pub(crate) use self::{
-    block::{Block, add_own, add_own_float, add_shared, add_shared_float},
+    block::{Block, Run, add_own, add_own_float},
     space::{Place, Space},
     words::{PAGE, Words},
 };

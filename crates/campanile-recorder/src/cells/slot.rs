@@ -22,14 +22,20 @@ thread_local! {
     static GIVES_BACK: GivesBack = const { GivesBack };
 }
 
-/// The number of the calling thread; [`NONE`] only in a thread that is ending.
+/// The number of the calling thread if it has one, else one that no table has an entry for.
 #[inline]
-pub(crate) fn current() -> u32 {
-    let number = NUMBER.with(Cell::get);
-    if number == UNKNOWN { take() } else { number }
+pub(crate) fn known() -> usize {
+    NUMBER.with(Cell::get) as usize
 }
 
-#[cold]
+/// The number of the calling thread; [`NONE`] only in a thread that is ending.
+pub(crate) fn current() -> u32 {
+    match NUMBER.with(Cell::get) {
+        UNKNOWN => take(),
+        number => number,
+    }
+}
+
 fn take() -> u32 {
     // Fails in a thread whose thread-locals are being destroyed, which would never give the number back.
     let number = GIVES_BACK.try_with(|_| NUMBERS.take()).unwrap_or(NONE);

@@ -1,8 +1,15 @@
 //! Hands out places.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
-use super::{Block, PAGE};
+use super::{Block, PAGE, Run};
 use crate::memory::Memory;
 
 /// Words in the largest block, 512 KiB.
@@ -11,9 +18,46 @@ const LARGEST: usize = 128 * PAGE;
 /// Where the words of a series are.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub(crate) block: Arc<Block>,
-    pub(crate) first: usize,
-    pub(crate) len: usize,
+    block: Arc<Block>,
+    words: Range<usize>,
+}
+
+impl Place {
+    /// The words in which the calling thread, and no other, counts, once it has some.
+    #[inline]
+    pub(crate) fn own(&self) -> Option<&[AtomicU64]> {
+        self.block.known(self.words.clone())
+    }
+
+    /// The words in which the calling thread is to count, made if it has none yet.
+    pub(crate) fn run(&self) -> Run<'_> {
+        self.block.find(self.words.clone())
+    }
+
+    /// The number of words.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The block's number and the first word's in it.
+    pub(crate) fn position(&self) -> (u32, usize) {
+        (self.block.number(), self.words.start)
+    }
+
+    /// The first of the words that all share.
+    pub(crate) fn shared(&self) -> &AtomicU64 {
+        self.block.shared(self.words.start)
+    }
+
+    /// The words of all: those that all share first, then those of the slots in their order.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &[AtomicU64]> {
+        self.block.runs(self.words.clone())
+    }
+
+    /// The values of the first word, in the order of [`Self::runs`].
+    pub(crate) fn values(&self) -> impl Iterator<Item = u64> {
+        self.runs().map(|words| words[0].load(Relaxed))
+    }
 }
 
 /// Hands out places, never twice, in blocks that double in size.
@@ -48,8 +92,7 @@ impl Space {
             *used += len;
             return Ok(Place {
                 block: Arc::clone(block),
-                first,
-                len,
+                words: first..first + len,
             });
         }
         let next = self
@@ -60,6 +103,6 @@ impl Space {
         let block = Arc::new(Block::new(self.blocks, self.memory.clone(), size, self.slots)?);
         self.blocks += 1;
         self.current = Some((Arc::clone(&block), len, size));
-        Ok(Place { block, first: 0, len })
+        Ok(Place { block, words: 0..len })
     }
 }

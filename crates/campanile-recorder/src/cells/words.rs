@@ -1,6 +1,6 @@
 //! Memory of 64-bit words that is zero at first, never moves, and may be written by several threads or processes.
 
-use std::{fmt, fs::File, io, sync::atomic::AtomicU64};
+use std::{fmt, fs::File, io, ptr::NonNull, sync::atomic::AtomicU64};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
@@ -8,17 +8,36 @@ use memmap2::{MmapMut, MmapOptions, MmapRaw};
 pub(crate) const PAGE: usize = 512;
 
 /// A run of words, unmapped when dropped.
-pub(crate) struct Words(Option<MmapRaw>);
+pub(crate) struct Words {
+    first: NonNull<AtomicU64>,
+    len: usize,
+    /// What is kept mapped; nothing if there are no words.
+    _map: Option<Box<MmapRaw>>,
+}
+
+#[allow(
+    unsafe_code,
+    reason = "the pointer is to words that every thread may read and write"
+)]
+// SAFETY: `first` and `len` describe memory of `map`, which lives as long and is only ever seen as atomic words.
+unsafe impl Send for Words {}
+#[allow(unsafe_code, reason = "as above")]
+// SAFETY: as above.
+unsafe impl Sync for Words {}
 
 impl Words {
     /// No words at all.
     pub(crate) const fn none() -> Self {
-        Self(None)
+        Self {
+            first: NonNull::dangling(),
+            len: 0,
+            _map: None,
+        }
     }
 
     /// Takes words from the system; their pages cost nothing before they are written.
     pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
-        MmapMut::map_anon(len * 8).map(|map| Self(Some(map.into())))
+        MmapMut::map_anon(len * 8).map(|map| Self::new(map.into()))
     }
 
     /// Maps words of a file, shared with whoever else maps it. They must be there already: on disk, and not only as a
@@ -38,7 +57,7 @@ impl Words {
             .offset(offset)
             .len(len * 8)
             .map_raw(file)
-            .map(|map| Self(Some(map)))
+            .map(Self::new)
     }
 
     /// Maps words of a file that another writes, to read them.
@@ -53,27 +72,40 @@ impl Words {
         MmapOptions::new()
             .len(len * 8)
             .map_raw_read_only(file)
-            .map(|map| Self(Some(map)))
+            .map(Self::new)
+    }
+
+    fn new(map: MmapRaw) -> Self {
+        // A mapping begins at a page, so it is aligned.
+        match NonNull::new(map.as_mut_ptr().cast::<AtomicU64>()) {
+            Some(first) => Self {
+                first,
+                len: map.len() / 8,
+                _map: Some(Box::new(map)),
+            },
+            None => Self::none(),
+        }
     }
 
     /// The words.
     #[inline]
     pub(crate) fn as_slice(&self) -> &[AtomicU64] {
-        let Some(map) = &self.0 else { return &[] };
-        // SAFETY: the mapping begins at a page, so it is aligned; it is readable for `len` bytes until `self` is
-        // dropped, and the slice lives no longer; every bit pattern is a valid word; whoever else writes it, in this
-        // process or another, does so by aligned stores of 64 bits. A mapping that is read-only is only handed to code
-        // that reads (see `of_foreign_file`). A file that somebody else cuts short under the mapping raises SIGBUS,
+        // SAFETY: `first` is aligned and, unless `len` is zero, points to `len` words of `map`, which stays mapped until
+        // `self` is dropped, and the slice lives no longer; every bit pattern is a valid word; whoever else writes it, in
+        // this process or another, does so by aligned stores of 64 bits. A mapping that is read-only is only handed to
+        // code that reads (see `of_foreign_file`). A file that somebody else cuts short under the mapping raises SIGBUS,
         // which no program can rule out for a mapped file: ours are never shrunk.
         #[allow(unsafe_code, reason = "the one place where mapped memory becomes words")]
         unsafe {
-            std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU64>(), map.len() / 8)
+            std::slice::from_raw_parts(self.first.as_ptr(), self.len)
         }
     }
 }
 
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Words({})", self.as_slice().len())
+        f.debug_struct("Words")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
 //! What metrics-exporter-statsd sends of scripted traffic, to the letter.
 //!
 //! It drops, as statsd has it or as it is made:
-//! - gauges that rise and fall by one (`http_server_active_requests`, `…_open_connections`): it does not know of what;
-//!   those that are set are sent;
+//! - gauges that rise and fall by one (`http_server_active_requests`, `…_open_connections`): it does not know of what.
+//!   Those that are set are sent, and `StatefulRecorder` around it would give it the others;
 //! - counters that are set to a value: it knows no difference. The layers have none;
 //! - help and units;
 //! - all but whole milliseconds, where histograms are sent as timers; here they are sent as histograms.

@@ -1,0 +1,193 @@
+//! Gauges to which several sources contribute.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
+mod profile_support;
+
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use campanile_recorder::profile::{Profile, ProfileRecorder, Row};
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use profile_support::{Recording, gauge};
+
+fn over(rows: impl IntoIterator<Item = Row>) -> (ProfileRecorder<Recording>, Recording) {
+    let recording = Recording::default();
+    let profile = Profile::new(rows).expect("the table is valid");
+    (profile.over(recording.clone()), recording)
+}
+
+#[test]
+fn gauges_that_share_a_target_are_its_sum_when_they_are_set() {
+    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
+    let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
+    one.set(3.0);
+    two.set(4.0);
+    one.set(5.0);
+    two.set(0.0);
+    // Set, not added to, for recorders that cannot add.
+    assert_eq!(
+        recording.recorded(),
+        ["all{} =3", "all{} =7", "all{} =9", "all{} =5"]
+    );
+}
+
+#[test]
+fn gauges_that_share_a_target_may_be_set_and_counted_at_once() {
+    let (recorder, recording) = over([
+        Row::gauge("g", "all").with_labels(&[]),
+        Row::gauge("k", "all")
+            .with_labels(&[])
+            .with_scale(10.0, Unit::Count),
+    ]);
+    let (one, two, ten) = (
+        gauge(&recorder, "g{x=1}"),
+        gauge(&recorder, "g{x=2}"),
+        gauge(&recorder, "k"),
+    );
+    one.set(3.0);
+    two.increment(2.0);
+    assert_eq!(recording.gauge("all{}"), 5.0);
+    one.decrement(1.0);
+    one.set(7.0);
+    assert_eq!(recording.gauge("all{}"), 9.0);
+    two.set(1.0);
+    assert_eq!(recording.gauge("all{}"), 8.0);
+    ten.set(2.0);
+    ten.decrement(1.0);
+    assert_eq!(recording.gauge("all{}"), 18.0);
+    for handle in [&one, &two, &ten] {
+        handle.set(0.0);
+    }
+    assert_eq!(recording.gauge("all{}"), 0.0);
+}
+
+#[test]
+fn a_source_that_is_registered_twice_has_one_part_in_a_shared_gauge() {
+    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
+    gauge(&recorder, "g{x=2}").set(1.0);
+    for value in [3.0, 4.0, 5.0] {
+        gauge(&recorder, "g{x=1}").set(value);
+    }
+    assert_eq!(recording.gauge("all{}"), 6.0);
+}
+
+#[test]
+fn what_is_no_number_does_not_spoil_a_shared_gauge() {
+    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
+    let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
+    one.set(3.0);
+    two.set(f64::NAN);
+    two.set(f64::INFINITY);
+    two.increment(f64::NAN);
+    assert_eq!(recording.gauge("all{}"), 3.0);
+    two.set(1.0);
+    assert_eq!(recording.gauge("all{}"), 4.0);
+}
+
+#[test]
+fn a_shared_gauge_loses_nothing_to_threads() {
+    let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let level = gauge(&recorder, &format!("g{{x={thread}}}"));
+            scope.spawn(move || {
+                for round in 0..1_000_u32 {
+                    // The first rounds are set alone, so that the change to counting happens under way.
+                    if round < 500 || thread % 2 == 0 {
+                        level.set(f64::from(round % 7));
+                    } else {
+                        level.increment(1.0);
+                        level.decrement(1.0);
+                    }
+                }
+                level.set(10.0);
+            });
+        }
+    });
+    assert_eq!(recording.gauge("all{}"), 40.0);
+}
+
+/// A recorder whose one gauge, while it is set, waits a while for somebody to add to it.
+#[derive(Clone, Default)]
+struct Slow(Arc<SlowGauge>);
+
+#[derive(Default)]
+struct SlowGauge {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    value: f64,
+    is_being_set: bool,
+    added: bool,
+}
+
+impl GaugeFn for SlowGauge {
+    fn increment(&self, value: f64) {
+        let mut state = self.state.lock().unwrap();
+        state.value += value;
+        state.added = true;
+        self.changed.notify_all();
+    }
+
+    fn decrement(&self, value: f64) {
+        self.increment(-value);
+    }
+
+    fn set(&self, value: f64) {
+        let mut state = self.state.lock().unwrap();
+        state.is_being_set = true;
+        self.changed.notify_all();
+        // Rightly nobody comes, so this always takes as long; long enough for one who wrongly does.
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, Duration::from_millis(200), |state| !state.added)
+            .unwrap();
+        state.value = value;
+    }
+}
+
+impl Recorder for Slow {
+    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn register_counter(&self, _key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::clone(&self.0))
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn what_is_counted_while_a_shared_gauge_is_being_set_is_not_lost() {
+    let slow = Slow::default();
+    let profile = Profile::new([Row::gauge("g", "all").with_labels(&[])]).unwrap();
+    let recorder = profile.over(slow.clone());
+    let (sampled, counted) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
+    std::thread::scope(|scope| {
+        scope.spawn(move || sampled.set(3.0));
+        let state = slow.0.state.lock().unwrap();
+        let waited = slow
+            .0
+            .changed
+            .wait_timeout_while(state, Duration::from_secs(10), |state| !state.is_being_set)
+            .unwrap();
+        assert!(!waited.1.timed_out(), "the gauge was not set within 10 s");
+        drop(waited);
+        counted.increment(1.0);
+    });
+    assert_eq!(slow.0.state.lock().unwrap().value, 4.0);
+}

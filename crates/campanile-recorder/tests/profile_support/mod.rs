@@ -1,0 +1,196 @@
+//! A recorder that writes down everything it is asked and told, in order.
+#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
+use std::sync::{Arc, Mutex};
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Label, Level, Metadata,
+    Recorder, SharedString, Unit,
+};
+
+pub(crate) const METADATA: Metadata<'static> = Metadata::new("tests", Level::INFO, None);
+
+#[derive(Clone, Default)]
+pub(crate) struct Recording(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    registered: Mutex<Vec<(Key, Arc<Cell>)>>,
+    recorded: Arc<Mutex<Vec<String>>>,
+    described: Mutex<Vec<String>>,
+}
+
+struct Cell {
+    key: String,
+    gauge: Mutex<f64>,
+    recorded: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recording {
+    /// Takes what was recorded since it was last asked: `name{label=value,…} +1`.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.recorded.lock().unwrap())
+    }
+
+    /// Takes what was described since it was last asked: `kind name unit: help`.
+    pub(crate) fn described(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.described.lock().unwrap())
+    }
+
+    /// Returns the keys that were asked for, each once.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let registered = self.0.registered.lock().unwrap();
+        registered.iter().map(|(_, cell)| cell.key.clone()).collect()
+    }
+
+    /// Returns how many handles of the only key hold it.
+    pub(crate) fn handles(&self) -> usize {
+        let registered = self.0.registered.lock().unwrap();
+        assert_eq!(registered.len(), 1);
+        Arc::strong_count(&registered[0].1) - 1
+    }
+
+    /// Returns what a gauge is now.
+    pub(crate) fn gauge(&self, key: &str) -> f64 {
+        let registered = self.0.registered.lock().unwrap();
+        let (_, cell) = registered.iter().find(|(_, cell)| cell.key == key).unwrap();
+        *cell.gauge.lock().unwrap()
+    }
+
+    fn cell(&self, key: &Key) -> Arc<Cell> {
+        let mut registered = self.0.registered.lock().unwrap();
+        if let Some((_, cell)) = registered.iter().find(|(known, _)| known == key) {
+            return Arc::clone(cell);
+        }
+        let cell = Arc::new(Cell {
+            key: spelled(key),
+            gauge: Mutex::default(),
+            recorded: Arc::clone(&self.0.recorded),
+        });
+        registered.push((key.clone(), Arc::clone(&cell)));
+        cell
+    }
+
+    fn describe(&self, kind: &str, name: &KeyName, unit: Option<Unit>, help: &SharedString) {
+        let unit = unit.map_or("-", |unit| unit.as_str());
+        let line = format!("{kind} {} {unit}: {help}", name.as_str());
+        self.0.described.lock().unwrap().push(line);
+    }
+}
+
+impl Cell {
+    fn note(&self, what: &str) {
+        self.recorded.lock().unwrap().push(format!("{} {what}", self.key));
+    }
+}
+
+impl CounterFn for Cell {
+    fn increment(&self, value: u64) {
+        self.note(&format!("+{value}"));
+    }
+
+    fn absolute(&self, value: u64) {
+        self.note(&format!("to {value}"));
+    }
+}
+
+impl GaugeFn for Cell {
+    fn increment(&self, value: f64) {
+        *self.gauge.lock().unwrap() += value;
+        self.note(&format!("+{value}"));
+    }
+
+    fn decrement(&self, value: f64) {
+        *self.gauge.lock().unwrap() -= value;
+        self.note(&format!("-{value}"));
+    }
+
+    fn set(&self, value: f64) {
+        *self.gauge.lock().unwrap() = value;
+        self.note(&format!("={value}"));
+    }
+}
+
+impl HistogramFn for Cell {
+    fn record(&self, value: f64) {
+        self.note(&value.to_string());
+    }
+
+    fn record_many(&self, value: f64, count: usize) {
+        self.note(&format!("{value} x{count}"));
+    }
+}
+
+impl Recorder for Recording {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe("counter", &key, unit, &description);
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe("gauge", &key, unit, &description);
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe("histogram", &key, unit, &description);
+    }
+
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        assert_eq!(
+            metadata.target(),
+            METADATA.target(),
+            "the metadata is the caller's"
+        );
+        Counter::from_arc(self.cell(key))
+    }
+
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        assert_eq!(
+            metadata.target(),
+            METADATA.target(),
+            "the metadata is the caller's"
+        );
+        Gauge::from_arc(self.cell(key))
+    }
+
+    fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+        assert_eq!(
+            metadata.target(),
+            METADATA.target(),
+            "the metadata is the caller's"
+        );
+        Histogram::from_arc(self.cell(key))
+    }
+}
+
+/// Makes a key from `name{label=value,…}`.
+pub(crate) fn key(text: &str) -> Key {
+    let (name, labels) = text.split_once('{').unwrap_or((text, "}"));
+    let labels = labels.strip_suffix('}').unwrap();
+    let labels = labels.split(',').filter(|label| !label.is_empty()).map(|label| {
+        let (name, value) = label.split_once('=').unwrap();
+        Label::new(name.to_owned(), value.to_owned())
+    });
+    Key::from_parts(name.to_owned(), labels.collect::<Vec<_>>())
+}
+
+/// Spells a key as [`key`] reads it, labels in its order.
+pub(crate) fn spelled(key: &Key) -> String {
+    let labels: Vec<_> = key
+        .labels()
+        .map(|label| format!("{}={}", label.key(), label.value()))
+        .collect();
+    format!("{}{{{}}}", key.name(), labels.join(","))
+}
+
+pub(crate) fn counter(recorder: &impl Recorder, text: &str) -> Counter {
+    recorder.register_counter(&key(text), &METADATA)
+}
+
+pub(crate) fn gauge(recorder: &impl Recorder, text: &str) -> Gauge {
+    recorder.register_gauge(&key(text), &METADATA)
+}
+
+pub(crate) fn histogram(recorder: &impl Recorder, text: &str) -> Histogram {
+    recorder.register_histogram(&key(text), &METADATA)
+}
