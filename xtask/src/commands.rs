@@ -106,6 +106,12 @@ const COMMANDS: &[Command] = &[
         run: bench,
     },
     Command {
+        name: "bench-recorder",
+        args: "[filter]",
+        about: "what the recorder costs per count, per scrape and in memory, beside others",
+        run: bench_recorder,
+    },
+    Command {
         name: "callgrind",
         args: "[filter]",
         about: "instructions per request, held to their bounds",
@@ -134,7 +140,7 @@ pub(crate) fn help() -> String {
     } in COMMANDS
     {
         let left = format!("{name} {args}");
-        text.push_str(&format!("  {left:<20}{about}\n"));
+        text.push_str(&format!("  {left:<26}{about}\n"));
     }
     text
 }
@@ -183,6 +189,12 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
+}
+
+fn bench_recorder(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("bench -p campanile-tests --bench recorder --")
         .with_args(args)
         .run()
 }

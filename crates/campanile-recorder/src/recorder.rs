@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SetRecorderError, SharedString, Unit,
+};
 
 use crate::{
     Builder, Format, Kind, Labels, Snapshot, gather,
@@ -37,6 +39,16 @@ impl CellRecorder {
     /// Begins a recorder with other buckets, limits or exemplars.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// Installs the recorder for the process, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// If another recorder is installed already.
+    pub fn install(self) -> Result<Self, SetRecorderError<Self>> {
+        metrics::set_global_recorder(self.clone())?;
+        Ok(self)
     }
 
     /// Returns what is counted now, by all processes if they count in one directory.

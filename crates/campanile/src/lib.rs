@@ -9,6 +9,9 @@ pub use campanile_http as http;
 #[cfg(feature = "listen")]
 #[doc(inline)]
 pub use campanile_listen as listen;
+#[cfg(feature = "recorder")]
+#[doc(inline)]
+pub use campanile_recorder as recorder;
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use campanile_server as server;
