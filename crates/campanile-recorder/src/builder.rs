@@ -82,7 +82,8 @@ impl Builder {
     /// Keeps an exemplar for each bucket of each histogram, at most a new one each second.
     ///
     /// `tell` is called by the thread that observes, and tells the labels: `request_id`, `trace_id`. Where it tells none
-    /// there is no exemplar. They are rendered in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those of this process.
+    /// there is no exemplar. They are rendered in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those
+    /// of this process.
     #[must_use]
     pub fn with_exemplars(mut self, tell: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
         self.exemplars = ExemplarSource::new(tell);

@@ -31,10 +31,8 @@ impl Child {
     }
 
     /// Spawns by a command that goes on with the arguments it is given.
-    pub(crate) fn spawn_by(mut command: Command, directory: &Path) -> Self {
-        let mut process = command
-            .args(["child::counts_as_it_is_told", "--exact", "--nocapture"])
-            .env(VARIABLE, directory)
+    pub(crate) fn spawn_by(command: Command, directory: &Path) -> Self {
+        let mut process = told(command, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -110,6 +108,18 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What starts a process that counts in a directory.
+pub(crate) fn command(directory: &Path) -> Command {
+    told(Command::new(program()), directory)
+}
+
+fn told(mut command: Command, directory: &Path) -> Command {
+    command
+        .args(["child::counts_as_it_is_told", "--exact", "--nocapture"])
+        .env(VARIABLE, directory);
+    command
 }
 
 pub(crate) fn program() -> std::path::PathBuf {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,7 +12,7 @@ use metrics::Recorder;
 
 use super::{
     METADATA, Scratch,
-    child::{Child, program},
+    child::{self, Child, program},
     count, key, lock, render, value,
 };
 
@@ -232,6 +232,29 @@ fn a_directory_that_cannot_be_says_which_and_why() {
             .open(path)
             .expect_err("cannot be written to");
         assert!(error.to_string().contains("/proc/self"), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_to_says_so() {
+    let scratch = Scratch::new("read-only");
+    fs::create_dir(scratch.path()).expect("can be made");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o555)).expect("is ours");
+    let mut child = child::command(scratch.path());
+    if CellRecorder::builder().open(scratch.path()).is_ok() {
+        // Root may write anywhere, so the child is nobody.
+        child.uid(65_534).gid(65_534);
+    }
+    match child.output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let expected = format!(
+                "@cannot make a file in {}: Permission denied",
+                scratch.path().display()
+            );
+            assert!(text.contains(&expected), "{output:?}");
+        }
+        Err(error) => println!("skipped: nobody may not run this program: {error}"),
     }
 }
 
