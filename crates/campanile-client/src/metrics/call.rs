@@ -5,10 +5,10 @@ use campanile_http::{
     body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
-    headers::X_VIEW_NAME,
+    headers::{X_VIEW_NAME, find},
     in_flight::SeatRef,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 
 use super::{
     log::Line,
@@ -215,7 +215,8 @@ impl Drop for EndOfCall {
 /// Reads the view from an answer, if it is one that may be a label.
 #[inline]
 fn view_name(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(X_VIEW_NAME)?;
+    static NAME: HeaderName = X_VIEW_NAME;
+    let value = find(headers, &NAME)?;
     let fits = (1..=64).contains(&value.len())
         && value
             .as_bytes()

@@ -36,6 +36,8 @@ mod exchange;
 mod future;
 mod inner_route;
 mod layer;
+mod notes;
+mod settings;
 
 pub use self::{
     ending::Ending,

@@ -81,6 +81,14 @@ impl RouteSeries {
     /// Returns the gauge of requests in flight.
     #[inline]
     pub(crate) fn active(&self, table: &ServerSeries) -> Option<&Gauge> {
+        match self.active.resolved() {
+            Some(gauge) => Some(gauge),
+            None => self.resolve_active(table),
+        }
+    }
+
+    #[cold]
+    fn resolve_active(&self, table: &ServerSeries) -> Option<&Gauge> {
         self.active.get(table.source, |recorder| {
             table.gauge(recorder, names::ACTIVE, self.labels())
         })
@@ -90,6 +98,14 @@ impl RouteSeries {
     #[inline]
     pub(crate) fn status(&self, status: StatusCode) -> &StatusSeries {
         let status = status.as_u16();
+        match self.near[0].get() {
+            Some(series) if series.status == status => series,
+            _ => self.other_status(status),
+        }
+    }
+
+    #[inline(never)]
+    fn other_status(&self, status: u16) -> &StatusSeries {
         for place in &self.near {
             let series = place.get_or_init(|| StatusSeries::new(status));
             if series.status == status {
@@ -110,17 +126,37 @@ impl RouteSeries {
     /// Records the time to the head of an answer.
     #[inline]
     pub(crate) fn record_duration(&self, table: &ServerSeries, status: &StatusSeries, seconds: f64) {
-        let histogram = status.duration.get(table.source, |recorder| {
-            table.histogram(recorder, names::REQUEST_DURATION, self.labels_with(status))
-        });
+        let histogram = match status.duration.resolved() {
+            Some(histogram) => Some(histogram),
+            None => self.resolve_duration(table, status),
+        };
         if let Some(histogram) = histogram {
             histogram.record(seconds);
         }
     }
 
+    #[cold]
+    fn resolve_duration<'a>(&self, table: &ServerSeries, status: &'a StatusSeries) -> Option<&'a Histogram> {
+        status.duration.get(table.source, |recorder| {
+            table.histogram(recorder, names::REQUEST_DURATION, self.labels_with(status))
+        })
+    }
+
     /// Counts the end of an exchange; `status` is nothing where there was no head.
     #[inline]
     pub(crate) fn count_end(&self, table: &ServerSeries, status: Option<&StatusSeries>, outcome: Outcome) {
+        if let Some(status) = status
+            && outcome == Outcome::Completed
+            && let Some(counter) = status.completed.resolved()
+        {
+            counter.increment(1);
+            return;
+        }
+        self.count_other_end(table, status, outcome);
+    }
+
+    #[inline(never)]
+    fn count_other_end(&self, table: &ServerSeries, status: Option<&StatusSeries>, outcome: Outcome) {
         let place = match status {
             Some(status) if outcome == Outcome::Completed => &status.completed,
             Some(status) => &status.others.get_or_init(no_outcomes)[outcome.index()],
