@@ -7,6 +7,7 @@ pub mod app;
 pub mod cases;
 pub mod client;
 pub mod exchange;
+mod floor;
 pub mod process;
 pub mod server;
 pub mod tally;

@@ -8,7 +8,7 @@ use campanile_http::{
     headers::{X_VIEW_NAME, find},
     in_flight::SeatRef,
 };
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, uri::Authority};
 
 use super::{
     log::Line,
@@ -57,9 +57,7 @@ impl Call {
             None => (options::HOSTS, options::VIEWS, options::RPC_METHODS),
             Some(options) => (options.hosts, options.views, options.rpc_methods),
         };
-        let host = with_host(options, name, request.uri(), request.headers(), |name| {
-            table.host(name, hosts)
-        });
+        let host = find_host(table, options, name, request, hosts);
         let view = name
             .and_then(CallName::view)
             .map(|view| table.view(host, view, views));
@@ -149,7 +147,7 @@ impl Call {
 
     /// Counts the call: the only place that does.
     #[inline]
-    pub(super) fn end(self) {
+    pub(super) fn end(&mut self) {
         let source = self.table.source;
         if self.is_active
             && let Some(active) = self.host.active(source)
@@ -165,20 +163,20 @@ impl Call {
             view.fail(source, failure, self.status);
         }
         let mut folded = self.host.folded || view.folded;
-        if let Some(rpc) = self.rpc {
+        if let Some(rpc) = self.rpc.take() {
             folded |= rpc.end(self.table, self.rpc_methods as usize);
         }
         if folded {
             self.table.count_folded();
         }
-        if let Some(line) = self.log {
+        if let Some(line) = &self.log {
             line.write(self.host.name, view.view, self.status, self.failure, self.seconds);
         }
     }
 
     /// Counts the call as one that was dropped before its head.
     #[cold]
-    pub(super) fn cancel(mut self) {
+    pub(super) fn cancel(&mut self) {
         self.fail(Failure::CANCELLED);
         self.end();
     }
@@ -190,7 +188,8 @@ pub(super) struct EndOfCall(pub(super) Option<Call>);
 impl OnBodyEnd for EndOfCall {
     #[inline]
     fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        let Some(mut call) = self.0.take() else { return };
+        // Ended where it is: moving it out costs more than the rest of this.
+        let Some(call) = &mut self.0 else { return };
         if let Some(rpc) = &mut call.rpc
             && rpc.code.is_none()
         {
@@ -200,16 +199,43 @@ impl OnBodyEnd for EndOfCall {
             };
         }
         call.end();
+        self.0 = None;
     }
 }
 
 impl Drop for EndOfCall {
     #[inline]
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
+        if let Some(call) = &mut self.0 {
             call.cancel();
         }
     }
+}
+
+/// Finds the block of the host that a call goes to.
+#[inline]
+fn find_host<B>(
+    table: &'static Table,
+    options: Option<&Options>,
+    name: Option<&CallName>,
+    request: &Request<B>,
+    limit: usize,
+) -> &'static HostBlock {
+    // What the options rename belongs to their layer, and the table to all of the recorder.
+    let authority = match (options, name.and_then(CallName::host)) {
+        (None, None) => request.uri().authority().map(Authority::as_str),
+        _ => None,
+    };
+    if let Some(host) = authority.and_then(|authority| table.known_authority(authority)) {
+        return host;
+    }
+    let host = with_host(options, name, request.uri(), request.headers(), |name| {
+        table.host(name, limit)
+    });
+    if let Some(authority) = authority {
+        table.remember_authority(authority, host);
+    }
+    host
 }
 
 /// Reads the view from an answer, if it is one that may be a label.

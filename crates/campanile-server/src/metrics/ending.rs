@@ -92,17 +92,20 @@ impl Ending {
     /// Notes the status of the answer's head, and the time to it.
     #[inline]
     pub(super) fn note_status(&mut self, status: StatusCode, now: Mark) {
-        let status = self.series.status(status);
-        self.status = Some(status);
+        let series = self.series.status(status);
+        self.status = Some(series);
+        self.notes.set_status(status);
+        let seconds = self.started.seconds_until(now);
         self.series
-            .record_duration(self.settings.table, status, self.started.seconds_until(now));
+            .record_duration(self.settings.table, series, status, seconds);
     }
 
     /// Counts the exchange: the only place that does.
     pub(super) fn end(&self, outcome: Outcome, bytes: u64) {
         let (settings, series) = (self.settings, self.series);
         let table = settings.table;
-        series.count_end(table, self.status, outcome);
+        let head = self.status.map(|series| (series, self.notes.status()));
+        series.count_end(table, head, outcome);
         if settings.response_duration {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     route::{self, Route},
-    upgrade::{self, UpgradeWatch},
+    upgrade::UpgradeWatch,
 };
 
 /// An exchange up to the head of its answer.
@@ -48,7 +48,11 @@ pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
 impl Exchange {
     /// Begins an exchange.
     #[inline(always)]
-    pub(super) fn begin<B: Body>(settings: &'static Settings, request: &mut Request<B>) -> Self {
+    pub(super) fn begin<B: Body>(
+        settings: &'static Settings,
+        request: &Request<B>,
+        upgrade: Option<UpgradeWatch>,
+    ) -> Self {
         let table = settings.table;
         let method = method::number(request.method());
         let mut notes = Notes::new(method, Asked::by(request.method()));
@@ -72,8 +76,8 @@ impl Exchange {
             (None, None) => table.other_route(method),
         };
         let is_unproven = is_rpc && rpc.is_none();
-        let rare = if is_unproven || upgrade::is_asked_for(request, settings.h1_upgrade_guard) {
-            Some(Rare::of(settings, request, is_unproven))
+        let rare = if is_unproven || upgrade.is_some() {
+            Some(Rare::of(request, is_unproven, upgrade))
         } else {
             None
         };
@@ -256,11 +260,11 @@ impl Drop for Calling<'_> {
 
 impl Rare {
     #[cold]
-    fn of<B>(settings: &'static Settings, request: &mut Request<B>, is_unproven: bool) -> Box<Self> {
+    fn of<B>(request: &Request<B>, is_unproven: bool, upgrade: Option<UpgradeWatch>) -> Box<Self> {
         let path = request.uri().path_and_query().filter(|_| is_unproven);
         Box::new(Self {
             unproven: path.cloned(),
-            upgrade: upgrade::watch(settings.table, request, settings.h1_upgrade_guard),
+            upgrade,
         })
     }
 }

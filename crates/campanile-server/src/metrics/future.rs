@@ -10,6 +10,7 @@ use campanile_http::body::TrackedBody;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
 use super::{ending::Ending, exchange::Exchange};
 
@@ -34,6 +35,21 @@ pin_project! {
 impl<F> ResponseFuture<F> {
     #[inline]
     pub(super) fn new(inner: F, exchange: Exchange) -> Self {
+        Self { inner, exchange }
+    }
+
+    /// Calls the inner service for a request that is counted here.
+    // Always: so that the request is handed on from where it is.
+    #[inline(always)]
+    pub(super) fn call<S, R>(inner: &mut S, request: R, mut exchange: Exchange) -> Self
+    where
+        S: Service<R, Future = F>,
+    {
+        let calling = exchange.call();
+        let around = calling.exchange.enter();
+        let inner = inner.call(request);
+        drop(around);
+        calling.returned();
         Self { inner, exchange }
     }
 }

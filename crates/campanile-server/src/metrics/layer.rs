@@ -19,7 +19,7 @@ use super::{
     future::ResponseFuture,
     settings::{self, Settings},
 };
-use crate::{route, series};
+use crate::{route, series, upgrade};
 
 /// Measures what comes in. See the [module docs](crate::metrics).
 #[derive(Clone)]
@@ -134,13 +134,33 @@ impl<S> Layer<S> for MetricsLayer {
 }
 
 impl Config {
-    #[inline]
     fn skips<B>(&self, request: &Request<B>) -> bool {
         let Some(skipped) = &self.skipped else {
             return false;
         };
         let route = route::of(request.extensions()).unwrap_or_else(|| request.uri().path());
         skipped.contains(route)
+    }
+
+    /// Calls the inner service for a request that is not counted, or that is changed first.
+    ///
+    /// Apart from the others: a request that is only looked at need not be moved before it is handed on.
+    #[cold]
+    fn call_apart<S, B: Body>(&self, inner: &mut S, mut request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        let settings = self.settings;
+        let is_around = Identity::of(settings.table).is_around();
+        if is_around || self.skips(&request) {
+            if is_around {
+                exchange::tell_outer(settings, &request);
+            }
+            return ResponseFuture::new(inner.call(request), Exchange::passing(settings));
+        }
+        let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
+        let exchange = Exchange::begin(settings, &request, upgrade);
+        ResponseFuture::call(inner, request, exchange)
     }
 }
 
@@ -159,31 +179,17 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let settings = self.config.settings;
-        if Identity::of(settings.table).is_around() || self.config.skips(&request) {
-            return pass(settings, &mut self.inner, request);
+        if Identity::of(settings.table).is_around()
+            || self.config.skipped.is_some()
+            || upgrade::is_asked_for(&request, settings.h1_upgrade_guard)
+        {
+            return self.config.call_apart(&mut self.inner, request);
         }
-        let mut exchange = Exchange::begin(settings, &mut request);
-        let calling = exchange.call();
-        let around = calling.exchange.enter();
-        let inner = self.inner.call(request);
-        drop(around);
-        calling.returned();
-        ResponseFuture::new(inner, exchange)
+        let exchange = Exchange::begin(settings, &request, None);
+        ResponseFuture::call(&mut self.inner, request, exchange)
     }
-}
-
-/// Calls the inner service for a request that is not counted here.
-#[cold]
-fn pass<S, B>(settings: &'static Settings, inner: &mut S, request: Request<B>) -> ResponseFuture<S::Future>
-where
-    S: Service<Request<B>>,
-{
-    if Identity::of(settings.table).is_around() {
-        exchange::tell_outer(settings, &request);
-    }
-    ResponseFuture::new(inner.call(request), Exchange::passing(settings))
 }
 
 impl fmt::Debug for MetricsLayer {

@@ -1,6 +1,7 @@
 //! What is noted of an exchange in few bits.
 
 use campanile_http::{Outcome, body::Asked, grpc::Code};
+use http::StatusCode;
 
 /// What is noted of an exchange in few bits, kept in one word.
 ///
@@ -29,6 +30,7 @@ const ASKED: Part = Part { shift: 12, bits: 2 };
 /// The places below are kept one higher, so that zero is none.
 const TOLD: Part = Part { shift: 16, bits: 3 };
 const CODE: Part = Part { shift: 20, bits: 5 };
+const STATUS: Part = Part { shift: 32, bits: 10 };
 
 const _: () = assert!(Outcome::ALL.len() < 1 << TOLD.bits && Code::ALL.len() < 1 << CODE.bits);
 
@@ -84,6 +86,17 @@ impl Notes {
         }
     }
 
+    /// Returns the status of the answer's head, zero without one.
+    #[inline]
+    pub(super) fn status(self) -> u16 {
+        self.part(STATUS) as u16
+    }
+
+    #[inline]
+    pub(super) fn set_status(&mut self, status: StatusCode) {
+        self.set_part(STATUS, status.as_u16().into());
+    }
+
     /// Returns what an inner layer tells, in place of what the body's end says.
     #[inline]
     pub(super) fn told(self) -> Option<Outcome> {
@@ -115,6 +128,7 @@ mod tests {
             notes.set(flag, true);
         }
         assert_eq!((notes.told(), notes.code()), (None, None));
+        notes.set_status(StatusCode::from_u16(999).unwrap());
         for told in Outcome::ALL {
             for code in Code::ALL {
                 notes.set_told(Some(told));
@@ -127,6 +141,9 @@ mod tests {
         notes.set_code(None);
         assert!(!notes.has(INSIDE) && notes.has(COUNTED) && notes.has(ACTIVE));
         assert_eq!((notes.told(), notes.code()), (None, None));
-        assert_eq!((notes.method(), notes.asked()), (9, Asked::Connect));
+        assert_eq!(
+            (notes.method(), notes.asked(), notes.status()),
+            (9, Asked::Connect, 999)
+        );
     }
 }
