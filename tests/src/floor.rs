@@ -1,7 +1,7 @@
 //! The least that a layer for count, duration and active can cost: what the measured cases are held against.
 //!
-//! Knows no routes, methods, statuses, panics or recorders that come late: four handles that are there, two reads of
-//! the clock, and the end of the body.
+//! Knows no routes, statuses, panics or recorders that come late: four handles that are there, two reads of the clock,
+//! the request's method, by which some answers end at their head, and the end of the body.
 
 use std::{
     pin::Pin,
@@ -48,6 +48,7 @@ where
         self.handles.active.increment(1.0);
         FloorFuture {
             started: Mark::now(),
+            asked: Asked::by(request.method()),
             inner: self.inner.call(request),
             handles: self.handles,
         }
@@ -59,6 +60,7 @@ pub(crate) struct FloorFuture<F> {
     inner: F,
     handles: &'static Handles,
     started: Mark,
+    asked: Asked,
 }
 
 impl<F, B, E> Future for FloorFuture<F>
@@ -74,7 +76,7 @@ where
             Poll::Ready(Ok(response)) => {
                 let seconds = self.started.seconds_until(Mark::now());
                 self.handles.duration.record(seconds);
-                Tracking::of(response, Asked::Other, End(self.handles))
+                Tracking::of(response, self.asked, End(self.handles))
             }
             _ => Tracking::nobody(),
         };

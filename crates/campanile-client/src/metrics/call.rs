@@ -5,17 +5,16 @@ use campanile_http::{
     body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
-    headers::{X_VIEW_NAME, find},
     in_flight::SeatRef,
 };
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, uri::Authority};
+use http::{Request, Response, StatusCode, uri::Authority};
 
 use super::{
     log::Line,
     options::{self, Options, with_host},
     rpc::RpcCall,
     table::{HostBlock, Table},
-    view::ViewBlock,
+    view::{ViewBlock, view_name},
 };
 use crate::{
     CallName, DeadlineExceeded,
@@ -236,17 +235,4 @@ fn find_host<B>(
         table.remember_authority(authority, host);
     }
     host
-}
-
-/// Reads the view from an answer, if it is one that may be a label.
-#[inline]
-fn view_name(headers: &HeaderMap) -> Option<&str> {
-    static NAME: HeaderName = X_VIEW_NAME;
-    let value = find(headers, &NAME)?;
-    let fits = (1..=64).contains(&value.len())
-        && value
-            .as_bytes()
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
-    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
 }

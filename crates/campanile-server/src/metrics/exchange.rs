@@ -4,36 +4,26 @@ use campanile_http::{
     Outcome,
     body::{Asked, Tracking},
     clock::Mark,
-    grpc::{self, Code},
-    method,
+    grpc, method,
     nesting::{Around, Identity},
 };
-use http::{Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::{
     ending::Ending,
     inner_route,
     notes::{COUNTED, INSIDE, Notes, ROUTE_KNOWN, RPC},
+    rare::{Rare, rpc_name},
     settings::Settings,
 };
-use crate::{
-    route::{self, Route},
-    upgrade::UpgradeWatch,
-};
+use crate::{route, upgrade::UpgradeWatch};
 
 /// An exchange up to the head of its answer.
 pub(super) struct Exchange {
-    ending: Ending,
+    pub(super) ending: Ending,
     /// What few requests have.
-    rare: Option<Box<Rare>>,
-}
-
-/// What has to be known of a tunnel, or of a gRPC method that nobody has called before.
-struct Rare {
-    /// The path of the method, until an answer tells that somebody serves it: strangers call what they like.
-    unproven: Option<PathAndQuery>,
-    upgrade: Option<UpgradeWatch>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// Tells the layer around this one the route that it could not see.
@@ -183,56 +173,6 @@ impl Exchange {
         self.ending.notes.set(COUNTED, false);
         self.ending.end(outcome, 0);
     }
-
-    #[cold]
-    fn note_extensions<B>(&mut self, response: &Response<B>) {
-        let ending = &mut self.ending;
-        ending
-            .notes
-            .set_told(response.extensions().get::<Outcome>().copied());
-        if !ending.notes.has(ROUTE_KNOWN)
-            && let Some(route) = response.extensions().get::<Route>()
-        {
-            let settings = ending.settings;
-            let series =
-                settings
-                    .table
-                    .route(ending.notes.method(), route.as_str(), settings.routes as usize);
-            ending.move_to(series);
-            ending.notes.set(ROUTE_KNOWN, true);
-        }
-    }
-
-    #[cold]
-    fn note_rpc<B>(&mut self, response: &Response<B>) {
-        let ending = &mut self.ending;
-        let answered = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
-        let mut code = Code::from_headers(response.headers());
-        if !answered && code.is_none() {
-            code = Some(code_of_status(response.status()));
-        }
-        ending.notes.set_code(code);
-        // An answer that a layer made says nothing of whether anybody serves the method.
-        let proven = answered && ending.notes.told().is_none() && code != Some(Code::Unimplemented);
-        let unproven = self.rare.as_mut().and_then(|rare| rare.unproven.take());
-        if let (Some(path), true) = (unproven, proven) {
-            let settings = ending.settings;
-            let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
-            ending.rpc = Some(rpc);
-            if !ending.notes.has(ROUTE_KNOWN) {
-                ending.move_to(settings.table.rpc_route(ending.notes.method(), rpc));
-            }
-        }
-    }
-
-    #[cold]
-    fn note_upgrade(&mut self, status: StatusCode) {
-        if let Some(rare) = self.rare.take()
-            && let Some(upgrade) = rare.upgrade
-        {
-            upgrade.answered(self.ending.settings.table, self.ending.notes.asked(), status);
-        }
-    }
 }
 
 /// An exchange whose inner service is being called: there is no future yet that would end it at a panic.
@@ -255,34 +195,5 @@ impl Drop for Calling<'_> {
         if !self.has_returned {
             self.exchange.end_early();
         }
-    }
-}
-
-impl Rare {
-    #[cold]
-    fn of<B>(request: &Request<B>, is_unproven: bool, upgrade: Option<UpgradeWatch>) -> Box<Self> {
-        let path = request.uri().path_and_query().filter(|_| is_unproven);
-        Box::new(Self {
-            unproven: path.cloned(),
-            upgrade,
-        })
-    }
-}
-
-/// Returns `package.Service/Method` of a gRPC path.
-fn rpc_name(path: &str) -> &str {
-    path.strip_prefix('/').unwrap_or(path)
-}
-
-/// Maps a plain HTTP answer to a gRPC call, as the
-/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
-fn code_of_status(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
     }
 }

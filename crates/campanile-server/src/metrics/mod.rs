@@ -37,6 +37,7 @@ mod future;
 mod inner_route;
 mod layer;
 mod notes;
+mod rare;
 mod settings;
 
 pub use self::{
