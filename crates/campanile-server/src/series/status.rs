@@ -67,7 +67,7 @@ impl MoreStatuses {
 pub(super) struct Ends {
     status: u16,
     counters: [Lazy<Counter>; Outcome::ALL.len()],
-    next: OnceLock<Box<Ends>>,
+    next: OnceLock<Box<Self>>,
 }
 
 impl Ends {
