@@ -404,7 +404,9 @@ pub fn all() -> Vec<Case> {
         case(
             "tower: concurrency limit",
             tower,
-            ConcurrencyLimitLayer::new(512).layer(Trivial),
+            ConcurrencyLimitLayer::new(512)
+                .with_recorder(&IDLE)
+                .layer(Trivial),
             plain,
         ),
         case(
