@@ -15,7 +15,7 @@ use axum::{Router, extract::Path, routing::get};
 use bytes::Bytes;
 use campanile_client::PropagateLayer;
 use campanile_http::{
-    RequestContext,
+    RequestContext, RequestId,
     body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, track},
     clock::Mark,
     headers::X_REQUEST_ID,
@@ -24,7 +24,7 @@ use campanile_http::{
 use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, Route, stack};
 use futures_util::TryFutureExt;
 use http::{
-    HeaderValue, Request, Response,
+    Extensions, HeaderValue, Request, Response,
     header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use http_body::Body;
@@ -34,6 +34,8 @@ use metrics::{
     SharedString, Unit,
 };
 use tower::{Layer, Service};
+
+use crate::floor::{Floor, Handles};
 
 /// A case: does one request.
 pub struct Case {
@@ -249,6 +251,15 @@ fn micro(name: &'static str, run: impl FnMut() + 'static) -> Case {
 
 static IDLE_IDENTITY: u8 = 0;
 
+/// The handles of the floor, which are there from the beginning.
+fn floor_handles() -> &'static Handles {
+    Box::leak(Box::new(Handles {
+        count: Counter::from_arc(Arc::new(Idle)),
+        duration: Histogram::from_arc(Arc::new(Idle)),
+        active: Gauge::from_arc(Arc::new(Idle)),
+    }))
+}
+
 fn plain() -> Request<Empty<Bytes>> {
     request("/users/7")
 }
@@ -347,6 +358,15 @@ pub fn all() -> Vec<Case> {
         micro("micro: look for a context", || {
             std::hint::black_box(RequestContext::with_current(|context| context.is_some()));
         }),
+        micro("micro: a context in extensions, and current", {
+            let id: RequestId = "0b6b9e2c-6d5e-4b13-9a44-6a0c53b4bd40".parse().unwrap();
+            move || {
+                let context = RequestContext::new(id.clone());
+                let mut extensions = Extensions::new();
+                extensions.insert(context.clone());
+                context.sync_scope(|| std::hint::black_box(&mut extensions).len());
+            }
+        }),
         case(tower, tower, Trivial, plain),
         case(
             "tower: layer that does nothing",
@@ -358,6 +378,15 @@ pub fn all() -> Vec<Case> {
             "tower: body tracked, nothing counted",
             tower,
             Tracking(Trivial),
+            plain,
+        ),
+        case(
+            "tower: floor: count, duration, active",
+            tower,
+            Floor {
+                inner: Trivial,
+                handles: floor_handles(),
+            },
             plain,
         ),
         case(
@@ -375,7 +404,9 @@ pub fn all() -> Vec<Case> {
         case(
             "tower: concurrency limit",
             tower,
-            ConcurrencyLimitLayer::new(512).layer(Trivial),
+            ConcurrencyLimitLayer::new(512)
+                .with_recorder(&IDLE)
+                .layer(Trivial),
             plain,
         ),
         case(

@@ -1,5 +1,6 @@
 //! What the integration tests, the torture and the benches share: a recorder that can be asked, an application that
-//! ends its exchanges in every way, servers and clients over real sockets, the table of those ways, measured cases, a program of ours at work.
+//! ends its exchanges in every way, servers and clients over real sockets, the table of those ways, measured cases, a
+//! program of ours at work, programs of others that judge.
 
 #![allow(clippy::unwrap_used, reason = "a test's support may fail wherever it likes")]
 
@@ -7,6 +8,8 @@ pub mod app;
 pub mod cases;
 pub mod client;
 pub mod exchange;
+mod floor;
+pub mod judges;
 pub mod process;
 pub mod server;
 pub mod tally;

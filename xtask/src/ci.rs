@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::Error;
 use crate::step::Outcome;
 use crate::summary::Summary;
-use crate::{callgrind, commands, deny, features, tidy};
+use crate::{callgrind, commands, deny, features, fuzz, tidy};
 
 type Step = (&'static str, fn() -> Result<Outcome, Error>);
 
@@ -17,6 +17,7 @@ const STEPS: &[Step] = &[
     ("features", features::run),
     ("deny", deny::run),
     ("loom", commands::loom),
+    ("fuzz", || fuzz::run(None)),
     ("callgrind", || callgrind::run(Some("tower: metrics"))),
     ("demo", commands::demo),
 ];

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{callgrind, ci, deny, features, metadata, tidy};
+use crate::{callgrind, ci, deny, features, fuzz, metadata, tidy};
 
 /// A command and the arguments it was given.
 #[derive(Debug)]
@@ -78,8 +78,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "loom",
         args: "",
-        about: "loom tests of campanile-http and campanile-lifecycle",
+        about: "loom tests of campanile-http, campanile-lifecycle and campanile-recorder",
         run: |_| loom(),
+    },
+    Command {
+        name: "fuzz",
+        args: "[seconds]",
+        about: "every fuzz target, a short while each",
+        run: |args| fuzz::run(args.first().map(String::as_str)),
     },
     Command {
         name: "demo",
@@ -98,6 +104,12 @@ const COMMANDS: &[Command] = &[
         args: "[filter]",
         about: "what each layer costs per request, beside its baseline",
         run: bench,
+    },
+    Command {
+        name: "bench-recorder",
+        args: "[filter]",
+        about: "what the recorder costs per count, per scrape and in memory, beside others",
+        run: bench_recorder,
     },
     Command {
         name: "callgrind",
@@ -128,7 +140,7 @@ pub(crate) fn help() -> String {
     } in COMMANDS
     {
         let left = format!("{name} {args}");
-        text.push_str(&format!("  {left:<20}{about}\n"));
+        text.push_str(&format!("  {left:<26}{about}\n"));
     }
     text
 }
@@ -155,7 +167,7 @@ pub(crate) fn loom() -> Result<Outcome, Error> {
     // Other flags make other artefacts of every dependency: in the common directory they would push out
     // those of the ordinary build, and each would be built again at every change of mind.
     let target = metadata::read()?.target_directory.join("loom");
-    Cargo::new("test -p campanile-http -p campanile-lifecycle --release --lib loom")
+    Cargo::new("test -p campanile-http -p campanile-lifecycle -p campanile-recorder --release --lib loom")
         .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
         .run()
@@ -177,6 +189,12 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
+}
+
+fn bench_recorder(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("bench -p campanile-tests --bench recorder --")
         .with_args(args)
         .run()
 }

@@ -12,6 +12,7 @@ mod commands;
 mod deny;
 mod error;
 mod features;
+mod fuzz;
 mod metadata;
 mod step;
 mod summary;

@@ -8,7 +8,11 @@ pub(crate) const LONGEST: usize = 255;
 /// Calls `f` with the text in lower case, without an allocation.
 #[inline]
 pub(crate) fn lower<R>(text: &str, f: impl FnOnce(&str) -> R) -> R {
-    if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    // Without an early end it is done for many bytes at once.
+    if !text
+        .bytes()
+        .fold(false, |any, byte| any | byte.is_ascii_uppercase())
+    {
         return f(text);
     }
     let mut buffer = [0; 2 * LONGEST];
@@ -29,7 +33,7 @@ pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a 
         Some(authority) => authority.as_str(),
         None => headers.get(HOST)?.to_str().ok()?,
     };
-    Some(whole.rsplit_once('@').map_or(whole, |(_, rest)| rest)).filter(|rest| !rest.is_empty())
+    Some(after_last(whole, b'@')).filter(|rest| !rest.is_empty())
 }
 
 /// Cuts the port off an authority, and the brackets off an IPv6 address.
@@ -37,7 +41,25 @@ pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a 
 pub(crate) fn without_port(authority: &str) -> &str {
     match authority.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or(rest, |(address, _)| address),
-        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+        None => before_first(authority, b':'),
+    }
+}
+
+// The standard library's searches prepare for texts that are longer than an authority.
+
+#[inline]
+fn after_last(text: &str, separator: u8) -> &str {
+    match text.bytes().rposition(|byte| byte == separator) {
+        Some(place) => &text[place + 1..],
+        None => text,
+    }
+}
+
+#[inline]
+fn before_first(text: &str, separator: u8) -> &str {
+    match text.bytes().position(|byte| byte == separator) {
+        Some(place) => &text[..place],
+        None => text,
     }
 }
 

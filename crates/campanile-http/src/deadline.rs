@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{grpc, headers};
 
@@ -63,18 +63,28 @@ impl Deadline {
     ///
     /// When the header is there but is not of its form, or names a year outside 1970 to 9999. Then there is no
     /// deadline.
+    #[inline]
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, UnreadableDeadline> {
-        if headers.is_empty() {
+        static NAMES: [HeaderName; 2] = [headers::GRPC_TIMEOUT, headers::X_REQUEST_DEADLINE];
+        let found = headers::find_each(headers, [&NAMES[0], &NAMES[1]]);
+        if found.iter().all(Option::is_none) {
             return Ok(None);
         }
-        // Asks for the type first: its name hashes for less, and most requests have another or none.
-        if grpc::is_grpc(headers)
-            && let Some(value) = headers.get(headers::GRPC_TIMEOUT)
+        Self::read(headers, found)
+    }
+
+    #[cold]
+    fn read(
+        headers: &HeaderMap,
+        [timeout, deadline]: [Option<&HeaderValue>; 2],
+    ) -> Result<Option<Self>, UnreadableDeadline> {
+        if let Some(value) = timeout
+            && grpc::is_grpc(headers)
         {
             let timeout = grpc::parse_timeout(value).ok_or(UnreadableDeadline(()))?;
             return Ok(Some(Self::after(timeout)));
         }
-        let Some(value) = headers.get(headers::X_REQUEST_DEADLINE) else {
+        let Some(value) = deadline else {
             return Ok(None);
         };
         let text = value.to_str().map_err(|_| UnreadableDeadline(()))?;

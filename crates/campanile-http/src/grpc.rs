@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 
 use crate::headers;
 
@@ -63,7 +63,8 @@ impl Code {
     /// A value that is no known code is [`Code::Unknown`], as the protocol wants; a missing one is `None`.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(headers::GRPC_STATUS)?;
+        static NAME: HeaderName = headers::GRPC_STATUS;
+        let value = headers::find(headers, &NAME)?;
         // Digits only: the standard library's parser would take a sign.
         let number = match *value.as_bytes() {
             [digit @ b'0'..=b'9'] => digit - b'0',
@@ -116,7 +117,7 @@ impl fmt::Display for Code {
 #[inline]
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(is_grpc_type)
+    headers::find(headers, &CONTENT_TYPE).is_some_and(is_grpc_type)
 }
 
 fn is_grpc_type(value: &HeaderValue) -> bool {

@@ -18,7 +18,7 @@ pub mod series;
 #[doc(inline)]
 pub use self::{
     carry::{Carry, carry_blocking},
-    context::{Entered, RequestContext, Scoped},
+    context::{Entered, Lent, RequestContext, Scoped},
     deadline::Deadline,
     outcome::Outcome,
     request_id::{InvalidRequestId, RequestId},

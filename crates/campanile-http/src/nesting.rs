@@ -28,12 +28,14 @@ impl Identity {
     /// Makes the identity of the layer that keeps its state in `state`: its address.
     ///
     /// The state has to stay where it is, as in an `Arc`, and to have a size: types without one share addresses.
+    #[inline]
     #[must_use]
     pub fn of<T: ?Sized>(state: &T) -> Self {
         Self(std::ptr::from_ref(state).addr())
     }
 
     /// Narrows the identity by another, for layers that meet several works at once.
+    #[inline]
     #[must_use]
     pub fn with(self, part: usize) -> Self {
         Self(self.0 ^ part.rotate_left(17))

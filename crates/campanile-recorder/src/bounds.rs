@@ -13,14 +13,17 @@ const SHIFT: u32 = 50;
 #[derive(Debug)]
 pub(crate) struct Bounds {
     bounds: Arc<[f64]>,
-    /// For each step of the highest bits from `first` on, one below the first positive bound and one above the last
-    /// included. Empty where a comparison does not tell the bucket.
-    steps: Box<[Step]>,
+    /// For each step of the highest bits from `first` on, which is one below the first positive bound; what lies beyond
+    /// all bounds is repeated to the end. Nothing where a comparison does not tell the bucket.
+    steps: Option<Box<[Step; STEPS]>>,
     first: u64,
 }
 
+/// Steps of a table: 32 times a doubling. As many as there are places, so that no place needs to be checked.
+const STEPS: usize = 128;
+
 /// Values that share their highest bits.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Step {
     /// The only bound that can lie among them.
     bound: f64,
@@ -37,10 +40,10 @@ impl Bounds {
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
         bounds.truncate(1_000);
-        let (first, steps) = steps(&bounds).unwrap_or_default();
+        let (first, steps) = steps(&bounds).map_or((0, None), |(first, steps)| (first, Some(steps)));
         Self {
             bounds: bounds.into(),
-            steps: steps.into(),
+            steps,
             first,
         }
     }
@@ -68,8 +71,8 @@ impl Bounds {
         if bits.wrapping_sub(1) >= f64::INFINITY.to_bits() - 1 {
             return None;
         }
-        let step = (bits >> SHIFT).saturating_sub(self.first) as usize;
-        let step = self.steps.get(step).or_else(|| self.steps.last())?;
+        let step = (bits >> SHIFT).saturating_sub(self.first).min(STEPS as u64 - 1);
+        let step = &self.steps.as_ref()?[step as usize];
         Some(step.bucket + usize::from(value > step.bound))
     }
 
@@ -79,34 +82,33 @@ impl Bounds {
     }
 }
 
-/// Makes the table and says what its first step is; nothing if two bounds share a step, or none is positive.
-fn steps(bounds: &[f64]) -> Option<(u64, Vec<Step>)> {
+/// Makes the table and says what its first step is; nothing if two bounds share a step, if they span more steps than
+/// there are, or if none is positive.
+fn steps(bounds: &[f64]) -> Option<(u64, Box<[Step; STEPS]>)> {
     let positive = bounds.partition_point(|bound| *bound <= 0.0);
     let step = |bound: f64| bound.to_bits() >> SHIFT;
     // One more at each end, for whatever lies beyond.
-    let (first, last) = (
-        step(*bounds.get(positive)?).saturating_sub(1),
-        step(*bounds.last()?) + 1,
-    );
-    let mut steps = Vec::new();
+    let first = step(*bounds.get(positive)?).saturating_sub(1);
+    if step(*bounds.last()?) + 1 - first >= STEPS as u64 {
+        return None;
+    }
     let mut bucket = positive;
-    for at in first..=last {
-        let within = bounds[bucket..]
-            .iter()
-            .take_while(|bound| step(**bound) == at)
-            .count();
-        if within > 1 {
+    let mut steps = Box::new(
+        [Step {
+            bound: f64::INFINITY,
+            bucket,
+        }; STEPS],
+    );
+    for (at, entry) in (first..).zip(&mut *steps) {
+        entry.bucket = bucket;
+        let mut within = bounds[bucket..].iter().take_while(|bound| step(**bound) == at);
+        if let Some(bound) = within.next() {
+            entry.bound = *bound;
+            bucket += 1;
+        }
+        if within.next().is_some() {
             return None;
         }
-        steps.push(Step {
-            bound: if within == 1 {
-                bounds[bucket]
-            } else {
-                f64::INFINITY
-            },
-            bucket,
-        });
-        bucket += within;
     }
     Some((first, steps))
 }
@@ -121,6 +123,13 @@ mod tests {
             if let Some(found) = table.find(value) {
                 assert_eq!(found, table.search(value), "{value} among {bounds:?}");
             }
+        }
+    }
+
+    #[test]
+    fn bounds_that_are_far_apart_or_close_together_are_searched() {
+        for bounds in [&[1e-300, 1e300][..], &[1.0, 1.01], &[-1.0, 0.0]] {
+            assert_eq!(Bounds::new(bounds).find(1.0), None);
         }
     }
 

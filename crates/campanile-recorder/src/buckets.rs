@@ -98,6 +98,12 @@ impl Matcher {
 #[derive(Debug, Clone)]
 pub(crate) struct Rules<T>(Vec<(Matcher, T)>);
 
+impl<T> Default for Rules<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Rules<T> {
     pub(crate) const fn new() -> Self {
         Self(Vec::new())

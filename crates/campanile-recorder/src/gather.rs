@@ -13,6 +13,29 @@ pub(crate) fn snapshot(registry: &Registry) -> Snapshot {
     }
 }
 
+/// Adds this process's exemplars to what all processes observed in the same buckets.
+pub(crate) fn add_exemplars(snapshot: &mut Snapshot, registry: &Registry) {
+    for listed in registry.list() {
+        let family = snapshot
+            .families
+            .binary_search_by(|family| family.name.cmp(&listed.name));
+        let Ok(family) = family.map(|index| &mut snapshot.families[index]) else {
+            continue;
+        };
+        for (labels, cells) in &listed.series {
+            if let Cells::Histogram(histogram) = cells
+                && histogram.exemplars().is_some()
+                && let Ok(index) = family.series.binary_search_by(|series| series.labels.cmp(labels))
+                && let series = &mut family.series[index]
+                && let Value::Histogram(distribution) = &series.value
+                && *distribution.bounds == *histogram.bounds().as_slice()
+            {
+                series.exemplars = exemplars(cells);
+            }
+        }
+    }
+}
+
 fn family(listed: Listed) -> Family {
     Family {
         name: listed.name,

@@ -35,3 +35,30 @@ pub(crate) const LOST: Metric = Metric {
     unit: None,
     help: "Registrations ignored because there was no memory or no room on the disk for their counts.",
 };
+
+/// Processes whose counts are in the archive. It is counted there, in the same moment.
+#[cfg(unix)]
+pub(crate) const FOLDED: Metric = Metric {
+    name: "campanile_recorder_folded_processes_total",
+    kind: Kind::Counter,
+    unit: None,
+    help: "Processes that are gone, whose counts were moved to the archive.",
+};
+
+/// Files that a scrape left out.
+#[cfg(unix)]
+pub(crate) const SKIPPED_FILES: Metric = Metric {
+    name: "campanile_recorder_skipped_files",
+    kind: Kind::Gauge,
+    unit: None,
+    help: "Files of the directory that are not read now, by reason.",
+};
+
+/// Series that a scrape left out.
+#[cfg(unix)]
+pub(crate) const SKIPPED_SERIES: Metric = Metric {
+    name: "campanile_recorder_skipped_series",
+    kind: Kind::Gauge,
+    unit: None,
+    help: "Series left out now because other processes have the name as a metric of another kind.",
+};

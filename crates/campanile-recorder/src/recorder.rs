@@ -1,114 +1,18 @@
 //! The recorder.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-
-use crate::{
-    ExemplarLabels, Format, Kind, Labels, Matcher, Profile, Snapshot,
-    buckets::Buckets,
-    exemplars::ExemplarSource,
-    gather,
-    labels::valid_metric_name,
-    memory::Memory,
-    names,
-    registry::{Cells, Refusal, Registered, Registry},
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SetRecorderError, SharedString, Unit,
 };
 
-/// Threads that get words of their own; those beyond count in words that all share.
-const SLOTS: usize = 256;
-/// Series of one metric.
-const SERIES_LIMIT: usize = 10_000;
-
-/// What a recorder is made of: buckets, limits, exemplars.
-///
-/// See the [crate's docs](crate).
-#[derive(Debug)]
-pub struct Builder {
-    buckets: Buckets,
-    exemplars: ExemplarSource,
-    series_limit: usize,
-    slots: usize,
-}
-
-impl Builder {
-    /// Begins with the defaults.
-    pub fn new() -> Self {
-        Self {
-            buckets: Buckets::new(),
-            exemplars: ExemplarSource::default(),
-            series_limit: SERIES_LIMIT,
-            slots: SLOTS,
-        }
-    }
-
-    /// Sets the upper bounds of the buckets of some histograms, in the unit in which they are recorded.
-    ///
-    /// The infinite bound is always there. What is not finite or stands twice is left out. The closest matcher counts:
-    /// a name before a beginning before an end, a longer one before a shorter; among equals the last that was set.
-    #[must_use]
-    pub fn with_buckets(mut self, matcher: Matcher, bounds: &[f64]) -> Self {
-        self.buckets.set(matcher, bounds);
-        self
-    }
-
-    /// Sets the buckets that a profile's histograms have.
-    #[must_use]
-    pub fn with_buckets_of(mut self, profile: &Profile) -> Self {
-        for (name, bounds) in profile.buckets() {
-            self.buckets.set(Matcher::name(valid_metric_name(name)), bounds);
-        }
-        self
-    }
-
-    /// Sets how many series a metric may have, 10,000 by default.
-    ///
-    /// Whatever is registered beyond goes to one more series with the only label `otel_metric_overflow="true"`, and
-    /// `campanile_recorder_series_overflows_total` rises.
-    #[must_use]
-    pub const fn with_series_limit(mut self, limit: usize) -> Self {
-        self.series_limit = limit;
-        self
-    }
-
-    /// Sets how many threads have words of their own at the same time, 256 by default.
-    ///
-    /// Those beyond count by locked instructions in words that they share: as right, only slower.
-    #[must_use]
-    pub const fn with_threads(mut self, threads: usize) -> Self {
-        self.slots = threads;
-        self
-    }
-
-    /// Keeps an exemplar for each bucket of each histogram, at most a new one each second.
-    ///
-    /// `tell` is called by the thread that observes, and tells the labels: `request_id`, `trace_id`. Where it tells none
-    /// there is no exemplar. They are rendered in [`Format::OpenMetrics`] only, and are those of this process.
-    #[must_use]
-    pub fn with_exemplars(mut self, tell: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
-        self.exemplars = ExemplarSource::new(tell);
-        self
-    }
-
-    /// Makes the recorder.
-    pub fn build(self) -> CellRecorder {
-        CellRecorder {
-            registry: Arc::new(Registry::new(
-                Memory::Process,
-                self.buckets,
-                self.exemplars,
-                self.series_limit,
-                self.slots,
-            )),
-        }
-    }
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+use crate::{
+    Builder, Format, Kind, Labels, Snapshot, gather,
+    labels::valid_metric_name,
+    names,
+    processes::Directory,
+    registry::{Cells, Refusal, Registered, Registry},
+};
 
 /// A recorder whose memory does not grow with what is counted. Cloning it is cheap; clones are the same recorder.
 ///
@@ -116,9 +20,17 @@ impl Default for Builder {
 #[derive(Debug, Clone)]
 pub struct CellRecorder {
     registry: Arc<Registry>,
+    pub(crate) directory: Option<Arc<Directory>>,
 }
 
 impl CellRecorder {
+    pub(crate) fn of(registry: Registry, directory: Option<Directory>) -> Self {
+        Self {
+            registry: Arc::new(registry),
+            directory: directory.map(Arc::new),
+        }
+    }
+
     /// Makes a recorder with the defaults.
     pub fn new() -> Self {
         Builder::new().build()
@@ -129,9 +41,48 @@ impl CellRecorder {
         Builder::new()
     }
 
-    /// Returns what is counted now.
+    /// Installs the recorder for the process, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// If another recorder is installed already.
+    pub fn install(self) -> Result<Self, SetRecorderError<Self>> {
+        metrics::set_global_recorder(self.clone())?;
+        Ok(self)
+    }
+
+    /// Returns what is counted now, by all processes if they count in one directory.
+    ///
+    /// There it opens and maps files, and now and then writes one: off the async workers with it.
     pub fn snapshot(&self) -> Snapshot {
+        match &self.directory {
+            None => self.own_snapshot(),
+            Some(directory) => {
+                let mut snapshot = directory.snapshot();
+                gather::add_exemplars(&mut snapshot, &self.registry);
+                snapshot
+            }
+        }
+    }
+
+    /// Returns what this process has counted, also where it does so together with others: for what each of them sends
+    /// by itself, to a statsd daemon for example.
+    pub fn own_snapshot(&self) -> Snapshot {
         gather::snapshot(&self.registry)
+    }
+
+    /// Returns the directory in which this process counts together with others, if it does.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref().map(Directory::path)
+    }
+
+    /// Tells whether this process is the one that writes gauges of what the kernel owns and all share: the queue of a
+    /// common listener, the cgroup, the pressure.
+    ///
+    /// Of the processes of a directory one is, from the first time it asks until it ends; then the next that asks. Ask
+    /// before each writing. Without a directory it is always true.
+    pub fn is_writer(&self) -> bool {
+        self.directory.as_deref().is_none_or(Directory::is_writer)
     }
 
     /// Renders what is counted now.
@@ -168,6 +119,10 @@ impl CellRecorder {
     /// Counts something that the recorder has to say of a metric.
     fn say(&self, own: &names::Metric, metric: &str) {
         if own.name == metric {
+            // There is no room for what should say that there is none.
+            if own.name == names::LOST.name {
+                self.registry.lose();
+            }
             return;
         }
         self.registry.describe(own.name, own.unit, own.help);

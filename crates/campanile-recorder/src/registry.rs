@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The label of a metric's overflow series, as OpenTelemetry names it.
-const OVERFLOW: (&str, &str) = ("otel_metric_overflow", "true");
+pub(crate) const OVERFLOW: (&str, &str) = ("otel_metric_overflow", "true");
 
 /// The cells of a series.
 #[derive(Debug, Clone)]
@@ -113,6 +113,11 @@ impl Registry {
         }
     }
 
+    /// Counts a registration that found no room, where there is none for a series that counts it either.
+    pub(crate) fn lose(&self) {
+        self.memory.lose();
+    }
+
     /// Finds or makes a series.
     pub(crate) fn register(&self, name: &str, kind: Kind, labels: Labels) -> Result<Registered, Refusal> {
         let entries = &mut *self.lock();
@@ -148,7 +153,7 @@ impl Registry {
             });
         }
         let cells = self
-            .cells(name, family, &labels, unit, &mut entries.space)
+            .cells(name, family, &labels, &mut entries.space)
             .map_err(|_| Refusal::Lost)?;
         family.series.insert(labels, cells.clone());
         Ok(Registered { cells, overflow })
@@ -160,7 +165,6 @@ impl Registry {
         name: &str,
         family: &Family,
         labels: &Labels,
-        unit: Option<Unit>,
         space: &mut Space,
     ) -> std::io::Result<Cells> {
         let len = match (family.kind, &family.bounds) {
@@ -173,7 +177,6 @@ impl Registry {
             name,
             kind: family.kind,
             labels,
-            unit,
             bounds: family.bounds.as_ref().map_or(&[], |bounds| bounds.as_slice()),
             place: &place,
         })?;

@@ -18,6 +18,7 @@ impl Route {
     }
 
     /// Returns the template.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

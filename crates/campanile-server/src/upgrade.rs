@@ -30,19 +30,23 @@ struct Inner {
 /// The layer's side of a guard: does not keep it alive.
 pub(crate) struct UpgradeWatch(Weak<Inner>);
 
-/// Puts a guard into a request that asks for an upgrade.
+/// Tells whether a request asks for an upgrade that is counted here.
 #[inline]
+pub(crate) fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
+    if request.version() <= Version::HTTP_11 {
+        also_h1 && (*request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE))
+    } else {
+        *request.method() == Method::CONNECT
+    }
+}
+
+/// Puts a guard into a request that asks for an upgrade.
 pub(crate) fn watch<B>(
     table: &'static ServerSeries,
     request: &mut Request<B>,
     also_h1: bool,
 ) -> Option<UpgradeWatch> {
-    let asks = if request.version() <= Version::HTTP_11 {
-        also_h1 && (*request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE))
-    } else {
-        *request.method() == Method::CONNECT
-    };
-    if !asks {
+    if !is_asked_for(request, also_h1) {
         return None;
     }
     let inner = Arc::new(Inner {

@@ -12,6 +12,9 @@ pub use campanile_lifecycle as lifecycle;
 #[cfg(feature = "listen")]
 #[doc(inline)]
 pub use campanile_listen as listen;
+#[cfg(feature = "recorder")]
+#[doc(inline)]
+pub use campanile_recorder as recorder;
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use campanile_server as server;

@@ -20,11 +20,11 @@ use campanile::{
     client::{self, CallName},
     http::RequestContext,
     listen::Connections,
+    recorder::{CellRecorder, Format},
     server::ConcurrencyLimitLayer,
 };
 use clap::Parser;
 use http_body_util::BodyExt;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
 
     // Any recorder of the `metrics` facade will do.
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = CellRecorder::new().install()?;
 
     let inbound = campanile::server::stack()
         .with_concurrency_limit(ConcurrencyLimitLayer::new(512))
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(Warehouse(address))
         .layer(inbound)
         // Added after the layer, so a scrape is not counted as a request.
-        .route("/metrics", get(move || ready(metrics.render())));
+        .route("/metrics", get(move || ready(metrics.render(Format::Prometheus))));
 
     let connections = Connections::new(address).with_limit(10_000);
     let mut ctrl_c = signal(SignalKind::interrupt())?;

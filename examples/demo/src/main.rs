@@ -30,9 +30,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, header},
+    response::IntoResponse,
+    routing::get,
+};
+use campanile::recorder::{CellRecorder, Format};
 use clap::Parser;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -78,7 +83,7 @@ async fn main() -> ExitCode {
 
 /// Runs the demo, and tells whether the two counts agree.
 async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
-    let metrics = prometheus::install()?;
+    let metrics = CellRecorder::new().install()?;
     let edge = TcpListener::bind(args.listen).await?;
     let admin = TcpListener::bind(args.admin).await?;
     let ctrl_c = signal(SignalKind::interrupt())?;
@@ -103,13 +108,27 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     Ok(end.agree())
 }
 
-async fn serve_metrics(listener: TcpListener, metrics: PrometheusHandle) -> std::io::Result<()> {
-    let app = Router::new().route("/metrics", get(move || ready(metrics.render())));
+async fn serve_metrics(listener: TcpListener, metrics: CellRecorder) -> std::io::Result<()> {
+    let app = Router::new().route(
+        "/metrics",
+        get(move |headers: HeaderMap| ready(text(&metrics, &headers))),
+    );
     axum::serve(listener, app).await
 }
 
+fn text(metrics: &CellRecorder, headers: &HeaderMap) -> impl IntoResponse + use<> {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let format = Format::of_accept(accept.unwrap_or_default());
+    (
+        [(header::CONTENT_TYPE, format.content_type())],
+        metrics.render(format),
+    )
+}
+
 /// Shows the rates of each second, until the time is over or Ctrl-C is pressed.
-async fn watch(metrics: &PrometheusHandle, screen: &mut Screen, seconds: Option<u64>, mut ctrl_c: Signal) {
+async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>, mut ctrl_c: Signal) {
     let mut end = pin!(async {
         match seconds {
             Some(seconds) => time::sleep(Duration::from_secs(seconds)).await,
@@ -122,7 +141,7 @@ async fn watch(metrics: &PrometheusHandle, screen: &mut Screen, seconds: Option<
         tokio::select! {
             biased;
             _ = ctrl_c.recv() => return,
-            _ = ticks.tick() => screen.show_rates(&metrics.render()),
+            _ = ticks.tick() => screen.show_rates(&metrics.render(Format::Prometheus)),
             () = &mut end => return,
         }
     }

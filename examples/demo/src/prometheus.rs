@@ -1,18 +1,4 @@
-//! The recorder, and its text read again as a monitoring system would.
-
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-
-/// The buckets of everything in seconds.
-const SECONDS: [f64; 15] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 10.0,
-];
-
-/// Installs the recorder of the process.
-pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-        .install_recorder()
-}
+//! The text of the metrics, read again as a monitoring system would.
 
 /// A line of the text: one series and its value.
 pub(crate) struct Sample<'a> {

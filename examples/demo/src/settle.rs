@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use campanile::http::in_flight;
-use metrics_exporter_prometheus::PrometheusHandle;
+use campanile::{
+    http::in_flight,
+    recorder::{CellRecorder, Format},
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -24,13 +26,13 @@ pub(crate) struct End {
 }
 
 /// Takes the metrics once no request is in flight and they say what the clients say, or never will.
-pub(crate) async fn settle(metrics: &PrometheusHandle, counts: Counts, visitors: &Visitors) -> End {
+pub(crate) async fn settle(metrics: &CellRecorder, counts: Counts, visitors: &Visitors) -> End {
     let last = Instant::now() + PATIENCE;
     loop {
         // Read first: what ends afterwards may only make them agree in the next round.
         let in_flight = in_flight::snapshot().len();
         let end = End {
-            metrics: Tally::of_metrics(&metrics.render()),
+            metrics: Tally::of_metrics(&metrics.render(Format::Prometheus)),
             traffic: counts.tally.clone(),
             unanswered: counts.unanswered,
             visitors: visitors.count(),

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use campanile::{
     http::RequestContext,
     listen::Connections,
+    recorder::{CellRecorder, Format},
     server::{MetricsLayer, Route},
 };
 use clap::Parser;
@@ -23,7 +24,6 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = CellRecorder::new().install()?;
 
     let layers = campanile::server::stack().with_metrics(MetricsLayer::new().with_skipped_route("/metrics"));
     let service = ServiceBuilder::new()
@@ -85,10 +85,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn answer(request: &Request<Incoming>, metrics: &PrometheusHandle) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, metrics: &CellRecorder) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     let (status, route, text) = if path == "/metrics" {
-        (StatusCode::OK, "/metrics", metrics.render())
+        (StatusCode::OK, "/metrics", metrics.render(Format::Prometheus))
     } else if let Some(name) = path.strip_prefix("/hello/") {
         let id = RequestContext::current().map(|request| request.id().to_string());
         (

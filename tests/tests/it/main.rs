@@ -4,7 +4,9 @@
 
 mod conformance;
 mod exchange;
+mod exposition;
 mod fan_out;
 mod layers;
+mod prometheus;
 mod request_ids;
 mod torture;

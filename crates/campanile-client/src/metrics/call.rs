@@ -5,17 +5,16 @@ use campanile_http::{
     body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
-    headers::X_VIEW_NAME,
     in_flight::SeatRef,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, uri::Authority};
 
 use super::{
     log::Line,
     options::{self, Options, with_host},
     rpc::RpcCall,
     table::{HostBlock, Table},
-    view::ViewBlock,
+    view::{ViewBlock, view_name},
 };
 use crate::{
     CallName, DeadlineExceeded,
@@ -57,9 +56,7 @@ impl Call {
             None => (options::HOSTS, options::VIEWS, options::RPC_METHODS),
             Some(options) => (options.hosts, options.views, options.rpc_methods),
         };
-        let host = with_host(options, name, request.uri(), request.headers(), |name| {
-            table.host(name, hosts)
-        });
+        let host = find_host(table, options, name, request, hosts);
         let view = name
             .and_then(CallName::view)
             .map(|view| table.view(host, view, views));
@@ -149,7 +146,7 @@ impl Call {
 
     /// Counts the call: the only place that does.
     #[inline]
-    pub(super) fn end(self) {
+    pub(super) fn end(&mut self) {
         let source = self.table.source;
         if self.is_active
             && let Some(active) = self.host.active(source)
@@ -165,20 +162,20 @@ impl Call {
             view.fail(source, failure, self.status);
         }
         let mut folded = self.host.folded || view.folded;
-        if let Some(rpc) = self.rpc {
+        if let Some(rpc) = self.rpc.take() {
             folded |= rpc.end(self.table, self.rpc_methods as usize);
         }
         if folded {
             self.table.count_folded();
         }
-        if let Some(line) = self.log {
+        if let Some(line) = &self.log {
             line.write(self.host.name, view.view, self.status, self.failure, self.seconds);
         }
     }
 
     /// Counts the call as one that was dropped before its head.
     #[cold]
-    pub(super) fn cancel(mut self) {
+    pub(super) fn cancel(&mut self) {
         self.fail(Failure::CANCELLED);
         self.end();
     }
@@ -190,7 +187,8 @@ pub(super) struct EndOfCall(pub(super) Option<Call>);
 impl OnBodyEnd for EndOfCall {
     #[inline]
     fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        let Some(mut call) = self.0.take() else { return };
+        // Ended where it is: moving it out costs more than the rest of this.
+        let Some(call) = &mut self.0 else { return };
         if let Some(rpc) = &mut call.rpc
             && rpc.code.is_none()
         {
@@ -200,26 +198,41 @@ impl OnBodyEnd for EndOfCall {
             };
         }
         call.end();
+        self.0 = None;
     }
 }
 
 impl Drop for EndOfCall {
     #[inline]
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
+        if let Some(call) = &mut self.0 {
             call.cancel();
         }
     }
 }
 
-/// Reads the view from an answer, if it is one that may be a label.
+/// Finds the block of the host that a call goes to.
 #[inline]
-fn view_name(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(X_VIEW_NAME)?;
-    let fits = (1..=64).contains(&value.len())
-        && value
-            .as_bytes()
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
-    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
+fn find_host<B>(
+    table: &'static Table,
+    options: Option<&Options>,
+    name: Option<&CallName>,
+    request: &Request<B>,
+    limit: usize,
+) -> &'static HostBlock {
+    // What the options rename belongs to their layer, and the table to all of the recorder.
+    let authority = match (options, name.and_then(CallName::host)) {
+        (None, None) => request.uri().authority().map(Authority::as_str),
+        _ => None,
+    };
+    if let Some(host) = authority.and_then(|authority| table.known_authority(authority)) {
+        return host;
+    }
+    let host = with_host(options, name, request.uri(), request.headers(), |name| {
+        table.host(name, limit)
+    });
+    if let Some(authority) = authority {
+        table.remember_authority(authority, host);
+    }
+    host
 }

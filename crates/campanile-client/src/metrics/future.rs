@@ -3,11 +3,11 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use campanile_http::{
-    body::{self, Asked},
+    body::{Asked, Tracking},
     nesting::Identity,
 };
 use http::Response;
@@ -65,24 +65,25 @@ where
         let around = this.call.0.is_some().then(|| this.identity.enter());
         let polled = this.inner.poll(cx);
         drop(around);
-        let result = ready!(polled);
-        let mut call = this.call.0.take();
-        Poll::Ready(match result {
-            Ok(response) => {
-                if let Some(call) = &mut call {
-                    call.head(&response);
+        let tracking = match &polled {
+            Poll::Ready(Ok(response)) => {
+                let mut call = EndOfCall(this.call.0.take());
+                if let Some(call) = &mut call.0 {
+                    call.head(response);
                 }
-                let source = this.body_source.clone();
-                let response = body::track(response, *this.asked, EndOfCall(call));
-                Ok(response.map(|tracked| ResponseBody::new(tracked, source)))
+                Tracking::of(response, *this.asked, call)
             }
-            Err(error) => {
-                if let Some(mut call) = call {
-                    call.fail(failure::to_head(this.source.first(&error)));
+            Poll::Ready(Err(error)) => {
+                if let Some(mut call) = this.call.0.take() {
+                    call.fail(failure::to_head(this.source.first(error)));
                     call.end();
                 }
-                Err(error)
+                Tracking::nobody()
             }
+            Poll::Pending => return Poll::Pending,
+        };
+        polled.map_ok(|response| {
+            response.map(|body| ResponseBody::new(tracking.wrap(body), this.body_source.clone()))
         })
     }
 }

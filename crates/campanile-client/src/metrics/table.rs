@@ -15,6 +15,9 @@ use crate::{host, names};
 const ADMITTED: u8 = 0;
 const FOLDED: u8 = 1;
 
+/// Authorities that are remembered, for each host.
+const AUTHORITIES: usize = 4;
+
 /// All series of one recorder. Lives as long as the process, so that calls hold plain references into it.
 pub(crate) struct Table {
     pub(crate) source: Source,
@@ -23,6 +26,8 @@ pub(crate) struct Table {
     view_names: Names,
     rpc_names: Names,
     hosts: SeriesTable<HostBlock>,
+    /// The hosts of authorities as they stand in URLs, so that most calls need not take theirs apart.
+    authorities: SeriesTable<&'static HostBlock>,
     rpc: SeriesTable<RpcBlock>,
 }
 
@@ -38,6 +43,7 @@ impl Table {
             view_names: Names::new(),
             rpc_names: Names::new(),
             hosts: SeriesTable::new(),
+            authorities: SeriesTable::new(),
             rpc: SeriesTable::new(),
         }
     }
@@ -59,6 +65,22 @@ impl Table {
         match self.hosts.get(Key::new(ADMITTED, name, "")) {
             Some(block) => block,
             None => self.new_host(name, limit),
+        }
+    }
+
+    /// Finds the block of the host of an authority that was seen before.
+    #[inline]
+    pub(crate) fn known_authority(&'static self, authority: &str) -> Option<&'static HostBlock> {
+        self.authorities.get(Key::new(ADMITTED, authority, "")).copied()
+    }
+
+    /// Remembers the host of an authority: not its secrets, and no more than a few spellings and ports of each host.
+    #[cold]
+    pub(crate) fn remember_authority(&'static self, authority: &str, host: &'static HostBlock) {
+        let is_fit = authority.len() <= host::LONGEST && !authority.contains('@') && !host.folded;
+        if is_fit && self.authorities.len() < AUTHORITIES * self.host_names.len() {
+            self.authorities
+                .get_or_insert(Key::new(ADMITTED, authority, ""), || host);
         }
     }
 

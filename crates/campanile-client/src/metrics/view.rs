@@ -1,6 +1,10 @@
 //! The handles of a view of a host.
 
-use campanile_http::series::{Key, Lazy, SeriesTable, Source};
+use campanile_http::{
+    headers::{X_VIEW_NAME, find},
+    series::{Key, Lazy, SeriesTable, Source},
+};
+use http::{HeaderMap, HeaderName};
 use metrics::Counter;
 
 use super::{durations::Durations, table::register_counter};
@@ -114,4 +118,17 @@ pub(super) fn decimal(status: u16, digits: &mut [u8; 3]) -> &str {
         rest /= 10;
     }
     str::from_utf8(digits).expect("digits are ASCII")
+}
+
+/// Reads the view from an answer, if it is one that may be a label.
+#[inline]
+pub(super) fn view_name(headers: &HeaderMap) -> Option<&str> {
+    static NAME: HeaderName = X_VIEW_NAME;
+    let value = find(headers, &NAME)?;
+    let fits = (1..=64).contains(&value.len())
+        && value
+            .as_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
+    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
 }

@@ -28,6 +28,7 @@ impl CallDeadline {
         Self(Deadline::at(wall))
     }
 
+    #[inline]
     pub(super) fn deadline(self) -> Deadline {
         self.0
     }

@@ -26,8 +26,19 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Free { #[pin] inner: F },
-        Bounded { #[pin] inner: F, #[pin] end: Sleep, deadline: Deadline },
+        // Boxed, since a timer is large and would be moved with each call that needs none.
+        Bounded { bounded: Pin<Box<Bounded<F>>> },
         Passed,
+    }
+}
+
+pin_project! {
+    struct Bounded<F> {
+        #[pin]
+        inner: F,
+        #[pin]
+        end: Sleep,
+        deadline: Deadline,
     }
 }
 
@@ -37,9 +48,11 @@ impl<F> ResponseFuture<F> {
         let state = match bound {
             None => State::Free { inner },
             Some(deadline) => State::Bounded {
-                inner,
-                end: sleep_until(deadline.instant().into()),
-                deadline,
+                bounded: Box::pin(Bounded {
+                    inner,
+                    end: sleep_until(deadline.instant().into()),
+                    deadline,
+                }),
             },
         };
         Self { is_grpc, state }
@@ -66,17 +79,28 @@ where
             StateProjection::Free { inner } => inner
                 .poll(cx)
                 .map(|result| result.map(|response| response.map(ResponseBody::new))),
-            StateProjection::Bounded { inner, end, deadline } => match inner.poll(cx) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::new))),
-                // A transport that knows the deadline too may have ended the call a moment before the timer did.
-                Poll::Ready(Err(_)) if deadline.is_passed() => {
-                    Poll::Ready(Ok(deadline_exceeded(*this.is_grpc)))
-                }
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => end.poll(cx).map(|()| Ok(deadline_exceeded(*this.is_grpc))),
-            },
+            StateProjection::Bounded { bounded } => poll_bounded(bounded.as_mut(), cx, *this.is_grpc),
             StateProjection::Passed => Poll::Ready(Ok(deadline_exceeded(*this.is_grpc))),
         }
+    }
+}
+
+#[cold]
+fn poll_bounded<F, B, E>(
+    bounded: Pin<&mut Bounded<F>>,
+    cx: &mut Context<'_>,
+    is_grpc: bool,
+) -> Poll<Result<Response<ResponseBody<B>>, E>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    let bounded = bounded.project();
+    match bounded.inner.poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::new))),
+        // A transport that knows the deadline too may have ended the call a moment before the timer did.
+        Poll::Ready(Err(_)) if bounded.deadline.is_passed() => Poll::Ready(Ok(deadline_exceeded(is_grpc))),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => bounded.end.poll(cx).map(|()| Ok(deadline_exceeded(is_grpc))),
     }
 }
 

@@ -137,12 +137,11 @@ impl<S> Propagate<S> {
                 if let Some(deadline) = deadline {
                     write_deadline(request.headers_mut(), deadline, is_grpc);
                 }
-                if let Some(traceparent) = context.and_then(RequestContext::traceparent)
-                    && !request.headers().contains_key(headers::TRACEPARENT)
-                {
+                if let Some(traceparent) = context.and_then(RequestContext::traceparent) {
                     request
                         .headers_mut()
-                        .insert(headers::TRACEPARENT, traceparent.clone());
+                        .entry(headers::TRACEPARENT)
+                        .or_insert_with(|| traceparent.clone());
                 }
             }
             deadline
@@ -160,7 +159,7 @@ impl<S> Propagate<S> {
                 Some(context) => context.id().compose(),
                 None => RequestId::generate(),
             };
-            place.insert(id.as_header().clone());
+            place.insert(id.into_header());
         }
     }
 }
@@ -177,15 +176,18 @@ impl Options {
 /// Finds the nearest of the deadlines that are known. What the caller wrote unreadably is none.
 #[inline]
 fn deadline<B>(request: &Request<B>, context: Option<&RequestContext>) -> Option<Deadline> {
-    let own = request.extensions().get::<CallDeadline>().copied();
-    [
-        context.and_then(RequestContext::deadline),
-        own.map(CallDeadline::deadline),
-        Deadline::from_headers(request.headers()).ok().flatten(),
-    ]
-    .into_iter()
-    .flatten()
-    .reduce(Deadline::min)
+    let mut nearest = context.and_then(RequestContext::deadline);
+    if let Some(own) = request.extensions().get::<CallDeadline>() {
+        nearest = Some(nearer(nearest, own.deadline()));
+    }
+    if let Ok(Some(written)) = Deadline::from_headers(request.headers()) {
+        nearest = Some(nearer(nearest, written));
+    }
+    nearest
+}
+
+fn nearer(one: Option<Deadline>, other: Deadline) -> Deadline {
+    one.map_or(other, |one| one.min(other))
 }
 
 #[cold]

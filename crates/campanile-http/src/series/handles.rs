@@ -61,6 +61,12 @@ impl<T> Lazy<T> {
         self.0.get().is_none()
     }
 
+    /// Returns the handle if it was resolved.
+    #[inline]
+    pub fn resolved(&self) -> Option<&T> {
+        self.0.get()
+    }
+
     /// Returns the handle, resolving it by `register` if need be; nothing while there is no recorder.
     #[inline]
     pub fn get(&self, source: Source, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {

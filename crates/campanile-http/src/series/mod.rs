@@ -25,6 +25,7 @@
 
 mod handles;
 mod names;
+mod store;
 mod table;
 
 pub use self::{

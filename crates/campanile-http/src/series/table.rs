@@ -4,10 +4,12 @@ use std::{
     fmt,
     hash::{BuildHasher, Hasher},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
+
+use super::store::{Entry, Store};
 
 /// Generations of the table, each eight times the one before.
 const GENERATIONS: usize = 8;
@@ -16,9 +18,9 @@ const FIRST: usize = 64;
 /// What a block of handles stands under: a small number, such as a method's, and up to two names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key<'a> {
-    tag: u8,
-    first: &'a str,
-    second: &'a str,
+    pub(super) tag: u8,
+    pub(super) first: &'a str,
+    pub(super) second: &'a str,
 }
 
 impl<'a> Key<'a> {
@@ -37,50 +39,37 @@ impl<'a> Key<'a> {
 /// Entries live as long as the table. A layer keeps its table for the life of the process, so that a request can hold
 /// a plain reference into it.
 ///
-/// Grows by generations: a new array holds all entries of the old one, which stays for readers that are still in it.
-/// All published by [`OnceLock`]s, so there is no unsafe code to be wrong.
-pub struct SeriesTable<V> {
-    generations: [OnceLock<Box<[Slot<V>]>>; GENERATIONS],
+/// Slots of open addressing lead to entries: eight bytes each, half a hash and a number, so that eight of them are in
+/// a cache line and probing past a stranger follows nothing. The entries stand side by side, each with its key inside
+/// and at the beginning of a line: of many routes, each costs a request two or three lines that are in no near cache.
+///
+/// Grows by generations: a new array of slots has all of the old one, which stays for readers that are still in it;
+/// entries never move. All published by [`OnceLock`]s and by the slots, so there is no unsafe code to be wrong.
+pub struct SeriesTable<V>(OnceLock<Box<Inner<V>>>);
+
+struct Inner<V> {
+    hasher: foldhash::fast::FixedState,
     current: AtomicUsize,
+    generations: [OnceLock<Box<[Slot]>>; GENERATIONS],
+    store: Store<V>,
     len: AtomicUsize,
     writing: Mutex<()>,
-    hasher: OnceLock<foldhash::fast::FixedState>,
 }
 
-/// The hash stands beside the pointer, so that probing past a stranger does not follow it.
-type Slot<V> = OnceLock<(u64, Arc<Entry<V>>)>;
-
-struct Entry<V> {
-    tag: u8,
-    first: Box<str>,
-    second: Box<str>,
-    value: V,
-}
-
-impl<V> Entry<V> {
-    #[inline]
-    fn is(&self, key: &Key<'_>) -> bool {
-        self.tag == key.tag && *self.first == *key.first && *self.second == *key.second
-    }
-}
+/// Half of a hash, and below it one more than the number of an entry; zero while the slot is free.
+type Slot = AtomicU64;
 
 impl<V> SeriesTable<V> {
     /// Makes an empty table; nothing is allocated before the first entry.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            generations: [const { OnceLock::new() }; GENERATIONS],
-            current: AtomicUsize::new(0),
-            len: AtomicUsize::new(0),
-            writing: Mutex::new(()),
-            hasher: OnceLock::new(),
-        }
+        Self(OnceLock::new())
     }
 
     /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.0.get().map_or(0, |inner| inner.len.load(Ordering::Relaxed))
     }
 
     /// Tells whether there is no entry.
@@ -92,7 +81,8 @@ impl<V> SeriesTable<V> {
     /// Finds the block of a key.
     #[inline]
     pub fn get(&self, key: Key<'_>) -> Option<&V> {
-        self.find(self.hash(&key), &key)
+        let inner = self.0.get()?;
+        inner.find(inner.hash(&key), &key)
     }
 
     /// Finds the block of a key, or puts the one that `make` makes. The only place that locks.
@@ -100,53 +90,75 @@ impl<V> SeriesTable<V> {
     /// `make` runs under the lock, so it must not put into the same table.
     #[inline]
     pub fn get_or_insert(&self, key: Key<'_>, make: impl FnOnce() -> V) -> &V {
-        let hash = self.hash(&key);
-        match self.find(hash, &key) {
+        match self.get(key) {
             Some(value) => value,
-            None => self.insert(hash, &key, make),
+            None => {
+                let inner = self.0.get_or_init(|| Box::new(Inner::new()));
+                inner.insert(inner.hash(&key), &key, make)
+            }
         }
     }
 
-    /// Calls `f` with the two names and the block of each entry, in no order.
+    /// Calls `f` with the two names and the block of each entry, in the order of their coming.
     pub fn for_each(&self, mut f: impl FnMut(&str, &str, &V)) {
-        let Some(slots) = self.slots() else { return };
-        for (_, entry) in slots.iter().filter_map(OnceLock::get) {
-            f(&entry.first, &entry.second, &entry.value);
+        let Some(inner) = self.0.get() else { return };
+        for entry in (0..self.len()).filter_map(|number| inner.store.get(number)) {
+            let (first, second) = entry.names();
+            f(first, second, &entry.value);
         }
     }
+}
 
+impl<V> Inner<V> {
+    fn new() -> Self {
+        let this = Self {
+            // A random seed for each table: a stranger who can choose names cannot choose their places.
+            hasher: foldhash::fast::FixedState::with_seed(std::hash::RandomState::new().hash_one(0_u64)),
+            current: AtomicUsize::new(0),
+            generations: [const { OnceLock::new() }; GENERATIONS],
+            store: Store::new(),
+            len: AtomicUsize::new(0),
+            writing: Mutex::new(()),
+        };
+        this.generations[0].get_or_init(|| empty(FIRST));
+        this
+    }
+
+    /// Returns the half of the hash that is kept.
     #[inline]
-    fn hash(&self, key: &Key<'_>) -> u64 {
-        // A random seed for each table: a stranger who can choose names cannot choose their places.
-        let state = self.hasher.get_or_init(|| {
-            foldhash::fast::FixedState::with_seed(std::hash::RandomState::new().hash_one(0_u64))
-        });
-        let mut hasher = state.build_hasher();
+    fn hash(&self, key: &Key<'_>) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
         hasher.write(key.first.as_bytes());
         if !key.second.is_empty() {
             hasher.write(key.second.as_bytes());
         }
         // The tag only has to move the place; the comparison tells keys apart.
-        hasher.finish() ^ u64::from(key.tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let hash = hasher.finish() ^ u64::from(key.tag).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (hash >> 32) as u32
     }
 
     #[inline]
-    fn slots(&self) -> Option<&[Slot<V>]> {
+    fn slots(&self) -> &[Slot] {
         // Acquire: the generation was filled before it became the current one.
         self.generations[self.current.load(Ordering::Acquire)]
             .get()
-            .map(AsRef::as_ref)
+            .expect("filled before it became the current one")
     }
 
     #[inline]
-    fn find(&self, hash: u64, key: &Key<'_>) -> Option<&V> {
-        let slots = self.slots()?;
+    fn find(&self, hash: u32, key: &Key<'_>) -> Option<&V> {
+        let slots = self.slots();
         let mask = slots.len() - 1;
         let mut place = hash as usize & mask;
         // Ends: a generation is never more than half full.
         loop {
-            let (stored, entry) = slots[place].get()?;
-            if *stored == hash && entry.is(key) {
+            // Acquire: the entry was put before the slot that leads to it.
+            let slot = slots[place].load(Ordering::Acquire);
+            let number = (slot as u32).checked_sub(1)?;
+            if (slot >> 32) as u32 == hash
+                && let Some(entry) = self.store.get(number as usize)
+                && entry.is(key)
+            {
                 return Some(&entry.value);
             }
             place = (place + 1) & mask;
@@ -154,21 +166,16 @@ impl<V> SeriesTable<V> {
     }
 
     #[cold]
-    fn insert(&self, hash: u64, key: &Key<'_>, make: impl FnOnce() -> V) -> &V {
+    fn insert(&self, hash: u32, key: &Key<'_>, make: impl FnOnce() -> V) -> &V {
         let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = self.find(hash, key) {
             return value;
         }
-        let entry = Arc::new(Entry {
-            tag: key.tag,
-            first: key.first.into(),
-            second: key.second.into(),
-            value: make(),
-        });
-        let len = self.len.load(Ordering::Relaxed) + 1;
-        self.make_room(len);
-        put(self.slots().expect("made by make_room"), hash, entry);
-        self.len.store(len, Ordering::Relaxed);
+        let number = self.len.load(Ordering::Relaxed);
+        self.store.put(number, Entry::new(key, make()));
+        self.make_room(number + 1);
+        put(self.slots(), u64::from(hash) << 32 | (number + 1) as u64);
+        self.len.store(number + 1, Ordering::Relaxed);
         drop(writing);
         self.find(hash, key).expect("put above, and entries stay")
     }
@@ -176,34 +183,35 @@ impl<V> SeriesTable<V> {
     /// Sees to it that the current generation is at most half full with `len` entries.
     fn make_room(&self, len: usize) {
         let current = self.current.load(Ordering::Relaxed);
-        let Some(old) = self.generations[current].get() else {
-            self.generations[current].get_or_init(|| empty(FIRST));
-            return;
-        };
+        let old = self.slots();
         // The last generation has room for 67 million entries; the callers' limits end long before.
         if len * 2 <= old.len() || current + 1 == GENERATIONS {
             return;
         }
         let new = self.generations[current + 1].get_or_init(|| empty(old.len() * 8));
-        for (hash, entry) in old.iter().filter_map(OnceLock::get) {
-            put(new, *hash, Arc::clone(entry));
+        for slot in old {
+            // Only the holder of the lock puts.
+            let slot = slot.load(Ordering::Relaxed);
+            if slot != 0 {
+                put(new, slot);
+            }
         }
         self.current.store(current + 1, Ordering::Release);
     }
 }
 
-fn empty<V>(len: usize) -> Box<[Slot<V>]> {
-    (0..len).map(|_| OnceLock::new()).collect()
+fn empty(len: usize) -> Box<[Slot]> {
+    (0..len).map(|_| Slot::new(0)).collect()
 }
 
-fn put<V>(slots: &[Slot<V>], hash: u64, entry: Arc<Entry<V>>) {
+fn put(slots: &[Slot], slot: u64) {
     let mask = slots.len() - 1;
-    let mut place = hash as usize & mask;
-    while slots[place].get().is_some() {
+    let mut place = (slot >> 32) as usize & mask;
+    while slots[place].load(Ordering::Relaxed) != 0 {
         place = (place + 1) & mask;
     }
     // Only the holder of the lock puts, so the place is still free.
-    drop(slots[place].set((hash, entry)));
+    slots[place].store(slot, Ordering::Release);
 }
 
 impl<V> Default for SeriesTable<V> {

@@ -34,11 +34,6 @@ impl Place {
         self.block.find(self.words.clone())
     }
 
-    /// The number of words.
-    pub(crate) fn len(&self) -> usize {
-        self.words.len()
-    }
-
     /// The block's number and the first word's in it.
     pub(crate) fn position(&self) -> (u32, usize) {
         (self.block.number(), self.words.start)

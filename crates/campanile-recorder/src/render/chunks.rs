@@ -1,5 +1,7 @@
 //! A snapshot's text, piece by piece.
 
+use std::{collections::HashSet, sync::Arc};
+
 use super::{Format, text};
 use crate::{Family, Snapshot};
 
@@ -15,6 +17,7 @@ pub struct Chunks {
     families: std::vec::IntoIter<Family>,
     /// The family that is being written, and its next series.
     current: Option<(Family, usize)>,
+    clashing: HashSet<Arc<str>>,
     bounds: text::BoundTexts,
     format: Format,
     ended: bool,
@@ -23,9 +26,14 @@ pub struct Chunks {
 impl Snapshot {
     /// Renders in pieces.
     pub fn chunks(self, format: Format) -> Chunks {
+        let clashing = match format {
+            Format::OpenMetrics => text::clashing(&self.families),
+            Format::Prometheus => HashSet::new(),
+        };
         Chunks {
             families: self.families.into_iter(),
             current: None,
+            clashing,
             bounds: text::BoundTexts::default(),
             format,
             ended: false,
@@ -49,12 +57,16 @@ impl Chunks {
                 && let Some(series) = family.series.get(*next)
             {
                 *next += 1;
-                text::series(family, series, self.format, &mut self.bounds, text);
+                let spelling = text::Spelling::new(family, self.format, &self.clashing);
+                text::series(series, &spelling, self.format, &mut self.bounds, text);
                 continue;
             }
             self.current = self.families.next().map(|family| (family, 0));
             match &self.current {
-                Some((family, _)) => text::head(family, self.format, text),
+                Some((family, _)) => {
+                    let spelling = text::Spelling::new(family, self.format, &self.clashing);
+                    text::head(family, &spelling, self.format, text);
+                }
                 None => {
                     if !std::mem::replace(&mut self.ended, true) && self.format == Format::OpenMetrics {
                         text.push_str("# EOF\n");

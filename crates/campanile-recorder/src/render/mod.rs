@@ -1,5 +1,6 @@
 //! Prometheus' text format and OpenMetrics, of a snapshot.
 
+mod accept;
 mod chunks;
 mod number;
 mod text;

@@ -1,28 +1,66 @@
 //! The lines of a family.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Format, number};
 use crate::{Distribution, Family, Kind, Series, Value, exemplars::Exemplar};
 
+/// How a family is spelled in a format.
+pub(super) struct Spelling<'a> {
+    name: &'a str,
+    kind: &'static str,
+    /// What samples have behind the name.
+    ending: &'static str,
+}
+
+impl<'a> Spelling<'a> {
+    /// In OpenMetrics a counter's family has no ending, and its samples have. Where that is the name of another family
+    /// too, it is no counter there, but keeps its name: a text with a name that stands twice is refused whole.
+    pub(super) fn new(family: &'a Family, format: Format, clashing: &HashSet<Arc<str>>) -> Self {
+        let (name, kind, ending) = match (family.kind, format) {
+            (Kind::Counter, Format::OpenMetrics) if clashing.contains(&*family.name) => {
+                (&*family.name, "unknown", "")
+            }
+            (Kind::Counter, Format::OpenMetrics) => (
+                family.name.strip_suffix("_total").unwrap_or(&family.name),
+                "counter",
+                "_total",
+            ),
+            (Kind::Counter, Format::Prometheus) => (&*family.name, "counter", ""),
+            (Kind::Gauge, _) => (&*family.name, "gauge", ""),
+            (Kind::Histogram, _) => (&*family.name, "histogram", ""),
+        };
+        Self { name, kind, ending }
+    }
+}
+
+/// The counters that OpenMetrics would call as another family is called.
+pub(super) fn clashing(families: &[Family]) -> HashSet<Arc<str>> {
+    let names: HashSet<&str> = families.iter().map(|family| &*family.name).collect();
+    let counters = families.iter().filter(|family| family.kind == Kind::Counter);
+    counters
+        .filter(|family| match family.name.strip_suffix("_total") {
+            Some(stem) => names.contains(stem),
+            None => names.contains(&*format!("{}_total", family.name)),
+        })
+        .map(|family| Arc::clone(&family.name))
+        .collect()
+}
+
 /// Writes what stands above a family's series.
-pub(super) fn head(family: &Family, format: Format, text: &mut String) {
+pub(super) fn head(family: &Family, spelling: &Spelling<'_>, format: Format, text: &mut String) {
     // OpenMetrics does not allow a family without series to be told from one that was forgotten; neither says anything.
     if family.series.is_empty() {
         return;
     }
-    let name = family_name(family, format);
+    let name = spelling.name;
     if let Some(help) = family.help.as_deref().filter(|help| !help.is_empty()) {
         line(text, ["# HELP ", name, " "]);
         escape_help(help, format, text);
         text.push('\n');
     }
     line(text, ["# TYPE ", name, " "]);
-    text.push_str(match family.kind {
-        Kind::Counter => "counter\n",
-        Kind::Gauge => "gauge\n",
-        Kind::Histogram => "histogram\n",
-    });
+    line(text, [spelling.kind, "\n", ""]);
     if format == Format::OpenMetrics
         && let Some(unit) = unit(family, name)
     {
@@ -34,8 +72,8 @@ pub(super) fn head(family: &Family, format: Format, text: &mut String) {
 
 /// Writes the lines of a series.
 pub(super) fn series(
-    family: &Family,
     series: &Series,
+    spelling: &Spelling<'_>,
     format: Format,
     bounds: &mut BoundTexts,
     text: &mut String,
@@ -43,24 +81,18 @@ pub(super) fn series(
     let labels = series.labels.as_str();
     match &series.value {
         Value::Counter(value) => {
-            // In OpenMetrics the family's name has no ending, and its samples' has.
-            let ending = if format == Format::OpenMetrics {
-                "_total"
-            } else {
-                ""
-            };
-            sample(text, [family_name(family, format), ending], labels);
+            sample(text, [spelling.name, spelling.ending], labels);
             number::integer(*value, text);
             text.push('\n');
         }
         Value::Gauge(value) => {
-            sample(text, [&family.name, ""], labels);
+            sample(text, [spelling.name, ""], labels);
             number::float(*value, text);
             text.push('\n');
         }
         Value::Histogram(distribution) => {
             histogram(
-                &family.name,
+                spelling.name,
                 labels,
                 distribution,
                 &series.exemplars,
@@ -100,6 +132,10 @@ fn histogram(
         }
         text.push('\n');
     }
+    // What can fall is no counter, so OpenMetrics allows no sum where bounds are negative, and no count without a sum.
+    if format == Format::OpenMetrics && distribution.bounds.first().is_some_and(|bound| *bound < 0.0) {
+        return;
+    }
     sample(text, [name, "_sum"], labels);
     number::float(distribution.sum, text);
     text.push('\n');
@@ -131,13 +167,6 @@ fn sample(text: &mut String, [name, ending]: [&str; 2], labels: &str) {
 fn line(text: &mut String, parts: [&str; 3]) {
     for part in parts {
         text.push_str(part);
-    }
-}
-
-fn family_name(family: &Family, format: Format) -> &str {
-    match (format, family.kind) {
-        (Format::OpenMetrics, Kind::Counter) => family.name.strip_suffix("_total").unwrap_or(&family.name),
-        _ => &family.name,
     }
 }
 

@@ -40,7 +40,7 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 ///     .with_periods_on_wall_clock()
 ///     .flusher({
 ///         let recorder = recorder.clone();
-///         move || recorder.snapshot()
+///         move || recorder.own_snapshot()
 ///     })?
 ///     .with_names(|family| Some(format!("runtime.{}", family.name.strip_prefix("runtime_")?).into()));
 /// let stop = Stop::new();

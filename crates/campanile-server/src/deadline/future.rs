@@ -30,8 +30,19 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Unbounded { #[pin] inner: F },
-        Bounded { #[pin] inner: Scoped<F>, #[pin] sleep: Sleep, asker: Asker },
+        // Boxed, since a timer is large and would be moved with each request that needs none.
+        Bounded { bounded: Pin<Box<Bounded<F>>> },
         Passed { asker: Asker },
+    }
+}
+
+pin_project! {
+    struct Bounded<F> {
+        #[pin]
+        inner: Scoped<F>,
+        #[pin]
+        sleep: Sleep,
+        asker: Asker,
     }
 }
 
@@ -43,24 +54,27 @@ pub(super) struct SoftLimit {
 }
 
 impl SoftLimit {
-    fn check(self) {
-        let took = self.started.until(Mark::now());
-        if took <= self.limit {
+    #[cold]
+    fn check(this: &mut Option<Self>) {
+        let Some(this) = this.take() else { return };
+        let took = this.started.until(Mark::now());
+        if took <= this.limit {
             return;
         }
-        self.table.count_soft_timeout();
+        this.table.count_soft_timeout();
         let id = RequestContext::current().map(|context| context.id().clone());
         tracing::warn!(
             target: "campanile::deadline",
             request_id = id.as_ref().map_or("", |id| id.as_str()),
             took_seconds = took.as_secs_f64(),
-            limit_seconds = self.limit.as_secs_f64(),
+            limit_seconds = this.limit.as_secs_f64(),
             "answer took longer than the soft limit"
         );
     }
 }
 
 impl<F> ResponseFuture<F> {
+    #[inline]
     pub(super) fn unbounded(inner: F, soft_limit: Option<SoftLimit>) -> Self {
         Self {
             state: State::Unbounded { inner },
@@ -82,10 +96,17 @@ impl<F> ResponseFuture<F> {
         soft_limit: Option<SoftLimit>,
         call: impl FnOnce() -> F,
     ) -> Self {
-        let inner = Scoped::begin(context, call);
-        let sleep = tokio::time::sleep(deadline.remaining());
+        let mut context = Some(context);
+        let lent = RequestContext::lend(&mut context);
+        let inner = call();
+        drop(lent);
+        let bounded = Box::pin(Bounded {
+            inner: Scoped::new(context, inner),
+            sleep: tokio::time::sleep(deadline.remaining()),
+            asker,
+        });
         Self {
-            state: State::Bounded { inner, sleep, asker },
+            state: State::Bounded { bounded },
             soft_limit,
         }
     }
@@ -101,21 +122,34 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match this.state.project() {
-            StateProj::Unbounded { inner } => std::task::ready!(inner.poll(cx)),
-            StateProj::Passed { asker } => Ok(asker.refuse(Refusal::DeadlinePassed)),
-            StateProj::Bounded { inner, sleep, asker } => match inner.poll(cx) {
-                Poll::Ready(result) => result,
-                Poll::Pending => {
-                    std::task::ready!(sleep.poll(cx));
-                    Ok(asker.refuse(Refusal::DeadlinePassed))
-                }
-            },
+        let polled = match this.state.project() {
+            StateProj::Unbounded { inner } => inner.poll(cx),
+            StateProj::Bounded { bounded } => poll_bounded(bounded, cx),
+            StateProj::Passed { asker } => Poll::Ready(Ok(asker.refuse(Refusal::DeadlinePassed))),
         };
-        if let Some(soft_limit) = this.soft_limit.take() {
-            soft_limit.check();
+        if this.soft_limit.is_some() && polled.is_ready() {
+            SoftLimit::check(this.soft_limit);
         }
-        Poll::Ready(result)
+        polled
+    }
+}
+
+#[cold]
+fn poll_bounded<F, B, E>(
+    bounded: &mut Pin<Box<Bounded<F>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<B>, E>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    let bounded = bounded.as_mut().project();
+    match bounded.inner.poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => {
+            std::task::ready!(bounded.sleep.poll(cx));
+            Poll::Ready(Ok(bounded.asker.refuse(Refusal::DeadlinePassed)))
+        }
     }
 }
 

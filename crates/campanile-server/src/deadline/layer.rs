@@ -107,19 +107,49 @@ impl Config {
     /// Finds the nearest deadline of a request.
     #[inline]
     fn deadline<B>(&self, request: &Request<B>) -> Option<Deadline> {
-        let incoming = if self.trusted {
-            Deadline::from_headers(request.headers()).unwrap_or_else(|_| {
-                self.table.count_rejected_deadline();
-                None
-            })
-        } else {
-            None
-        };
-        let own = self.timeout.map(Deadline::after);
         // A layer of this kind further out may have set a nearer one.
-        let outer = RequestContext::with_current(|context| context.and_then(RequestContext::deadline));
-        [incoming, own, outer].into_iter().flatten().reduce(Deadline::min)
+        let mut nearest = RequestContext::with_current(|context| context.and_then(RequestContext::deadline));
+        if self.trusted {
+            match Deadline::from_headers(request.headers()) {
+                Ok(None) => {}
+                Ok(Some(incoming)) => nearest = Some(nearer(nearest, incoming)),
+                Err(_) => self.table.count_rejected_deadline(),
+            }
+        }
+        if let Some(timeout) = self.timeout {
+            nearest = Some(nearer(nearest, Deadline::after(timeout)));
+        }
+        nearest
     }
+
+    /// Makes the future of a request that has a deadline.
+    #[inline(never)]
+    fn bounded<S, ReqB>(
+        &self,
+        inner: &mut S,
+        mut request: Request<ReqB>,
+        deadline: Deadline,
+        soft_limit: Option<SoftLimit>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<ReqB>>,
+    {
+        let asker = Asker::of(&request);
+        if deadline.is_passed() {
+            return ResponseFuture::passed(asker);
+        }
+        let context = RequestContext::current()
+            .unwrap_or_else(|| RequestContext::new(RequestId::generate()))
+            .with_deadline(deadline);
+        if let Some(extension) = request.extensions_mut().get_mut::<RequestContext>() {
+            *extension = context.clone();
+        }
+        ResponseFuture::bounded(context, deadline, asker, soft_limit, || inner.call(request))
+    }
+}
+
+fn nearer(one: Option<Deadline>, other: Deadline) -> Deadline {
+    one.map_or(other, |one| one.min(other))
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Deadlines<S>
@@ -136,26 +166,18 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let soft_limit = self.config.soft_limit.map(|limit| SoftLimit {
             table: self.config.table,
             limit,
             started: Mark::now(),
         });
-        let Some(deadline) = self.config.deadline(&request) else {
-            return ResponseFuture::unbounded(self.inner.call(request), soft_limit);
-        };
-        let asker = Asker::of(&request);
-        if deadline.is_passed() {
-            return ResponseFuture::passed(asker);
+        match self.config.deadline(&request) {
+            None => ResponseFuture::unbounded(self.inner.call(request), soft_limit),
+            Some(deadline) => self
+                .config
+                .bounded(&mut self.inner, request, deadline, soft_limit),
         }
-        let context = RequestContext::current()
-            .unwrap_or_else(|| RequestContext::new(RequestId::generate()))
-            .with_deadline(deadline);
-        if let Some(extension) = request.extensions_mut().get_mut::<RequestContext>() {
-            *extension = context.clone();
-        }
-        ResponseFuture::bounded(context, deadline, asker, soft_limit, || self.inner.call(request))
     }
 }
 

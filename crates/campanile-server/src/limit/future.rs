@@ -3,13 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use campanile_http::{
-    body::{self, Asked, TrackedBody},
-    nesting::Identity,
-};
+use campanile_http::body::{Asked, TrackedBody, Tracking};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -28,19 +25,14 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        Passing { #[pin] inner: F },
-        Admitted { #[pin] inner: F, slot: Option<Slot>, identity: Identity, asked: Asked },
+        // Without a slot for what is let through.
+        Admitted { #[pin] inner: F, slot: Option<Slot>, asked: Asked },
         Refused { asker: Asker, body_unread: bool },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn passing(inner: F) -> Self {
-        Self {
-            state: State::Passing { inner },
-        }
-    }
-
+    #[cold]
     pub(super) fn refused(asker: Asker, body_unread: bool) -> Self {
         Self {
             state: State::Refused { asker, body_unread },
@@ -48,17 +40,9 @@ impl<F> ResponseFuture<F> {
     }
 
     #[inline]
-    pub(super) fn admitted(slot: Slot, identity: Identity, asked: Asked, call: impl FnOnce() -> F) -> Self {
-        let around = identity.enter();
-        let inner = call();
-        drop(around);
+    pub(super) fn admitted(inner: F, slot: Option<Slot>, asked: Asked) -> Self {
         Self {
-            state: State::Admitted {
-                inner,
-                slot: Some(slot),
-                identity,
-                asked,
-            },
+            state: State::Admitted { inner, slot, asked },
         }
     }
 }
@@ -73,39 +57,30 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Passing { inner } => inner.poll(cx).map_ok(untracked),
-            StateProj::Refused { asker, body_unread } => {
-                Poll::Ready(Ok(untracked(asker.refuse(Refusal::Shed {
-                    body_unread: *body_unread,
-                }))))
-            }
-            StateProj::Admitted {
-                inner,
-                slot,
-                identity,
-                asked,
-            } => {
-                let around = identity.enter();
+            StateProj::Admitted { inner, slot, asked } => {
+                let around = slot.as_ref().map(|slot| slot.identity().enter());
                 let polled = inner.poll(cx);
                 drop(around);
-                let result = ready!(polled);
-                let slot = slot.take();
-                let response = result?;
-                Poll::Ready(Ok(match slot {
-                    Some(slot) => body::track(response, *asked, slot),
-                    None => untracked(response),
-                }))
+                let tracking = match (&polled, slot.take_if(|_| polled.is_ready())) {
+                    (Poll::Ready(Ok(response)), Some(slot)) => Tracking::of(response, *asked, slot),
+                    _ => Tracking::nobody(),
+                };
+                polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
             }
+            StateProj::Refused { asker, body_unread } => Poll::Ready(Ok(refuse(*asker, *body_unread))),
         }
     }
 }
 
+#[cold]
+fn refuse<B: Default>(asker: Asker, body_unread: bool) -> Response<ResponseBody<B>> {
+    asker
+        .refuse(Refusal::Shed { body_unread })
+        .map(TrackedBody::untracked)
+}
+
 /// The body of an answer, whose end gives the slot back.
 pub type ResponseBody<B> = TrackedBody<B, Slot>;
-
-fn untracked<B: Body>(response: Response<B>) -> Response<ResponseBody<B>> {
-    response.map(TrackedBody::untracked)
-}
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -83,7 +83,6 @@ impl ConcurrencyLimitLayer {
         self.config.limit = self
             .config
             .limit
-            .as_ref()
             .map(|limit| limit.with_table(series::of_recorder(recorder)));
         self
     }
@@ -95,7 +94,7 @@ impl ConcurrencyLimitLayer {
     /// For a layer made by [`Self::unlimited`].
     #[must_use]
     pub fn limit(&self) -> Limit {
-        self.config.limit.clone().expect("the layer has a limit")
+        self.config.limit.expect("the layer has a limit")
     }
 }
 
@@ -113,7 +112,7 @@ impl<S> Layer<S> for ConcurrencyLimitLayer {
 
 impl Config {
     #[inline]
-    fn lets_through<B>(&self, limit: &Limit, request: &Request<B>) -> bool {
+    fn lets_through<B>(&self, limit: Limit, request: &Request<B>) -> bool {
         if limit.identity().is_around() {
             return true;
         }
@@ -138,17 +137,20 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let Some(limit) = &self.config.limit else {
-            return ResponseFuture::passing(self.inner.call(request));
+        let slot = match self.config.limit {
+            Some(limit) if !self.config.lets_through(limit, &request) => match limit.take() {
+                Some(slot) => Some(slot),
+                None => {
+                    return ResponseFuture::refused(Asker::of(&request), !request.body().is_end_stream());
+                }
+            },
+            _ => None,
         };
-        if self.config.lets_through(limit, &request) {
-            return ResponseFuture::passing(self.inner.call(request));
-        }
-        let Some(slot) = limit.take() else {
-            return ResponseFuture::refused(Asker::of(&request), !request.body().is_end_stream());
-        };
-        let (identity, asked) = (limit.identity(), Asked::by(request.method()));
-        ResponseFuture::admitted(slot, identity, asked, || self.inner.call(request))
+        let asked = Asked::by(request.method());
+        let around = slot.as_ref().map(|slot| slot.identity().enter());
+        let inner = self.inner.call(request);
+        drop(around);
+        ResponseFuture::admitted(inner, slot, asked)
     }
 }
 

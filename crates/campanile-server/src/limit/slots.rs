@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,8 +20,10 @@ use metrics::{Counter, Gauge, Label};
 use crate::{names, series::ServerSeries};
 
 /// A concurrency limit, to be read and changed while the service runs. A clone is the same limit.
-#[derive(Clone)]
-pub struct Limit(Arc<Shared>);
+///
+/// Stays for the life of the process, as the series of its metrics do: a program makes its limits once.
+#[derive(Clone, Copy)]
+pub struct Limit(&'static Shared);
 
 struct Shared {
     table: &'static ServerSeries,
@@ -43,7 +45,7 @@ struct Saturation {
 
 impl Limit {
     pub(super) fn new(limit: usize, name: String, table: &'static ServerSeries) -> Self {
-        Self(Arc::new(Shared {
+        Self(Box::leak(Box::new(Shared {
             table,
             name,
             limit: AtomicUsize::new(limit),
@@ -52,10 +54,10 @@ impl Limit {
             shed: Lazy::new(),
             limit_gauge: Lazy::new(),
             saturated: Lazy::new(),
-        }))
+        })))
     }
 
-    pub(super) fn with_table(&self, table: &'static ServerSeries) -> Self {
+    pub(super) fn with_table(self, table: &'static ServerSeries) -> Self {
         Self::new(self.get(), self.0.name.clone(), table)
     }
 
@@ -78,14 +80,15 @@ impl Limit {
         self.0.in_use.load(Ordering::Relaxed)
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        Identity::of(&*self.0)
+    #[inline]
+    pub(super) fn identity(self) -> Identity {
+        Identity::of(self.0)
     }
 
     /// Takes a slot, or counts that there was none.
     #[inline]
-    pub(super) fn take(&self) -> Option<Slot> {
-        let shared = &*self.0;
+    pub(super) fn take(self) -> Option<Slot> {
+        let shared = self.0;
         if shared.limit_gauge.is_unresolved() {
             shared.show_limit();
         }
@@ -100,7 +103,7 @@ impl Limit {
                 if before + 1 >= limit {
                     shared.note_saturation();
                 }
-                Some(Slot(self.clone()))
+                Some(Slot(self))
             }
             Err(_) => {
                 shared.count_shed();
@@ -163,10 +166,17 @@ impl Shared {
 #[derive(Debug)]
 pub struct Slot(Limit);
 
+impl Slot {
+    #[inline]
+    pub(super) fn identity(&self) -> Identity {
+        self.0.identity()
+    }
+}
+
 impl Drop for Slot {
     #[inline]
     fn drop(&mut self) {
-        let shared = &*self.0.0;
+        let shared = self.0.0;
         let before = shared.in_use.fetch_sub(1, Ordering::Relaxed);
         if before >= shared.limit.load(Ordering::Relaxed) {
             shared.note_saturation();

@@ -4,90 +4,86 @@ use std::fmt;
 
 use campanile_http::{
     Outcome, RequestContext,
-    body::{BodyEnd, How, OnBodyEnd},
+    body::{Asked, BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
-    nesting::Identity,
 };
+use http::{HeaderMap, StatusCode};
 
-use super::layer::Config;
-use crate::series::{RouteSeries, RpcSeries, ServerSeries, StatusSeries};
+use super::{
+    notes::{ACTIVE, Notes, ROUTE_KNOWN, RPC},
+    settings::Settings,
+};
+use crate::series::{RouteSeries, RpcSeries, StatusSeries};
 
 /// An exchange that has not ended. Whoever holds it ends it: the future up to the head, then the body.
 ///
-/// Moves from the one into the other, so it is small: references into tables that stay, and flags. For the same
-/// reason nothing is noted in it while the inner service runs, and it has no `Drop` of its own.
+/// Moves from the one into the other, so it is seven words: references into tables that stay, and numbers. It has no
+/// `Drop` of its own.
+#[derive(Clone, Copy)]
 pub struct Ending {
-    pub(super) table: &'static ServerSeries,
+    pub(super) settings: &'static Settings,
     series: &'static RouteSeries,
-    pub(super) status: Option<&'static StatusSeries>,
+    status: Option<&'static StatusSeries>,
     pub(super) rpc: Option<&'static RpcSeries>,
     started: Mark,
     /// [`u64::MAX`] where it is not known.
     request_bytes: u64,
-    /// What an inner layer tells, in place of what the body's end says.
-    pub(super) told: Option<Outcome>,
-    pub(super) code: Option<Code>,
-    pub(super) is_rpc: bool,
-    /// The gauge was raised, so it has to fall; not while there is no recorder.
-    active: bool,
-    response_duration: bool,
-    body_sizes: bool,
+    pub(super) notes: Notes,
 }
+
+const _: () = assert!(size_of::<Option<Ending>>() == 56);
 
 impl Ending {
     /// Begins an exchange: raises the gauge and reads the clock.
     #[inline(always)]
-    pub(super) fn new(config: &Config, series: &'static RouteSeries, request_bytes: Option<u64>) -> Self {
-        let mut exchange = Self {
-            table: config.table,
+    pub(super) fn begin(
+        settings: &'static Settings,
+        series: &'static RouteSeries,
+        rpc: Option<&'static RpcSeries>,
+        mut notes: Notes,
+        request_bytes: Option<u64>,
+    ) -> Self {
+        let started = Mark::now();
+        notes.set(ACTIVE, enter(settings, series));
+        Self {
+            settings,
             series,
+            status: None,
+            rpc,
+            started,
+            request_bytes: request_bytes.unwrap_or(u64::MAX),
+            notes,
+        }
+    }
+
+    /// Makes what nobody ends.
+    pub(super) fn of_nothing(settings: &'static Settings) -> Self {
+        let mut notes = Notes::new(0, Asked::Other);
+        notes.set(ROUTE_KNOWN, true);
+        Self {
+            settings,
+            series: settings.table.other_route(0),
             status: None,
             rpc: None,
             started: Mark::now(),
-            request_bytes: request_bytes.unwrap_or(u64::MAX),
-            told: None,
-            code: None,
-            is_rpc: false,
-            active: false,
-            response_duration: config.limits.response_duration,
-            body_sizes: config.limits.body_sizes,
-        };
-        exchange.enter_series();
-        exchange
-    }
-
-    /// Identifies the layer, and all others that record to the same recorder: they would count one exchange twice.
-    #[inline]
-    pub(super) fn identity(&self) -> Identity {
-        Identity::of(self.table)
+            request_bytes: u64::MAX,
+            notes,
+        }
     }
 
     /// Moves the exchange to the series of its route, which it began without.
+    #[cold]
     pub(super) fn move_to(&mut self, series: &'static RouteSeries) {
         self.leave_series();
         self.series = series;
-        self.enter_series();
+        self.notes.set(ACTIVE, enter(self.settings, series));
     }
 
     #[inline]
-    fn enter_series(&mut self) {
-        let gauge = self.series.active(self.table);
-        if let Some(gauge) = gauge {
-            gauge.increment(1.0);
-        }
-        self.active = gauge.is_some();
-        RequestContext::with_current(|context| {
-            if let Some(seat) = context.and_then(RequestContext::seat) {
-                seat.set_route(self.series.label);
-            }
-        });
-    }
-
-    #[inline]
-    fn leave_series(&mut self) {
-        if self.active
-            && let Some(gauge) = self.series.active(self.table)
+    fn leave_series(&self) {
+        if self.notes.has(ACTIVE)
+            && let Some(gauge) = self.series.active(self.settings.table)
         {
             gauge.decrement(1.0);
         }
@@ -95,26 +91,25 @@ impl Ending {
 
     /// Notes the status of the answer's head, and the time to it.
     #[inline]
-    pub(super) fn note_status(&mut self, status: http::StatusCode, now: Mark) {
-        let status = self.series.status(status);
-        self.status = Some(status);
+    pub(super) fn note_status(&mut self, status: StatusCode, now: Mark) {
+        let series = self.series.status(status);
+        self.status = Some(series);
+        self.notes.set_status(status);
+        let seconds = self.started.seconds_until(now);
         self.series
-            .record_duration(self.table, status, self.started.seconds_until(now));
+            .record_duration(self.settings.table, series, status, seconds);
     }
 
-    /// Ends the exchange without a body.
-    #[cold]
-    pub(super) fn end_early(&mut self, outcome: Outcome) {
-        self.end(outcome, 0);
-    }
-
-    fn end(&mut self, outcome: Outcome, bytes: u64) {
-        let (table, series) = (self.table, self.series);
-        series.count_end(table, self.status, outcome);
-        if self.response_duration {
+    /// Counts the exchange: the only place that does.
+    pub(super) fn end(&self, outcome: Outcome, bytes: u64) {
+        let (settings, series) = (self.settings, self.series);
+        let table = settings.table;
+        let head = self.status.map(|series| (series, self.notes.status()));
+        series.count_end(table, head, outcome);
+        if settings.response_duration {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if self.body_sizes {
+        if settings.body_sizes {
             if self.request_bytes != u64::MAX {
                 series.record_request_size(table, self.request_bytes);
             }
@@ -122,7 +117,7 @@ impl Ending {
                 series.record_response_size(table, bytes);
             }
         }
-        if self.is_rpc {
+        if self.notes.has(RPC) {
             self.end_rpc(outcome);
         }
         self.leave_series();
@@ -130,23 +125,47 @@ impl Ending {
 
     #[cold]
     fn end_rpc(&self, outcome: Outcome) {
-        let code = match outcome {
-            Outcome::Cancelled | Outcome::Aborted => self.code.unwrap_or(Code::Cancelled),
-            _ => self.code.unwrap_or(Code::Unknown),
+        let table = self.settings.table;
+        let unsaid = match outcome {
+            Outcome::Cancelled | Outcome::Aborted => Code::Cancelled,
+            _ => Code::Unknown,
         };
         self.rpc
-            .unwrap_or_else(|| self.table.unknown_rpc())
-            .count(self.table, code);
+            .unwrap_or_else(|| table.unknown_rpc())
+            .count(table, self.notes.code().unwrap_or(unsaid));
+    }
+
+    #[cold]
+    fn note_trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(code) = Code::from_headers(trailers) {
+            self.notes.set_code(Some(code));
+        }
     }
 }
 
+/// Raises the gauge of a route and notes the route in the table of requests in flight; tells whether there is a gauge.
+#[inline]
+fn enter(settings: &Settings, series: &'static RouteSeries) -> bool {
+    let gauge = series.active(settings.table);
+    if let Some(gauge) = gauge {
+        gauge.increment(1.0);
+    }
+    RequestContext::with_current(|context| {
+        if let Some(seat) = context.and_then(RequestContext::seat) {
+            seat.set_route(series.label);
+        }
+    });
+    gauge.is_some()
+}
+
 impl OnBodyEnd for Ending {
+    #[inline]
     fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        if let (Some(trailers), true) = (end.trailers, self.is_rpc) {
-            self.code = Code::from_headers(trailers).or(self.code);
+        if let (Some(trailers), true) = (end.trailers, self.notes.has(RPC)) {
+            self.note_trailers(trailers);
         }
         let outcome = match end.how {
-            How::Complete => self.told.unwrap_or(Outcome::Completed),
+            How::Complete => self.notes.told().unwrap_or(Outcome::Completed),
             How::Failed => Outcome::Failed,
             How::Panicked => Outcome::Panicked,
             _ => Outcome::Aborted,
@@ -158,7 +177,7 @@ impl OnBodyEnd for Ending {
 impl fmt::Debug for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ending")
-            .field("told", &self.told)
+            .field("told", &self.notes.told())
             .finish_non_exhaustive()
     }
 }

@@ -2,207 +2,198 @@
 
 use campanile_http::{
     Outcome,
-    body::Asked,
+    body::{Asked, Tracking},
     clock::Mark,
-    grpc::{self, Code},
-    method,
+    grpc, method,
+    nesting::{Around, Identity},
 };
-use http::{Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::{
     ending::Ending,
     inner_route,
-    layer::{Config, Limits},
+    notes::{COUNTED, INSIDE, Notes, ROUTE_KNOWN, RPC},
+    rare::{Rare, rpc_name},
+    settings::Settings,
 };
-use crate::{
-    route::{self, Route},
-    upgrade::{self, UpgradeWatch},
-};
+use crate::{route, upgrade::UpgradeWatch};
 
-/// What has to be known until the head: what the answer may still tell.
-pub(super) struct Head {
-    limits: Limits,
-    method: u8,
-    asked: Asked,
-    route_known: bool,
-    /// The path of a gRPC method, until an answer tells that somebody serves it: strangers call what they like.
-    unproven: Option<Box<PathAndQuery>>,
-    upgrade: Option<UpgradeWatch>,
-}
-
-/// Begins an exchange.
-// Always: else both halves are copied once more into the future.
-#[inline(always)]
-pub(super) fn begin<B: Body>(config: &Config, request: &mut Request<B>) -> (Ending, Head) {
-    let (table, limits) = (config.table, config.limits);
-    let method = method::number(request.method());
-    // gRPC posts, so most requests are told by their method alone.
-    let is_rpc = *request.method() == Method::POST && grpc::is_grpc(request.headers());
-    let rpc = if is_rpc {
-        table.known_rpc(rpc_name(request.uri().path()))
-    } else {
-        None
-    };
-    let (series, route_known) = match (route::of(request.extensions()), rpc) {
-        (Some(route), _) => (table.route(method, route, limits.routes as usize), true),
-        (None, Some(rpc)) => (table.rpc_route(method, rpc), true),
-        (None, None) => (table.other_route(method), false),
-    };
-    let mut ending = Ending::new(config, series, request.body().size_hint().exact());
-    ending.is_rpc = is_rpc;
-    ending.rpc = rpc;
-    let head = Head {
-        limits,
-        method,
-        asked: Asked::by(request.method()),
-        route_known,
-        unproven: if is_rpc && rpc.is_none() {
-            path(request)
-        } else {
-            None
-        },
-        upgrade: upgrade::watch(table, request, limits.h1_upgrade_guard),
-    };
-    (ending, head)
-}
-
-/// Calls the inner service for its future. There is none yet to hold the exchange, so a panic ends it here.
-#[inline]
-pub(super) fn call<R>(ending: &mut Ending, head: &mut Head, call: impl FnOnce() -> R) -> R {
-    struct EndOnPanic<'a>(Option<&'a mut Ending>);
-
-    impl Drop for EndOnPanic<'_> {
-        #[inline]
-        fn drop(&mut self) {
-            if let Some(ending) = &mut self.0 {
-                ending.end_early(Outcome::Panicked);
-            }
-        }
-    }
-
-    let mut on_panic = EndOnPanic(Some(ending));
-    let ending = on_panic.0.as_deref_mut().expect("put there above");
-    let inner = head.call_inner(ending, call);
-    on_panic.0 = None;
-    inner
+/// An exchange up to the head of its answer.
+pub(super) struct Exchange {
+    pub(super) ending: Ending,
+    /// What few requests have.
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// Tells the layer around this one the route that it could not see.
-pub(super) fn tell_outer<B>(config: &Config, request: &Request<B>) {
+pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
     if let Some(route) = route::of(request.extensions()) {
         let method = method::number(request.method());
-        inner_route::tell(
-            config.table,
-            config
-                .table
-                .find_route(method, route, config.limits.routes as usize),
-        );
+        let found = settings.table.find_route(method, route, settings.routes as usize);
+        inner_route::tell(settings.table, found);
     }
 }
 
-#[cold]
-fn path<B>(request: &Request<B>) -> Option<Box<PathAndQuery>> {
-    request.uri().path_and_query().cloned().map(Box::new)
-}
-
-/// Returns `package.Service/Method` of a gRPC path.
-fn rpc_name(path: &str) -> &str {
-    path.strip_prefix('/').unwrap_or(path)
-}
-
-impl Head {
-    /// Makes the head of a request that is not counted.
-    pub(super) fn of_nothing(config: &Config) -> Self {
+impl Exchange {
+    /// Begins an exchange.
+    #[inline(always)]
+    pub(super) fn begin<B: Body>(
+        settings: &'static Settings,
+        request: &Request<B>,
+        upgrade: Option<UpgradeWatch>,
+    ) -> Self {
+        let table = settings.table;
+        let method = method::number(request.method());
+        let mut notes = Notes::new(method, Asked::by(request.method()));
+        notes.set(COUNTED, true);
+        // gRPC posts, so most requests are told by their method alone.
+        let is_rpc = *request.method() == Method::POST && grpc::is_grpc(request.headers());
+        let mut rpc = None;
+        if is_rpc {
+            notes.set(RPC, true);
+            rpc = table.known_rpc(rpc_name(request.uri().path()));
+        }
+        let series = match (route::of(request.extensions()), rpc) {
+            (Some(route), _) => {
+                notes.set(ROUTE_KNOWN, true);
+                table.route(method, route, settings.routes as usize)
+            }
+            (None, Some(rpc)) => {
+                notes.set(ROUTE_KNOWN, true);
+                table.rpc_route(method, rpc)
+            }
+            (None, None) => table.other_route(method),
+        };
+        let is_unproven = is_rpc && rpc.is_none();
+        let rare = if is_unproven || upgrade.is_some() {
+            Some(Rare::of(request, is_unproven, upgrade))
+        } else {
+            None
+        };
+        let bytes = request.body().size_hint().exact();
         Self {
-            limits: config.limits,
-            method: 0,
-            asked: Asked::Other,
-            route_known: true,
-            unproven: None,
-            upgrade: None,
+            ending: Ending::begin(settings, series, rpc, notes, bytes),
+            rare,
         }
     }
 
-    /// Calls into the inner service, and listens for the route if it is not known yet.
-    #[inline]
-    pub(super) fn call_inner<R>(&mut self, ending: &mut Ending, call: impl FnOnce() -> R) -> R {
-        if !self.route_known {
-            inner_route::take(ending.table);
+    /// Makes the exchange of a request that is not counted here, of which nothing is noted.
+    #[cold]
+    pub(super) fn passing(settings: &'static Settings) -> Self {
+        Self {
+            ending: Ending::of_nothing(settings),
+            rare: None,
         }
-        let around = ending.identity().enter();
-        let result = call();
-        drop(around);
-        if !self.route_known
-            && let Some((series, folded)) = inner_route::take(ending.table)
+    }
+
+    /// Comes before the inner service is called.
+    #[inline]
+    pub(super) fn call(&mut self) -> Calling<'_> {
+        self.listen();
+        Calling {
+            exchange: self,
+            has_returned: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_counted(&self) -> bool {
+        self.ending.notes.has(COUNTED)
+    }
+
+    /// Notes that the layer stands around the inner service, while the guard lives.
+    #[inline]
+    pub(super) fn enter(&self) -> Around {
+        Identity::of(self.ending.settings.table).enter()
+    }
+
+    /// Comes before each call into the inner service: forgets what was told of a route to somebody else.
+    #[inline]
+    pub(super) fn listen(&mut self) {
+        self.ending.notes.set(INSIDE, true);
+        if !self.ending.notes.has(ROUTE_KNOWN) {
+            inner_route::take(self.ending.settings.table);
+        }
+    }
+
+    /// Comes after each call into the inner service: takes the route that was told meanwhile.
+    #[inline]
+    pub(super) fn hear(&mut self) {
+        self.ending.notes.set(INSIDE, false);
+        if !self.ending.notes.has(ROUTE_KNOWN)
+            && let Some((series, folded)) = inner_route::take(self.ending.settings.table)
         {
             if folded {
-                ending.table.count_folded();
+                self.ending.settings.table.count_folded();
             }
-            ending.move_to(series);
-            self.route_known = true;
+            self.ending.move_to(series);
+            self.ending.notes.set(ROUTE_KNOWN, true);
         }
-        result
     }
 
-    /// Notes the head of the answer.
+    /// Notes the head of the answer, and hands the rest over to its body.
     #[inline]
-    pub(super) fn note<B: Body>(&mut self, ending: &mut Ending, response: &Response<B>) -> Asked {
+    pub(super) fn answered<B: Body>(&mut self, response: &Response<B>) -> Tracking<Ending> {
         let now = Mark::now();
         if !response.extensions().is_empty() {
-            self.note_extensions(ending, response);
+            self.note_extensions(response);
         }
-        if ending.is_rpc {
-            self.note_rpc(ending, response);
+        if self.ending.notes.has(RPC) {
+            self.note_rpc(response);
         }
-        ending.note_status(response.status(), now);
-        if let Some(upgrade) = self.upgrade.take() {
-            upgrade.answered(ending.table, self.asked, response.status());
+        self.ending.note_status(response.status(), now);
+        if self.rare.is_some() {
+            self.note_upgrade(response.status());
         }
-        self.asked
+        let ending = self.ending;
+        self.ending.notes.set(COUNTED, false);
+        Tracking::of(response, ending.notes.asked(), ending)
     }
 
-    fn note_extensions<B>(&mut self, ending: &mut Ending, response: &Response<B>) {
-        ending.told = response.extensions().get::<Outcome>().copied();
-        if !self.route_known
-            && let Some(route) = response.extensions().get::<Route>()
-        {
-            ending.move_to(
-                ending
-                    .table
-                    .route(self.method, route.as_str(), self.limits.routes as usize),
-            );
-            self.route_known = true;
-        }
+    /// Ends an exchange that was dropped before the head of its answer.
+    #[cold]
+    pub(super) fn end_early(&mut self) {
+        let panicked = self.ending.notes.has(INSIDE);
+        self.end(if panicked {
+            Outcome::Panicked
+        } else {
+            Outcome::Cancelled
+        });
     }
 
-    fn note_rpc<B>(&mut self, ending: &mut Ending, response: &Response<B>) {
-        let answered = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
-        ending.code = Code::from_headers(response.headers());
-        if !answered && ending.code.is_none() {
-            ending.code = Some(code_of_status(response.status()));
-        }
-        // An answer that a layer made says nothing of whether anybody serves the method.
-        let proven = answered && ending.told.is_none() && ending.code != Some(Code::Unimplemented);
-        if let (Some(path), true) = (self.unproven.take(), proven) {
-            let rpc = ending.table.rpc(rpc_name(path.path()), self.limits.rpcs as usize);
-            ending.rpc = Some(rpc);
-            if !self.route_known {
-                ending.move_to(ending.table.rpc_route(self.method, rpc));
-            }
-        }
+    /// Ends an exchange whose inner service yielded an error.
+    #[cold]
+    pub(super) fn fail(&mut self) -> Tracking<Ending> {
+        self.end(Outcome::Failed);
+        Tracking::nobody()
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.ending.notes.set(COUNTED, false);
+        self.ending.end(outcome, 0);
     }
 }
 
-/// Maps a plain HTTP answer to a gRPC call, as the
-/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
-fn code_of_status(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
+/// An exchange whose inner service is being called: there is no future yet that would end it at a panic.
+pub(super) struct Calling<'a> {
+    pub(super) exchange: &'a mut Exchange,
+    has_returned: bool,
+}
+
+impl Calling<'_> {
+    #[inline]
+    pub(super) fn returned(mut self) {
+        self.has_returned = true;
+        self.exchange.hear();
+    }
+}
+
+impl Drop for Calling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.has_returned {
+            self.exchange.end_early();
+        }
     }
 }

@@ -3,61 +3,54 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use campanile_http::{
-    Outcome,
-    body::{self, TrackedBody},
-};
+use campanile_http::body::TrackedBody;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
-use super::{ending::Ending, exchange::Head, layer::Config};
+use super::{ending::Ending, exchange::Exchange};
 
 pin_project! {
     /// The future of [`Metrics`](super::Metrics).
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // Nothing for a request that is not counted here, and once the head is out.
-        ending: Option<Ending>,
-        head: Head,
-        // Set around every poll of the inner future: a drop meanwhile is its panic.
-        inside: bool,
+        exchange: Exchange,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(ending) = this.ending {
-                ending.end_early(if *this.inside { Outcome::Panicked } else { Outcome::Cancelled });
+            let exchange = this.project().exchange;
+            if exchange.is_counted() {
+                exchange.end_early();
             }
         }
     }
 }
 
 impl<F> ResponseFuture<F> {
-    /// Makes the future of a request that is not counted here.
-    pub(super) fn passing(config: &Config, inner: F) -> Self {
-        Self {
-            inner,
-            ending: None,
-            head: Head::of_nothing(config),
-            inside: false,
-        }
+    #[inline]
+    pub(super) fn new(inner: F, exchange: Exchange) -> Self {
+        Self { inner, exchange }
     }
 
-    /// Makes the future of an exchange.
-    #[inline]
-    pub(super) fn counting(inner: F, ending: Ending, head: Head) -> Self {
-        Self {
-            inner,
-            ending: Some(ending),
-            head,
-            inside: false,
-        }
+    /// Calls the inner service for a request that is counted here.
+    // Always: so that the request is handed on from where it is.
+    #[inline(always)]
+    pub(super) fn call<S, R>(inner: &mut S, request: R, mut exchange: Exchange) -> Self
+    where
+        S: Service<R, Future = F>,
+    {
+        let calling = exchange.call();
+        let around = calling.exchange.enter();
+        let inner = inner.call(request);
+        drop(around);
+        calling.returned();
+        Self { inner, exchange }
     }
 }
 
@@ -71,26 +64,27 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(ending) = this.ending.as_mut() else {
-            let response = ready!(this.inner.poll(cx))?;
-            return Poll::Ready(Ok(response.map(TrackedBody::untracked)));
-        };
-        *this.inside = true;
-        let polled = this.head.call_inner(ending, || this.inner.poll(cx));
-        *this.inside = false;
-        match ready!(polled) {
-            Ok(response) => {
-                let asked = this.head.note(ending, &response);
-                let ending = this.ending.take().expect("seen above");
-                Poll::Ready(Ok(body::track(response, asked, ending)))
-            }
-            Err(error) => {
-                ending.end_early(Outcome::Failed);
-                *this.ending = None;
-                Poll::Ready(Err(error))
-            }
+        let exchange = this.exchange;
+        if !exchange.is_counted() {
+            return this.inner.poll(cx).map_ok(pass);
         }
+        exchange.listen();
+        let around = exchange.enter();
+        let polled = this.inner.poll(cx);
+        drop(around);
+        exchange.hear();
+        let tracking = match &polled {
+            Poll::Ready(Ok(response)) => exchange.answered(response),
+            Poll::Ready(Err(_)) => exchange.fail(),
+            Poll::Pending => return Poll::Pending,
+        };
+        polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
     }
+}
+
+#[cold]
+fn pass<B>(response: Response<B>) -> Response<ResponseBody<B>> {
+    response.map(TrackedBody::untracked)
 }
 
 /// The body of an answer, whose end is the end of the exchange.

@@ -15,32 +15,55 @@ struct Told {
     folded: bool,
 }
 
+/// One place for each kind of layer, which is seldom more than one: layers of a third recorder within one poll push
+/// out what the first was told, and it stays with `other`.
+struct Places {
+    told: [Cell<Option<Told>>; 2],
+    /// Whether there may be anything: most polls ask and nothing was told.
+    any: Cell<bool>,
+}
+
 thread_local! {
-    /// One for each kind of layer, which is seldom more than one: layers of a third recorder within one poll push
-    /// out what the first was told, and it stays with `other`.
-    static TOLD: [Cell<Option<Told>>; 2] = const { [const { Cell::new(None) }; 2] };
+    static PLACES: Places =
+        const { Places { told: [const { Cell::new(None) }; 2], any: Cell::new(false) } };
 }
 
 /// Tells a route to the layer around that records to `table`.
 pub(super) fn tell(table: &'static ServerSeries, (series, folded): (&'static RouteSeries, bool)) {
     let _ = take(table);
-    TOLD.with(|[first, second]| {
+    PLACES.with(|places| {
+        let [first, second] = &places.told;
         let place = if first.get().is_none() { first } else { second };
         place.set(Some(Told {
             table,
             series,
             folded,
         }));
+        places.any.set(true);
     });
 }
 
 /// Takes what was told to the layers that record to `table`: the series, and whether its route is folded.
 #[inline]
 pub(super) fn take(table: &'static ServerSeries) -> Option<(&'static RouteSeries, bool)> {
-    TOLD.with(|places| {
-        let place = places
+    PLACES.with(|places| {
+        if places.any.get() {
+            places.take(table)
+        } else {
+            None
+        }
+    })
+}
+
+impl Places {
+    #[cold]
+    fn take(&self, table: &'static ServerSeries) -> Option<(&'static RouteSeries, bool)> {
+        let place = self
+            .told
             .iter()
             .find(|place| place.get().is_some_and(|told| std::ptr::eq(told.table, table)))?;
-        place.take().map(|told| (told.series, told.folded))
-    })
+        let taken = place.take().map(|told| (told.series, told.folded));
+        self.any.set(self.told.iter().any(|place| place.get().is_some()));
+        taken
+    }
 }

@@ -14,11 +14,12 @@ use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{exchange, future::ResponseFuture};
-use crate::{
-    route,
-    series::{self, ServerSeries},
+use super::{
+    exchange::{self, Exchange},
+    future::ResponseFuture,
+    settings::{self, Settings},
 };
+use crate::{route, series, upgrade};
 
 /// Measures what comes in. See the [module docs](crate::metrics).
 #[derive(Clone)]
@@ -35,63 +36,48 @@ pub struct Metrics<S> {
 
 /// Copied with each service, so that cloning one touches no reference count; what few people set is behind a pointer.
 #[derive(Clone)]
-pub(super) struct Config {
-    pub(super) table: &'static ServerSeries,
-    pub(super) limits: Limits,
+struct Config {
+    settings: &'static Settings,
     skipped: Option<Arc<HashSet<Box<str>>>>,
-}
-
-/// What of the configuration an exchange takes along.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) routes: u32,
-    pub(super) rpcs: u32,
-    pub(super) response_duration: bool,
-    pub(super) body_sizes: bool,
-    pub(super) h1_upgrade_guard: bool,
 }
 
 impl MetricsLayer {
     /// Makes a layer that records everything, to the recorder that the process installs.
     #[must_use]
     pub fn new() -> Self {
-        let limits = Limits {
-            routes: series::ROUTE_LIMIT,
-            rpcs: series::RPC_LIMIT,
-            response_duration: true,
-            body_sizes: true,
-            h1_upgrade_guard: false,
-        };
         Self {
             config: Config {
-                table: series::global(),
-                limits,
+                settings: &settings::DEFAULT,
                 skipped: None,
             },
         }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = *self.config.settings;
+        change(&mut settings);
+        self.config.settings = settings.keep();
+        self
     }
 
     /// Records to this recorder in place of the installed one.
     ///
     /// The table of a recorder's series stays for the life of the process; all layers of the recorder share it.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.config.table = series::of_recorder(recorder);
-        self
+    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+        self.with(|settings| settings.table = series::of_recorder(recorder))
     }
 
     /// Sets whether the time to the end of the exchange is recorded. On by default; off saves a clock read.
     #[must_use]
-    pub fn with_response_duration(mut self, on: bool) -> Self {
-        self.config.limits.response_duration = on;
-        self
+    pub fn with_response_duration(self, on: bool) -> Self {
+        self.with(|settings| settings.response_duration = on)
     }
 
     /// Sets whether the sizes of bodies are recorded. On by default.
     #[must_use]
-    pub fn with_body_sizes(mut self, on: bool) -> Self {
-        self.config.limits.body_sizes = on;
-        self
+    pub fn with_body_sizes(self, on: bool) -> Self {
+        self.with(|settings| settings.body_sizes = on)
     }
 
     /// Leaves the requests of a route uncounted, such as a health check's. Without a route the path is compared.
@@ -104,16 +90,14 @@ impl MetricsLayer {
 
     /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
     #[must_use]
-    pub fn with_route_limit(mut self, routes: usize) -> Self {
-        self.config.limits.routes = saturating(routes);
-        self
+    pub fn with_route_limit(self, routes: usize) -> Self {
+        self.with(|settings| settings.routes = saturating(routes))
     }
 
     /// Sets how many gRPC methods become label values of their own; those that come later are `other`. Default 500.
     #[must_use]
-    pub fn with_rpc_limit(mut self, methods: usize) -> Self {
-        self.config.limits.rpcs = saturating(methods);
-        self
+    pub fn with_rpc_limit(self, methods: usize) -> Self {
+        self.with(|settings| settings.rpcs = saturating(methods))
     }
 
     /// Puts an [`UpgradeGuard`](crate::UpgradeGuard) also into HTTP/1 requests that ask for an upgrade.
@@ -121,9 +105,8 @@ impl MetricsLayer {
     /// For servers whose connections nobody counts; where the connection wrapper of `campanile-listen` is in use it
     /// counts those already.
     #[must_use]
-    pub fn with_h1_upgrade_guard(mut self) -> Self {
-        self.config.limits.h1_upgrade_guard = true;
-        self
+    pub fn with_h1_upgrade_guard(self) -> Self {
+        self.with(|settings| settings.h1_upgrade_guard = true)
     }
 }
 
@@ -151,13 +134,33 @@ impl<S> Layer<S> for MetricsLayer {
 }
 
 impl Config {
-    #[inline]
     fn skips<B>(&self, request: &Request<B>) -> bool {
         let Some(skipped) = &self.skipped else {
             return false;
         };
         let route = route::of(request.extensions()).unwrap_or_else(|| request.uri().path());
         skipped.contains(route)
+    }
+
+    /// Calls the inner service for a request that is not counted, or that is changed first.
+    ///
+    /// Apart from the others: a request that is only looked at need not be moved before it is handed on.
+    #[cold]
+    fn call_apart<S, B: Body>(&self, inner: &mut S, mut request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        let settings = self.settings;
+        let is_around = Identity::of(settings.table).is_around();
+        if is_around || self.skips(&request) {
+            if is_around {
+                exchange::tell_outer(settings, &request);
+            }
+            return ResponseFuture::new(inner.call(request), Exchange::passing(settings));
+        }
+        let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
+        let exchange = Exchange::begin(settings, &request, upgrade);
+        ResponseFuture::call(inner, request, exchange)
     }
 }
 
@@ -176,17 +179,16 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        if Identity::of(self.config.table).is_around() {
-            exchange::tell_outer(&self.config, &request);
-            return ResponseFuture::passing(&self.config, self.inner.call(request));
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let settings = self.config.settings;
+        if Identity::of(settings.table).is_around()
+            || self.config.skipped.is_some()
+            || upgrade::is_asked_for(&request, settings.h1_upgrade_guard)
+        {
+            return self.config.call_apart(&mut self.inner, request);
         }
-        if self.config.skips(&request) {
-            return ResponseFuture::passing(&self.config, self.inner.call(request));
-        }
-        let (mut ending, mut head) = exchange::begin(&self.config, &mut request);
-        let inner = exchange::call(&mut ending, &mut head, || self.inner.call(request));
-        ResponseFuture::counting(inner, ending, head)
+        let exchange = Exchange::begin(settings, &request, None);
+        ResponseFuture::call(&mut self.inner, request, exchange)
     }
 }
 

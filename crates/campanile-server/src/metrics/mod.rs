@@ -36,6 +36,9 @@ mod exchange;
 mod future;
 mod inner_route;
 mod layer;
+mod notes;
+mod rare;
+mod settings;
 
 pub use self::{
     ending::Ending,

@@ -3,12 +3,14 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use campanile_http::{
     RequestContext, Scoped,
-    body::{self, Asked, BodyEnd, OnBodyEnd, TrackedBody},
+    body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, Tracking},
+    headers,
     in_flight::Seat,
 };
 use http::{HeaderName, Response};
@@ -18,7 +20,8 @@ use tracing::Span;
 
 /// What is kept of a request until its answer's head.
 pub(super) struct Admitted {
-    pub(super) header: HeaderName,
+    /// Nothing for the usual one.
+    pub(super) header: Option<Arc<HeaderName>>,
     pub(super) span: Span,
     pub(super) seat: Option<Seat>,
 }
@@ -41,12 +44,11 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    /// Makes the future of a request, whose inner future `call` makes.
+    /// Makes the future of a request.
     #[inline]
-    pub(super) fn admitted(context: RequestContext, admitted: Admitted, call: impl FnOnce() -> F) -> Self {
-        let inner = admitted.span.in_scope(|| Scoped::begin(context, call));
+    pub(super) fn admitted(inner: F, context: Option<RequestContext>, admitted: Admitted) -> Self {
         Self {
-            inner,
+            inner: Scoped::new(context, inner),
             admitted: Some(admitted),
         }
     }
@@ -63,31 +65,42 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(admitted) = this.admitted.as_mut() else {
-            let response = ready!(this.inner.poll(cx))?;
-            return Poll::Ready(Ok(response.map(ResponseBody::passing)));
+            return this.inner.poll(cx).map_ok(pass);
         };
-        let polled = admitted.span.in_scope(|| this.inner.as_mut().poll(cx));
-        let mut response = ready!(polled)?;
+        let entered = admitted.span.enter();
+        let mut polled = this.inner.as_mut().poll(cx);
+        drop(entered);
+        let response = match &mut polled {
+            Poll::Ready(Ok(response)) => response,
+            Poll::Ready(Err(_)) => return polled.map_ok(pass),
+            Poll::Pending => return Poll::Pending,
+        };
         let Admitted { header, span, seat } = this.admitted.take().expect("seen above");
-        let Some(context) = this.inner.take_context() else {
-            return Poll::Ready(Ok(response.map(ResponseBody::passing)));
-        };
-        response
-            .headers_mut()
-            .insert(header, context.id().as_header().clone());
+        let context = this.inner.take_context();
+        if let Some(context) = &context {
+            let name = header.map_or(headers::X_REQUEST_ID, |header| HeaderName::clone(&header));
+            response
+                .headers_mut()
+                .insert(name, context.id().as_header().clone());
+        }
         // Asked for whatever: the body of an answer to HEAD is dropped soon, which ends it for the table.
-        let held = context.seat();
-        let response = body::track_as(response, Asked::Other, HeldSeat(seat), |body| {
-            if let (Some(seat), true) = (held, body.is_open()) {
-                seat.set_body();
-            }
-            ResponseBody {
-                inner: Scoped::new(Some(context), body),
+        let held = seat.as_ref().map(Seat::reference);
+        let tracking = Tracking::of(response, Asked::Other, HeldSeat(seat));
+        if let (Some(seat), true) = (held, tracking.is_open()) {
+            seat.set_body();
+        }
+        polled.map_ok(|response| {
+            response.map(|body| ResponseBody {
+                inner: Scoped::new(context, tracking.wrap(body)),
                 span,
-            }
-        });
-        Poll::Ready(Ok(response))
+            })
+        })
     }
+}
+
+#[cold]
+fn pass<B>(response: Response<B>) -> Response<ResponseBody<B>> {
+    response.map(ResponseBody::passing)
 }
 
 /// The request's seat, given back at the end of the body.
@@ -126,7 +139,8 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        this.span.in_scope(|| this.inner.poll_frame(cx))
+        let _entered = this.span.enter();
+        this.inner.poll_frame(cx)
     }
 
     #[inline]

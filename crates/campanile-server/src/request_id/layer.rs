@@ -11,7 +11,7 @@ use campanile_http::{
     clock::{self, Mark},
     headers, in_flight, method,
 };
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use metrics::Recorder;
 use tower_layer::Layer;
@@ -32,6 +32,9 @@ pub struct RequestIds<S> {
     inner: S,
     config: Config,
 }
+
+static X_REQUEST_ID: HeaderName = headers::X_REQUEST_ID;
+static TRACEPARENT: HeaderName = headers::TRACEPARENT;
 
 #[derive(Clone)]
 struct Config {
@@ -95,38 +98,49 @@ impl<S> Layer<S> for RequestIdLayer {
 }
 
 impl Config {
-    #[inline]
-    fn header(&self) -> HeaderName {
-        self.header.as_deref().cloned().unwrap_or(headers::X_REQUEST_ID)
+    fn header(&self) -> &HeaderName {
+        self.header.as_deref().unwrap_or(&X_REQUEST_ID)
     }
 
     /// Takes the id that came, or makes one.
     #[inline]
-    fn id<B>(&self, header: &HeaderName, request: &Request<B>) -> RequestId {
-        if !self.trusted {
-            return RequestId::generate();
+    fn id(&self, value: Option<&HeaderValue>) -> RequestId {
+        match value {
+            Some(value) if self.trusted => RequestId::from_header(value).unwrap_or_else(|_| self.reject()),
+            _ => RequestId::generate(),
         }
-        let Some(value) = request.headers().get(header) else {
-            return RequestId::generate();
-        };
-        RequestId::from_header(value).unwrap_or_else(|_| {
-            self.table.count_rejected_id();
-            RequestId::generate()
-        })
+    }
+
+    #[cold]
+    fn reject(&self) -> RequestId {
+        self.table.count_rejected_id();
+        RequestId::generate()
     }
 
     #[inline]
     fn admit<B>(&self, request: &mut Request<B>) -> (RequestContext, Admitted) {
-        let header = self.header();
-        let id = self.id(&header, request);
+        let [value, traceparent] = headers::find_each(request.headers(), [self.header(), &TRACEPARENT]);
+        let id = self.id(value);
         let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
         let seat = in_flight::Seat::take(&id, method::number(request.method()), Mark::now());
-        let traceparent = request.headers().get(headers::TRACEPARENT).cloned();
-        let context =
-            RequestContext::of_request(id, traceparent, seat.as_ref().map(in_flight::Seat::reference));
+        let context = RequestContext::of_request(
+            id,
+            traceparent.cloned(),
+            seat.as_ref().map(in_flight::Seat::reference),
+        );
         request.extensions_mut().insert(context.clone());
+        let header = self.header.clone();
         (context, Admitted { header, span, seat })
     }
+}
+
+/// Calls the inner service for a request that has its id already.
+#[cold]
+fn pass<S, R>(inner: &mut S, request: R) -> ResponseFuture<S::Future>
+where
+    S: Service<R>,
+{
+    ResponseFuture::passing(inner.call(request))
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for RequestIds<S>
@@ -145,17 +159,23 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         if request.extensions().get::<RequestContext>().is_some() {
-            return ResponseFuture::passing(self.inner.call(request));
+            return pass(&mut self.inner, request);
         }
         let (context, admitted) = self.config.admit(&mut request);
-        ResponseFuture::admitted(context, admitted, || self.inner.call(request))
+        let mut context = Some(context);
+        let span = admitted.span.enter();
+        let lent = RequestContext::lend(&mut context);
+        let inner = self.inner.call(request);
+        drop(lent);
+        drop(span);
+        ResponseFuture::admitted(inner, context, admitted)
     }
 }
 
 impl fmt::Debug for RequestIdLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestIdLayer")
-            .field("header", &self.config.header())
+            .field("header", self.config.header())
             .field("trusted", &self.config.trusted)
             .finish_non_exhaustive()
     }

@@ -2,10 +2,12 @@
 
 mod route;
 mod rpc;
+mod status;
 mod table;
 
 pub(crate) use self::{
-    route::{RouteSeries, StatusSeries},
+    route::RouteSeries,
     rpc::RpcSeries,
+    status::StatusSeries,
     table::{ROUTE_LIMIT, RPC_LIMIT, ServerSeries, global, of_recorder},
 };

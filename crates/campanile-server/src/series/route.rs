@@ -1,6 +1,6 @@
 //! The series of one method and route, and of each of its statuses.
 
-use std::{array, sync::OnceLock};
+use std::sync::OnceLock;
 
 use campanile_http::{
     Outcome,
@@ -11,41 +11,35 @@ use campanile_http::{
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, Label as MetricLabel};
 
-use super::ServerSeries;
+use super::{
+    ServerSeries,
+    status::{Ends, MoreStatuses, Owner, StatusSeries},
+};
 use crate::names;
-
-/// Statuses of a route that have a place in its block; seen first, placed first.
-const NEAR: usize = 3;
 
 /// The series of one method and route.
 ///
-/// What a request of the most common status touches stands first and together.
+/// What each request of the first status touches fits, with the key that the table keeps beside it, into two cache
+/// lines: where the routes are many, no more of them is near.
 pub(crate) struct RouteSeries {
     active: Lazy<Gauge>,
-    near: [OnceLock<StatusSeries>; NEAR],
+    first: StatusSeries,
+    first_status: Owner,
+    pub(crate) label: Label,
+    more: Box<More>,
+}
+
+const _: () = assert!(size_of::<RouteSeries>() <= 88);
+
+/// What fewer requests touch, or those that record every family.
+struct More {
     response_duration: Lazy<Histogram>,
     request_size: Lazy<Histogram>,
     response_size: Lazy<Histogram>,
     method: u8,
-    pub(crate) label: Label,
-    pub(crate) name: &'static str,
-    /// Further statuses, by their number less 100.
-    far: OnceLock<Box<[OnceLock<Box<StatusSeries>>]>>,
-    headless: OnceLock<Box<Outcomes>>,
-}
-
-/// The series of one status of a route.
-pub(crate) struct StatusSeries {
-    status: u16,
-    completed: Lazy<Counter>,
-    duration: Lazy<Histogram>,
-    others: OnceLock<Box<Outcomes>>,
-}
-
-type Outcomes = [Lazy<Counter>; Outcome::ALL.len()];
-
-fn no_outcomes() -> Box<Outcomes> {
-    Box::new(array::from_fn(|_| Lazy::new()))
+    name: &'static str,
+    statuses: MoreStatuses,
+    ends: OnceLock<Box<Ends>>,
 }
 
 impl RouteSeries {
@@ -53,34 +47,50 @@ impl RouteSeries {
         let label = Label::intern(route);
         Self {
             active: Lazy::new(),
-            near: [const { OnceLock::new() }; NEAR],
-            response_duration: Lazy::new(),
-            request_size: Lazy::new(),
-            response_size: Lazy::new(),
-            method,
+            first: StatusSeries::default(),
+            first_status: Owner::default(),
             label,
-            name: label.name().unwrap_or(OTHER),
-            far: OnceLock::new(),
-            headless: OnceLock::new(),
+            more: Box::new(More {
+                response_duration: Lazy::new(),
+                request_size: Lazy::new(),
+                response_size: Lazy::new(),
+                method,
+                name: label.name().unwrap_or(OTHER),
+                statuses: MoreStatuses::default(),
+                ends: OnceLock::new(),
+            }),
         }
     }
 
     fn labels(&self) -> Vec<MetricLabel> {
         vec![
-            MetricLabel::from_static_parts(names::METHOD, method::name(self.method)),
-            MetricLabel::from_static_parts(names::ROUTE, self.name),
+            MetricLabel::from_static_parts(names::METHOD, method::name(self.more.method)),
+            MetricLabel::from_static_parts(names::ROUTE, self.more.name),
         ]
     }
 
-    fn labels_with(&self, status: &StatusSeries) -> Vec<MetricLabel> {
+    fn labels_with(&self, status: u16) -> Vec<MetricLabel> {
+        let status = if status == 0 {
+            String::new()
+        } else {
+            status.to_string()
+        };
         let mut labels = self.labels();
-        labels.push(MetricLabel::new(names::STATUS, status.status.to_string()));
+        labels.push(MetricLabel::new(names::STATUS, status));
         labels
     }
 
     /// Returns the gauge of requests in flight.
     #[inline]
     pub(crate) fn active(&self, table: &ServerSeries) -> Option<&Gauge> {
+        match self.active.resolved() {
+            Some(gauge) => Some(gauge),
+            None => self.resolve_active(table),
+        }
+    }
+
+    #[cold]
+    fn resolve_active(&self, table: &ServerSeries) -> Option<&Gauge> {
         self.active.get(table.source, |recorder| {
             table.gauge(recorder, names::ACTIVE, self.labels())
         })
@@ -90,46 +100,80 @@ impl RouteSeries {
     #[inline]
     pub(crate) fn status(&self, status: StatusCode) -> &StatusSeries {
         let status = status.as_u16();
-        for place in &self.near {
-            let series = place.get_or_init(|| StatusSeries::new(status));
-            if series.status == status {
-                return series;
-            }
+        if self.first_status.is(status) {
+            &self.first
+        } else {
+            self.other_status(status)
         }
-        self.far_status(status)
     }
 
-    #[cold]
-    fn far_status(&self, status: u16) -> &StatusSeries {
-        let far = self
-            .far
-            .get_or_init(|| (100..1000).map(|_| OnceLock::new()).collect());
-        far[usize::from(status) - 100].get_or_init(|| Box::new(StatusSeries::new(status)))
+    #[inline(never)]
+    fn other_status(&self, status: u16) -> &StatusSeries {
+        if self.first_status.is_or_becomes(status) {
+            &self.first
+        } else {
+            self.more.statuses.get(status)
+        }
     }
 
     /// Records the time to the head of an answer.
     #[inline]
-    pub(crate) fn record_duration(&self, table: &ServerSeries, status: &StatusSeries, seconds: f64) {
-        let histogram = status.duration.get(table.source, |recorder| {
-            table.histogram(recorder, names::REQUEST_DURATION, self.labels_with(status))
-        });
+    pub(crate) fn record_duration(
+        &self,
+        table: &ServerSeries,
+        series: &StatusSeries,
+        status: StatusCode,
+        seconds: f64,
+    ) {
+        let histogram = match series.duration.resolved() {
+            Some(histogram) => Some(histogram),
+            None => self.resolve_duration(table, series, status),
+        };
         if let Some(histogram) = histogram {
             histogram.record(seconds);
         }
     }
 
-    /// Counts the end of an exchange; `status` is nothing where there was no head.
+    #[cold]
+    fn resolve_duration<'a>(
+        &self,
+        table: &ServerSeries,
+        series: &'a StatusSeries,
+        status: StatusCode,
+    ) -> Option<&'a Histogram> {
+        series.duration.get(table.source, |recorder| {
+            let labels = self.labels_with(status.as_u16());
+            table.histogram(recorder, names::REQUEST_DURATION, labels)
+        })
+    }
+
+    /// Counts the end of an exchange, by the series of its status and the status itself.
     #[inline]
-    pub(crate) fn count_end(&self, table: &ServerSeries, status: Option<&StatusSeries>, outcome: Outcome) {
-        let place = match status {
-            Some(status) if outcome == Outcome::Completed => &status.completed,
-            Some(status) => &status.others.get_or_init(no_outcomes)[outcome.index()],
-            None => &self.headless.get_or_init(no_outcomes)[outcome.index()],
+    pub(crate) fn count_end(
+        &self,
+        table: &ServerSeries,
+        head: Option<(&StatusSeries, u16)>,
+        outcome: Outcome,
+    ) {
+        if let Some((series, _)) = head
+            && outcome == Outcome::Completed
+            && let Some(counter) = series.completed.resolved()
+        {
+            counter.increment(1);
+            return;
+        }
+        self.count_other_end(table, head, outcome);
+    }
+
+    #[inline(never)]
+    fn count_other_end(&self, table: &ServerSeries, head: Option<(&StatusSeries, u16)>, outcome: Outcome) {
+        let status = head.map_or(0, |(_, status)| status);
+        let place = match head {
+            Some((series, _)) if outcome == Outcome::Completed => &series.completed,
+            _ => Ends::get(&self.more.ends, status, outcome),
         };
-        let counter = place.get(table.source, |recorder| {
-            let status = status.map(|status| status.status.to_string()).unwrap_or_default();
-            let mut labels = self.labels();
-            labels.push(MetricLabel::new(names::STATUS, status));
+        let counter: Option<&Counter> = place.get(table.source, |recorder| {
+            let mut labels = self.labels_with(status);
             labels.push(MetricLabel::from_static_parts(names::OUTCOME, outcome.as_str()));
             table.counter(recorder, names::REQUESTS, labels)
         });
@@ -141,39 +185,51 @@ impl RouteSeries {
     /// Records the time to the end of an exchange.
     #[inline]
     pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
-        self.record(table, &self.response_duration, names::RESPONSE_DURATION, seconds);
+        self.record(
+            table,
+            &self.more.response_duration,
+            names::RESPONSE_DURATION,
+            seconds,
+        );
     }
 
     /// Records the bytes of a request's body.
     #[inline]
     pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(table, &self.request_size, names::REQUEST_SIZE, bytes as f64);
+        self.record(table, &self.more.request_size, names::REQUEST_SIZE, bytes as f64);
     }
 
     /// Records the bytes of an answer's body.
     #[inline]
     pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(table, &self.response_size, names::RESPONSE_SIZE, bytes as f64);
+        self.record(
+            table,
+            &self.more.response_size,
+            names::RESPONSE_SIZE,
+            bytes as f64,
+        );
     }
 
     #[inline]
     fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: Metric, value: f64) {
-        let histogram = place.get(table.source, |recorder| {
-            table.histogram(recorder, metric, self.labels())
-        });
+        let histogram = match place.resolved() {
+            Some(histogram) => Some(histogram),
+            None => self.resolve(table, place, metric),
+        };
         if let Some(histogram) = histogram {
             histogram.record(value);
         }
     }
-}
 
-impl StatusSeries {
-    const fn new(status: u16) -> Self {
-        Self {
-            status,
-            completed: Lazy::new(),
-            duration: Lazy::new(),
-            others: OnceLock::new(),
-        }
+    #[cold]
+    fn resolve<'a>(
+        &self,
+        table: &ServerSeries,
+        place: &'a Lazy<Histogram>,
+        metric: Metric,
+    ) -> Option<&'a Histogram> {
+        place.get(table.source, |recorder| {
+            table.histogram(recorder, metric, self.labels())
+        })
     }
 }

@@ -41,7 +41,7 @@ pub(crate) const RPC_LIMIT: u32 = 500;
 static GLOBAL: ServerSeries = ServerSeries::new(Source::Global);
 
 /// Returns the series of the recorder that the process installs.
-pub(crate) fn global() -> &'static ServerSeries {
+pub(crate) const fn global() -> &'static ServerSeries {
     &GLOBAL
 }
 

@@ -8,9 +8,11 @@
 
 use std::{error::Error, time::Duration};
 
-use campanile::client::{CallDeadline, CallName};
+use campanile::{
+    client::{CallDeadline, CallName},
+    recorder::{CellRecorder, Format},
+};
 use clap::Parser;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio_stream::StreamExt;
 use tonic::{Request, transport::Endpoint};
 use tonic_echo::protocol::{RepeatRequest, SayRequest, echo_client::EchoClient};
@@ -30,7 +32,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Args { server, text } = Args::parse();
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = CellRecorder::new().install()?;
 
     let channel = ServiceBuilder::new()
         .layer(campanile::client::stack())
@@ -55,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     for line in metrics
-        .render()
+        .render(Format::Prometheus)
         .lines()
         .filter(|line| line.starts_with("rpc_client_requests_total"))
     {

@@ -10,9 +10,12 @@
 use std::{error::Error, future::ready, net::SocketAddr};
 
 use axum::{Router, routing::get};
-use campanile::{http::RequestContext, listen::Connections};
+use campanile::{
+    http::RequestContext,
+    listen::Connections,
+    recorder::{CellRecorder, Format},
+};
 use clap::Parser;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -38,7 +41,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = CellRecorder::new().install()?;
     let admin = TcpListener::bind(args.admin).await?;
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
@@ -46,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on {address}");
     println!("admin on {}", admin.local_addr()?);
 
-    let router = Router::new().route("/metrics", get(move || ready(metrics.render())));
+    let router = Router::new().route("/metrics", get(move || ready(metrics.render(Format::Prometheus))));
     tokio::spawn(async move { axum::serve(admin, router).await });
 
     let connections = Connections::new(address).with_limit(10_000);

@@ -7,15 +7,23 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::header::CONTENT_TYPE, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
+use axum::{
+    Router,
+    http::{
+        HeaderMap, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
 
 use crate::{
     health::{self, Phase},
     listen::BindError,
+    recorder::Text,
 };
 
-/// How often the recorder drains what histograms were given, which it else keeps until somebody asks.
+/// How often a recorder may drain what histograms were given, where it else keeps that until somebody asks.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The bound admin socket.
@@ -40,7 +48,7 @@ impl Admin {
     }
 
     /// Starts the thread. It ends with the process.
-    pub(crate) fn start(self, metrics: PrometheusHandle, phase: Phase) -> io::Result<()> {
+    pub(crate) fn start(self, metrics: Text, phase: Phase) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -56,13 +64,8 @@ impl Admin {
     }
 }
 
-async fn answer(listener: TcpListener, metrics: PrometheusHandle, phase: Phase) -> io::Result<()> {
-    let text = move || async move {
-        (
-            [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-            metrics.render(),
-        )
-    };
+async fn answer(listener: TcpListener, metrics: Text, phase: Phase) -> io::Result<()> {
+    let text = move |headers: HeaderMap| render(metrics.clone(), headers);
     let app = Router::new()
         .route("/metrics", get(text))
         .route("/livez", get("ok"))
@@ -72,10 +75,22 @@ async fn answer(listener: TcpListener, metrics: PrometheusHandle, phase: Phase) 
     axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
 }
 
-async fn keep_up(metrics: PrometheusHandle) {
+async fn render(metrics: Text, headers: HeaderMap) -> Response {
+    let text = tokio::task::spawn_blocking(move || {
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        metrics.render(accept.unwrap_or_default())
+    });
+    match text.await {
+        Ok(Some((kind, text))) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, "the recorder has no text\n").into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn keep_up(metrics: Text) {
     let mut turns = tokio::time::interval(UPKEEP);
     loop {
         turns.tick().await;
-        metrics.run_upkeep();
+        metrics.keep_up();
     }
 }

@@ -23,14 +23,14 @@ pub(crate) struct Flags {
     #[arg(long, value_enum, default_value = "semconv")]
     profile: Profile,
     /// What keeps the metrics
-    #[arg(long, value_enum, default_value = "prometheus-exporter")]
-    recorder: Recorder,
+    #[arg(long, value_enum, default_value = "campanile")]
+    pub(crate) recorder: Store,
     /// Where statsd lines are sent
     #[arg(long, value_name = "HOST:PORT")]
-    statsd: Option<String>,
+    pub(crate) statsd: Option<Server>,
     /// What statsd lines begin with
     #[arg(long, value_name = "PREFIX")]
-    statsd_prefix: Option<String>,
+    pub(crate) statsd_prefix: Option<String>,
     /// How many connections may wait in the kernel's queue
     #[arg(long, value_name = "N")]
     pub(crate) backlog: Option<NonZeroU32>,
@@ -65,11 +65,36 @@ enum Profile {
     Baseplate,
 }
 
+/// What keeps the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Recorder {
+pub(crate) enum Store {
     Campanile,
     PrometheusExporter,
     StatsdExporter,
+}
+
+/// Where to send.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl FromStr for Server {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or("no port")?;
+        // An IPv6 address stands in brackets, which are no part of it.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match port.parse() {
+            Ok(port @ 1..) if !host.is_empty() => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
+            _ => Err("not HOST:PORT"),
+        }
+    }
 }
 
 /// Where to listen.
@@ -98,10 +123,11 @@ impl Flags {
     /// Reads the command line, and refuses what is known but cannot be done yet.
     pub(crate) fn from_command_line() -> Result<Self, clap::Error> {
         let flags = Self::try_parse()?;
-        match flags.unavailable() {
+        let refused = flags.unavailable().map(|flag| (flag, "not available yet"));
+        match refused.or_else(|| flags.incomplete()) {
             None => Ok(flags),
-            Some(flag) => {
-                Err(Self::command().error(ErrorKind::ValueValidation, format!("{flag}: not available yet")))
+            Some((flag, why)) => {
+                Err(Self::command().error(ErrorKind::ValueValidation, format!("{flag}: {why}")))
             }
         }
     }
@@ -109,14 +135,30 @@ impl Flags {
     fn unavailable(&self) -> Option<&'static str> {
         let flags = [
             (self.profile != Profile::Semconv, "--profile"),
-            (self.recorder != Recorder::PrometheusExporter, "--recorder"),
-            (self.statsd.is_some(), "--statsd"),
-            (self.statsd_prefix.is_some(), "--statsd-prefix"),
+            (
+                self.statsd.is_some() && self.recorder != Store::StatsdExporter,
+                "--statsd",
+            ),
             (self.drain.is_some(), "--drain"),
             (self.stop.is_some(), "--stop"),
             (self.scope_root.is_some(), "--scope-root"),
             (self.multiprocess_dir.is_some(), "--multiprocess-dir"),
         ];
         flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+
+    /// What is nothing without another flag.
+    fn incomplete(&self) -> Option<(&'static str, &'static str)> {
+        let flags = [
+            (
+                self.recorder == Store::StatsdExporter,
+                "--recorder statsd-exporter",
+            ),
+            (self.statsd_prefix.is_some(), "--statsd-prefix"),
+        ];
+        let alone = flags
+            .into_iter()
+            .find(|(given, _)| *given && self.statsd.is_none());
+        alone.map(|(_, flag)| (flag, "needs --statsd"))
     }
 }

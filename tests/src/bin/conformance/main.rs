@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
-    let metrics = recorder::install()?;
+    let metrics = recorder::install(flags)?;
     let phase = Phase::starting();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = flags.threads {

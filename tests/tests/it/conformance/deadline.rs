@@ -101,7 +101,11 @@ fn a_deadline_ends_a_call_that_waits_and_a_body_that_does_not_come() {
             &format!("http://{}{path}", back.address()),
             "&timeout=0.3",
         );
-        assert!(said["error"].is_string(), "{path}: {said}");
+        // The deadline goes along, so the other side may be the first to say that it has passed.
+        assert!(
+            said["error"].is_string() || said["status"] == 504,
+            "{path}: {said}"
+        );
     }
     let late = from_now(Duration::from_millis(300));
     let ask = Ask::get("/sleep/600").field("X-Request-Deadline", late);

@@ -1,158 +1,52 @@
-//! `/metrics` after scripted traffic, to the letter.
+//! `/metrics` after scripted traffic, to the letter, whatever keeps them.
 
-use std::{
-    collections::BTreeMap,
-    io::Write,
-    process::{Command, Stdio},
-};
-
+use campanile_recorder::Format;
 use campanile_tests::{
+    judges,
     process::{Process, wait_until},
-    wire::{Ask, Protocol, connect, read_head},
+    wire::Ask,
 };
 
-use super::{boot, call::call, nobody, occupy};
+use super::{
+    boot,
+    script::traffic,
+    steady::{assert_golden, steady},
+};
 
-/// What the script below makes of the metrics: each series once, sorted, its buckets in a line, and `T` for values
-/// that are times. `UPDATE_GOLDEN=1` writes it anew.
+/// What the script makes of the metrics: each series once, sorted, its buckets in a line, and `T` for values that are
+/// times. `UPDATE_GOLDEN=1` writes it anew.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/conformance/metrics.golden");
 
-/// Something of everything that can happen.
-fn traffic(front: &Process, back: &Process) {
-    let to = front.address();
-    for protocol in Protocol::ALL {
-        let _ = Ask::get("/fast").ask(protocol, to);
-        let _ = Ask::new("POST", "/echo").body("hello").ask(protocol, to);
-    }
-    let _ = Ask::get("/status/404/some.view").of(to);
-    let _ = Ask::get("/boom").of(to);
-    let _ = Ask::get("/nowhere").of(to);
-    let _ = Ask::new("PURGE", "/any/thing").of(to);
-    let _ = Ask::get("/fast").field("x-request-id", "a,b").of(to);
-    let _ = Ask::get("/fast").field("x-request-deadline", "soon").of(to);
-    let _ = Ask::get("/sleep/600")
-        .field("x-request-deadline", "2001-02-03T04:05:06Z")
-        .of(to);
-    // Dropped before the head, while it holds the only slot: another one is shed.
-    let busy = occupy(front);
-    assert_eq!(Ask::get("/fast").of(to).status(), 503);
-    drop(busy);
-    wait_until(
-        || {
-            Ask::get("/metrics")
-                .of(front.admin())
-                .text()
-                .contains("outcome=\"cancelled\"} 1\n")
-        },
-        || "nobody saw the client go".to_owned(),
-    );
-    // Dropped in the body.
-    let mut reader = connect(to).expect("the service listens");
-    reader
-        .write_all(b"GET /stream?n=3000 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("the connection lives");
-    read_head(&mut *reader);
-    drop(reader);
-    wait_until(
-        || {
-            Ask::get("/metrics")
-                .of(front.admin())
-                .text()
-                .contains("outcome=\"aborted\"} 1\n")
-        },
-        || "nobody saw the reader go".to_owned(),
-    );
-    // Outgoing.
-    let url = |path: &str| format!("http://{}{path}", back.address());
-    call(to, &url("/echo"), "");
-    call(to, &url("/echo"), "&method=POST&body=x&api=post&hostname=stock");
-    call(to, &url("/status/404/gone.view"), "");
-    call(to, &url("/status/503/busy.view"), "");
-    call(to, &url("/fast"), "&timeout=0");
-    call(to, &format!("http://{}/", nobody()), "");
-}
+/// What Prometheus sends.
+const WANTS_OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0,\
+                                  application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-/// Brings the text into one order and takes out what differs from run to run.
-fn steady(text: &str, front: &Process) -> String {
-    let mut families: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
-    let mut family = "";
-    let mut heads = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        if let Some(rest) = line.strip_prefix("# ") {
-            family = rest.split(' ').nth(1).expect("a name");
-            heads.entry(family).or_insert_with(Vec::new).push(line);
-            continue;
-        }
-        let (series, value) = line.rsplit_once(' ').expect("a series and its value");
-        let timed = family.contains("_seconds") && !series.contains("_count");
-        let value = if timed { "T" } else { value };
-        let series = series.replace(front.address(), "LISTENER");
-        // The bounds come last, and in their order.
-        let (series, value) = match series.split_once(",le=") {
-            Some((series, bound)) => (
-                format!("{series}}}"),
-                format!("{}:{value}", bound.trim_matches(['"', '}'])),
-            ),
-            None => (series, value.to_owned()),
-        };
-        families
-            .entry(family)
-            .or_default()
-            .entry(series)
-            .or_default()
-            .push(value);
-    }
-    let mut steady = String::new();
-    for (name, series) in families {
-        steady += &heads[name].join("\n");
-        steady += "\n";
-        for (series, values) in series {
-            steady += &format!("{series} {}\n", values.join(" "));
-        }
-        steady += "\n";
-    }
-    steady
-}
-
-#[test]
-fn metrics_after_scripted_traffic_are_those_of_the_contract() {
-    let (front, back) = (
-        boot(&["--max-concurrency", "1", "--max-connections", "100"]),
-        boot(&[]),
-    );
+/// Boots the service that the traffic is for, and one that it calls; sends the traffic; waits until it is over.
+fn after_traffic(recorder: &str) -> (Process, Process) {
+    let flags = [
+        "--max-concurrency",
+        "1",
+        "--max-connections",
+        "100",
+        "--recorder",
+        recorder,
+    ];
+    let (front, back) = (boot(&flags), boot(&[]));
     traffic(&front, &back);
-    let now = || Ask::get("/metrics").of(front.admin());
-    assert_eq!(
-        now().field("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        settle(&front);
-        std::fs::write(GOLDEN, steady(now().text(), &front)).expect("the golden file can be written");
-    }
-    let golden = std::fs::read_to_string(GOLDEN).expect("the golden file is there");
     // Connections end a moment after their last answer was read.
-    let mut last = String::new();
-    wait_until(
-        || {
-            last = steady(now().text(), &front);
-            last == golden || settled(now().text())
-        },
-        || "connections stay open".to_owned(),
-    );
-    last = steady(now().text(), &front);
-    if last != golden {
-        let lines = |text: &str, other: &str, sign: &str| -> String {
-            let other: Vec<_> = other.lines().collect();
-            let missing = text.lines().filter(|line| !other.contains(line));
-            missing.map(|line| format!("{sign} {line}\n")).collect()
-        };
-        panic!(
-            "the metrics differ from {GOLDEN}:\n{}{}",
-            lines(&golden, &last, "-"),
-            lines(&last, &golden, "+")
-        );
-    }
+    let settled = || settled(&text(&front, Format::Prometheus));
+    wait_until(settled, || "connections stay open".to_owned());
+    (front, back)
+}
+
+fn text(service: &Process, format: Format) -> String {
+    let accept = match format {
+        Format::OpenMetrics => WANTS_OPEN_METRICS,
+        _ => "*/*",
+    };
+    let answer = Ask::get("/metrics").field("accept", accept).of(service.admin());
+    assert_eq!(answer.field("content-type"), Some(format.content_type()));
+    answer.text().to_owned()
 }
 
 fn settled(text: &str) -> bool {
@@ -165,21 +59,33 @@ fn settled(text: &str) -> bool {
         .all(idle)
 }
 
-fn settle(service: &Process) {
-    wait_until(
-        || settled(Ask::get("/metrics").of(service.admin()).text()),
-        || "connections stay open".to_owned(),
+fn assert_contract(service: &Process, format: Format, of: &str) {
+    assert_golden(GOLDEN, &steady(&text(service, format), format, service), of);
+}
+
+#[test]
+fn metrics_of_our_recorder_are_those_of_the_contract_in_both_formats() {
+    let (front, _back) = after_traffic("campanile");
+    assert_contract(&front, Format::Prometheus, "campanile-recorder");
+    assert_contract(&front, Format::OpenMetrics, "campanile-recorder's OpenMetrics");
+}
+
+#[test]
+fn metrics_of_the_prometheus_exporter_are_the_same() {
+    let (front, _back) = after_traffic("prometheus-exporter");
+    assert_contract(&front, Format::Prometheus, "metrics-exporter-prometheus");
+    // It has one format, whatever is wanted.
+    let answer = Ask::get("/metrics").field("accept", WANTS_OPEN_METRICS);
+    assert_eq!(
+        answer.of(front.admin()).field("content-type"),
+        Some(Format::Prometheus.content_type())
     );
 }
 
 #[test]
-fn labels_are_sorted_by_name() {
-    let (front, back) = (
-        boot(&["--max-concurrency", "1", "--max-connections", "100"]),
-        boot(&[]),
-    );
-    traffic(&front, &back);
-    let text = Ask::get("/metrics").of(front.admin()).text().to_owned();
+fn labels_are_sorted_by_name_and_so_are_families_and_series() {
+    let (front, _back) = after_traffic("campanile");
+    let text = text(&front, Format::Prometheus);
     for line in text
         .lines()
         .filter(|line| !line.starts_with('#') && line.contains('{'))
@@ -195,34 +101,78 @@ fn labels_are_sorted_by_name() {
         let names: Vec<_> = names.filter(|name| *name != "le").collect();
         assert!(names.is_sorted(), "{line}");
     }
+    let types = text.lines().filter(|line| line.starts_with("# TYPE "));
+    assert!(types.is_sorted(), "{text}");
+    let requests = text
+        .lines()
+        .filter(|line| line.starts_with("http_server_requests_total{"));
+    assert!(requests.is_sorted(), "{text}");
 }
 
 #[test]
-fn promtool_has_nothing_to_say() {
-    let (front, back) = (boot(&["--max-concurrency", "1"]), boot(&[]));
-    traffic(&front, &back);
-    let text = Ask::get("/metrics").of(front.admin()).text().to_owned();
-    let promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut promtool = match promtool {
-        Ok(child) => child,
-        Err(error) => {
-            println!("skipped: promtool cannot be started: {error}");
+fn promtool_and_the_python_parsers_have_nothing_to_say() {
+    for recorder in ["campanile", "prometheus-exporter"] {
+        let (front, _back) = after_traffic(recorder);
+        let classic = text(&front, Format::Prometheus);
+        judges::promtool(&classic);
+        let folder = env!("CARGO_TARGET_TMPDIR");
+        let Some(found) = judges::python(&classic, Format::Prometheus, folder) else {
             return;
+        };
+        let samples = |text: &str| {
+            text.lines()
+                .filter(|line| !line.starts_with('#') && !line.is_empty())
+                .count()
+        };
+        assert_eq!(found.samples, samples(&classic));
+        if recorder == "campanile" {
+            let open_metrics = text(&front, Format::OpenMetrics);
+            let found_there = judges::python(&open_metrics, Format::OpenMetrics, folder)
+                .expect("it was there a moment ago");
+            assert_eq!(found_there.samples, samples(&open_metrics));
+            assert_eq!(found_there.families, found.families);
+            assert_eq!(found_there.exemplars, open_metrics.matches("request_id=").count());
         }
+    }
+}
+
+#[test]
+fn every_histogram_of_the_layers_has_exemplars() {
+    let (front, back) = (boot(&[]), boot(&[]));
+    let url = format!("http://{}/echo", back.address());
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let answer = Ask::get(format!("/call?url={url}"))
+        .field("x-request-id", "order-7")
+        .field("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+        .of(front.address());
+    assert_eq!(answer.status(), 200);
+    let posted = Ask::new("POST", "/echo")
+        .body("hello")
+        .field("x-request-id", "order-8");
+    assert_eq!(posted.of(front.address()).status(), 200);
+    let all = text(&front, Format::OpenMetrics);
+    let has = |family: &str, exemplar: &str| {
+        all.lines()
+            .any(|line| line.starts_with(&format!("{family}_bucket{{")) && line.contains(exemplar))
     };
-    let mut stdin = promtool.stdin.take().expect("the pipe was asked for");
-    stdin.write_all(text.as_bytes()).expect("promtool reads");
-    drop(stdin);
-    let output = promtool.wait_with_output().expect("promtool ends");
-    let said = [output.stdout, output.stderr].concat();
-    assert!(
-        output.status.success() && said.is_empty(),
-        "{}",
-        said.escape_ascii()
-    );
+    for family in all
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram"))
+    {
+        let exemplar = match family {
+            "http_server_request_body_size_bytes" => " # {request_id=\"order-8\"} 5 ".to_owned(),
+            _ => format!(" # {{request_id=\"order-7\",trace_id=\"{trace}\"}} "),
+        };
+        assert!(has(family, &exemplar), "{family} lacks {exemplar} in\n{all}");
+    }
+    // A label's name and 118 bytes are all that there may be.
+    let long = "x".repeat(138) + &"y".repeat(118);
+    let _ = Ask::get("/sleep/0.01")
+        .field("x-request-id", &long)
+        .of(front.address());
+    let all = text(&front, Format::OpenMetrics);
+    let cut = format!(" # {{request_id=\"{}\"}} ", "y".repeat(118));
+    assert!(all.contains(&cut), "{cut} is not in\n{all}");
+    // Ids are for those who asked for the format that has them.
+    assert!(!text(&front, Format::Prometheus).contains("request_id="));
 }

@@ -5,7 +5,10 @@ mod deadline;
 mod flags;
 mod metrics;
 mod routes;
+mod script;
 mod sockets;
+mod statsd;
+mod steady;
 mod stop;
 
 use campanile_tests::{

@@ -1,17 +1,10 @@
-//! What is known of the request being served, for whoever is called while it is.
+//! The context itself, and the one that is current on this thread.
 
-use std::{
-    cell::Cell,
-    fmt,
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{cell::Cell, fmt, marker::PhantomData, sync::Arc};
 
 use http::HeaderValue;
-use pin_project_lite::pin_project;
 
+use super::Scoped;
 use crate::{Deadline, RequestId, in_flight::SeatRef};
 
 /// The request being served: its id, its deadline, its trace and its seat in the table of requests in flight.
@@ -90,24 +83,28 @@ impl RequestContext {
     }
 
     /// Returns the id that the request came with or was given.
+    #[inline]
     #[must_use]
     pub fn id(&self) -> &RequestId {
         &self.0.id
     }
 
     /// Returns until when the answer is wanted, if anybody said so.
+    #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         self.0.deadline
     }
 
     /// Returns the `traceparent` that came with the request.
+    #[inline]
     #[must_use]
     pub fn traceparent(&self) -> Option<&HeaderValue> {
         self.0.traceparent.as_ref()
     }
 
     /// Returns the request's seat in the [table of requests in flight](crate::in_flight).
+    #[inline]
     #[must_use]
     pub fn seat(&self) -> Option<SeatRef> {
         self.0.seat
@@ -129,12 +126,28 @@ impl RequestContext {
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
+    #[inline]
     #[must_use = "the context is current while the guard lives"]
     pub fn enter(self) -> Entered {
         Entered::new(Some(self))
     }
 
+    /// Makes a context the current one until the guard is dropped, and then puts it back where it was: unlike
+    /// [`Self::enter`], without touching a reference count.
+    ///
+    /// Meanwhile its place keeps the outer context. Not across an `.await`: see [`Self::scope`].
+    #[inline]
+    #[must_use = "the context is current while the guard lives"]
+    pub fn lend(place: &mut Option<Self>) -> Lent<'_> {
+        exchange(place);
+        Lent {
+            place,
+            _not_send: PhantomData,
+        }
+    }
+
     /// Calls `f` with this context as the current one.
+    #[inline]
     pub fn sync_scope<R>(self, f: impl FnOnce() -> R) -> R {
         let _entered = self.enter();
         f()
@@ -197,101 +210,26 @@ impl fmt::Debug for Entered {
     }
 }
 
-pin_project! {
-    /// Work that sees a [`RequestContext`] as the current one whenever it is polled, and when it is dropped.
-    ///
-    /// Is a [`Future`], a [`Stream`](futures_core::Stream) or a [`Body`](http_body::Body), as what it wraps is.
-    /// See [`RequestContext::scope`] and [`Carry`](crate::Carry).
-    pub struct Scoped<T> {
-        context: Option<RequestContext>,
-        // An option, so that it can be dropped while the context is current.
-        #[pin]
-        inner: Option<T>,
-    }
-
-    impl<T> PinnedDrop for Scoped<T> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _entered = this.context.take().map(RequestContext::enter);
-            this.inner.set(None);
-        }
-    }
-}
-
-impl<T> Scoped<T> {
-    /// Wraps work that sees `context`; without one it stays as it is.
-    pub fn new(context: Option<RequestContext>, inner: T) -> Self {
-        Self {
-            context,
-            inner: Some(inner),
-        }
-    }
-
-    /// Wraps the work that `make` makes while `context` is current.
-    #[inline]
-    pub fn begin(context: RequestContext, make: impl FnOnce() -> T) -> Self {
-        let mut context = Some(context);
-        let lent = Lent::new(&mut context);
-        let inner = make();
-        drop(lent);
-        Self::new(context, inner)
-    }
-
-    /// Takes the context out, for what comes after the work; from then on the work stays as it is.
-    pub fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
-        self.project().context.take()
-    }
-
-    #[inline]
-    pub(crate) fn inner(&self) -> &T {
-        self.inner.as_ref().expect("taken only when dropped")
-    }
-
-    /// Calls `f` with the wrapped work, and the context as the current one if there is one.
-    #[inline]
-    pub(crate) fn with<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut T>) -> R) -> R {
-        let this = self.project();
-        let inner = this.inner.as_pin_mut().expect("taken only when dropped");
-        if this.context.is_none() {
-            return f(inner);
-        }
-        let _lent = Lent::new(this.context);
-        f(inner)
-    }
-}
-
-/// Lends a context to the thread and takes it back, also from a poll that panics: the work still has to be dropped
-/// in it. In between, its place keeps the outer context, so that polling touches no reference count.
-struct Lent<'a>(&'a mut Option<RequestContext>);
-
-impl<'a> Lent<'a> {
-    #[inline]
-    fn new(context: &'a mut Option<RequestContext>) -> Self {
-        exchange(context);
-        Self(context)
-    }
+/// A guard that keeps a context current on this thread, and gives it back. See [`RequestContext::lend`].
+///
+/// Guards on one thread are dropped in the reverse order of their making, as variables are.
+#[must_use = "the context is current while the guard lives"]
+pub struct Lent<'a> {
+    place: &'a mut Option<RequestContext>,
+    /// Belongs to this thread's variable, so it must not move to another.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Drop for Lent<'_> {
     #[inline]
     fn drop(&mut self) {
-        exchange(self.0);
+        // Also from a poll that panics: the work still has to be dropped in its context.
+        exchange(self.place);
     }
 }
 
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.with(|future| future.poll(cx))
-    }
-}
-
-impl<T> fmt::Debug for Scoped<T> {
+impl fmt::Debug for Lent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped")
-            .field("context", &self.context)
-            .finish_non_exhaustive()
+        f.debug_struct("Lent").finish_non_exhaustive()
     }
 }

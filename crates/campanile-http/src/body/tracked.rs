@@ -1,17 +1,4 @@
-//! How a body ends. The only place that knows.
-//!
-//! [`TrackedBody`] passes a body through unchanged and calls an [`OnBodyEnd`] exactly once: at the last frame, at an
-//! error, or when it is dropped. What counts as the end follows how servers use bodies:
-//!
-//! | case | end |
-//! |---|---|
-//! | answer to `HEAD`, 1xx, 204, 304, 2xx to `CONNECT` | at the head: the server drops the body unpolled |
-//! | `is_end_stream()` from the start | at the head: it may never be polled |
-//! | `is_end_stream()` after a data frame | with that frame: hyper polls no further |
-//! | trailers, or `None` | then |
-//! | as many bytes as the exact size hint tells, or else `Content-Length` | when it is dropped after them, complete; trailers may still follow |
-//! | an error | [`How::Failed`] |
-//! | dropped earlier | [`How::Dropped`], or [`How::Panicked`] if by a panic of the body itself |
+//! The body that knows its end.
 
 use std::{
     fmt,
@@ -20,79 +7,12 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{HeaderMap, Method, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-/// What ended a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum How {
-    /// All of it was handed over.
-    Complete,
-    /// It yielded an error.
-    Failed,
-    /// It was dropped before its end.
-    Dropped,
-    /// It panicked when polled. Told when it is dropped.
-    Panicked,
-}
-
-/// The end of a body.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct BodyEnd<'a> {
-    /// What ended it.
-    pub how: How,
-    /// Bytes of data that passed.
-    pub bytes: u64,
-    /// The trailers, where they ended it.
-    pub trailers: Option<&'a HeaderMap>,
-}
-
-/// Is told when a body ends.
-pub trait OnBodyEnd {
-    /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
-    /// panic.
-    fn on_body_end(&mut self, end: BodyEnd<'_>);
-}
-
-/// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the methods")]
-pub enum Asked {
-    Head,
-    Connect,
-    Other,
-}
-
-impl Asked {
-    /// Reads it from the request's method.
-    #[inline]
-    #[must_use]
-    pub fn by(method: &Method) -> Self {
-        match *method {
-            Method::HEAD => Self::Head,
-            Method::CONNECT => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// Tells whether an answer with this status ends at its head, whatever its body says.
-    #[inline]
-    #[must_use]
-    pub fn ends_at_head(self, status: StatusCode) -> bool {
-        match self {
-            Self::Head => true,
-            Self::Connect if status.is_success() => true,
-            _ => {
-                status.is_informational()
-                    || status == StatusCode::NO_CONTENT
-                    || status == StatusCode::NOT_MODIFIED
-            }
-        }
-    }
-}
+use super::{Asked, BodyEnd, How, OnBodyEnd};
+use crate::headers;
 
 /// Wraps the body of an answer so that `on_end` is told of its end; at once, where that is the head.
 #[inline]
@@ -101,36 +21,65 @@ pub fn track<B: Body, H: OnBodyEnd>(
     asked: Asked,
     on_end: H,
 ) -> Response<TrackedBody<B, H>> {
-    track_as(response, asked, on_end, |body| body)
+    let tracking = Tracking::of(&response, asked, on_end);
+    response.map(|body| tracking.wrap(body))
 }
 
-/// Does what [`track`] does, and puts the body into a layer's own type without moving the answer once more.
-#[inline]
-pub fn track_as<B: Body, H: OnBodyEnd, W>(
-    response: Response<B>,
-    asked: Asked,
-    on_end: H,
-    wrap: impl FnOnce(TrackedBody<B, H>) -> W,
-) -> Response<W> {
-    let (head, inner) = response.into_parts();
-    if asked.ends_at_head(head.status) || inner.is_end_stream() {
-        Some(on_end).end(How::Complete, 0, None);
-        return Response::from_parts(head, wrap(TrackedBody::untracked(inner)));
+/// What has to be known of an answer before its body is wrapped: [`track`] in two steps.
+///
+/// For futures on the request path, which move an answer once where they map it in its [`Poll`].
+#[derive(Debug)]
+pub struct Tracking<H> {
+    whole: u64,
+    on_end: Option<H>,
+}
+
+impl<H: OnBodyEnd> Tracking<H> {
+    /// Looks at an answer, and tells `on_end` of the end at once where that is the head.
+    #[inline]
+    pub fn of<B: Body>(response: &Response<B>, asked: Asked, on_end: H) -> Self {
+        let mut this = Self {
+            whole: UNKNOWN,
+            on_end: Some(on_end),
+        };
+        if asked.ends_at_head(response.status()) || response.body().is_end_stream() {
+            this.on_end.end(How::Complete, 0, None);
+        } else {
+            // Hyper goes by the hint where there is one, else by the header.
+            let hint = response.body().size_hint().exact();
+            this.whole = hint.unwrap_or_else(|| content_length(response.headers()));
+        }
+        this
     }
-    // Hyper goes by the hint where there is one, else by the header.
-    let whole = inner
-        .size_hint()
-        .exact()
-        .or_else(|| content_length(&head.headers))
-        .unwrap_or(UNKNOWN);
-    let body = TrackedBody {
-        inner,
-        bytes: 0,
-        whole,
-        polling: false,
-        on_end: Some(on_end),
-    };
-    Response::from_parts(head, wrap(body))
+
+    /// Makes the tracking of an answer whose end nobody is told.
+    #[inline]
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            whole: UNKNOWN,
+            on_end: None,
+        }
+    }
+
+    /// Tells whether the end is still to come.
+    #[inline]
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.on_end.is_some()
+    }
+
+    /// Wraps the body of the answer.
+    #[inline]
+    pub fn wrap<B>(self, inner: B) -> TrackedBody<B, H> {
+        TrackedBody {
+            inner,
+            bytes: 0,
+            whole: self.whole,
+            polling: false,
+            on_end: self.on_end,
+        }
+    }
 }
 
 impl<B, H: OnBodyEnd> TrackedBody<B, H> {
@@ -140,10 +89,12 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
     }
 
     /// Makes a body of this type that tells nobody, for answers that are not counted.
+    #[inline]
     pub fn untracked(inner: B) -> Self {
         Self::with(inner, None)
     }
 
+    #[inline]
     fn with(inner: B, on_end: Option<H>) -> Self {
         Self {
             inner,
@@ -153,18 +104,16 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
             on_end,
         }
     }
-
-    /// Tells whether the end is still to come.
-    pub fn is_open(&self) -> bool {
-        self.on_end.is_some()
-    }
 }
 
 /// No body is so long.
 const UNKNOWN: u64 = u64::MAX;
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// Returns [`UNKNOWN`] where the header is not there or no number.
+fn content_length(headers: &HeaderMap) -> u64 {
+    headers::find(headers, &CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(UNKNOWN)
 }
 
 pin_project! {

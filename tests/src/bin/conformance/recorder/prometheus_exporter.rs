@@ -1,6 +1,6 @@
-//! Keeps the metrics in metrics-exporter-prometheus, with the fixed buckets of the default names.
+//! metrics-exporter-prometheus with the fixed buckets of the default names, which it does not know by itself.
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 /// The bounds of histograms of seconds.
 const SECONDS: [f64; 17] = [
@@ -10,15 +10,8 @@ const SECONDS: [f64; 17] = [
 /// What follows them for whole answers, which may stream for long.
 const LONG_SECONDS: [f64; 3] = [30.0, 60.0, 300.0];
 
-/// Builds the recorder and installs it for the process.
-pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
-    let recorder = builder()?.build_recorder();
-    let handle = recorder.handle();
-    metrics::set_global_recorder(recorder)?;
-    Ok(handle)
-}
-
-fn builder() -> Result<PrometheusBuilder, BuildError> {
+/// The recorder, as it is set up for the default names.
+pub(super) fn builder() -> Result<PrometheusBuilder, BuildError> {
     let long: Vec<f64> = SECONDS.into_iter().chain(LONG_SECONDS).collect();
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?

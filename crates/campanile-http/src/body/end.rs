@@ -1,0 +1,73 @@
+//! The end of a body, and who is told of it.
+
+use http::{HeaderMap, Method, StatusCode};
+
+/// What ended a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// All of it was handed over.
+    Complete,
+    /// It yielded an error.
+    Failed,
+    /// It was dropped before its end.
+    Dropped,
+    /// It panicked when polled. Told when it is dropped.
+    Panicked,
+}
+
+/// The end of a body.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct BodyEnd<'a> {
+    /// What ended it.
+    pub how: How,
+    /// Bytes of data that passed.
+    pub bytes: u64,
+    /// The trailers, where they ended it.
+    pub trailers: Option<&'a HeaderMap>,
+}
+
+/// Is told when a body ends.
+pub trait OnBodyEnd {
+    /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
+    /// panic.
+    fn on_body_end(&mut self, end: BodyEnd<'_>);
+}
+
+/// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the methods")]
+pub enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    /// Reads it from the request's method.
+    #[inline]
+    #[must_use]
+    pub fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Tells whether an answer with this status ends at its head, whatever its body says.
+    #[inline]
+    #[must_use]
+    pub fn ends_at_head(self, status: StatusCode) -> bool {
+        match self {
+            Self::Head => true,
+            Self::Connect if status.is_success() => true,
+            _ => {
+                status.is_informational()
+                    || status == StatusCode::NO_CONTENT
+                    || status == StatusCode::NOT_MODIFIED
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A directory in which processes count together, as one of them sees it.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    Family, Kind, Labels, Series, Snapshot, Value,
+    buckets::Rules,
+    names,
+    processes::{
+        DirectoryError, GaugeMode,
+        contents::Unread,
+        fold::fold,
+        folder::{Folder, Lock},
+        moments,
+        own_file::OwnFile,
+        scan::Scan,
+        snapshot::Conflicts,
+        totals::Totals,
+    },
+};
+
+/// How often a scrape looks anew because somebody folded meanwhile. It takes that many deaths in one scrape to run out.
+const ATTEMPTS: u32 = 100;
+
+/// A directory in which processes count together.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    folder: Folder,
+    own: Arc<OwnFile>,
+    scan: Mutex<Scan>,
+    limit: usize,
+    modes: Arc<Rules<GaugeMode>>,
+    writer: OnceLock<Lock>,
+}
+
+impl Directory {
+    /// Opens a directory and makes this process's file in it.
+    pub(crate) fn open(path: &Path, modes: Rules<GaugeMode>, limit: usize) -> Result<Self, DirectoryError> {
+        let folder = Folder::open(path)?;
+        let modes = Arc::new(modes);
+        let own = Arc::new(OwnFile::make(&folder, Arc::clone(&modes))?);
+        let error = |source: io::Error| DirectoryError::new(path, "read the own file", source);
+        let scan = Scan::new(Some(Arc::clone(&own))).map_err(|_| error(io::ErrorKind::InvalidData.into()))?;
+        let directory = Self {
+            folder,
+            own,
+            scan: Mutex::new(scan),
+            limit,
+            modes,
+            writer: OnceLock::new(),
+        };
+        // Where nobody scrapes, processes that come and go must not fill the directory.
+        directory.totals(&mut directory.lock());
+        // Most processes are never asked, and need not keep the others' files open.
+        directory.lock().forget();
+        Ok(directory)
+    }
+
+    pub(crate) fn own(&self) -> &Arc<OwnFile> {
+        &self.own
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Tells whether this process is the one that writes what the kernel owns, and becomes it if nobody is.
+    pub(crate) fn is_writer(&self) -> bool {
+        if self.writer.get().is_none()
+            && let Ok(Some(lock)) = self.folder.try_writer_lock()
+        {
+            // Another thread cannot have one, too: the lock is that of an open file.
+            let _ = self.writer.set(lock);
+        }
+        self.writer.get().is_some()
+    }
+
+    /// What all processes hold.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let scan = &mut *self.lock();
+        let totals = self.totals(scan);
+        let (mut families, Conflicts(conflicts)) = totals.into_families(self.limit);
+        let unread = scan.unread.iter().copied().chain(scan.archive.unread());
+        families.extend(skipped_files(unread));
+        families.extend(skipped_series(conflicts));
+        families.sort_by(|left, right| left.name.cmp(&right.name));
+        Snapshot { families }
+    }
+
+    /// Adds up everything as it is at one moment, and folds what is to be folded.
+    fn totals(&self, scan: &mut Scan) -> Totals {
+        for _ in 0..ATTEMPTS {
+            // Who has the lock needs not look again: nobody else can fold.
+            let lock = self.folder.try_fold_lock().ok().flatten();
+            if self.look(scan, lock.as_ref()).is_err() {
+                // The directory cannot be listed now; what is known of it counts on.
+                return scan.totals(&self.modes);
+            }
+            let totals = scan.totals(&self.modes);
+            moments::reached("added up");
+            if lock.is_some() || scan.is_of_one_moment(&self.folder) {
+                return totals;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        scan.totals(&self.modes)
+    }
+
+    fn look(&self, scan: &mut Scan, lock: Option<&Lock>) -> io::Result<()> {
+        scan.look(&self.folder)?;
+        let Some(lock) = lock else { return Ok(()) };
+        match fold(&self.folder, scan, self.limit, lock) {
+            Ok(false) => Ok(()),
+            // Where there is no room for an archive, say, the files of the dead are counted as they are.
+            Ok(true) | Err(_) => scan.look(&self.folder),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Scan> {
+        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn own_family(metric: &names::Metric, series: impl Iterator<Item = Series>) -> Option<Family> {
+    let mut family = Family::new(metric.name, metric.kind);
+    family.unit = metric.unit;
+    family.help = Some(metric.help.into());
+    family.series = series.collect();
+    debug_assert_eq!(family.kind, Kind::Gauge, "what is found at a scrape is no count");
+    (!family.series.is_empty()).then_some(family)
+}
+
+/// Says how many files were left out, and why.
+fn skipped_files(unread: impl Iterator<Item = Unread>) -> Option<Family> {
+    let mut reasons: Vec<Unread> = unread.collect();
+    reasons.sort_unstable();
+    let series = reasons.chunk_by(PartialEq::eq).map(|files| {
+        let reason = match files[0] {
+            Unread::Version => "version",
+            Unread::Damaged => "damaged",
+            Unread::Unreadable => "unreadable",
+        };
+        Series::new(
+            Labels::new([("reason", reason)]),
+            Value::Gauge(files.len() as f64),
+        )
+    });
+    let mut series: Vec<Series> = series.collect();
+    series.sort_by(|left, right| left.labels.cmp(&right.labels));
+    own_family(&names::SKIPPED_FILES, series.into_iter())
+}
+
+/// Says of which metrics series were left out.
+fn skipped_series(conflicts: Vec<(Arc<str>, u64)>) -> Option<Family> {
+    let series = conflicts
+        .into_iter()
+        .map(|(name, skipped)| Series::new(Labels::new([("metric", &*name)]), Value::Gauge(skipped as f64)));
+    own_family(&names::SKIPPED_SERIES, series)
+}

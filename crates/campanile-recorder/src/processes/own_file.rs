@@ -1,0 +1,236 @@
+//! The file in which this process counts.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use metrics::Unit;
+
+use crate::{
+    Kind,
+    buckets::Rules,
+    cells::{PAGE, Words},
+    memory::Declaration,
+    processes::{
+        DirectoryError, GaugeMode, default_rules, file_name,
+        folder::{Folder, Lock},
+        layout::{self, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
+        moments,
+        record::{CellsAt, Declared, Described, Record},
+        room::allocate,
+    },
+};
+
+/// How often a name is tried anew, because somebody was looking at the file or took it for a dead one's.
+const ATTEMPTS: usize = 100;
+/// Words of the longest piece of journal that is taken without need.
+const LONGEST_PIECE: usize = 16 * PAGE;
+
+/// The file in which this process counts. It is locked for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct OwnFile {
+    name: String,
+    lock: Lock,
+    /// The first page: the header, and the first of the journal.
+    head: Words,
+    end: Mutex<End>,
+    /// Those that were set.
+    modes: Arc<Rules<GaugeMode>>,
+    default_modes: Rules<GaugeMode>,
+}
+
+/// Where the file goes on.
+#[derive(Debug)]
+struct End {
+    /// The file's length in bytes.
+    file: u64,
+    /// The journal's last piece; none is the first page.
+    piece: Option<Words>,
+    /// Words of it that are written.
+    written: usize,
+    committed: u64,
+    /// Words of the piece after.
+    next_piece: usize,
+}
+
+impl OwnFile {
+    /// Makes a file. Nobody sees it by its name before it is locked and can be read.
+    pub(crate) fn make(folder: &Folder, modes: Arc<Rules<GaugeMode>>) -> Result<Self, DirectoryError> {
+        let error = |source: io::Error| DirectoryError::new(folder.path(), "make a file", source);
+        for _ in 0..ATTEMPTS {
+            let name = file_name::of_process(std::process::id());
+            if let Some((lock, head)) = make(folder, &name).map_err(error)? {
+                let end = End {
+                    file: PAGE as u64 * 8,
+                    piece: None,
+                    written: HEADER,
+                    committed: 0,
+                    next_piece: PAGE,
+                };
+                return Ok(Self {
+                    name,
+                    lock,
+                    head,
+                    end: Mutex::new(end),
+                    modes,
+                    default_modes: default_rules(),
+                });
+            }
+        }
+        Err(error(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.lock.file()
+    }
+
+    /// Makes the words of a block.
+    pub(crate) fn words(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<Words> {
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let (words, offset) = self.grow(end, len)?;
+        // From here on readers add the words up, so nobody counts there before.
+        self.append(
+            end,
+            &Record::Cells(CellsAt {
+                block,
+                slot,
+                offset,
+                len: len as u64,
+            }),
+        )?;
+        Ok(words)
+    }
+
+    /// Tells where a series is.
+    pub(crate) fn declare(&self, declaration: &Declaration<'_>) -> io::Result<()> {
+        let set = self.modes.find(declaration.name);
+        let mode = set.or_else(|| self.default_modes.find(declaration.name)).copied();
+        let shape = Shape {
+            kind: declaration.kind,
+            exact: false,
+        };
+        let (block, first) = declaration.place.position();
+        let record = Record::Series(Declared {
+            name: declaration.name.into(),
+            labels: declaration.labels.clone(),
+            shape,
+            mode: mode
+                .filter(|_| shape.kind == Kind::Gauge)
+                .unwrap_or(GaugeMode::Sum),
+            since: now(),
+            bounds: declaration.bounds.into(),
+            block,
+            first: u32::try_from(first).map_err(io::Error::other)?,
+        });
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        self.append(end, &record)
+    }
+
+    /// Tells what a metric is.
+    pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
+        let record = Record::Description(Described {
+            name: name.into(),
+            unit,
+            help: help.into(),
+        });
+        let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without room for its help a metric counts all the same.
+        let _ = self.append(end, &record);
+    }
+
+    /// Counts a registration that found no room.
+    pub(crate) fn lose(&self) {
+        self.head.as_slice()[at::LOST].fetch_add(1, Relaxed);
+    }
+
+    /// Writes a record, and then that it is there.
+    fn append(&self, end: &mut End, record: &Record) -> io::Result<()> {
+        let record = record.to_words();
+        let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
+        // There is always room left to say where it goes on.
+        if end.written + record.len() + CONTINUES_LEN > piece.len() {
+            let len = end
+                .next_piece
+                .max((record.len() + CONTINUES_LEN).next_multiple_of(PAGE));
+            let (words, offset) = self.grow(end, len)?;
+            let goes_on = Record::Continues {
+                offset,
+                len: len as u64,
+            };
+            self.put(end, &goes_on.to_words());
+            end.piece = Some(words);
+            end.written = 0;
+            end.next_piece = (len * 2).min(LONGEST_PIECE);
+        }
+        self.put(end, &record);
+        Ok(())
+    }
+
+    fn put(&self, end: &mut End, record: &[u64]) {
+        let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
+        end.committed += record.len() as u64;
+        layout::publish(self.head.as_slice(), &piece[end.written..], record, end.committed);
+        end.written += record.len();
+    }
+
+    /// Makes the file longer by so many words, and maps them.
+    fn grow(&self, end: &mut End, len: usize) -> io::Result<(Words, u64)> {
+        let bytes = len.next_multiple_of(PAGE) as u64 * 8;
+        allocate(self.file(), end.file, bytes)?;
+        let words = Words::of_file(self.file(), end.file, len)?;
+        let offset = end.file / 8;
+        end.file += bytes;
+        Ok((words, offset))
+    }
+}
+
+/// Makes a file of one page; nothing if somebody came between.
+fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
+    let new = file_name::new(name);
+    let file = folder.make(&new)?;
+    moments::reached("process file made");
+    let made = || {
+        // Others look whether it is owned, and remove it if it is not: then there is nothing to rename.
+        let Some(lock) = Lock::try_new(file)? else {
+            return Ok(None);
+        };
+        let file = lock.file();
+        moments::reached("process file locked");
+        allocate(file, 0, PAGE as u64 * 8)?;
+        let head = Words::of_file(file, 0, PAGE)?;
+        for (index, value) in [
+            (at::MAGIC, MAGIC),
+            (at::VERSION, VERSION),
+            (at::ROLE, Role::Process.code()),
+            (at::PID, std::process::id().into()),
+            (at::STARTED, now()),
+            (at::JOURNAL, layout::join(HEADER as u32, (PAGE - HEADER) as u32)),
+        ] {
+            head.as_slice()[index].store(value, Relaxed);
+        }
+        moments::reached("process file written");
+        match folder.rename(&new, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            renamed => renamed.map(|()| Some((lock, head))),
+        }
+    };
+    let made = made();
+    if !matches!(made, Ok(Some(_))) {
+        // Nothing is lost if it stays: the next fold removes it.
+        let _ = folder.remove(&new);
+    }
+    made
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,243 @@
+//! Looks at all files of a directory as they are at one moment.
+//!
+//! A file's counts are in the file, or in the archive, never in both and never in neither: the archive names the files
+//! that it holds, and a file is removed only after an archive is there that names it. So whoever finds the same archive
+//! before and after looking at the files has seen every count once.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use crate::{
+    buckets::Rules,
+    processes::{
+        GaugeMode,
+        contents::Unread,
+        file_name,
+        file_name::Named,
+        folder::{Folder, Identity, is_owned},
+        mapped::Mapped,
+        moments,
+        own_file::OwnFile,
+        totals::{Life, Totals},
+    },
+};
+
+/// What is known of a directory from scrape to scrape.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    own: Option<(Arc<OwnFile>, Mapped)>,
+    pub(crate) others: BTreeMap<String, Other>,
+    pub(crate) archive: Archive,
+    /// Files that were there at the last look and were not read.
+    pub(crate) unread: Vec<Unread>,
+    /// Everything that was there at the last look.
+    pub(crate) names: Vec<String>,
+}
+
+/// What stands under the archive's name.
+#[derive(Debug)]
+pub(crate) enum Archive {
+    None,
+    Read(Identity, Box<Mapped>),
+    Unread(Unread),
+}
+
+/// A file of another process.
+#[derive(Debug)]
+pub(crate) struct Other {
+    pub(crate) mapped: Mapped,
+    pub(crate) lives: bool,
+}
+
+impl Scan {
+    /// Begins with nothing but the own file.
+    pub(crate) fn new(own: Option<Arc<OwnFile>>) -> Result<Self, Unread> {
+        let own = match own {
+            Some(own) => {
+                let file = own.file().try_clone().map_err(|_| Unread::Unreadable)?;
+                Some((own, Mapped::new(file)?))
+            }
+            None => None,
+        };
+        Ok(Self {
+            own,
+            others: BTreeMap::new(),
+            archive: Archive::None,
+            unread: Vec::new(),
+            names: Vec::new(),
+        })
+    }
+
+    /// Forgets the others, and gives back what it costs to know them.
+    pub(crate) fn forget(&mut self) {
+        self.others.clear();
+        self.archive = Archive::None;
+    }
+
+    /// Looks at everything anew.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be listed. Then what was known stays known.
+    pub(crate) fn look(&mut self, folder: &Folder) -> io::Result<()> {
+        let archive = self.archive.look(folder)?;
+        moments::reached("archive looked at");
+        let names = folder.names()?;
+        if let Some(archive) = archive {
+            self.archive = archive;
+        }
+        self.names = names;
+        moments::reached("directory listed");
+        self.unread.clear();
+        if let Some((_, mapped)) = &mut self.own
+            && let Err(unread) = mapped.refresh()
+        {
+            self.unread.push(unread);
+        }
+        let mut before = std::mem::take(&mut self.others);
+        for name in &self.names {
+            match Named::of(name) {
+                Named::Process => {}
+                Named::OtherVersion => {
+                    self.unread.push(Unread::Version);
+                    continue;
+                }
+                Named::NewProcess | Named::Other => continue,
+            }
+            let is_own = self.own.as_ref().is_some_and(|(own, _)| own.name() == name);
+            if is_own || self.is_folded(name) {
+                continue;
+            }
+            match look_at(folder, name, before.remove(name)) {
+                Ok(Some(other)) => {
+                    self.others.insert(name.clone(), other);
+                }
+                Ok(None) => {}
+                Err(unread) => self.unread.push(unread),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the archive is still the one that was looked at.
+    pub(crate) fn is_of_one_moment(&self, folder: &Folder) -> bool {
+        let now = folder.identity(&file_name::archive());
+        now.is_ok_and(|now| now == self.archive.identity()) || matches!(self.archive, Archive::Unread(_))
+    }
+
+    /// Tells whether a file's counts are in the archive.
+    pub(crate) fn is_folded(&self, name: &str) -> bool {
+        let archive = self.archive.read();
+        archive.is_some_and(|archive| archive.contents.folded.iter().any(|folded| folded == name))
+    }
+
+    /// The files of those who are gone. What a later version has added to one is lost in an archive of this version's,
+    /// so such a file is left to that one.
+    pub(crate) fn dead(&self) -> impl Iterator<Item = (&String, &Mapped)> {
+        let dead = self
+            .others
+            .iter()
+            .filter(|(_, other)| !other.lives && other.mapped.contents.is_known);
+        dead.map(|(name, other)| (name, &other.mapped))
+    }
+
+    /// The archive's counts and those of the files of the dead.
+    pub(crate) fn dead_totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        if let Some(archive) = self.archive.read() {
+            totals.add(&archive.contents, archive.words(), Life::Dead);
+        }
+        for (_, mapped) in self.dead() {
+            totals.add(&mapped.contents, mapped.words(), Life::Dead);
+        }
+        totals
+    }
+
+    /// All counts, gauges by these modes where they are set.
+    pub(crate) fn totals(&self, modes: &Arc<Rules<GaugeMode>>) -> Totals {
+        let mut totals = Totals::new(Arc::clone(modes));
+        if let Some((_, own)) = &self.own {
+            totals.add(&own.contents, own.words(), Life::Own);
+        }
+        let mut others: Vec<_> = self.others.values().collect();
+        others.sort_by_key(|other| (other.mapped.contents.started, other.mapped.contents.pid));
+        for other in others {
+            let life = if other.lives { Life::Live } else { Life::Dead };
+            totals.add(&other.mapped.contents, other.mapped.words(), life);
+        }
+        if let Some(archive) = self.archive.read() {
+            totals.add(&archive.contents, archive.words(), Life::Dead);
+        }
+        totals
+    }
+}
+
+impl Archive {
+    /// Looks whether it is another by now; nothing if it is not.
+    fn look(&self, folder: &Folder) -> io::Result<Option<Self>> {
+        let name = file_name::archive();
+        // While ours is open no other file has its identity.
+        if !matches!(self, Self::Unread(_)) && folder.identity(&name)? == self.identity() {
+            return Ok(None);
+        }
+        let file = match folder.read(&name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Self::None)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return Ok(Some(Self::Unread(Unread::Damaged)));
+            }
+            Err(error) => return Err(error),
+        };
+        let identity = Identity::of(&file)?;
+        Ok(Some(match Mapped::new(file) {
+            Ok(archive) if archive.is_whole_archive() => Self::Read(identity, Box::new(archive)),
+            Ok(_) => Self::Unread(Unread::Damaged),
+            Err(Unread::Unreadable) => return Err(io::ErrorKind::OutOfMemory.into()),
+            Err(unread) => Self::Unread(unread),
+        }))
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Read(identity, _) => Some(*identity),
+            Self::None | Self::Unread(_) => None,
+        }
+    }
+
+    fn read(&self) -> Option<&Mapped> {
+        match self {
+            Self::Read(_, archive) => Some(archive),
+            Self::None | Self::Unread(_) => None,
+        }
+    }
+
+    /// Tells whether nothing of it is lost when it is written anew.
+    pub(crate) fn is_known(&self) -> bool {
+        self.read().is_none_or(|archive| archive.contents.is_known)
+    }
+
+    /// Why it is not read, if it is there and is not.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        match self {
+            Self::Unread(unread) => Some(*unread),
+            Self::None | Self::Read(..) => None,
+        }
+    }
+}
+
+/// Looks at a file, and anew at one that is known; nothing if it is gone.
+fn look_at(folder: &Folder, name: &str, known: Option<Other>) -> Result<Option<Other>, Unread> {
+    let mut mapped = match known {
+        Some(other) => other.mapped,
+        None => match folder.read(name) {
+            Ok(file) => Mapped::new(file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(Unread::Damaged),
+            Err(_) => return Err(Unread::Unreadable),
+        },
+    };
+    // Before its counts are read: of one found dead they are the last.
+    let lives = is_owned(&mapped.file).map_err(|_| Unread::Unreadable)?;
+    mapped.refresh()?;
+    moments::reached("file looked at");
+    Ok(Some(Other { mapped, lives }))
+}

@@ -1,0 +1,187 @@
+//! Another process that counts.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio},
+    thread::JoinHandle,
+};
+
+use campanile_recorder::CellRecorder;
+use metrics::Recorder;
+
+use super::{METADATA, count, key, render};
+
+const VARIABLE: &str = "CAMPANILE_RECORDER_CHILD_DIRECTORY";
+/// What lines begin with that are for the parent; the others are the test program's own.
+const MARK: &str = "@";
+
+/// A process, killed when dropped.
+pub(crate) struct Child {
+    process: Process,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Counts the bytes by which the process acknowledges what it counts under load.
+    load: Option<JoinHandle<u64>>,
+}
+
+impl Child {
+    pub(crate) fn spawn(directory: &Path) -> Self {
+        Self::spawn_by(Command::new(program()), directory)
+    }
+
+    /// Spawns by a command that goes on with the arguments it is given.
+    pub(crate) fn spawn_by(command: Command, directory: &Path) -> Self {
+        let mut process = told(command, directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts this program again");
+        let input = process.stdin.take().expect("is piped");
+        let output = BufReader::new(process.stdout.take().expect("is piped"));
+        let mut errors = process.stderr.take().expect("is piped");
+        let load = std::thread::spawn(move || {
+            let mut acknowledged = 0;
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = errors.read(&mut bytes) {
+                acknowledged += bytes[..read].iter().filter(|byte| **byte == b'.').count() as u64;
+                let said = String::from_utf8_lossy(&bytes[..read]).replace('.', "");
+                if !said.is_empty() {
+                    eprintln!("a child says: {said}");
+                }
+            }
+            acknowledged
+        });
+        Self {
+            process,
+            input,
+            output,
+            load: Some(load),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a line and does not wait.
+    pub(crate) fn send(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the child reads");
+    }
+
+    /// Waits for an answer. The test's own limit of time bounds it: a child that hangs is seen as a test that does.
+    pub(crate) fn answer(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self
+                .output
+                .read_line(&mut line)
+                .expect("the child's output is text");
+            assert!(read > 0, "the child ended instead of answering");
+            match line.split_once(MARK) {
+                Some((_, "\n")) => return text,
+                Some((_, line)) => text.push_str(line),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.send(line);
+        self.answer()
+    }
+
+    /// Kills it, and returns how much load it had acknowledged.
+    pub(crate) fn kill(mut self) -> u64 {
+        self.process.kill().expect("can be killed");
+        self.process.wait().expect("ends");
+        self.load
+            .take()
+            .map_or(0, |load| load.join().expect("reads to the end"))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What starts a process that counts in a directory.
+pub(crate) fn command(directory: &Path) -> Command {
+    told(Command::new(program()), directory)
+}
+
+fn told(mut command: Command, directory: &Path) -> Command {
+    command
+        .args(["child::counts_as_it_is_told", "--exact", "--nocapture"])
+        .env(VARIABLE, directory);
+    command
+}
+
+pub(crate) fn program() -> std::path::PathBuf {
+    std::env::current_exe().expect("knows its own path")
+}
+
+#[test]
+fn counts_as_it_is_told() {
+    let Some(directory) = std::env::var_os(VARIABLE) else {
+        return;
+    };
+    let recorder = match CellRecorder::builder().open(directory) {
+        Ok(recorder) => recorder,
+        Err(error) => {
+            println!("{MARK}{error}\n{MARK}");
+            return;
+        }
+    };
+    for line in std::io::stdin().lines() {
+        let line = line.expect("the parent writes text");
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["count", name, value] => count(&recorder, name, value.parse().expect("is a number")),
+            ["gauge", name, value] => recorder
+                .register_gauge(&key(name, &[]), &METADATA)
+                .set(value.parse::<f64>().expect("is a number")),
+            ["observe", name, value] => recorder
+                .register_histogram(&key(name, &[]), &METADATA)
+                .record(value.parse::<f64>().expect("is a number")),
+            ["series", name, number] => {
+                for index in 0..number.parse::<u64>().expect("is a number") {
+                    recorder
+                        .register_counter(&key(name, &[("index", &index.to_string())]), &METADATA)
+                        .increment(1);
+                }
+            }
+            ["load", name] => start_load(&recorder, name),
+            ["is", "writer"] => println!("{MARK}{}", recorder.is_writer()),
+            ["scrape"] => {
+                for line in render(&recorder).lines() {
+                    println!("{MARK}{line}");
+                }
+            }
+            ["scrape", "unseen"] => {
+                drop(render(&recorder));
+                continue;
+            }
+            _ => panic!("no such command: {line}"),
+        }
+        println!("{MARK}");
+    }
+}
+
+/// Counts for ever, and acknowledges each by a byte.
+fn start_load(recorder: &CellRecorder, name: &str) {
+    let counter = recorder.register_counter(&key(name, &[]), &METADATA);
+    std::thread::spawn(move || {
+        loop {
+            counter.increment(1);
+            if std::io::stderr().write_all(b".").is_err() {
+                return;
+            }
+        }
+    });
+}

@@ -1,0 +1,343 @@
+//! Files that are no files of ours, or no whole ones; directories that are none; disks that are full.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use campanile_recorder::CellRecorder;
+use metrics::Recorder;
+
+use super::{
+    METADATA, Scratch,
+    child::{self, Child, program},
+    count, key, lock, render, value,
+};
+
+fn open(scratch: &Scratch) -> CellRecorder {
+    CellRecorder::builder().open(scratch.path()).expect("opens")
+}
+
+/// The bytes of a file in which a process counts.
+fn cells(scratch: &Scratch) -> Vec<u8> {
+    let [path] = &*scratch.cells() else {
+        panic!("not one file: {:?}", scratch.names())
+    };
+    fs::read(path).expect("can be read")
+}
+
+/// Puts a file beside the others.
+fn put(scratch: &Scratch, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = scratch.path().join(name);
+    fs::write(&path, bytes).expect("can be written");
+    path
+}
+
+fn skipped(text: &str, reason: &str) -> Option<f64> {
+    value(
+        text,
+        &format!("campanile_recorder_skipped_files{{reason=\"{reason}\"}}"),
+    )
+}
+
+#[test]
+fn a_pid_that_comes_again_misleads_nobody() {
+    let scratch = Scratch::new("pid");
+    let (dead, alive) = (open(&scratch), open(&scratch));
+    for recorder in [&dead, &alive] {
+        count(recorder, "hits_total", 1);
+        recorder.register_gauge(&key("level", &[]), &METADATA).set(2.0);
+    }
+    assert_eq!(value(&render(&alive), "level"), Some(4.0));
+    drop(dead);
+    let text = render(&alive);
+    assert_eq!(value(&text, "level"), Some(2.0), "{text}");
+    assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
+}
+
+#[test]
+fn files_cut_short_are_skipped_and_left_where_they_are() {
+    let scratch = Scratch::new("cut");
+    let recorder = open(&scratch);
+    count(&recorder, "hits_total", 1);
+    let whole = cells(&scratch);
+    for len in [
+        0,
+        1,
+        8,
+        64,
+        128,
+        1_000,
+        4_095,
+        4_096,
+        8_192,
+        whole.len() - 8,
+        whole.len() - 1,
+    ] {
+        let path = put(&scratch, "campanile-1-1-cut.cells", &whole[..len]);
+        let text = render(&recorder);
+        assert_eq!(value(&text, "hits_total"), Some(1.0), "{len} bytes: {text}");
+        assert_eq!(skipped(&text, "damaged"), Some(1.0), "{len} bytes: {text}");
+        assert_eq!(fs::read(path).expect("is still there"), whole[..len]);
+    }
+    // The whole of it is a process that is gone.
+    put(&scratch, "campanile-1-1-cut.cells", &whole);
+    let text = render(&recorder);
+    assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
+    assert_eq!(skipped(&text, "damaged"), None, "{text}");
+}
+
+#[test]
+fn a_file_cut_short_while_it_is_mapped_is_skipped() {
+    let scratch = Scratch::new("cut-later");
+    let recorder = open(&scratch);
+    count(&recorder, "hits_total", 1);
+    let path = put(&scratch, "campanile-1-1-later.cells", &cells(&scratch));
+    let _alive = lock(&path);
+    assert_eq!(value(&render(&recorder), "hits_total"), Some(2.0));
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .and_then(|file| file.set_len(4_096))
+        .expect("can be cut");
+    let text = render(&recorder);
+    assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
+    assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
+}
+
+#[test]
+fn what_only_has_the_name_of_a_file_is_skipped() {
+    let scratch = Scratch::new("foreign");
+    let recorder = open(&scratch);
+    count(&recorder, "hits_total", 1);
+    put(
+        &scratch,
+        "campanile-1-1-text.cells",
+        &b"no such file at all, ".repeat(1_000),
+    );
+    put(&scratch, "campanile-1-1-zero.cells", &[0; 8_192]);
+    fs::create_dir(scratch.path().join("campanile-1-1-directory.cells")).expect("can be made");
+    std::os::unix::fs::symlink("/dev/zero", scratch.path().join("campanile-1-1-link.cells"))
+        .expect("can be made");
+    let pipe = scratch.path().join("campanile-1-1-pipe.cells");
+    let made = Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .expect("there is mkfifo");
+    assert!(made.success(), "{made}");
+    put(&scratch, "README", b"not ours");
+    let text = render(&recorder);
+    assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
+    let all = skipped(&text, "damaged").unwrap_or(0.0) + skipped(&text, "unreadable").unwrap_or(0.0);
+    assert_eq!(all, 5.0, "{text}");
+    assert!(scratch.names().contains(&"README".to_owned()));
+}
+
+#[test]
+fn another_major_version_is_left_alone() {
+    let scratch = Scratch::new("version");
+    let recorder = open(&scratch);
+    count(&recorder, "hits_total", 1);
+    let mut bytes = cells(&scratch);
+    let by_name = put(&scratch, "campanile-2-1-00.cells", &bytes);
+    // The major version is the upper half of the second word.
+    let major = if cfg!(target_endian = "little") { 12 } else { 11 };
+    bytes[major] = 2;
+    let by_header = put(&scratch, "campanile-1-1-00.cells", &bytes);
+    for _ in 0..2 {
+        let text = render(&recorder);
+        assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
+        assert_eq!(skipped(&text, "version"), Some(2.0), "{text}");
+    }
+    assert!(by_name.exists() && by_header.exists());
+}
+
+#[test]
+fn what_a_later_minor_version_has_added_is_skipped_and_left_for_it() {
+    let scratch = Scratch::new("minor");
+    let recorder = open(&scratch);
+    // The first record, behind a header of 128 bytes, becomes one of an unknown kind.
+    recorder.describe_counter("hits_total".into(), None, "Hits.".into());
+    count(&recorder, "hits_total", 1);
+    let mut bytes = cells(&scratch);
+    let kind = if cfg!(target_endian = "little") { 128 } else { 135 };
+    assert_eq!(bytes[kind], 4, "a description");
+    bytes[kind] = 99;
+    let later = put(&scratch, "campanile-1-1-00.cells", &bytes);
+    for _ in 0..2 {
+        let text = render(&recorder);
+        assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
+        assert_eq!(skipped(&text, "version"), None, "{text}");
+    }
+    assert!(
+        later.exists(),
+        "an archive of this version would lose what it does not know"
+    );
+}
+
+#[test]
+fn a_damaged_archive_is_set_aside() {
+    let scratch = Scratch::new("archive");
+    let (dead, recorder) = (open(&scratch), open(&scratch));
+    count(&dead, "hits_total", 4);
+    count(&recorder, "hits_total", 1);
+    drop(dead);
+    assert_eq!(value(&render(&recorder), "hits_total"), Some(5.0));
+    let path = scratch.path().join("campanile-1.archive");
+    let mut bytes = fs::read(&path).expect("was written");
+    // A bit of a count, which nothing else would notice.
+    let last = bytes.len() - 16;
+    bytes[last] ^= 1;
+    fs::remove_file(&path).expect("can be removed");
+    fs::write(&path, bytes).expect("can be written");
+    for _ in 0..2 {
+        assert_eq!(value(&render(&recorder), "hits_total"), Some(1.0));
+    }
+    let names = scratch.names();
+    assert!(
+        names.contains(&"campanile-1.archive.damaged".to_owned()),
+        "{names:?}"
+    );
+    assert!(!names.contains(&"campanile-1.archive".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_made_for_this_user_alone() {
+    let scratch = Scratch::new("missing");
+    let inner = scratch.path().join("a/b");
+    let recorder = CellRecorder::builder().open(&inner).expect("opens");
+    assert_eq!(recorder.directory(), Some(&*inner));
+    let mode = fs::metadata(&inner).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_directory_that_cannot_be_says_which_and_why() {
+    let scratch = Scratch::new("impossible");
+    fs::create_dir(scratch.path()).expect("can be made");
+    let file = put(&scratch, "file", b"");
+    for path in [file.clone(), file.join("below")] {
+        let error = CellRecorder::builder().open(&path).expect_err("is no directory");
+        assert_eq!(error.path(), path);
+        let text = error.to_string();
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert!(text.starts_with("cannot make the directory in "), "{text}");
+    }
+    // To /proc nobody writes, root included.
+    let path = Path::new("/proc/self");
+    if path.exists() {
+        let error = CellRecorder::builder()
+            .open(path)
+            .expect_err("cannot be written to");
+        assert!(error.to_string().contains("/proc/self"), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_to_says_so() {
+    let scratch = Scratch::new("read-only");
+    fs::create_dir(scratch.path()).expect("can be made");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o555)).expect("is ours");
+    let mut child = child::command(scratch.path());
+    if CellRecorder::builder().open(scratch.path()).is_ok() {
+        // Root may write anywhere, so the child is nobody.
+        child.uid(65_534).gid(65_534);
+    }
+    match child.output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let expected = format!(
+                "@cannot make a file in {}: Permission denied",
+                scratch.path().display()
+            );
+            assert!(text.contains(&expected), "{output:?}");
+        }
+        Err(error) => println!("skipped: nobody may not run this program: {error}"),
+    }
+}
+
+/// All that was registered was counted or counted as lost.
+fn assert_accounted(text: &str, registered: usize) {
+    let counted = text.lines().filter(|line| line.starts_with("ids_total{")).count();
+    assert!(counted > 0 && counted < registered, "{counted} counted: {text}");
+    let lost: f64 = text
+        .lines()
+        .filter(|line| line.starts_with("campanile_recorder_lost_registrations_total{"))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum();
+    assert_eq!(counted + lost as usize, registered, "{text}");
+}
+
+#[test]
+fn a_file_that_may_not_grow_refuses_what_finds_no_room() {
+    let scratch = Scratch::new("file-limit");
+    let mut shell = Command::new("sh");
+    // In blocks of 512 bytes, or of 1024 by some shells.
+    shell
+        .args(["-c", "ulimit -f 48 && exec \"$0\" \"$@\""])
+        .arg(program());
+    let mut child = Child::spawn_by(shell, scratch.path());
+    child.ask("series ids_total 2000");
+    assert_accounted(&child.ask("scrape"), 2_000);
+    assert_accounted(&render(&open(&scratch)), 2_000);
+    child.kill();
+    assert_accounted(&render(&open(&scratch)), 2_000);
+}
+
+/// A file system of 128 KiB, unmounted when dropped.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(path: &'a Path) -> Option<Self> {
+        fs::create_dir_all(path).expect("can be made");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=128k,nr_inodes=32", "none"])
+            .arg(path)
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_what_finds_no_room_and_ends_nobody() {
+    let scratch = Scratch::new("full");
+    let Some(_disk) = SmallDisk::mount(scratch.path()) else {
+        println!("skipped: a file system can be mounted by root only");
+        return;
+    };
+    let mut child = Child::spawn(scratch.path());
+    let mut early = Child::spawn(scratch.path());
+    early.ask("count load_total 1");
+    child.ask("series ids_total 5000");
+    let filler = put(&scratch, "filler", b"");
+    let mut len = 0;
+    while fs::write(&filler, vec![1; len + 4_096]).is_ok() {
+        len += 4_096;
+    }
+    // A thread that finds no room counts among all.
+    early.ask("load load_total");
+    let counted = (0..1_000).any(|_| value(&early.ask("scrape"), "load_total") > Some(1.0));
+    assert!(counted, "the thread counted nowhere in a thousand scrapes");
+    assert_accounted(&early.ask("scrape"), 5_000);
+    let error = CellRecorder::builder()
+        .open(scratch.path())
+        .expect_err("there is no room");
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
+    // The counts of the dead are there, also while there is no room for an archive of them.
+    child.kill();
+    for _ in 0..2 {
+        assert_accounted(&early.ask("scrape"), 5_000);
+    }
+    fs::remove_file(&filler).expect("can be removed");
+    assert_accounted(&early.ask("scrape"), 5_000);
+}

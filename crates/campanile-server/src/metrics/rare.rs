@@ -1,0 +1,101 @@
+//! What few exchanges have: a tunnel, a gRPC call, an answer whose extensions tell something.
+
+use campanile_http::{
+    Outcome,
+    grpc::{self, Code},
+};
+use http::{Request, Response, StatusCode, uri::PathAndQuery};
+
+use super::{exchange::Exchange, notes::ROUTE_KNOWN};
+use crate::{route::Route, upgrade::UpgradeWatch};
+
+/// What has to be known of a tunnel, or of a gRPC method that nobody has called before.
+pub(super) struct Rare {
+    /// The path of the method, until an answer tells that somebody serves it: strangers call what they like.
+    unproven: Option<PathAndQuery>,
+    upgrade: Option<UpgradeWatch>,
+}
+
+impl Rare {
+    #[cold]
+    pub(super) fn of<B>(request: &Request<B>, is_unproven: bool, upgrade: Option<UpgradeWatch>) -> Box<Self> {
+        let path = request.uri().path_and_query().filter(|_| is_unproven);
+        Box::new(Self {
+            unproven: path.cloned(),
+            upgrade,
+        })
+    }
+}
+
+impl Exchange {
+    /// Notes what an inner layer or the application tells in the answer's extensions.
+    #[cold]
+    pub(super) fn note_extensions<B>(&mut self, response: &Response<B>) {
+        let ending = &mut self.ending;
+        ending
+            .notes
+            .set_told(response.extensions().get::<Outcome>().copied());
+        if !ending.notes.has(ROUTE_KNOWN)
+            && let Some(route) = response.extensions().get::<Route>()
+        {
+            let settings = ending.settings;
+            let series =
+                settings
+                    .table
+                    .route(ending.notes.method(), route.as_str(), settings.routes as usize);
+            ending.move_to(series);
+            ending.notes.set(ROUTE_KNOWN, true);
+        }
+    }
+
+    /// Notes the status of a gRPC call, and its name once it is served.
+    #[cold]
+    pub(super) fn note_rpc<B>(&mut self, response: &Response<B>) {
+        let ending = &mut self.ending;
+        let answered = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
+        let mut code = Code::from_headers(response.headers());
+        if !answered && code.is_none() {
+            code = Some(code_of_status(response.status()));
+        }
+        ending.notes.set_code(code);
+        // An answer that a layer made says nothing of whether anybody serves the method.
+        let proven = answered && ending.notes.told().is_none() && code != Some(Code::Unimplemented);
+        let unproven = self.rare.as_mut().and_then(|rare| rare.unproven.take());
+        if let (Some(path), true) = (unproven, proven) {
+            let settings = ending.settings;
+            let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
+            ending.rpc = Some(rpc);
+            if !ending.notes.has(ROUTE_KNOWN) {
+                ending.move_to(settings.table.rpc_route(ending.notes.method(), rpc));
+            }
+        }
+    }
+
+    /// Notes the answer to the request for an upgrade.
+    #[cold]
+    pub(super) fn note_upgrade(&mut self, status: StatusCode) {
+        if let Some(rare) = self.rare.take()
+            && let Some(upgrade) = rare.upgrade
+        {
+            upgrade.answered(self.ending.settings.table, self.ending.notes.asked(), status);
+        }
+    }
+}
+
+/// Returns `package.Service/Method` of a gRPC path.
+pub(super) fn rpc_name(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// Maps a plain HTTP answer to a gRPC call, as the
+/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+fn code_of_status(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}

@@ -1,0 +1,75 @@
+//! Runs each fuzz target for a short while, by cargo-fuzz.
+//!
+//! On stable Rust: without a sanitizer, which safe code needs least of all, a fuzzer asks for nothing but the flags that
+//! tell it which code ran, and these the compiler gives out when it takes itself for its own bootstrap.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::metadata;
+use crate::step::{Cargo, Outcome, root};
+
+/// Targets of `fuzz/`, each with a corpus of its name.
+const TARGETS: &[&str] = &["cells"];
+/// Seconds for each target, unless told otherwise.
+const SECONDS: u64 = 20;
+
+/// Runs all targets; skips them without cargo-fuzz.
+pub(crate) fn run(seconds: Option<&str>) -> Result<Outcome, Error> {
+    let seconds = seconds.map_or(Ok(SECONDS), parse)?;
+    if Cargo::new("fuzz --version").output().is_err() {
+        return Ok(Outcome::Skipped(
+            "cargo-fuzz is not installed (`cargo install cargo-fuzz --locked`)".to_owned(),
+        ));
+    }
+    for target in TARGETS {
+        run_target(target, seconds)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn parse(seconds: &str) -> Result<u64, Error> {
+    seconds
+        .parse()
+        .map_err(|_| Error::new(format!("`{seconds}` is no number of seconds")))
+}
+
+fn run_target(target: &str, seconds: u64) -> Result<Outcome, Error> {
+    let build = metadata::read()?.target_directory.join("fuzz");
+    // What is found on the way goes here; into the corpus in the repository goes what somebody chose.
+    let found = build.join("found").join(target);
+    std::fs::create_dir_all(&found)
+        .map_err(|error| Error::new(format!("cannot make {}: {error}", found.display())))?;
+    let corpus: PathBuf = root().join("fuzz/corpus").join(target);
+    Cargo::new("fuzz run --sanitizer none")
+        .with_args([
+            target,
+            &found.display().to_string(),
+            &corpus.display().to_string(),
+        ])
+        .with_args(["--", &format!("-max_total_time={seconds}"), "-timeout=10"])
+        .with_env("CARGO_TARGET_DIR", build.display().to_string())
+        .with_env("RUSTC_BOOTSTRAP", "1")
+        .run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_in_the_list_and_has_a_corpus() {
+        let manifest = std::fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+        for target in TARGETS {
+            assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}");
+            assert!(root().join("fuzz/corpus").join(target).is_dir(), "{target}");
+        }
+        assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+    }
+
+    #[test]
+    fn seconds_are_a_number() {
+        assert_eq!(parse("5").unwrap(), 5);
+        assert!(parse("soon").is_err());
+    }
+}
