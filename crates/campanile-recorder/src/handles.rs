@@ -9,7 +9,7 @@ use metrics::{CounterFn, GaugeFn, HistogramFn};
 
 use crate::{
     bounds::Bounds,
-    cells::{Place, add_own, add_own_float},
+    cells::{Place, add_own, add_own_finite, add_own_float},
     exemplars::Exemplars,
     sum::Sum,
 };
@@ -18,15 +18,18 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct CounterCells {
     place: Place,
-    /// Held while a counter is set, which is a reading and a writing.
-    setting: Arc<Mutex<()>>,
+    /// Held while it is set, which is a reading and a writing.
+    setting: Mutex<()>,
 }
 
 impl CounterCells {
     pub(crate) const LEN: usize = 1;
 
-    pub(crate) const fn new(place: Place, setting: Arc<Mutex<()>>) -> Self {
-        Self { place, setting }
+    pub(crate) const fn new(place: Place) -> Self {
+        Self {
+            place,
+            setting: Mutex::new(()),
+        }
     }
 
     #[cold]
@@ -63,37 +66,39 @@ impl CounterFn for CounterCells {
 
 /// A gauge: one word. What it was set to stands in the shared word, the changes since are added up over all words.
 #[derive(Debug)]
-pub(crate) struct GaugeCells(Place);
+pub(crate) struct GaugeCells {
+    place: Place,
+    /// Held while it is set: two that set and one that changes it in between could else both be right and the sum wrong.
+    setting: Mutex<()>,
+}
 
 impl GaugeCells {
     pub(crate) const LEN: usize = 1;
 
     pub(crate) const fn new(place: Place) -> Self {
-        Self(place)
+        Self {
+            place,
+            setting: Mutex::new(()),
+        }
     }
 
     pub(crate) fn value(&self) -> f64 {
-        self.0.values().map(f64::from_bits).sum()
+        self.place.values().map(f64::from_bits).sum()
     }
 
     #[inline]
     fn add(&self, value: f64) {
-        // What is not finite would stay for ever.
-        if !value.is_finite() {
-            return;
-        }
-        match self.0.own() {
-            Some([word, ..]) => add_own_float(word, value),
+        // What is not finite would stay for ever, be it added or the sum.
+        match self.place.own() {
+            Some([word, ..]) => add_own_finite(word, value),
             _ => self.add_first(value),
         }
     }
-}
 
-impl GaugeCells {
     #[cold]
     #[inline(never)]
     fn add_first(&self, value: f64) {
-        self.0.run().add_float(0, value);
+        self.place.run().add_finite(0, value);
     }
 }
 
@@ -109,13 +114,13 @@ impl GaugeFn for GaugeCells {
     }
 
     fn set(&self, value: f64) {
-        let shared = self.0.shared();
+        let _setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.place.shared();
         let mut before = shared.load(Relaxed);
         loop {
-            let changes: f64 = self.0.values().skip(1).map(f64::from_bits).sum();
+            let changes: f64 = self.place.values().skip(1).map(f64::from_bits).sum();
             let base = value - changes;
-            // Fails if another set came between, or a thread without words of its own counted: then the changes are
-            // added up again.
+            // Fails if a thread without words of its own counted: then the changes are added up again.
             match shared.compare_exchange_weak(before, base.to_bits(), Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(now) => before = now,
@@ -177,13 +182,13 @@ impl HistogramFn for HistogramCells {
     fn record(&self, value: f64) {
         // A function of its own for whatever is rare keeps this one without calls.
         let Some(bucket) = self.bounds.find(value) else {
-            return self.record_seldom(value);
+            return self.record_seldom(value, 1);
         };
         let Some([buckets @ .., sum]) = self.place.own() else {
-            return self.record_seldom(value);
+            return self.record_seldom(value, 1);
         };
         let Some(count) = buckets.get(bucket) else {
-            return self.record_seldom(value);
+            return self.record_seldom(value, 1);
         };
         add_own(count, 1);
         add_own_float(sum, value);
@@ -193,25 +198,23 @@ impl HistogramFn for HistogramCells {
     }
 
     fn record_many(&self, value: f64, times: usize) {
-        for _ in 0..times {
-            self.record(value);
-        }
+        self.record_seldom(value, times as u64);
     }
 }
 
 impl HistogramCells {
-    /// Records what no table finds: what is not positive, and what is a thread's first.
+    /// Records what no table finds, what is a thread's first, and what is observed several times at once.
     #[cold]
     #[inline(never)]
-    fn record_seldom(&self, value: f64) {
+    fn record_seldom(&self, value: f64, times: u64) {
         // What is not finite has no place in a sum.
-        if !value.is_finite() {
+        if !value.is_finite() || times == 0 {
             return;
         }
         let bucket = self.bounds.search(value);
         let run = self.place.run();
-        run.add(bucket, 1);
-        run.add_float(self.bounds.buckets(), value);
+        run.add(bucket, times);
+        run.add_finite(self.bounds.buckets(), value * times as f64);
         if let Some(exemplars) = &self.exemplars {
             exemplars.note(bucket, value);
         }

@@ -62,7 +62,6 @@ pub(crate) struct Registry {
     buckets: Buckets,
     exemplars: ExemplarSource,
     limit: usize,
-    setting: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -100,7 +99,6 @@ impl Registry {
             buckets,
             exemplars,
             limit,
-            setting: Arc::default(),
         }
     }
 
@@ -190,7 +188,7 @@ impl Registry {
                 )))
             }
             (Kind::Gauge, _) => Cells::Gauge(Arc::new(GaugeCells::new(place))),
-            _ => Cells::Counter(Arc::new(CounterCells::new(place, Arc::clone(&self.setting)))),
+            _ => Cells::Counter(Arc::new(CounterCells::new(place))),
         })
     }
 

@@ -92,7 +92,7 @@ impl Distribution {
 
     /// Returns the number of observations.
     pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 }
 

@@ -178,6 +178,54 @@ fn a_gauge_is_what_it_was_set_to_whoever_changed_it_before() {
 }
 
 #[test]
+fn a_gauge_stays_finite_and_settable() {
+    let recorder = CellRecorder::new();
+    let gauge = recorder.register_gauge(&key("level", &[]), &METADATA);
+    gauge.increment(f64::MAX);
+    gauge.increment(f64::MAX);
+    gauge.decrement(f64::MAX);
+    gauge.set(1.0);
+    assert_eq!(value(&recorder, "level"), Value::Gauge(1.0));
+}
+
+#[test]
+fn a_gauge_that_two_set_and_one_changes_is_what_some_order_gives() {
+    let recorder = CellRecorder::new();
+    let gauge = recorder.register_gauge(&key("level", &[]), &METADATA);
+    let (both, mut wrong) = (Barrier::new(2), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..50_000 {
+                both.wait();
+                gauge.set(1.0);
+                both.wait();
+            }
+        });
+        for _ in 0..50_000 {
+            gauge.set(0.0);
+            both.wait();
+            gauge.increment(1.0);
+            gauge.set(1.0);
+            both.wait();
+            // Whichever set was later, the increment came before one of them.
+            wrong += u32::from(value(&recorder, "level") != Value::Gauge(1.0));
+        }
+    });
+    assert_eq!(wrong, 0);
+}
+
+#[test]
+fn many_observations_at_once_are_one_call() {
+    let recorder = CellRecorder::new();
+    let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
+    histogram.record_many(0.5, usize::MAX / 2);
+    let Value::Histogram(waits) = value(&recorder, "wait_seconds") else {
+        panic!("not a histogram")
+    };
+    assert_eq!(waits.count(), u64::MAX / 2);
+}
+
+#[test]
 fn a_counter_is_raised_to_what_somebody_else_counted_and_never_falls() {
     let recorder = CellRecorder::new();
     let counter = recorder.register_counter(&key("hits_total", &[]), &METADATA);

@@ -104,13 +104,16 @@ impl Run<'_> {
         }
     }
 
-    /// Adds to a word that is a floating-point number.
-    pub(crate) fn add_float(&self, index: usize, value: f64) {
+    /// Adds to a word that is a floating-point number, unless the sum were not finite.
+    pub(crate) fn add_finite(&self, index: usize, value: f64) {
         match self {
-            Self::Own(words) => add_own_float(&words[index], value),
+            Self::Own(words) => add_own_finite(&words[index], value),
             Self::Shared(words) => {
-                let plus = |bits| Some((f64::from_bits(bits) + value).to_bits());
-                // Never gives up: there is always a next value.
+                let plus = |bits| {
+                    let sum = f64::from_bits(bits) + value;
+                    // A gauge may have been set to what is not finite; then there is nothing to add to.
+                    sum.is_finite().then(|| sum.to_bits())
+                };
                 let _ = words[index].fetch_update(Relaxed, Relaxed, plus);
             }
         }
@@ -127,4 +130,13 @@ pub(crate) fn add_own(word: &AtomicU64, value: u64) {
 #[inline]
 pub(crate) fn add_own_float(word: &AtomicU64, value: f64) {
     word.store((f64::from_bits(word.load(Relaxed)) + value).to_bits(), Relaxed);
+}
+
+/// As [`add_own_float`], unless the sum were not finite.
+#[inline]
+pub(crate) fn add_own_finite(word: &AtomicU64, value: f64) {
+    let sum = f64::from_bits(word.load(Relaxed)) + value;
+    if sum.is_finite() {
+        word.store(sum.to_bits(), Relaxed);
+    }
 }

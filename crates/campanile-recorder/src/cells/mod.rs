@@ -16,7 +16,7 @@
 //!   the values that it finds.
 //! - [`Words`] is memory that others may write, on the heap of this process or in a file that several share.
 //! - [`Block`] holds a range of places: the words of each slot, made when that slot first counts there.
-//! - [`Space`] hands out places, block after block, each twice as large as the one before.
+//! - [`Space`] hands out places, block after block, each a sixteenth of all before it.
 
 mod block;
 pub(crate) mod slot;
@@ -24,7 +24,7 @@ mod space;
 mod words;
 
 pub(crate) use self::{
-    block::{Block, Run, add_own, add_own_float},
+    block::{Block, Run, add_own, add_own_finite, add_own_float},
     space::{Place, Space},
     words::{PAGE, Words},
 };

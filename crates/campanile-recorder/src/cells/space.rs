@@ -55,12 +55,17 @@ impl Place {
     }
 }
 
-/// Hands out places, never twice, in blocks that double in size.
+/// Hands out places, never twice, in blocks that are each a sixteenth of all before.
+///
+/// So a thread that counts in one series of many takes little memory for it, and yet there are few blocks.
 #[derive(Debug)]
 pub(crate) struct Space {
     memory: Memory,
     slots: usize,
     blocks: u32,
+    /// Words in all blocks.
+    total: usize,
+    /// The last block, how many words of it are taken, and how many it has.
     current: Option<(Arc<Block>, usize, usize)>,
 }
 
@@ -70,6 +75,7 @@ impl Space {
             memory,
             slots,
             blocks: 0,
+            total: 0,
             current: None,
         }
     }
@@ -90,13 +96,11 @@ impl Space {
                 words: first..first + len,
             });
         }
-        let next = self
-            .current
-            .as_ref()
-            .map_or(PAGE, |(_, _, size)| (size * 2).min(LARGEST));
-        let size = next.max(len.next_multiple_of(PAGE));
+        let share = (self.total / 16).min(LARGEST);
+        let size = share.max(len).next_multiple_of(PAGE);
         let block = Arc::new(Block::new(self.blocks, self.memory.clone(), size, self.slots)?);
         self.blocks += 1;
+        self.total += size;
         self.current = Some((Arc::clone(&block), len, size));
         Ok(Place { block, words: 0..len })
     }
