@@ -21,7 +21,7 @@ mod tidy;
 use std::process::ExitCode;
 
 use crate::error::Error;
-use crate::step::Outcome;
+use crate::step::{Outcome, skip_nothing};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,5 +47,6 @@ fn dispatch(args: &[String]) -> Result<Outcome, Error> {
         print!("{}", commands::help());
         return Ok(Outcome::Done);
     }
-    commands::find(name, rest).and_then(|call| call.run())
+    let outcome = commands::find(name, rest).and_then(|call| call.run())?;
+    outcome.or_fail(skip_nothing())
 }

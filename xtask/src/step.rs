@@ -13,6 +13,24 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
+impl Outcome {
+    /// Fails instead of being skipped, where nothing may be.
+    pub(crate) fn or_fail(self, skip_nothing: bool) -> Result<Self, Error> {
+        match self {
+            Self::Skipped(why) if skip_nothing => {
+                Err(Error::new(format!("nothing may be skipped, but {why}")))
+            }
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+/// Tells whether a missing tool is a failure, as the tests have it, and where CI says that it is CI.
+pub(crate) fn skip_nothing() -> bool {
+    std::env::var_os("CAMPANILE_SKIP_NOTHING").is_some()
+        || std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
 /// A call of cargo in the root of the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Cargo {
@@ -135,6 +153,15 @@ mod tests {
             cargo.line(),
             r#"RUSTDOCFLAGS="-D warnings" cargo doc --no-deps "a b""#
         );
+    }
+
+    #[test]
+    fn only_who_skips_nothing_insists_on_a_tool() {
+        let skipped = || Outcome::Skipped("no tool is installed".to_owned());
+        let error = skipped().or_fail(true).unwrap_err().to_string();
+        assert_eq!(error, "nothing may be skipped, but no tool is installed");
+        assert_eq!(skipped().or_fail(false).unwrap(), skipped());
+        assert_eq!(Outcome::Done.or_fail(true).unwrap(), Outcome::Done);
     }
 
     #[test]

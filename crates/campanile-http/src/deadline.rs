@@ -87,8 +87,11 @@ impl Deadline {
         let Some(value) = deadline else {
             return Ok(None);
         };
-        let text = value.to_str().map_err(|_| UnreadableDeadline(()))?;
-        let wall = humantime::parse_rfc3339(text.trim_ascii()).map_err(|_| UnreadableDeadline(()))?;
+        let text = value.to_str().map_err(|_| UnreadableDeadline(()))?.trim_ascii();
+        if !ends_well(text.as_bytes()) {
+            return Err(UnreadableDeadline(()));
+        }
+        let wall = humantime::parse_rfc3339(text).map_err(|_| UnreadableDeadline(()))?;
         Ok(Some(Self::at(wall)))
     }
 
@@ -128,6 +131,22 @@ impl Deadline {
     #[must_use]
     pub fn instant(self) -> Instant {
         self.here
+    }
+}
+
+/// Tells whether nothing but a fraction and the zone stands behind the seconds, where humantime takes `Z...Z` too, and a
+/// point without digits.
+fn ends_well(text: &[u8]) -> bool {
+    let behind = text.get("2018-02-14T00:28:07".len()..).unwrap_or_default();
+    let fraction = behind
+        .strip_suffix(b"Z")
+        .or_else(|| behind.strip_suffix(b"+00:00"));
+    match fraction {
+        None => false,
+        Some([]) => true,
+        Some([point, digits @ ..]) => {
+            *point == b'.' && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+        }
     }
 }
 

@@ -50,8 +50,7 @@ impl<'a> Range<'a> {
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
             match name {
                 "version" => range.version = Some(value.trim_matches('"')),
-                // What cannot be read is not wanted.
-                "q" | "Q" => range.weight = value.parse().unwrap_or(0.0),
+                "q" | "Q" => range.weight = weight(value),
                 _ => {}
             }
         }
@@ -63,6 +62,14 @@ impl<'a> Range<'a> {
         let version = media == "text/plain" || self.version.is_none_or(|version| version == "1.0.0");
         self.media.eq_ignore_ascii_case(media) && version
     }
+}
+
+/// Reads a weight, from zero to one. What cannot be read is not wanted.
+fn weight(text: &str) -> f32 {
+    text.parse()
+        .ok()
+        .filter(|weight| (0.0..=1.0).contains(weight))
+        .unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -83,6 +90,11 @@ mod tests {
             ("application/openmetrics-text;version=0.0.1", Format::Prometheus),
             ("application/openmetrics-text;q=0", Format::Prometheus),
             ("application/openmetrics-text;q=a-lot", Format::Prometheus),
+            ("text/plain;q=7,application/openmetrics-text", Format::OpenMetrics),
+            (
+                "text/plain;q=inf,application/openmetrics-text",
+                Format::OpenMetrics,
+            ),
             (
                 "text/plain,application/openmetrics-text;q=0.9",
                 Format::Prometheus,

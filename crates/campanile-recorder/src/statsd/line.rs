@@ -54,9 +54,15 @@ impl Form {
         part: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> SeriesLine {
+        let also = match self.format {
+            Format::Dotted => "",
+            Format::CommaTags => ",=",
+            Format::DogStatsd => ",",
+        };
         let mut line = String::new();
         if !self.prefix.is_empty() {
-            line.push_str(&self.prefix);
+            // It was checked where nobody knew the form.
+            push_escaped(&self.prefix, also, &mut line);
             line.push('.');
         }
         let mut tags = String::new();
@@ -70,14 +76,14 @@ impl Form {
                 line.push_str(part);
             }
             Format::CommaTags => {
-                push_escaped(name, ",=", &mut line);
+                push_escaped(name, also, &mut line);
                 line.push_str(part);
-                self.push_tags(labels, ",", '=', ",=", &mut line);
+                self.push_tags(labels, ",", '=', also, &mut line);
             }
             Format::DogStatsd => {
-                push_escaped(name, ",", &mut line);
+                push_escaped(name, also, &mut line);
                 line.push_str(part);
-                self.push_tags(labels, "|#", ':', ",", &mut tags);
+                self.push_tags(labels, "|#", ':', also, &mut tags);
             }
         }
         line.push(':');

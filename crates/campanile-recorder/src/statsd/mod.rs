@@ -71,12 +71,17 @@ mod names;
 mod number;
 mod queue;
 mod recorder;
+#[cfg(any(test, fuzzing))]
+mod replay;
 mod scale;
 mod schedule;
 mod socket;
 mod stateful;
 mod stop;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::replay::replay;
 pub use self::{
     config::Statsd,
     counts::Counts,

@@ -54,7 +54,7 @@ pub(crate) struct Flags {
     scope_root: Option<PathBuf>,
     /// Where several processes keep their metrics together
     #[arg(long, value_name = "DIR")]
-    multiprocess_dir: Option<PathBuf>,
+    pub(crate) multiprocess_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,7 +124,7 @@ impl Flags {
     pub(crate) fn from_command_line() -> Result<Self, clap::Error> {
         let flags = Self::try_parse()?;
         let refused = flags.unavailable().map(|flag| (flag, "not available yet"));
-        match refused.or_else(|| flags.incomplete()) {
+        match refused.or_else(|| flags.incomplete()).or_else(|| flags.at_odds()) {
             None => Ok(flags),
             Some((flag, why)) => {
                 Err(Self::command().error(ErrorKind::ValueValidation, format!("{flag}: {why}")))
@@ -142,7 +142,6 @@ impl Flags {
             (self.drain.is_some(), "--drain"),
             (self.stop.is_some(), "--stop"),
             (self.scope_root.is_some(), "--scope-root"),
-            (self.multiprocess_dir.is_some(), "--multiprocess-dir"),
         ];
         flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
     }
@@ -160,5 +159,14 @@ impl Flags {
             .into_iter()
             .find(|(given, _)| *given && self.statsd.is_none());
         alone.map(|(_, flag)| (flag, "needs --statsd"))
+    }
+
+    /// What does not go together.
+    fn at_odds(&self) -> Option<(&'static str, &'static str)> {
+        let alone = self.multiprocess_dir.is_some() && self.recorder != Store::Campanile;
+        alone.then_some((
+            "--multiprocess-dir",
+            "only --recorder campanile counts in a directory",
+        ))
     }
 }

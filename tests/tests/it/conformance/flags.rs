@@ -36,7 +36,6 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
         ("--drain", "5", "not available yet"),
         ("--stop", "5", "not available yet"),
         ("--scope-root", "/tmp", "not available yet"),
-        ("--multiprocess-dir", "/tmp", "not available yet"),
         ("--backlog", "0", "zero"),
         ("--max-connections", "0", "zero"),
         ("--max-concurrency", "many", "invalid digit"),
@@ -49,6 +48,16 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
             text.contains(flag) && text.contains(why),
             "{flag} {value}: {text}"
         );
+    }
+    for (recorder, more) in [
+        ("prometheus-exporter", &[][..]),
+        ("statsd-exporter", &["--statsd", "127.0.0.1:8125"]),
+    ] {
+        let flags = ["--recorder", recorder, "--multiprocess-dir", "/tmp"];
+        let (code, text) = run(&[&there[..], &flags, more].concat());
+        assert_eq!(code, Some(2), "{recorder}: {text}");
+        let said = "--multiprocess-dir: only --recorder campanile counts in a directory";
+        assert!(text.contains(said), "{recorder}: {text}");
     }
     for (flags, named) in [
         (&["--listen", "nowhere"][..], "--listen"),

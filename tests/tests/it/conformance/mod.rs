@@ -4,6 +4,7 @@ mod call;
 mod deadline;
 mod flags;
 mod metrics;
+mod processes;
 mod routes;
 mod script;
 mod sockets;

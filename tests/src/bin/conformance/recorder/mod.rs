@@ -35,9 +35,11 @@ pub(crate) fn install(flags: &Flags) -> Result<Text, Box<dyn Error>> {
 fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
     Ok(match flags.recorder {
         Store::Campanile => {
-            let recorder = CellRecorder::builder()
-                .with_exemplars(exemplar::current_request)
-                .build();
+            let builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
+            let recorder = match &flags.multiprocess_dir {
+                Some(directory) => builder.open(directory)?,
+                None => builder.build(),
+            };
             (Box::new(recorder.clone()), Text::Campanile(recorder))
         }
         Store::PrometheusExporter => {
