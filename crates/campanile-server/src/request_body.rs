@@ -3,7 +3,8 @@
 //! The metrics layer records the sizes that are known when a request comes, which most are, and leaves the request's
 //! body alone. This layer wraps the others' bodies, and records into the same
 //! `http_server_request_body_size_bytes` what was read of them. It changes the request's body type, so it is a layer
-//! of its own: place it inside the metrics layer.
+//! of its own: place it inside the metrics layer. Without that one's status labels: a body is read before there is a
+//! status.
 
 use std::{
     fmt,
@@ -89,7 +90,7 @@ impl<S> Layer<S> for RequestBodySizeLayer {
 
 impl OnBodyEnd for Read {
     fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        self.series.record_request_size(self.table, end.bytes);
+        self.series.record_request_size(self.table, None, end.bytes);
     }
 }
 

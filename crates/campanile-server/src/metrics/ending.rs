@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     notes::{ACTIVE, Notes, ROUTE_KNOWN, RPC},
-    settings::Settings,
+    settings::{AtEnd, Settings},
 };
 use crate::series::{RouteSeries, RpcSeries, StatusSeries};
 
@@ -106,21 +106,40 @@ impl Ending {
         let table = settings.table;
         let head = self.status.map(|series| (series, self.notes.status()));
         series.count_end(table, head, outcome);
-        if settings.response_duration {
-            series.record_response_duration(table, self.started.seconds_until(Mark::now()));
-        }
-        if settings.body_sizes {
-            if self.request_bytes != u64::MAX {
-                series.record_request_size(table, self.request_bytes);
-            }
-            if self.status.is_some() {
-                series.record_response_size(table, bytes);
-            }
+        if settings.at_end == AtEnd::USUAL {
+            self.record(AtEnd::USUAL, outcome, bytes);
+        } else {
+            self.record_chosen(outcome, bytes);
         }
         if self.notes.has(RPC) {
             self.end_rpc(outcome);
         }
         self.leave_series();
+    }
+
+    /// Records times and sizes.
+    #[inline]
+    fn record(&self, chosen: AtEnd, outcome: Outcome, bytes: u64) {
+        let (table, series) = (self.settings.table, self.series);
+        let labels = chosen.status_labels.then(|| (self.notes.status(), outcome));
+        if chosen.response_duration {
+            let seconds = self.started.seconds_until(Mark::now());
+            series.record_response_duration(table, labels, seconds);
+        }
+        if chosen.body_sizes {
+            if self.request_bytes != u64::MAX {
+                series.record_request_size(table, labels, self.request_bytes);
+            }
+            if self.status.is_some() {
+                series.record_response_size(table, labels, bytes);
+            }
+        }
+    }
+
+    /// As [`Self::record`], apart from the usual, which then need not ask thrice.
+    #[inline(never)]
+    fn record_chosen(&self, outcome: Outcome, bytes: u64) {
+        self.record(self.settings.at_end, outcome, bytes);
     }
 
     #[cold]

@@ -15,9 +15,29 @@ pub(super) struct Settings {
     pub(super) table: &'static ServerSeries,
     pub(super) routes: u32,
     pub(super) rpcs: u32,
+    pub(super) at_end: AtEnd,
+    pub(super) h1_upgrade_guard: bool,
+    pub(super) view_name_is_route: bool,
+    /// Whether something is to be done before the call that most layers have not: routes to be skipped, or the above.
+    pub(super) apart: bool,
+}
+
+/// What is recorded at the end of an exchange besides its count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct AtEnd {
     pub(super) response_duration: bool,
     pub(super) body_sizes: bool,
-    pub(super) h1_upgrade_guard: bool,
+    /// With status and outcome as labels.
+    pub(super) status_labels: bool,
+}
+
+impl AtEnd {
+    /// Everything, with the labels that are usual.
+    pub(super) const USUAL: Self = Self {
+        response_duration: true,
+        body_sizes: true,
+        status_labels: false,
+    };
 }
 
 /// What a layer does that was told nothing.
@@ -25,9 +45,10 @@ pub(super) static DEFAULT: Settings = Settings {
     table: series::global(),
     routes: series::ROUTE_LIMIT,
     rpcs: series::RPC_LIMIT,
-    response_duration: true,
-    body_sizes: true,
+    at_end: AtEnd::USUAL,
     h1_upgrade_guard: false,
+    view_name_is_route: false,
+    apart: false,
 };
 
 impl Settings {
@@ -47,8 +68,9 @@ impl Settings {
     fn are(&self, other: &Self) -> bool {
         ptr::eq(self.table, other.table)
             && (self.routes, self.rpcs) == (other.routes, other.rpcs)
-            && self.response_duration == other.response_duration
-            && self.body_sizes == other.body_sizes
+            && self.at_end == other.at_end
             && self.h1_upgrade_guard == other.h1_upgrade_guard
+            && self.view_name_is_route == other.view_name_is_route
+            && self.apart == other.apart
     }
 }
