@@ -43,7 +43,8 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         }
         let line = line.split_once(" # ").map_or(line, |(sample, _exemplar)| sample);
         let (series, value) = line.rsplit_once(' ').expect("a series and its value");
-        let timed = family.contains("_seconds") && !series.contains("_count");
+        let timed = (family.contains("_seconds") || family.contains("_latency"))
+            && !series.contains("_count");
         let value = if timed { "T" } else { value };
         let series = series.replace(service.address(), "LISTENER");
         // The bounds come last, and in their order.
