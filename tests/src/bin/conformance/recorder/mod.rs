@@ -22,7 +22,7 @@ use metrics_util::layers::FanoutBuilder;
 use self::statsd::Sending;
 use crate::flags::{Flags, Store};
 
-type Boxed = Box<dyn Recorder + Send + Sync>;
+type Boxed = Box<dyn Recorder + Sync>;
 
 /// How the text of the metrics is come by.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
 }
 
 /// Lays a table over a recorder, if there is one.
-fn worn<R: Recorder + Send + Sync + 'static>(table: Option<Table>, recorder: R) -> Boxed {
+fn worn<R: Recorder + Sync + 'static>(table: Option<Table>, recorder: R) -> Boxed {
     match table {
         Some(table) => Box::new(table.over(recorder)),
         None => Box::new(recorder),
