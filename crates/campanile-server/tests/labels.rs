@@ -23,7 +23,10 @@ const AT_THE_END: [&str; 3] = [
 /// A layer that records to somebody whom one can ask.
 fn layer() -> (MetricsLayer, Snapshotter) {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
-    (MetricsLayer::new().with_recorder(recorder), recorder.snapshotter())
+    (
+        MetricsLayer::new().with_recorder(recorder),
+        recorder.snapshotter(),
+    )
 }
 
 /// Asks a service that answers so, and reads the answer to its end.
@@ -37,7 +40,10 @@ async fn ask(layer: &MetricsLayer, answer: Result<Response<String>, &'static str
     request.extensions_mut().insert(Route::new("/users/{id}"));
     if let Ok(response) = service.oneshot(request).await {
         let mut body = std::pin::pin!(response.into_body());
-        while std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_some() {}
+        while std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))
+            .await
+            .is_some()
+        {}
     }
 }
 
@@ -169,7 +175,11 @@ async fn views_are_bounded_as_routes_are() {
     let requests = series(&seen, "http_server_requests_total");
     assert_eq!(
         requests,
-        ["GET 200 a completed", "GET 200 b completed", "GET 200 other completed"]
+        [
+            "GET 200 a completed",
+            "GET 200 b completed",
+            "GET 200 other completed"
+        ]
     );
     assert_eq!(series(&seen, "campanile_series_folded_total"), [""]);
 }

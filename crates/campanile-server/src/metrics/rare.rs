@@ -7,7 +7,10 @@ use campanile_http::{
 };
 use http::{Request, Response, StatusCode, uri::PathAndQuery};
 
-use super::{exchange::Exchange, notes::{ROUTE_KNOWN, RPC, VIEW}};
+use super::{
+    exchange::Exchange,
+    notes::{ROUTE_KNOWN, RPC, VIEW},
+};
 use crate::{route::Route, upgrade::UpgradeWatch};
 
 /// What has to be known of a tunnel, or of a gRPC method that nobody has called before.

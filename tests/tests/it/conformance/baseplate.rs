@@ -3,7 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile_recorder::Format;
-use campanile_tests::{process::Process, wire::Ask};
+use campanile_tests::{
+    process::{Process, wait_until},
+    wire::Ask,
+};
 
 use super::{
     boot,
@@ -18,14 +21,24 @@ use super::{
 ///
 /// Other than baseplate.py's: sizes are those of all bodies, streamed ones too; a call answered with 400 or more has a
 /// code and is no success, where baseplate.py leaves both empty; a request that panics has the code that its client saw.
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/conformance/baseplate.golden");
+const GOLDEN: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/it/conformance/baseplate.golden"
+);
 
 fn traffic(front: &Process, back: &Process) {
     let to = front.address();
     let at = |path: &str| format!("http://{}{path}", back.address());
     // Found by pattern, not found, created, redirected, bad, broken, streamed, empty, out of time.
     for path in [
-        "/fast", "/nowhere", "/status/201", "/status/302", "/status/404/x", "/status/503", "/boom", "/stream?n=1",
+        "/fast",
+        "/nowhere",
+        "/status/201",
+        "/status/302",
+        "/status/404/x",
+        "/status/503",
+        "/boom",
+        "/stream?n=1",
         "/status/204",
     ] {
         let _ = Ask::get(path).of(to);
@@ -44,13 +57,33 @@ fn traffic(front: &Process, back: &Process) {
     call(to, &format!("http://{short}/"), "&hostname=short");
 }
 
-/// The families of the profile.
+/// The families of the profile, once nothing is in flight: the gauge falls last.
 fn scraped(front: &Process) -> String {
-    let answer = Ask::get("/metrics").of(front.admin());
-    let text = steady(answer.text(), Format::Prometheus, front);
+    let scrape = || {
+        steady(
+            Ask::get("/metrics").of(front.admin()).text(),
+            Format::Prometheus,
+            front,
+        )
+    };
+    let idle = |text: &str| {
+        let mut gauges = text
+            .lines()
+            .filter(|line| line.starts_with("http_server_active_requests{"));
+        gauges.all(|line| line.ends_with(" 0"))
+    };
+    let mut text = scrape();
+    wait_until(
+        || {
+            text = scrape();
+            idle(&text)
+        },
+        || "a request goes on".to_owned(),
+    );
     let mine = |family: &&str| {
         family.lines().any(|line| {
-            !line.starts_with('#') && (line.contains("{http_client_name=") || line.contains("{http_endpoint="))
+            !line.starts_with('#')
+                && (line.contains("{http_client_name=") || line.contains("{http_endpoint="))
         })
     };
     text.split("\n\n")
@@ -74,7 +107,14 @@ fn http_metrics_are_scraped_under_baseplates_names() {
 #[test]
 fn gauges_of_the_monitors_are_sent_at_tens_of_seconds() {
     let daemon = Daemon::listen();
-    let flags = ["--profile", "baseplate", "--statsd", daemon.address(), "--statsd-prefix", "shop"];
+    let flags = [
+        "--profile",
+        "baseplate",
+        "--statsd",
+        daemon.address(),
+        "--statsd-prefix",
+        "shop",
+    ];
     let (mut front, back) = (boot(&flags), boot(&[]));
     call(front.address(), &format!("http://{}/fast", back.address()), "");
     let sent = daemon.lines_until(0, "shop.runtime.active_requests,");
@@ -84,7 +124,10 @@ fn gauges_of_the_monitors_are_sent_at_tens_of_seconds() {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
     let (pid, host) = (front.id(), host.trim());
     // The pool's connection is idle, and may be closed: what counts is that there is a line.
-    let names: Vec<&str> = sent.iter().map(|line| line.split_once(':').expect("a value").0).collect();
+    let names: Vec<&str> = sent
+        .iter()
+        .map(|line| line.split_once(':').expect("a value").0)
+        .collect();
     assert_eq!(
         names,
         [

@@ -63,7 +63,10 @@ pub(super) fn masked(line: &str) -> String {
         _ => line.to_owned(),
     };
     match line.split_once(".EAI_") {
-        Some((name, rest)) => format!("{name}.EAI:{}", rest.split_once(':').map_or("", |(_, value)| value)),
+        Some((name, rest)) => format!(
+            "{name}.EAI:{}",
+            rest.split_once(':').map_or("", |(_, value)| value)
+        ),
         None => line,
     }
 }

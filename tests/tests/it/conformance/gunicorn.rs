@@ -14,7 +14,14 @@ use super::{
 #[test]
 fn requests_are_sent_as_gunicorn_sends_them() {
     let daemon = Daemon::listen();
-    let flags = ["--profile", "gunicorn", "--statsd", daemon.address(), "--statsd-prefix", "x"];
+    let flags = [
+        "--profile",
+        "gunicorn",
+        "--statsd",
+        daemon.address(),
+        "--statsd-prefix",
+        "x",
+    ];
     let service = boot(&flags);
     for (path, status) in [("/fast", 200), ("/nowhere", 404), ("/boom", 500)] {
         let seen = daemon.lines().len();
@@ -29,7 +36,11 @@ fn requests_are_sent_as_gunicorn_sends_them() {
         let code = format!("x.gunicorn.request.status.{status}:1|c");
         assert_eq!(
             sent,
-            ["x.gunicorn.requests:1|c", &code, "x.gunicorn.request.duration:T|ms"]
+            [
+                "x.gunicorn.requests:1|c",
+                &code,
+                "x.gunicorn.request.duration:T|ms"
+            ]
         );
     }
 }
@@ -37,13 +48,26 @@ fn requests_are_sent_as_gunicorn_sends_them() {
 #[test]
 fn gauges_of_the_worker_are_scraped_by_its_number() {
     for recorder in ["campanile", "prometheus-exporter"] {
-        let flags = ["--profile", "gunicorn", "--recorder", recorder, "--max-connections", "7"];
+        let flags = [
+            "--profile",
+            "gunicorn",
+            "--recorder",
+            recorder,
+            "--max-connections",
+            "7",
+        ];
         let service = boot(&flags);
         let pid = service.id();
         let _idle = connect(service.address()).expect("the service listens");
-        let _busy = occupy_with(&service, &format!("gunicorn_pending_requests{{pid=\"{pid}\"}} 1\n"));
+        let _busy = occupy_with(
+            &service,
+            &format!("gunicorn_pending_requests{{pid=\"{pid}\"}} 1\n"),
+        );
         let text = || Ask::get("/metrics").of(service.admin()).text().to_owned();
-        for gauge in ["gunicorn_active_worker_connections", "gunicorn_max_worker_connections"] {
+        for gauge in [
+            "gunicorn_active_worker_connections",
+            "gunicorn_max_worker_connections",
+        ] {
             let value = if gauge.contains("max") { 7 } else { 2 };
             let line = format!("{gauge}{{pid=\"{pid}\"}} {value}\n");
             wait_until(|| text().contains(&line), || format!("no {line} in\n{}", text()));

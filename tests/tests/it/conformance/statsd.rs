@@ -70,7 +70,9 @@ fn datagrams_of_the_statsd_exporter_are_those_of_the_contract() {
         thread::sleep(Duration::from_secs(2));
     } else {
         let golden = golden(GOLDEN);
-        let counts = golden.lines().filter_map(|line| line.split_once(" x ")?.0.parse::<usize>().ok());
+        let counts = golden
+            .lines()
+            .filter_map(|line| line.split_once(" x ")?.0.parse::<usize>().ok());
         let enough = counts.sum();
         let came = || statsd.lines().len() >= enough;
         wait_until(came, || format!("too little came:\n{}", steady(&statsd, &front)));

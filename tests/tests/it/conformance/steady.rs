@@ -44,8 +44,8 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         }
         let line = line.split_once(" # ").map_or(line, |(sample, _exemplar)| sample);
         let (series, value) = line.rsplit_once(' ').expect("a series and its value");
-        let timed = (family.contains("_seconds") || family.contains("_latency"))
-            && !series.contains("_count");
+        let timed =
+            (family.contains("_seconds") || family.contains("_latency")) && !series.contains("_count");
         let value = if timed { "T" } else { value };
         let series = series.replace(service.address(), "LISTENER");
         // The bounds come last, and in their order.
@@ -73,7 +73,10 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
 }
 
 fn with_sorted_labels(series: &str) -> String {
-    let Some((name, labels)) = series.strip_suffix("\"}").and_then(|series| series.split_once('{')) else {
+    let Some((name, labels)) = series
+        .strip_suffix("\"}")
+        .and_then(|series| series.split_once('{'))
+    else {
         return series.to_owned();
     };
     let mut labels: Vec<_> = labels.split("\",").collect();

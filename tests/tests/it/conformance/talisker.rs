@@ -22,7 +22,10 @@ use super::{
 };
 
 /// What is scraped after all rows, whatever the recorder.
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/conformance/talisker.golden");
+const GOLDEN: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/it/conformance/talisker.golden"
+);
 
 /// An outgoing call.
 struct Row {
@@ -140,7 +143,12 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
             "",
             TIMED_OUT,
         ),
-        row("closed without an answer", format!("http://{}/", says("")), "", UNKNOWN),
+        row(
+            "closed without an answer",
+            format!("http://{}/", says("")),
+            "",
+            UNKNOWN,
+        ),
         row(
             "garbage in place of a status line",
             format!("http://{}/", says("what do you want\r\n\r\n")),
@@ -210,7 +218,10 @@ fn names(back: &Process) -> Vec<Row> {
             "host in capitals, with port",
             format!("http://LocalHost:{port}/fast"),
             "",
-            &["count.localhost.unknown:1|c", "latency.localhost.unknown.200:T|ms"],
+            &[
+                "count.localhost.unknown:1|c",
+                "latency.localhost.unknown.200:T|ms",
+            ],
         ),
         row(
             // talisker leaves the colons, and no daemon can read the line.
@@ -320,7 +331,10 @@ fn requests(daemon: &Daemon, front: &Process) {
         (
             // talisker takes any method for a label.
             Ask::new("PURGE", "/any/thing"),
-            &["requests.unknown._OTHER.200:1|c", "latency.unknown._OTHER.200:T|ms"],
+            &[
+                "requests.unknown._OTHER.200:1|c",
+                "latency.unknown._OTHER.200:T|ms",
+            ],
         ),
         (
             Ask::get("/status/503/my.view"),
@@ -389,9 +403,9 @@ fn retries(daemon: &Daemon, front: &Process, well: &Process) {
 fn scraped(front: &Process) -> String {
     let answer = Ask::get("/metrics").of(front.admin());
     let text = steady(answer.text(), Format::Prometheus, front);
-    let families = text.split("\n\n").filter(|family| {
-        family.starts_with("# HELP requests_") || family.starts_with("# HELP wsgi_")
-    });
+    let families = text
+        .split("\n\n")
+        .filter(|family| family.starts_with("# HELP requests_") || family.starts_with("# HELP wsgi_"));
     let text: String = families.map(|family| format!("{family}\n\n")).collect();
     let codes = text.split("EAI_").enumerate().map(|(part, rest)| match part {
         0 => rest.to_owned(),

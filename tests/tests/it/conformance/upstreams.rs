@@ -69,7 +69,11 @@ impl Full {
         let listener = runtime.expect("a runtime").block_on(async {
             let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
             socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
-            socket.listen(1).expect("it is bound").into_std().expect("a listener")
+            socket
+                .listen(1)
+                .expect("it is bound")
+                .into_std()
+                .expect("a listener")
         });
         let address = listener.local_addr().expect("it is bound");
         let mut waiting = Vec::new();

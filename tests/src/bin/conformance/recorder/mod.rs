@@ -47,7 +47,9 @@ pub(crate) fn install(flags: &Flags) -> Result<Installed, Box<dyn Error>> {
     if let (Some(server), Store::Campanile | Store::PrometheusExporter) = (&flags.statsd, flags.recorder) {
         let (beside, thread) = statsd::recorder(flags, server)?;
         sending = Some(thread);
-        let both = FanoutBuilder::default().add_recorder(recorder).add_recorder(beside);
+        let both = FanoutBuilder::default()
+            .add_recorder(recorder)
+            .add_recorder(beside);
         recorder = Box::new(both.build());
     }
     metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;

@@ -36,7 +36,10 @@ impl Sending {
 
 /// Makes the recorder whose metrics go to a server.
 pub(super) fn recorder(flags: &Flags, server: &Server) -> Result<(Boxed, Sending), Box<dyn Error>> {
-    let dsn = Dsn::udp(&server.to_string(), flags.statsd_prefix.as_deref().unwrap_or_default())?;
+    let dsn = Dsn::udp(
+        &server.to_string(),
+        flags.statsd_prefix.as_deref().unwrap_or_default(),
+    )?;
     let stop = Stop::new();
     let told = stop.clone();
     let (recorder, thread) = if flags.profile == Profile::Baseplate {
