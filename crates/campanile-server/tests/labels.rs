@@ -78,6 +78,7 @@ async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
     let layer = layer.with_status_labels();
     ask(&layer, Ok(answer(200, None))).await;
     ask(&layer, Ok(answer(404, None))).await;
+    ask(&layer, Ok(answer(504, None))).await;
     let mut timed_out = answer(504, None);
     timed_out.extensions_mut().insert(Outcome::TimedOut);
     ask(&layer, Ok(timed_out)).await;
@@ -85,6 +86,7 @@ async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
     let with_head = [
         "GET 200 /users/{id} completed",
         "GET 404 /users/{id} completed",
+        "GET 504 /users/{id} completed",
         "GET 504 /users/{id} timed_out",
     ]
     .map(str::to_owned);
@@ -99,7 +101,7 @@ async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
     }
     // The others stay as they are.
     let requests = "http_server_requests_total";
-    assert_eq!(series(&seen, requests).len(), 4);
+    assert_eq!(series(&seen, requests).len(), 5);
     assert_eq!(series(&seen, "http_server_active_requests"), ["GET /users/{id}"]);
 }
 
