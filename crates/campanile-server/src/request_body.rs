@@ -90,7 +90,7 @@ impl<S> Layer<S> for RequestBodySizeLayer {
 
 impl OnBodyEnd for Read {
     fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        self.series.record_request_size(self.table, None, end.bytes);
+        self.series.record_request_size(self.table, end.bytes);
     }
 }
 

@@ -11,8 +11,8 @@ use campanile_http::{
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    notes::{ACTIVE, Notes, ROUTE_KNOWN, RPC},
-    settings::{AtEnd, Settings},
+    notes::{ACTIVE, ENDS_APART, LABELLED, Notes, ROUTE_KNOWN, RPC},
+    settings::Settings,
 };
 use crate::series::{RouteSeries, RpcSeries, StatusSeries};
 
@@ -106,43 +106,46 @@ impl Ending {
         let table = settings.table;
         let head = self.status.map(|series| (series, self.notes.status()));
         series.count_end(table, head, outcome);
-        if settings.at_end == AtEnd::USUAL {
-            self.record(AtEnd::USUAL, outcome, bytes);
-        } else {
-            self.record_chosen(outcome, bytes);
+        if settings.usual.response_duration {
+            series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if self.notes.has(RPC) {
-            self.end_rpc(outcome);
+        if settings.usual.body_sizes {
+            if self.request_bytes != u64::MAX {
+                series.record_request_size(table, self.request_bytes);
+            }
+            if self.status.is_some() {
+                series.record_response_size(table, bytes);
+            }
+        }
+        if self.notes.has(ENDS_APART) {
+            self.end_apart(outcome, bytes);
         }
         self.leave_series();
     }
 
-    /// Records times and sizes.
-    #[inline]
-    fn record(&self, chosen: AtEnd, outcome: Outcome, bytes: u64) {
-        let (table, series) = (self.settings.table, self.series);
-        let labels = chosen.status_labels.then(|| (self.notes.status(), outcome));
-        if chosen.response_duration {
-            let seconds = self.started.seconds_until(Mark::now());
-            series.record_response_duration(table, labels, seconds);
-        }
-        if chosen.body_sizes {
-            if self.request_bytes != u64::MAX {
-                series.record_request_size(table, labels, self.request_bytes);
-            }
-            if self.status.is_some() {
-                series.record_response_size(table, labels, bytes);
-            }
-        }
-    }
-
-    /// As [`Self::record`], apart from the usual, which then need not ask thrice.
-    #[inline(never)]
-    fn record_chosen(&self, outcome: Outcome, bytes: u64) {
-        self.record(self.settings.at_end, outcome, bytes);
-    }
-
     #[cold]
+    fn end_apart(&self, outcome: Outcome, bytes: u64) {
+        if self.notes.has(LABELLED) {
+            self.record_labelled(outcome, bytes);
+        }
+        if self.notes.has(RPC) {
+            self.end_rpc(outcome);
+        }
+    }
+
+    /// Records times and sizes with status and outcome as labels.
+    fn record_labelled(&self, outcome: Outcome, bytes: u64) {
+        let labels = (self.notes.status(), outcome);
+        let chosen = self.settings.at_end;
+        let seconds = chosen
+            .response_duration
+            .then(|| self.started.seconds_until(Mark::now()));
+        let request = (chosen.body_sizes && self.request_bytes != u64::MAX).then_some(self.request_bytes);
+        let response = (chosen.body_sizes && self.status.is_some()).then_some(bytes);
+        self.series
+            .record_labelled(self.settings.table, labels, seconds, [request, response]);
+    }
+
     fn end_rpc(&self, outcome: Outcome) {
         let table = self.settings.table;
         let unsaid = match outcome {

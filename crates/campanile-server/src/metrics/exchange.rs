@@ -13,7 +13,7 @@ use http_body::Body;
 use super::{
     ending::Ending,
     inner_route,
-    notes::{COUNTED, INSIDE, Notes, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
+    notes::{COUNTED, INSIDE, LABELLED, Notes, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
     rare::{Rare, rpc_name},
     settings::Settings,
 };
@@ -36,13 +36,13 @@ pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
 }
 
 impl Exchange {
-    /// Begins an exchange, whose route is its answer's view if `by_view`.
+    /// Begins an exchange. Only if `apart` may its route be its answer's view, or its labels others than usual.
     #[inline(always)]
     pub(super) fn begin<B: Body>(
         settings: &'static Settings,
         request: &Request<B>,
         upgrade: Option<UpgradeWatch>,
-        by_view: bool,
+        apart: bool,
     ) -> Self {
         let table = settings.table;
         let method = method::number(request.method());
@@ -55,8 +55,11 @@ impl Exchange {
             notes.set(RPC, true);
             rpc = table.known_rpc(rpc_name(request.uri().path()));
         }
+        if apart && settings.status_labels {
+            notes.set(LABELLED, true);
+        }
         let series = match (route::of(request.extensions()), rpc) {
-            _ if by_view => {
+            _ if apart && settings.view_name_is_route => {
                 notes.set(VIEW, true);
                 // Nobody else is asked.
                 notes.set(ROUTE_KNOWN, true);

@@ -86,7 +86,10 @@ impl MetricsLayer {
     /// Off by default: each of these metrics then has a histogram for each pair of the two.
     #[must_use]
     pub fn with_status_labels(self) -> Self {
-        self.with(|settings| settings.at_end.status_labels = true)
+        self.with(|settings| {
+            settings.status_labels = true;
+            settings.apart = true;
+        })
     }
 
     /// Takes the route from the answer's `X-View-Name`, and from nothing else: without one that may be a label (1 to 64
@@ -181,7 +184,7 @@ impl Config {
             return ResponseFuture::new(inner.call(request), Exchange::passing(settings));
         }
         let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
-        let exchange = Exchange::begin(settings, &request, upgrade, settings.view_name_is_route);
+        let exchange = Exchange::begin(settings, &request, upgrade, true);
         ResponseFuture::call(inner, request, exchange)
     }
 }

@@ -26,6 +26,10 @@ pub(super) const RPC: Flag = Flag(1 << 3);
 pub(super) const ACTIVE: Flag = Flag(1 << 4);
 /// The answer's view is its route.
 pub(super) const VIEW: Flag = Flag(1 << 5);
+/// Times and sizes have status and outcome as labels.
+pub(super) const LABELLED: Flag = Flag(1 << 6);
+/// Something is to be done at the end that most have not to do.
+pub(super) const ENDS_APART: Flag = Flag(RPC.0 | LABELLED.0);
 /// Something is to be read from the answer's headers.
 pub(super) const TOLD_BY_HEADERS: Flag = Flag(RPC.0 | VIEW.0);
 
@@ -128,7 +132,7 @@ mod tests {
     #[test]
     fn notes_are_kept_apart() {
         let mut notes = Notes::new(9, Asked::Connect);
-        for flag in [COUNTED, INSIDE, ROUTE_KNOWN, RPC, ACTIVE, VIEW] {
+        for flag in [COUNTED, INSIDE, ROUTE_KNOWN, RPC, ACTIVE, VIEW, LABELLED] {
             assert!(!notes.has(flag));
             notes.set(flag, true);
         }

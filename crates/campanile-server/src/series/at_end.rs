@@ -3,17 +3,15 @@
 use std::sync::OnceLock;
 
 use campanile_http::{Outcome, series::Lazy};
-use metrics::Histogram;
+use metrics::{Histogram, Label, Recorder};
 
-use super::status::Ends;
-
-/// Status, zero without a head, and outcome, where they are labels of what is recorded at the end.
-pub(crate) type EndLabels = Option<(u16, Outcome)>;
+use super::{ServerSeries, status::Ends};
+use crate::names;
 
 /// What is recorded at the end: with the labels that are usual, and where a layer wants more.
 #[derive(Default)]
 pub(super) struct AtEnd {
-    usual: EndSeries,
+    pub(super) usual: EndSeries,
     labelled: OnceLock<Box<Ends<EndSeries>>>,
 }
 
@@ -25,12 +23,32 @@ pub(super) struct EndSeries {
 }
 
 impl AtEnd {
-    /// Finds the series with these labels.
-    #[inline]
-    pub(super) fn of(&self, labels: EndLabels) -> &EndSeries {
-        match labels {
-            None => &self.usual,
-            Some((status, outcome)) => Ends::get(&self.labelled, status, outcome),
+    /// Finds the series with a status, zero without a head, and an outcome as labels.
+    pub(super) fn labelled(&self, status: u16, outcome: Outcome) -> &EndSeries {
+        Ends::get(&self.labelled, status, outcome)
+    }
+}
+
+impl EndSeries {
+    /// Records what there is of time and bytes of both bodies.
+    pub(super) fn record(
+        &self,
+        table: &ServerSeries,
+        seconds: Option<f64>,
+        bytes: [Option<u64>; 2],
+        labels: impl Fn() -> Vec<Label>,
+    ) {
+        let [request, response] = bytes.map(|bytes| bytes.map(|bytes| bytes as f64));
+        for (place, metric, value) in [
+            (&self.response_duration, names::RESPONSE_DURATION, seconds),
+            (&self.request_size, names::REQUEST_SIZE, request),
+            (&self.response_size, names::RESPONSE_SIZE, response),
+        ] {
+            let Some(value) = value else { continue };
+            let register = |recorder: &dyn Recorder| table.histogram(recorder, metric, labels());
+            if let Some(histogram) = place.get(table.source, register) {
+                histogram.record(value);
+            }
         }
     }
 }

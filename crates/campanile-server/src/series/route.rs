@@ -13,7 +13,7 @@ use metrics::{Counter, Gauge, Histogram, Label as MetricLabel};
 
 use super::{
     ServerSeries,
-    at_end::{AtEnd, EndLabels},
+    at_end::AtEnd,
     status::{Ends, MoreStatuses, Owner, StatusSeries},
 };
 use crate::names;
@@ -186,37 +186,42 @@ impl RouteSeries {
 
     /// Records the time to the end of an exchange.
     #[inline]
-    pub(crate) fn record_response_duration(&self, table: &ServerSeries, labels: EndLabels, seconds: f64) {
-        let place = &self.more.at_end.of(labels).response_duration;
-        self.record(table, place, names::RESPONSE_DURATION, labels, seconds);
+    pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
+        let place = &self.more.at_end.usual.response_duration;
+        self.record(table, place, names::RESPONSE_DURATION, seconds);
     }
 
     /// Records the bytes of a request's body.
     #[inline]
-    pub(crate) fn record_request_size(&self, table: &ServerSeries, labels: EndLabels, bytes: u64) {
-        let place = &self.more.at_end.of(labels).request_size;
-        self.record(table, place, names::REQUEST_SIZE, labels, bytes as f64);
+    pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
+        let place = &self.more.at_end.usual.request_size;
+        self.record(table, place, names::REQUEST_SIZE, bytes as f64);
     }
 
     /// Records the bytes of an answer's body.
     #[inline]
-    pub(crate) fn record_response_size(&self, table: &ServerSeries, labels: EndLabels, bytes: u64) {
-        let place = &self.more.at_end.of(labels).response_size;
-        self.record(table, place, names::RESPONSE_SIZE, labels, bytes as f64);
+    pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
+        let place = &self.more.at_end.usual.response_size;
+        self.record(table, place, names::RESPONSE_SIZE, bytes as f64);
+    }
+
+    /// Records what there is of time and bytes of both bodies with status, zero without a head, and outcome as labels.
+    pub(crate) fn record_labelled(
+        &self,
+        table: &ServerSeries,
+        (status, outcome): (u16, Outcome),
+        seconds: Option<f64>,
+        bytes: [Option<u64>; 2],
+    ) {
+        let series = self.more.at_end.labelled(status, outcome);
+        series.record(table, seconds, bytes, || self.labels_of_end(status, outcome));
     }
 
     #[inline]
-    fn record(
-        &self,
-        table: &ServerSeries,
-        place: &Lazy<Histogram>,
-        metric: Metric,
-        labels: EndLabels,
-        value: f64,
-    ) {
+    fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: Metric, value: f64) {
         let histogram = match place.resolved() {
             Some(histogram) => Some(histogram),
-            None => self.resolve(table, place, metric, labels),
+            None => self.resolve(table, place, metric),
         };
         if let Some(histogram) = histogram {
             histogram.record(value);
@@ -229,14 +234,9 @@ impl RouteSeries {
         table: &ServerSeries,
         place: &'a Lazy<Histogram>,
         metric: Metric,
-        labels: EndLabels,
     ) -> Option<&'a Histogram> {
         place.get(table.source, |recorder| {
-            let labels = match labels {
-                None => self.labels(),
-                Some((status, outcome)) => self.labels_of_end(status, outcome),
-            };
-            table.histogram(recorder, metric, labels)
+            table.histogram(recorder, metric, self.labels())
         })
     }
 }
