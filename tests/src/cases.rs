@@ -35,7 +35,10 @@ use metrics::{
 };
 use tower::{Layer, Service};
 
-use crate::floor::{Floor, Handles};
+use crate::{
+    floor::{Floor, Handles},
+    worn,
+};
 
 /// A case: does one request.
 pub struct Case {
@@ -83,7 +86,7 @@ impl Recorder for Idle {
 static IDLE: Idle = Idle;
 
 #[derive(Clone)]
-struct Trivial;
+pub(crate) struct Trivial;
 
 impl<B> Service<Request<B>> for Trivial {
     type Response = Response<Full<Bytes>>;
@@ -196,7 +199,7 @@ fn finish<F: Future>(future: F) -> F::Output {
 }
 
 /// Names the body of a response, so that a bound can be written in one line.
-trait IntoBody {
+pub(crate) trait IntoBody {
     type Body: Body;
     fn into_response(self) -> Response<Self::Body>;
 }
@@ -224,7 +227,7 @@ where
     }
 }
 
-fn case<S>(
+pub(crate) fn case<S>(
     name: &'static str,
     baseline: &'static str,
     service: S,
@@ -260,11 +263,11 @@ fn floor_handles() -> &'static Handles {
     }))
 }
 
-fn plain() -> Request<Empty<Bytes>> {
+pub(crate) fn plain() -> Request<Empty<Bytes>> {
     request("/users/7")
 }
 
-fn identified() -> Request<Empty<Bytes>> {
+pub(crate) fn identified() -> Request<Empty<Bytes>> {
     with_id(plain())
 }
 
@@ -275,7 +278,7 @@ fn count_duration_active() -> MetricsLayer {
         .with_body_sizes(false)
 }
 
-fn all_families() -> MetricsLayer {
+pub(crate) fn all_families() -> MetricsLayer {
     MetricsLayer::new().with_recorder(&IDLE)
 }
 
@@ -294,7 +297,7 @@ fn outgoing() -> Request<Empty<Bytes>> {
 }
 
 /// A case whose calls are made while a request is served.
-fn within_request<S>(name: &'static str, baseline: &'static str, service: S) -> Case
+pub(crate) fn within_request<S>(name: &'static str, baseline: &'static str, service: S) -> Case
 where
     S: Service<Request<Empty<Bytes>>, Response: IntoBody> + Clone + 'static,
 {
@@ -307,7 +310,7 @@ where
     }
 }
 
-fn outgoing_metrics() -> campanile_client::MetricsLayer {
+pub(crate) fn outgoing_metrics() -> campanile_client::MetricsLayer {
     campanile_client::MetricsLayer::new().with_recorder(&IDLE)
 }
 
@@ -339,7 +342,7 @@ pub fn all() -> Vec<Case> {
     let tower = "tower: bare";
     let identified_tower = "tower: bare, id in the request";
     let axum = "axum: layer that does nothing";
-    vec![
+    let mut all = vec![
         micro("micro: nothing", || ()),
         micro("micro: two reads of the clock", || {
             let start = Mark::now();
@@ -499,7 +502,9 @@ pub fn all() -> Vec<Case> {
             router(|router| router.layer(stack().with_metrics(all_families()))),
             plain,
         ),
-    ]
+    ];
+    all.extend(worn::cases());
+    all
 }
 
 impl std::fmt::Debug for Case {

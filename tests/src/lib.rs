@@ -16,3 +16,4 @@ pub mod tally;
 pub mod torture;
 pub mod wait;
 pub mod wire;
+mod worn;

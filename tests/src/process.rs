@@ -78,6 +78,12 @@ impl Process {
         &self.admin
     }
 
+    /// Returns its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns what it has written to its standard error so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -335,3 +335,38 @@ async fn an_authority_is_renamed_and_upper_case_is_not_another_host() {
         2.0
     );
 }
+
+#[tokio::test]
+async fn method_status_and_error_are_labels_where_asked_for() {
+    let board = Board::new();
+    let client = MetricsLayer::new()
+        .with_recorder(board)
+        .with_status_labels()
+        .layer(Client::builder(TokioExecutor::new()).build_http());
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (well, _) = server(Then::Write(answer)).await;
+    whole(&client, well).await.unwrap();
+    let (ill, _) = server(Then::Write("HTTP/1.1 503 ?\r\ncontent-length: 2\r\n\r\nno")).await;
+    whole(&client, ill).await.unwrap();
+    let (short, _) = server(Then::Write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")).await;
+    whole(&client, short).await.unwrap_err();
+    whole(&client, nobody().await).await.unwrap_err();
+    let request = |error: &str, status: &str| {
+        format!(
+            "http_client_requests_total{{error_type={error},http_request_method=GET,\
+             http_response_status_code={status},server_address=127.0.0.1,url_template=unknown}} 1"
+        )
+    };
+    board.shows(&[
+        "http_client_active_requests{http_request_method=GET,server_address=127.0.0.1} 0",
+        &request("", "200"),
+        &request("http", "503"),
+        &request("body", "200"),
+        &request("connection", ""),
+        &head(200, 2),
+        &head(503, 1),
+        &error("http", "503"),
+        &error("body", "unknown"),
+        &error("connection", "ECONNREFUSED"),
+    ]);
+}

@@ -55,6 +55,21 @@ pub fn find_each<'a, const N: usize>(
     found
 }
 
+/// Reads the view from an answer's `X-View-Name`, if it is one that may be a label: 1 to 64 bytes of letters, digits
+/// and `_.:/{}*-`.
+#[inline]
+#[must_use]
+pub fn view_name(headers: &HeaderMap) -> Option<&str> {
+    static NAME: HeaderName = X_VIEW_NAME;
+    let value = find(headers, &NAME)?;
+    let fits = (1..=64).contains(&value.len())
+        && value
+            .as_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
+    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

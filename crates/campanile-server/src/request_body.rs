@@ -3,7 +3,8 @@
 //! The metrics layer records the sizes that are known when a request comes, which most are, and leaves the request's
 //! body alone. This layer wraps the others' bodies, and records into the same
 //! `http_server_request_body_size_bytes` what was read of them. It changes the request's body type, so it is a layer
-//! of its own: place it inside the metrics layer.
+//! of its own: place it inside the metrics layer. Without that one's status labels: a body is read before there is a
+//! status.
 
 use std::{
     fmt,

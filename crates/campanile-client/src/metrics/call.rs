@@ -5,16 +5,18 @@ use campanile_http::{
     body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
+    headers::view_name,
     in_flight::SeatRef,
 };
 use http::{Request, Response, StatusCode, uri::Authority};
 
 use super::{
+    counted::Counted,
     log::Line,
     options::{self, Options, with_host},
     rpc::RpcCall,
     table::{HostBlock, Table},
-    view::{ViewBlock, view_name},
+    view::ViewBlock,
 };
 use crate::{
     CallName, DeadlineExceeded,
@@ -40,8 +42,7 @@ pub(super) struct Call {
     method: u8,
     /// Whether the answer may name the view.
     asks_view: bool,
-    /// Whether it stands in the gauge: not if there was no recorder when it began.
-    is_active: bool,
+    counted: Counted,
     views: u32,
     rpc_methods: u32,
 }
@@ -60,10 +61,8 @@ impl Call {
         let view = name
             .and_then(CallName::view)
             .map(|view| table.view(host, view, views));
-        let active = host.active(table.source);
-        if let Some(active) = active {
-            active.increment(1.0);
-        }
+        let method = names::method(request.method());
+        let counted = Counted::begin(table.source, options, host, method);
         let seat = RequestContext::with_current(|current| current.and_then(RequestContext::seat));
         if let Some(seat) = seat {
             seat.set_calling(host.label);
@@ -72,14 +71,14 @@ impl Call {
             table,
             host,
             view,
-            is_active: active.is_some(),
+            counted,
             seat,
             rpc: RpcCall::begin(table, request),
             failure: None,
             log: Line::begin(request),
             seconds: 0.0,
             status: 0,
-            method: names::method(request.method()),
+            method,
             asks_view: view.is_none() && options.is_none_or(|options| options.believes(host.name)),
             views: u32::try_from(views).unwrap_or(u32::MAX),
             rpc_methods: u32::try_from(rpc_methods).unwrap_or(u32::MAX),
@@ -148,13 +147,17 @@ impl Call {
     #[inline]
     pub(super) fn end(&mut self) {
         let source = self.table.source;
-        if self.is_active
-            && let Some(active) = self.host.active(source)
-        {
-            active.decrement(1.0);
-        }
         let view = self.view.unwrap_or(&self.host.unnamed);
-        view.count(source);
+        if self.counted == Counted::Usual {
+            if let Some(active) = self.host.active(source) {
+                active.decrement(1.0);
+            }
+            view.count(source);
+        } else {
+            let error = self.failure.map_or("", |failure| failure.kind.as_str());
+            self.counted
+                .end_apart(source, (self.host, view), (self.method, self.status, error));
+        }
         if self.status != 0 {
             view.record(source, self.method, self.status, self.seconds);
         }

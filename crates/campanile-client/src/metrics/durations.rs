@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use campanile_http::series::{Lazy, Source};
 use metrics::Histogram;
 
-use super::{table::register_histogram, view::decimal};
+use super::{register::register_histogram, view::decimal};
 use crate::names::{self, METHODS, label};
 
 /// Statuses have three digits, the first not a zero.

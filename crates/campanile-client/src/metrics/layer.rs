@@ -102,6 +102,17 @@ impl<W, V> MetricsLayer<W, V> {
         self
     }
 
+    /// Adds `http_request_method`, `http_response_status_code` and `error_type` to `http_client_requests_total`, and
+    /// `http_request_method` to `http_client_active_requests`, for profiles whose metrics have them there. The status is
+    /// empty where there was no head, the type where there was no error.
+    ///
+    /// Off by default: each host and view then has a counter for each combination.
+    #[must_use]
+    pub fn with_status_labels(mut self) -> Self {
+        self.options().status_labels = true;
+        self
+    }
+
     /// Says where the sources of the service's error begin, for one that is no `Error`.
     ///
     /// ```

@@ -59,6 +59,7 @@
 
 mod body;
 mod call;
+mod counted;
 mod durations;
 mod future;
 mod layer;
@@ -66,6 +67,7 @@ mod log;
 #[cfg(feature = "connect")]
 mod names_of;
 mod options;
+mod register;
 mod rpc;
 mod source;
 mod table;
@@ -80,5 +82,6 @@ pub use self::{
 #[cfg(feature = "connect")]
 pub(crate) use self::{
     names_of::Names,
-    table::{HostBlock, Table, register_counter, register_gauge, register_histogram},
+    register::{register_counter, register_gauge, register_histogram},
+    table::{HostBlock, Table},
 };

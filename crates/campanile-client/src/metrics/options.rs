@@ -18,6 +18,7 @@ pub(super) struct Options {
     pub(super) hosts: usize,
     pub(super) views: usize,
     pub(super) rpc_methods: usize,
+    pub(super) status_labels: bool,
 }
 
 /// Whose `X-View-Name` is believed.
@@ -36,6 +37,7 @@ impl Default for Options {
             hosts: HOSTS,
             views: VIEWS,
             rpc_methods: RPC_METHODS,
+            status_labels: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use campanile_http::{
 use http::{Method, Request, uri::PathAndQuery};
 use metrics::Counter;
 
-use super::table::{Table, register_counter};
+use super::{register::register_counter, table::Table};
 use crate::names;
 
 /// The handles of a gRPC method.

@@ -4,12 +4,15 @@ use std::{fmt, sync::OnceLock};
 
 use campanile_http::{
     in_flight,
-    series::{FoldCounter, Key, Lazy, METADATA, Metric, Names, OTHER, SeriesTable, Source},
+    series::{FoldCounter, Key, Lazy, Names, OTHER, SeriesTable, Source},
 };
-use metrics::{Counter, Gauge, Histogram, Label, Recorder};
+use metrics::{Gauge, Recorder};
 
-use super::{rpc::RpcBlock, view::ViewBlock};
-use crate::{host, names};
+use super::{register::register_gauge, rpc::RpcBlock, view::ViewBlock};
+use crate::{
+    host,
+    names::{self, METHODS, label},
+};
 
 /// Tags of keys: a name that was let in, and the place of those that were not.
 const ADMITTED: u8 = 0;
@@ -177,6 +180,8 @@ pub(crate) struct HostBlock {
     pub(crate) folded: bool,
     pub(crate) label: in_flight::Label,
     pub(crate) active: Lazy<Gauge>,
+    /// Where a layer tells them apart.
+    active_by_method: OnceLock<Box<[Lazy<Gauge>; METHODS.len()]>>,
     pub(crate) unnamed: ViewBlock,
     /// The views that came first, which are most of the calls: found without a hash.
     first: [OnceLock<ViewBlock>; 2],
@@ -193,6 +198,7 @@ impl HostBlock {
             folded,
             label: in_flight::Label::intern(name),
             active: Lazy::new(),
+            active_by_method: OnceLock::new(),
             unnamed: ViewBlock::new(name, names::UNKNOWN, folded),
             first: [const { OnceLock::new() }; 2],
             more: SeriesTable::new(),
@@ -205,44 +211,16 @@ impl HostBlock {
     #[inline]
     pub(crate) fn active(&self, source: Source) -> Option<&Gauge> {
         self.active.get(source, |recorder| {
-            register_gauge(recorder, &names::ACTIVE, [(names::label::HOST, self.name)])
+            register_gauge(recorder, &names::ACTIVE, [(label::HOST, self.name)])
         })
     }
-}
 
-fn key<const N: usize>(metric: &Metric, labels: [(&'static str, &'static str); N]) -> metrics::Key {
-    let mut labels: Vec<_> = labels
-        .into_iter()
-        .map(|(key, value)| Label::from_static_parts(key, value))
-        .collect();
-    // There are recorders that render labels in the order of the key.
-    labels.sort_unstable();
-    metrics::Key::from_parts(metric.name, labels)
-}
-
-pub(crate) fn register_counter<const N: usize>(
-    recorder: &dyn Recorder,
-    metric: &Metric,
-    labels: [(&'static str, &'static str); N],
-) -> Counter {
-    metric.describe(recorder);
-    recorder.register_counter(&key(metric, labels), &METADATA)
-}
-
-pub(crate) fn register_gauge<const N: usize>(
-    recorder: &dyn Recorder,
-    metric: &Metric,
-    labels: [(&'static str, &'static str); N],
-) -> Gauge {
-    metric.describe(recorder);
-    recorder.register_gauge(&key(metric, labels), &METADATA)
-}
-
-pub(crate) fn register_histogram<const N: usize>(
-    recorder: &dyn Recorder,
-    metric: &Metric,
-    labels: [(&'static str, &'static str); N],
-) -> Histogram {
-    metric.describe(recorder);
-    recorder.register_histogram(&key(metric, labels), &METADATA)
+    pub(crate) fn active_by_method(&self, source: Source, method: u8) -> Option<&Gauge> {
+        let gauges = self.active_by_method.get_or_init(Box::default);
+        let method = usize::from(method);
+        gauges[method].get(source, |recorder| {
+            let labels = [(label::HOST, self.name), (label::METHOD, METHODS[method])];
+            register_gauge(recorder, &names::ACTIVE, labels)
+        })
+    }
 }

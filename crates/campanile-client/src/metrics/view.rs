@@ -1,16 +1,14 @@
 //! The handles of a view of a host.
 
-use campanile_http::{
-    headers::{X_VIEW_NAME, find},
-    series::{Key, Lazy, SeriesTable, Source},
-};
-use http::{HeaderMap, HeaderName};
+use std::sync::OnceLock;
+
+use campanile_http::series::{Key, Lazy, SeriesTable, Source};
 use metrics::Counter;
 
-use super::{durations::Durations, table::register_counter};
+use super::{durations::Durations, register::register_counter};
 use crate::{
     failure::{Failure, Phase, Type},
-    names::{self, label},
+    names::{self, METHODS, label},
 };
 
 /// The handles of a view of a host.
@@ -20,6 +18,8 @@ pub(crate) struct ViewBlock {
     pub(super) folded: bool,
     requests: Lazy<Counter>,
     durations: Durations,
+    /// Where a layer counts them by method, status and error.
+    labelled: OnceLock<Box<SeriesTable<Lazy<Counter>>>>,
     errors: SeriesTable<Lazy<Counter>>,
     timeouts: [Lazy<Counter>; Phase::ALL.len()],
 }
@@ -32,6 +32,7 @@ impl ViewBlock {
             folded,
             requests: Lazy::new(),
             durations: Durations::default(),
+            labelled: OnceLock::new(),
             errors: SeriesTable::new(),
             timeouts: [const { Lazy::new() }; Phase::ALL.len()],
         }
@@ -46,6 +47,35 @@ impl ViewBlock {
                 [(label::HOST, self.host), (label::VIEW, self.view)],
             )
         });
+        if let Some(handle) = handle {
+            handle.increment(1);
+        }
+    }
+
+    /// Counts a call by method, status, zero without a head, and the type of its error, if it was one.
+    pub(super) fn count_labelled(&self, source: Source, method: u8, status: u16, error: &'static str) {
+        let mut digits = [0; 3];
+        let status = match status {
+            0 => "",
+            status => decimal(status, &mut digits),
+        };
+        let table = self.labelled.get_or_init(Box::default);
+        let handle = table
+            .get_or_insert(Key::new(method, status, error), Lazy::new)
+            .get(source, |recorder| {
+                register_counter(
+                    recorder,
+                    &names::REQUESTS,
+                    [
+                        (label::HOST, self.host),
+                        (label::VIEW, self.view),
+                        (label::METHOD, METHODS[usize::from(method)]),
+                        // Once a series, as the code of an error is.
+                        (label::STATUS, Box::leak(status.into())),
+                        (label::ERROR_TYPE, error),
+                    ],
+                )
+            });
         if let Some(handle) = handle {
             handle.increment(1);
         }
@@ -118,17 +148,4 @@ pub(super) fn decimal(status: u16, digits: &mut [u8; 3]) -> &str {
         rest /= 10;
     }
     str::from_utf8(digits).expect("digits are ASCII")
-}
-
-/// Reads the view from an answer, if it is one that may be a label.
-#[inline]
-pub(super) fn view_name(headers: &HeaderMap) -> Option<&str> {
-    static NAME: HeaderName = X_VIEW_NAME;
-    let value = find(headers, &NAME)?;
-    let fits = (1..=64).contains(&value.len())
-        && value
-            .as_bytes()
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
-    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
 }

@@ -16,10 +16,15 @@ impl Profile {
     /// | `wsgi_timeouts_total{view,method}` | the same, where it timed out |
     /// | `wsgi_latency{view,method,status}`, ms | `http_server_response_duration_seconds` |
     ///
-    /// An incoming request's view is its route, `unknown` where it matched none. A status that is not known is
-    /// `timeout` where the request timed out, else `unknown`; that is so for all of `wsgi_latency` unless the source
-    /// carries the label `http_response_status_code`. An outgoing call's error is of type `http` or `connection`. Hosts
-    /// are in lower case, without port, with `-` for `.` and `:`.
+    /// An incoming request's view is its route, `unknown` where it has none. A status that is not known is `timeout` where
+    /// the request timed out, else `unknown`. An outgoing call's error is of type `http` or `connection`. Hosts are in
+    /// lower case, without port, with `-` for `.` and `:`.
+    ///
+    /// | layer | needs | without it |
+    /// |---|---|---|
+    /// | server, `MetricsLayer` | `with_view_name_as_route` | the view is the route that the layer knows, not the answer's `X-View-Name` |
+    /// | | `with_status_labels` | every `wsgi_latency` has the status `unknown` |
+    /// | client, `PropagateLayer` | `with_pass_through(true)` | ids are composed, and talisker's logs show the longer ones |
     #[must_use]
     pub fn talisker() -> Self {
         Self::known(talisker::TABLE)
@@ -35,6 +40,8 @@ impl Profile {
     /// | `gunicorn_max_worker_connections{pid}` | `http_server_connection_limit` |
     /// | `gunicorn_active_worker_threads{pid}` | `runtime_busy_workers` |
     /// | `gunicorn_max_worker_threads{pid}` | `runtime_workers` |
+    ///
+    /// The layers need no options for it.
     #[must_use]
     pub fn gunicorn() -> Self {
         Self::known(gunicorn::TABLE)
@@ -49,6 +56,8 @@ impl Profile {
     /// | `gunicorn.request.duration`, ms | `http_server_response_duration_seconds` |
     /// | `gunicorn.workers` | `runtime_workers` |
     /// | `gunicorn.backlog` | `listener_backlog_pending`, all listeners |
+    ///
+    /// The layers need no options for it.
     #[must_use]
     pub fn gunicorn_statsd() -> Self {
         Self::known(gunicorn::STATSD)
@@ -67,8 +76,12 @@ impl Profile {
     /// | `http_client_active_requests{http_method,http_client_name}` | `http_client_active_requests` |
     ///
     /// The endpoint is `404` where no route matched. `http_success` is `true` for statuses from 200 to 399, unless the
-    /// request timed out, panicked or failed, and empty where the source has no status to tell it by. Labels that the
-    /// source lacks (sizes without a status, calls without method and status) are empty.
+    /// request timed out, panicked or failed, and empty where the source has no status to tell it by.
+    ///
+    /// | layer | needs | without it |
+    /// |---|---|---|
+    /// | server, `MetricsLayer` | `with_status_labels` | sizes have an empty `http_success` |
+    /// | client, `MetricsLayer` | `with_status_labels` | `http_client_requests_total` has method, code and success empty, `http_client_active_requests` the method |
     ///
     /// A call that was answered with 400 or more has the success `false` and its code; baseplate.py leaves the first
     /// empty, by a mistake that is not copied.
@@ -86,6 +99,9 @@ impl Profile {
     /// | `runtime.hub_blocked{hostname,PID}`, ms | `runtime_blocked_seconds` |
     /// | `runtime.pool.open_connections{hostname,PID,client}` | `http_client_open_connections` |
     /// | `runtime.pool.in_use{hostname,PID,client}` | `http_client_active_requests` |
+    ///
+    /// The layers need no options for it. baseplate sends each ten seconds: a
+    /// `statsd::Flusher` over a recorder of its own does, whose names get their dots back by `with_names`.
     #[must_use]
     pub fn baseplate_statsd() -> Self {
         Self::known(baseplate::STATSD)

@@ -49,7 +49,8 @@
 //!
 //! **Fixed buckets** are the recorder's to have: tell it [`Profile::buckets`].
 //!
-//! **What it does not do.** It makes no label that the source lacks: it cannot split what the layers did not. It sees
+//! **What it does not do.** It makes no label that the source lacks: it cannot split what the layers did not. Where a
+//! profile wants what the layers record only when asked, its constructor says which options of theirs it needs. It sees
 //! names and labels alone, never values or requests. It does not forget: a part of a shared gauge stays as its
 //! source's series does.
 // There is no impl of `metrics_util::layers::Layer`: `Profile::over` is all that it would do, and the crate that has the

@@ -11,7 +11,7 @@ use campanile_http::{
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    notes::{ACTIVE, Notes, ROUTE_KNOWN, RPC},
+    notes::{ACTIVE, ENDS_APART, LABELLED, Notes, ROUTE_KNOWN, RPC},
     settings::Settings,
 };
 use crate::series::{RouteSeries, RpcSeries, StatusSeries};
@@ -106,10 +106,10 @@ impl Ending {
         let table = settings.table;
         let head = self.status.map(|series| (series, self.notes.status()));
         series.count_end(table, head, outcome);
-        if settings.response_duration {
+        if settings.usual.response_duration {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if settings.body_sizes {
+        if settings.usual.body_sizes {
             if self.request_bytes != u64::MAX {
                 series.record_request_size(table, self.request_bytes);
             }
@@ -117,13 +117,35 @@ impl Ending {
                 series.record_response_size(table, bytes);
             }
         }
-        if self.notes.has(RPC) {
-            self.end_rpc(outcome);
+        if self.notes.has(ENDS_APART) {
+            self.end_apart(outcome, bytes);
         }
         self.leave_series();
     }
 
     #[cold]
+    fn end_apart(&self, outcome: Outcome, bytes: u64) {
+        if self.notes.has(LABELLED) {
+            self.record_labelled(outcome, bytes);
+        }
+        if self.notes.has(RPC) {
+            self.end_rpc(outcome);
+        }
+    }
+
+    /// Records times and sizes with status and outcome as labels.
+    fn record_labelled(&self, outcome: Outcome, bytes: u64) {
+        let labels = (self.notes.status(), outcome);
+        let chosen = self.settings.at_end;
+        let seconds = chosen
+            .response_duration
+            .then(|| self.started.seconds_until(Mark::now()));
+        let request = (chosen.body_sizes && self.request_bytes != u64::MAX).then_some(self.request_bytes);
+        let response = (chosen.body_sizes && self.status.is_some()).then_some(bytes);
+        self.series
+            .record_labelled(self.settings.table, labels, seconds, [request, response]);
+    }
+
     fn end_rpc(&self, outcome: Outcome) {
         let table = self.settings.table;
         let unsaid = match outcome {

@@ -13,7 +13,7 @@ use http_body::Body;
 use super::{
     ending::Ending,
     inner_route,
-    notes::{COUNTED, INSIDE, Notes, ROUTE_KNOWN, RPC},
+    notes::{COUNTED, INSIDE, LABELLED, Notes, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
     rare::{Rare, rpc_name},
     settings::Settings,
 };
@@ -36,12 +36,13 @@ pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
 }
 
 impl Exchange {
-    /// Begins an exchange.
+    /// Begins an exchange. Only if `apart` may its route be its answer's view, or its labels others than usual.
     #[inline(always)]
     pub(super) fn begin<B: Body>(
         settings: &'static Settings,
         request: &Request<B>,
         upgrade: Option<UpgradeWatch>,
+        apart: bool,
     ) -> Self {
         let table = settings.table;
         let method = method::number(request.method());
@@ -54,7 +55,16 @@ impl Exchange {
             notes.set(RPC, true);
             rpc = table.known_rpc(rpc_name(request.uri().path()));
         }
+        if apart && settings.status_labels {
+            notes.set(LABELLED, true);
+        }
         let series = match (route::of(request.extensions()), rpc) {
+            _ if apart && settings.view_name_is_route => {
+                notes.set(VIEW, true);
+                // Nobody else is asked.
+                notes.set(ROUTE_KNOWN, true);
+                table.other_route(method)
+            }
             (Some(route), _) => {
                 notes.set(ROUTE_KNOWN, true);
                 table.route(method, route, settings.routes as usize)
@@ -139,8 +149,8 @@ impl Exchange {
         if !response.extensions().is_empty() {
             self.note_extensions(response);
         }
-        if self.ending.notes.has(RPC) {
-            self.note_rpc(response);
+        if self.ending.notes.has(TOLD_BY_HEADERS) {
+            self.note_headers(response);
         }
         self.ending.note_status(response.status(), now);
         if self.rare.is_some() {

@@ -71,13 +71,38 @@ impl MetricsLayer {
     /// Sets whether the time to the end of the exchange is recorded. On by default; off saves a clock read.
     #[must_use]
     pub fn with_response_duration(self, on: bool) -> Self {
-        self.with(|settings| settings.response_duration = on)
+        self.with(|settings| settings.at_end.response_duration = on)
     }
 
     /// Sets whether the sizes of bodies are recorded. On by default.
     #[must_use]
     pub fn with_body_sizes(self, on: bool) -> Self {
-        self.with(|settings| settings.body_sizes = on)
+        self.with(|settings| settings.at_end.body_sizes = on)
+    }
+
+    /// Adds `http_response_status_code` and `outcome` to `http_server_response_duration_seconds` and to the sizes of
+    /// bodies, for profiles whose metrics have them there. The status is empty where there was no head.
+    ///
+    /// Off by default: each of these metrics then has a histogram for each pair of the two.
+    #[must_use]
+    pub fn with_status_labels(self) -> Self {
+        self.with(|settings| {
+            settings.status_labels = true;
+            settings.apart = true;
+        })
+    }
+
+    /// Takes the route from the answer's `X-View-Name`, and from nothing else: without one that may be a label (1 to 64
+    /// bytes of letters, digits and `_.:/{}*-`) the route is `other`, even where another is known.
+    ///
+    /// So talisker names what it serves. Names are bounded as routes are. Until the head of its answer a request is in
+    /// flight as `other`.
+    #[must_use]
+    pub fn with_view_name_as_route(self) -> Self {
+        self.with(|settings| {
+            settings.view_name_is_route = true;
+            settings.apart = true;
+        })
     }
 
     /// Leaves the requests of a route uncounted, such as a health check's. Without a route the path is compared.
@@ -85,7 +110,7 @@ impl MetricsLayer {
     pub fn with_skipped_route(mut self, route: impl Into<String>) -> Self {
         let skipped = self.config.skipped.get_or_insert_default();
         Arc::make_mut(skipped).insert(route.into().into_boxed_str());
-        self
+        self.with(|settings| settings.apart = true)
     }
 
     /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
@@ -159,7 +184,7 @@ impl Config {
             return ResponseFuture::new(inner.call(request), Exchange::passing(settings));
         }
         let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
-        let exchange = Exchange::begin(settings, &request, upgrade);
+        let exchange = Exchange::begin(settings, &request, upgrade, true);
         ResponseFuture::call(inner, request, exchange)
     }
 }
@@ -182,12 +207,12 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let settings = self.config.settings;
         if Identity::of(settings.table).is_around()
-            || self.config.skipped.is_some()
+            || settings.apart
             || upgrade::is_asked_for(&request, settings.h1_upgrade_guard)
         {
             return self.config.call_apart(&mut self.inner, request);
         }
-        let exchange = Exchange::begin(settings, &request, None);
+        let exchange = Exchange::begin(settings, &request, None, false);
         ResponseFuture::call(&mut self.inner, request, exchange)
     }
 }

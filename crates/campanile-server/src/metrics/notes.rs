@@ -24,6 +24,14 @@ pub(super) const ROUTE_KNOWN: Flag = Flag(1 << 2);
 pub(super) const RPC: Flag = Flag(1 << 3);
 /// The gauge was raised, so it has to fall; not while there is no recorder.
 pub(super) const ACTIVE: Flag = Flag(1 << 4);
+/// The answer's view is its route.
+pub(super) const VIEW: Flag = Flag(1 << 5);
+/// Times and sizes have status and outcome as labels.
+pub(super) const LABELLED: Flag = Flag(1 << 6);
+/// Something is to be done at the end that most have not to do.
+pub(super) const ENDS_APART: Flag = Flag(RPC.0 | LABELLED.0);
+/// Something is to be read from the answer's headers.
+pub(super) const TOLD_BY_HEADERS: Flag = Flag(RPC.0 | VIEW.0);
 
 const METHOD: Part = Part { shift: 8, bits: 4 };
 const ASKED: Part = Part { shift: 12, bits: 2 };
@@ -52,6 +60,7 @@ impl Notes {
         Self(u64::from(method) << METHOD.shift | asked << ASKED.shift)
     }
 
+    /// Tells whether the bit is set; of a flag of several, whether one of them is.
     #[inline]
     pub(super) fn has(self, flag: Flag) -> bool {
         self.0 & flag.0 != 0
@@ -123,7 +132,7 @@ mod tests {
     #[test]
     fn notes_are_kept_apart() {
         let mut notes = Notes::new(9, Asked::Connect);
-        for flag in [COUNTED, INSIDE, ROUTE_KNOWN, RPC, ACTIVE] {
+        for flag in [COUNTED, INSIDE, ROUTE_KNOWN, RPC, ACTIVE, VIEW, LABELLED] {
             assert!(!notes.has(flag));
             notes.set(flag, true);
         }

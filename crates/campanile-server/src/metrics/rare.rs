@@ -3,10 +3,14 @@
 use campanile_http::{
     Outcome,
     grpc::{self, Code},
+    headers,
 };
 use http::{Request, Response, StatusCode, uri::PathAndQuery};
 
-use super::{exchange::Exchange, notes::ROUTE_KNOWN};
+use super::{
+    exchange::Exchange,
+    notes::{ROUTE_KNOWN, RPC, VIEW},
+};
 use crate::{route::Route, upgrade::UpgradeWatch};
 
 /// What has to be known of a tunnel, or of a gRPC method that nobody has called before.
@@ -48,9 +52,24 @@ impl Exchange {
         }
     }
 
-    /// Notes the status of a gRPC call, and its name once it is served.
+    /// Notes what the headers of an answer tell.
     #[cold]
-    pub(super) fn note_rpc<B>(&mut self, response: &Response<B>) {
+    pub(super) fn note_headers<B>(&mut self, response: &Response<B>) {
+        if self.ending.notes.has(RPC) {
+            self.note_rpc(response);
+        }
+        if self.ending.notes.has(VIEW)
+            && let Some(view) = headers::view_name(response.headers())
+        {
+            let ending = &mut self.ending;
+            let settings = ending.settings;
+            let routes = settings.routes as usize;
+            ending.move_to(settings.table.route(ending.notes.method(), view, routes));
+        }
+    }
+
+    /// Notes the status of a gRPC call, and its name once it is served.
+    fn note_rpc<B>(&mut self, response: &Response<B>) {
         let ending = &mut self.ending;
         let answered = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
         let mut code = Code::from_headers(response.headers());

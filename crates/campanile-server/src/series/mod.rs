@@ -1,5 +1,6 @@
 //! The series of the inbound layers: blocks of handles, found once per request.
 
+mod at_end;
 mod route;
 mod rpc;
 mod status;

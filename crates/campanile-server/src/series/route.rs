@@ -13,6 +13,7 @@ use metrics::{Counter, Gauge, Histogram, Label as MetricLabel};
 
 use super::{
     ServerSeries,
+    at_end::AtEnd,
     status::{Ends, MoreStatuses, Owner, StatusSeries},
 };
 use crate::names;
@@ -33,13 +34,12 @@ const _: () = assert!(size_of::<RouteSeries>() <= 88);
 
 /// What fewer requests touch, or those that record every family.
 struct More {
-    response_duration: Lazy<Histogram>,
-    request_size: Lazy<Histogram>,
-    response_size: Lazy<Histogram>,
+    at_end: AtEnd,
     method: u8,
     name: &'static str,
     statuses: MoreStatuses,
-    ends: OnceLock<Box<Ends>>,
+    /// Counters of the ends that are seldom.
+    ends: OnceLock<Box<Ends<Lazy<Counter>>>>,
 }
 
 impl RouteSeries {
@@ -51,9 +51,7 @@ impl RouteSeries {
             first_status: Owner::default(),
             label,
             more: Box::new(More {
-                response_duration: Lazy::new(),
-                request_size: Lazy::new(),
-                response_size: Lazy::new(),
+                at_end: AtEnd::default(),
                 method,
                 name: label.name().unwrap_or(OTHER),
                 statuses: MoreStatuses::default(),
@@ -77,6 +75,12 @@ impl RouteSeries {
         };
         let mut labels = self.labels();
         labels.push(MetricLabel::new(names::STATUS, status));
+        labels
+    }
+
+    fn labels_of_end(&self, status: u16, outcome: Outcome) -> Vec<MetricLabel> {
+        let mut labels = self.labels_with(status);
+        labels.push(MetricLabel::from_static_parts(names::OUTCOME, outcome.as_str()));
         labels
     }
 
@@ -173,9 +177,7 @@ impl RouteSeries {
             _ => Ends::get(&self.more.ends, status, outcome),
         };
         let counter: Option<&Counter> = place.get(table.source, |recorder| {
-            let mut labels = self.labels_with(status);
-            labels.push(MetricLabel::from_static_parts(names::OUTCOME, outcome.as_str()));
-            table.counter(recorder, names::REQUESTS, labels)
+            table.counter(recorder, names::REQUESTS, self.labels_of_end(status, outcome))
         });
         if let Some(counter) = counter {
             counter.increment(1);
@@ -185,29 +187,34 @@ impl RouteSeries {
     /// Records the time to the end of an exchange.
     #[inline]
     pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
-        self.record(
-            table,
-            &self.more.response_duration,
-            names::RESPONSE_DURATION,
-            seconds,
-        );
+        let place = &self.more.at_end.usual.response_duration;
+        self.record(table, place, names::RESPONSE_DURATION, seconds);
     }
 
     /// Records the bytes of a request's body.
     #[inline]
     pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(table, &self.more.request_size, names::REQUEST_SIZE, bytes as f64);
+        let place = &self.more.at_end.usual.request_size;
+        self.record(table, place, names::REQUEST_SIZE, bytes as f64);
     }
 
     /// Records the bytes of an answer's body.
     #[inline]
     pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
-        self.record(
-            table,
-            &self.more.response_size,
-            names::RESPONSE_SIZE,
-            bytes as f64,
-        );
+        let place = &self.more.at_end.usual.response_size;
+        self.record(table, place, names::RESPONSE_SIZE, bytes as f64);
+    }
+
+    /// Records what there is of time and bytes of both bodies with status, zero without a head, and outcome as labels.
+    pub(crate) fn record_labelled(
+        &self,
+        table: &ServerSeries,
+        (status, outcome): (u16, Outcome),
+        seconds: Option<f64>,
+        bytes: [Option<u64>; 2],
+    ) {
+        let series = self.more.at_end.labelled(status, outcome);
+        series.record(table, seconds, bytes, || self.labels_of_end(status, outcome));
     }
 
     #[inline]

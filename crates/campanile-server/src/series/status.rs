@@ -1,8 +1,11 @@
 //! The series of one status of a route, and of the ends that are not the usual one.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU16, Ordering},
+use std::{
+    array,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 use campanile_http::{Outcome, series::Lazy};
@@ -63,30 +66,30 @@ impl MoreStatuses {
     }
 }
 
-/// Counters of the ends that are seldom, by status, zero without a head, and outcome: as many as there were statuses.
-pub(super) struct Ends {
+/// What is told apart by status, zero without a head, and outcome: a list of as many as there were statuses.
+pub(super) struct Ends<T> {
     status: u16,
-    counters: [Lazy<Counter>; Outcome::ALL.len()],
+    places: [T; Outcome::ALL.len()],
     next: OnceLock<Box<Self>>,
 }
 
-impl Ends {
-    /// Finds the counter of a status and an outcome, in the list that begins here.
-    pub(super) fn get(first: &OnceLock<Box<Self>>, status: u16, outcome: Outcome) -> &Lazy<Counter> {
+impl<T: Default> Ends<T> {
+    /// Finds the place of a status and an outcome, in the list that begins here.
+    pub(super) fn get(first: &OnceLock<Box<Self>>, status: u16, outcome: Outcome) -> &T {
         let mut place = first;
         loop {
             let ends = place.get_or_init(|| Box::new(Self::new(status)));
             if ends.status == status {
-                return &ends.counters[outcome.index()];
+                return &ends.places[outcome.index()];
             }
             place = &ends.next;
         }
     }
 
-    const fn new(status: u16) -> Self {
+    fn new(status: u16) -> Self {
         Self {
             status,
-            counters: [const { Lazy::new() }; Outcome::ALL.len()],
+            places: array::from_fn(|_| T::default()),
             next: OnceLock::new(),
         }
     }

@@ -63,6 +63,10 @@ macro_rules! six {
 
 six!(request_id, RequestIdLayer::new());
 six!(metrics, MetricsLayer::new());
+six!(
+    metrics_of_a_profile,
+    MetricsLayer::new().with_view_name_as_route().with_status_labels()
+);
 six!(catch_panic, CatchPanicLayer::new());
 six!(limit, ConcurrencyLimitLayer::new(1));
 six!(no_limit, ConcurrencyLimitLayer::unlimited());

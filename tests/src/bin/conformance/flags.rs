@@ -1,13 +1,17 @@
 //! The command line.
 
 use std::{
+    fmt,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     str::FromStr,
 };
 
+use campanile_recorder::statsd::{Dsn, DsnError};
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+
+use crate::profile::Profile;
 
 /// A service that stands in for each ancestor's.
 #[derive(Debug, Parser)]
@@ -21,7 +25,7 @@ pub(crate) struct Flags {
     pub(crate) admin: SocketAddr,
     /// Whose metrics are shown
     #[arg(long, value_enum, default_value = "semconv")]
-    profile: Profile,
+    pub(crate) profile: Profile,
     /// What keeps the metrics
     #[arg(long, value_enum, default_value = "campanile")]
     pub(crate) recorder: Store,
@@ -29,7 +33,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) statsd: Option<Server>,
     /// What statsd lines begin with
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = prefix)]
     pub(crate) statsd_prefix: Option<String>,
     /// How many connections may wait in the kernel's queue
     #[arg(long, value_name = "N")]
@@ -55,14 +59,6 @@ pub(crate) struct Flags {
     /// Where several processes keep their metrics together
     #[arg(long, value_name = "DIR")]
     pub(crate) multiprocess_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
-    Semconv,
-    Talisker,
-    Gunicorn,
-    Baseplate,
 }
 
 /// What keeps the metrics.
@@ -95,6 +91,22 @@ impl FromStr for Server {
             _ => Err("not HOST:PORT"),
         }
     }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Reads what lines begin with, which must not break them.
+fn prefix(text: &str) -> Result<String, DsnError> {
+    Dsn::udp("localhost", text)?;
+    Ok(text.to_owned())
 }
 
 /// Where to listen.
@@ -134,11 +146,6 @@ impl Flags {
 
     fn unavailable(&self) -> Option<&'static str> {
         let flags = [
-            (self.profile != Profile::Semconv, "--profile"),
-            (
-                self.statsd.is_some() && self.recorder != Store::StatsdExporter,
-                "--statsd",
-            ),
             (self.drain.is_some(), "--drain"),
             (self.stop.is_some(), "--stop"),
             (self.scope_root.is_some(), "--scope-root"),

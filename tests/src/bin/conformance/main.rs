@@ -8,6 +8,7 @@ mod call;
 mod flags;
 mod health;
 mod listen;
+mod profile;
 mod recorder;
 mod routes;
 mod serve;
@@ -20,7 +21,7 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use self::{flags::Flags, health::Phase};
+use self::{flags::Flags, health::Phase, recorder::Text};
 
 fn main() -> ExitCode {
     let flags = match Flags::from_command_line() {
@@ -47,7 +48,13 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
-    let metrics = recorder::install(flags)?;
+    let recorder = recorder::install(flags)?;
+    let result = serve(flags, recorder.text.clone());
+    recorder.finish();
+    result
+}
+
+fn serve(flags: &Flags, metrics: Text) -> Result<(), Box<dyn Error>> {
     let phase = Phase::starting();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = flags.threads {

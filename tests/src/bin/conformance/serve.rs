@@ -25,7 +25,7 @@ pub(crate) async fn serve(
     if let Some(limit) = flags.max_connections {
         connections = connections.with_limit(limit.get());
     }
-    let app = routes::router(phase.clone(), flags.max_concurrency);
+    let app = routes::router(phase.clone(), flags);
     let signals = Signals::new()?;
     phase.ready();
     announce()?;

@@ -1,11 +1,9 @@
 //! Outgoing calls by `/call`, with everything that can be asked of them.
 
-use std::io::{Read, Write};
-
 use campanile_tests::wire::{Answer, Ask};
 use serde_json::{Value, json};
 
-use super::{boot, nobody, occupy};
+use super::{boot, nobody, occupy, upstreams::redirector};
 
 /// Escapes what would end a value in a query.
 fn escaped(text: &str) -> String {
@@ -150,29 +148,6 @@ fn redirects_are_followed_each_hop_a_call_of_its_own() {
     let server = redirector("/start");
     let said = call(front.address(), &format!("http://{server}/start"), "");
     assert_eq!(said["error"], "redirected too often");
-}
-
-/// Answers 307 to `/next` at `/start` and 302 to `target` elsewhere, for a while. Returns where.
-fn redirector(target: &str) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    let target = target.to_owned();
-    std::thread::spawn(move || {
-        for mut connection in listener.incoming().map_while(Result::ok) {
-            let mut head = [0; 2048];
-            let Ok(count) = connection.read(&mut head) else {
-                return;
-            };
-            let at_start = String::from_utf8_lossy(&head[..count]).contains(" /start ");
-            let (status, location) = if at_start { (307, "next") } else { (302, &*target) };
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            );
-            // The client may have gone; the next one comes.
-            let _ = connection.write_all(answer.as_bytes());
-        }
-    });
-    address
 }
 
 #[test]

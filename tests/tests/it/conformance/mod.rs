@@ -1,8 +1,11 @@
 //! The service that others drive from outside, over real sockets.
 
+mod baseplate;
 mod call;
+mod daemon;
 mod deadline;
 mod flags;
+mod gunicorn;
 mod metrics;
 mod processes;
 mod routes;
@@ -11,6 +14,8 @@ mod sockets;
 mod statsd;
 mod steady;
 mod stop;
+mod talisker;
+mod upstreams;
 
 use campanile_tests::{
     process::{Process, wait_until},
@@ -34,15 +39,22 @@ pub(crate) fn nobody() -> String {
 }
 
 /// Has the service sleep for somebody until the connection is dropped.
+pub(crate) fn occupy(service: &Process) -> Box<dyn Socket> {
+    occupy_with(
+        service,
+        "http_server_active_requests{http_request_method=\"GET\",http_route=\"/sleep/{s}\"} 1\n",
+    )
+}
+
+/// As [`occupy`], where another gauge tells of it.
 ///
 /// Seen by its gauge and not by probes of the service: a probe could have the only slot when the sleeper comes.
-pub(crate) fn occupy(service: &Process) -> Box<dyn Socket> {
+fn occupy_with(service: &Process, active: &str) -> Box<dyn Socket> {
     let mut connection = connect(service.address()).expect("the service listens");
     connection
         .write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("the connection lives");
     let metrics = || Ask::get("/metrics").of(service.admin()).text().to_owned();
-    let active = "http_server_active_requests{http_request_method=\"GET\",http_route=\"/sleep/{s}\"} 1\n";
     wait_until(
         || metrics().contains(active),
         || format!("the request never began:\n{}", metrics()),

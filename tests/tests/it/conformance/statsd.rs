@@ -7,12 +7,7 @@
 //! - help and units;
 //! - all but whole milliseconds, where histograms are sent as timers; here they are sent as histograms.
 
-use std::{
-    net::UdpSocket,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use campanile_tests::{
     process::{Process, wait_until},
@@ -21,6 +16,7 @@ use campanile_tests::{
 
 use super::{
     boot,
+    daemon::Daemon,
     script::{answered, outgoing},
     steady::{assert_golden, golden},
 };
@@ -28,67 +24,37 @@ use super::{
 /// The lines, sorted, each with how often it came; `T` for values that are times.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/conformance/statsd.golden");
 
-/// A server that keeps what it is sent.
-struct Statsd {
-    address: String,
-    datagrams: Arc<Mutex<Vec<String>>>,
-}
-
-impl Statsd {
-    fn listen() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = socket.local_addr().expect("it is bound").to_string();
-        let datagrams = Arc::<Mutex<Vec<String>>>::default();
-        let kept = Arc::clone(&datagrams);
-        // Ends with the process.
-        thread::spawn(move || {
-            let mut buffer = [0; 65_536];
-            while let Ok(length) = socket.recv(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(text);
-            }
-        });
-        Self { address, datagrams }
-    }
-
-    fn datagrams(&self) -> Vec<String> {
-        let datagrams = self.datagrams.lock().unwrap_or_else(PoisonError::into_inner);
-        datagrams.clone()
-    }
-
-    /// What came, in the golden form.
-    fn steady(&self, service: &Process) -> String {
-        let mut lines: Vec<_> = self
-            .datagrams()
-            .iter()
-            .flat_map(|datagram| datagram.lines())
-            .map(|line| {
-                let line = line.replace(service.address(), "LISTENER");
-                match line.split_once(':') {
-                    Some((name, rest)) if name.ends_with("_seconds") => {
-                        let rest = rest.split_once('|').map_or("", |(_, rest)| rest);
-                        format!("{name}:T|{rest}")
-                    }
-                    _ => line,
+/// What came, in the golden form.
+fn steady(daemon: &Daemon, service: &Process) -> String {
+    let mut lines: Vec<_> = daemon
+        .lines()
+        .iter()
+        .map(|line| {
+            let line = line.replace(service.address(), "LISTENER");
+            match line.split_once(':') {
+                Some((name, rest)) if name.ends_with("_seconds") => {
+                    let rest = rest.split_once('|').map_or("", |(_, rest)| rest);
+                    format!("{name}:T|{rest}")
                 }
-            })
-            .collect();
-        lines.sort();
-        let counted = lines.chunk_by(|one, other| one == other);
-        counted
-            .map(|same| format!("{} x {}\n", same.len(), same[0]))
-            .collect()
-    }
+                _ => line,
+            }
+        })
+        .collect();
+    lines.sort();
+    let counted = lines.chunk_by(|one, other| one == other);
+    counted
+        .map(|same| format!("{} x {}\n", same.len(), same[0]))
+        .collect()
 }
 
 #[test]
 fn datagrams_of_the_statsd_exporter_are_those_of_the_contract() {
-    let statsd = Statsd::listen();
+    let statsd = Daemon::listen();
     let flags = [
         "--recorder",
         "statsd-exporter",
         "--statsd",
-        &statsd.address,
+        statsd.address(),
         "--statsd-prefix",
         "golden",
         "--max-concurrency",
@@ -103,12 +69,15 @@ fn datagrams_of_the_statsd_exporter_are_those_of_the_contract() {
         // Nothing says that the last one has come.
         thread::sleep(Duration::from_secs(2));
     } else {
-        let enough = golden(GOLDEN);
-        let told = || statsd.steady(&front);
-        let came = || told().len() >= enough.len();
-        wait_until(came, || format!("too little came:\n{}", told()));
+        let golden = golden(GOLDEN);
+        let counts = golden
+            .lines()
+            .filter_map(|line| line.split_once(" x ")?.0.parse::<usize>().ok());
+        let enough = counts.sum();
+        let came = || statsd.lines().len() >= enough;
+        wait_until(came, || format!("too little came:\n{}", steady(&statsd, &front)));
     }
-    assert_golden(GOLDEN, &statsd.steady(&front), "metrics-exporter-statsd");
+    assert_golden(GOLDEN, &steady(&statsd, &front), "metrics-exporter-statsd");
     let whole = statsd.datagrams();
     assert!(
         whole.iter().all(|datagram| datagram.lines().count() == 1),
@@ -118,8 +87,8 @@ fn datagrams_of_the_statsd_exporter_are_those_of_the_contract() {
 
 #[test]
 fn there_is_no_text_where_the_recorder_has_none() {
-    let statsd = Statsd::listen();
-    let service = boot(&["--recorder", "statsd-exporter", "--statsd", &statsd.address]);
+    let statsd = Daemon::listen();
+    let service = boot(&["--recorder", "statsd-exporter", "--statsd", statsd.address()]);
     assert_eq!(Ask::get("/metrics").of(service.admin()).status(), 404);
     assert_eq!(Ask::get("/readyz").of(service.admin()).status(), 200);
 }

@@ -11,6 +11,7 @@ use campanile_tests::process::Process;
 /// | taken out | because |
 /// |---|---|
 /// | the order of families and series | ours sorts them, metrics-exporter-prometheus has that of its hash tables |
+/// | the order of labels | ours sorts them, metrics-exporter-prometheus has that of the key, which a profile's table gives |
 /// | empty lines | metrics-exporter-prometheus puts one behind each family |
 /// | all but the bounds and counts of buckets | so that those of a series are one line |
 /// | times: `T` | they differ from run to run; how many there were stands in `_count` |
@@ -43,7 +44,8 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         }
         let line = line.split_once(" # ").map_or(line, |(sample, _exemplar)| sample);
         let (series, value) = line.rsplit_once(' ').expect("a series and its value");
-        let timed = family.contains("_seconds") && !series.contains("_count");
+        let timed =
+            (family.contains("_seconds") || family.contains("_latency")) && !series.contains("_count");
         let value = if timed { "T" } else { value };
         let series = series.replace(service.address(), "LISTENER");
         // The bounds come last, and in their order.
@@ -56,7 +58,7 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
             None => (series, value.to_owned()),
         };
         let all = &mut families.entry(family.clone()).or_default().series;
-        all.entry(series).or_default().push(value);
+        all.entry(with_sorted_labels(&series)).or_default().push(value);
     }
     let mut steady = String::new();
     for Family { heads, series } in families.into_values() {
@@ -68,6 +70,18 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         steady += "\n";
     }
     steady
+}
+
+fn with_sorted_labels(series: &str) -> String {
+    let Some((name, labels)) = series
+        .strip_suffix("\"}")
+        .and_then(|series| series.split_once('{'))
+    else {
+        return series.to_owned();
+    };
+    let mut labels: Vec<_> = labels.split("\",").collect();
+    labels.sort_unstable();
+    format!("{name}{{{}\"}}", labels.join("\","))
 }
 
 /// The lines of a family.

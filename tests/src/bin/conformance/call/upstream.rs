@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Bytes;
 use axum::http::{Request, Response};
-use campanile_client::{ConnectorLayer, MetricsLayer, PropagateLayer, Resolver, connect};
+use campanile_client::{ConnectorLayer, MetricsLayer, Resolver, connect};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::{self, Client, connect::HttpConnector},
@@ -17,6 +17,7 @@ use hyper_util::{
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::retry::Attempts;
+use crate::profile::Profile;
 
 type Pool = Client<connect::Connector<HttpConnector<Resolver>>, Full<Bytes>>;
 
@@ -29,6 +30,7 @@ pub(crate) struct Upstream(Arc<RwLock<Named>>);
 
 #[derive(Debug, Clone)]
 struct Named {
+    profile: Profile,
     names: Vec<(String, String)>,
     metrics: MetricsLayer,
     pool: Pool,
@@ -36,8 +38,8 @@ struct Named {
 
 impl Upstream {
     /// Makes a client with an empty pool.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(RwLock::new(Named::new(Vec::new()))))
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self(Arc::new(RwLock::new(Named::new(profile, Vec::new()))))
     }
 
     /// Counts calls to `authority` under `name` from now on.
@@ -48,7 +50,7 @@ impl Upstream {
             let mut names = std::mem::take(&mut named.names);
             names.push(pair);
             // With a pool of its own, since connections are counted under the names too.
-            *named = Named::new(names);
+            *named = Named::new(named.profile, names);
         }
     }
 
@@ -68,16 +70,16 @@ impl Upstream {
             .layer(named.metrics)
             .retry(attempts)
             .map_request(move |request: Request<Full<Bytes>>| turns.turn(request))
-            .layer(PropagateLayer::new())
+            .layer(named.profile.propagation())
             .service(named.pool)
     }
 }
 
 impl Named {
-    fn new(names: Vec<(String, String)>) -> Self {
+    fn new(profile: Profile, names: Vec<(String, String)>) -> Self {
         let metrics = names
             .iter()
-            .fold(MetricsLayer::new(), |layer, (authority, name)| {
+            .fold(profile.client_metrics(), |layer, (authority, name)| {
                 layer.with_host_name(authority, name)
             });
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
@@ -89,6 +91,11 @@ impl Named {
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { names, metrics, pool }
+        Self {
+            profile,
+            names,
+            metrics,
+            pool,
+        }
     }
 }

@@ -1,18 +1,28 @@
-//! What keeps the metrics.
+//! What keeps the metrics, and what is laid over it.
+//!
+//! | `--recorder` | with a profile | with `--statsd` |
+//! |---|---|---|
+//! | `campanile`, `prometheus-exporter` | its table over the store, its buckets in it | our events beside it, under the profile's table for statsd |
+//! | `statsd-exporter` | its table for statsd over a `StatefulRecorder` over the exporter | where the exporter sends |
+//!
+//! Without a profile metrics-exporter-statsd is left as it is: what it drops is to be seen.
 
 mod exemplar;
 mod prometheus_exporter;
+mod statsd;
 
 use std::error::Error;
 
-use campanile_recorder::{CellRecorder, Format};
+use campanile_recorder::{CellRecorder, Format, Profile as Table, statsd::StatefulRecorder};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusHandle;
-use metrics_exporter_statsd::StatsdBuilder;
+use metrics_exporter_statsd::{StatsdBuilder, StatsdRecorder};
+use metrics_util::layers::FanoutBuilder;
 
+use self::statsd::Sending;
 use crate::flags::{Flags, Store};
 
-type Boxed = Box<dyn Recorder + Send + Sync>;
+type Boxed = Box<dyn Recorder + Sync>;
 
 /// How the text of the metrics is come by.
 #[derive(Debug, Clone)]
@@ -20,32 +30,50 @@ pub(crate) enum Text {
     Campanile(CellRecorder),
     PrometheusExporter(PrometheusHandle),
     /// There is none.
-    StatsdExporter,
+    StatsdExporter(Option<StatefulRecorder<StatsdRecorder>>),
+}
+
+/// What was installed.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub(crate) text: Text,
+    sending: Option<Sending>,
 }
 
 /// Builds the recorder and installs it for the process.
-pub(crate) fn install(flags: &Flags) -> Result<Text, Box<dyn Error>> {
-    // What stands beside the store (a statsd path of our own, by a `Fanout`) and what is put around it (a profile) goes
-    // between these two lines.
-    let (recorder, text) = store(flags)?;
+pub(crate) fn install(flags: &Flags) -> Result<Installed, Box<dyn Error>> {
+    let (mut recorder, text) = store(flags)?;
+    let mut sending = None;
+    if let (Some(server), Store::Campanile | Store::PrometheusExporter) = (&flags.statsd, flags.recorder) {
+        let (beside, thread) = statsd::recorder(flags, server)?;
+        sending = Some(thread);
+        let both = FanoutBuilder::default()
+            .add_recorder(recorder)
+            .add_recorder(beside);
+        recorder = Box::new(both.build());
+    }
     metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
-    Ok(text)
+    Ok(Installed { text, sending })
 }
 
 fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
+    let scraped = flags.profile.scraped();
     Ok(match flags.recorder {
         Store::Campanile => {
-            let builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
+            let mut builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
+            if let Some(table) = &scraped {
+                builder = builder.with_buckets_of(table);
+            }
             let recorder = match &flags.multiprocess_dir {
                 Some(directory) => builder.open(directory)?,
                 None => builder.build(),
             };
-            (Box::new(recorder.clone()), Text::Campanile(recorder))
+            (worn(scraped, recorder.clone()), Text::Campanile(recorder))
         }
         Store::PrometheusExporter => {
-            let recorder = prometheus_exporter::builder()?.build_recorder();
+            let recorder = prometheus_exporter::builder(scraped.as_ref())?.build_recorder();
             let handle = recorder.handle();
-            (Box::new(recorder), Text::PrometheusExporter(handle))
+            (worn(scraped, recorder), Text::PrometheusExporter(handle))
         }
         Store::StatsdExporter => {
             let to = flags.statsd.as_ref().ok_or("no statsd server is named")?;
@@ -55,9 +83,32 @@ fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
                 .with_buffer_size(1)
                 .with_queue_size(10_000);
             let recorder = builder.build(flags.statsd_prefix.as_deref())?;
-            (Box::new(recorder), Text::StatsdExporter)
+            match flags.profile.sent() {
+                None => (Box::new(recorder), Text::StatsdExporter(None)),
+                sent => {
+                    let recorder = StatefulRecorder::new(recorder);
+                    (worn(sent, recorder.clone()), Text::StatsdExporter(Some(recorder)))
+                }
+            }
         }
     })
+}
+
+/// Lays a table over a recorder, if there is one.
+fn worn<R: Recorder + Sync + 'static>(table: Option<Table>, recorder: R) -> Boxed {
+    match table {
+        Some(table) => Box::new(table.over(recorder)),
+        None => Box::new(recorder),
+    }
+}
+
+impl Installed {
+    /// Sends what waits to be sent. Nothing is recorded after this.
+    pub(crate) fn finish(self) {
+        if let Some(sending) = self.sending {
+            sending.finish();
+        }
+    }
 }
 
 impl Text {
@@ -70,14 +121,17 @@ impl Text {
                 Some((format.content_type(), recorder.render(format)))
             }
             Self::PrometheusExporter(handle) => Some((Format::Prometheus.content_type(), handle.render())),
-            Self::StatsdExporter => None,
+            Self::StatsdExporter(_) => None,
         }
     }
 
     /// Does what has to be done now and then.
     pub(crate) fn keep_up(&self) {
-        if let Self::PrometheusExporter(handle) = self {
-            handle.run_upkeep();
+        match self {
+            Self::Campanile(_) | Self::StatsdExporter(None) => {}
+            Self::PrometheusExporter(handle) => handle.run_upkeep(),
+            // A daemon forgets gauges that are not repeated.
+            Self::StatsdExporter(Some(recorder)) => recorder.resend(),
         }
     }
 }

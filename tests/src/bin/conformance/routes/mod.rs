@@ -5,8 +5,6 @@ mod socket;
 mod status;
 mod timing;
 
-use std::num::NonZeroUsize;
-
 use axum::{
     Router,
     routing::{any, get},
@@ -15,13 +13,14 @@ use campanile_server::ConcurrencyLimitLayer;
 
 use crate::{
     call::{self, Upstream},
+    flags::Flags,
     health::{self, Phase},
 };
 
 /// Makes the service.
-pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Router {
-    let mut layers = campanile_server::stack();
-    if let Some(limit) = max_concurrency {
+pub(crate) fn router(phase: Phase, flags: &Flags) -> Router {
+    let mut layers = campanile_server::stack().with_metrics(flags.profile.server_metrics());
+    if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.
         let limit = ConcurrencyLimitLayer::new(limit.get()).with_exempt_route("/health");
         layers = layers.with_concurrency_limit(limit);
@@ -44,7 +43,7 @@ pub(crate) fn router(phase: Phase, max_concurrency: Option<NonZeroUsize>) -> Rou
         .merge(
             Router::new()
                 .route("/call", get(call::call))
-                .with_state(Upstream::new()),
+                .with_state(Upstream::new(flags.profile)),
         )
         .layer(layers)
 }

@@ -1,0 +1,62 @@
+//! The measured cases of profiles: campanile's recorder bare and with a table laid over it, and the layers with the
+//! labels that tables need.
+
+use campanile_recorder::{CellRecorder, Profile};
+use campanile_server::{MetricsLayer, stack};
+use metrics::Recorder;
+use tower::Layer;
+
+use crate::cases::{Case, Trivial, all_families, case, identified, outgoing_metrics, plain, within_request};
+
+const BARE: &str = "recorder: bare: count, duration, active";
+const BARE_STACK: &str = "recorder: bare: stack()";
+
+/// The cases; those under a table have the one without it for their baseline.
+pub(crate) fn cases() -> Vec<Case> {
+    let tower = "tower: bare";
+    vec![
+        case(
+            "tower: metrics: every family, by view and status",
+            tower,
+            all_families()
+                .with_view_name_as_route()
+                .with_status_labels()
+                .layer(Trivial),
+            plain,
+        ),
+        within_request(
+            "client: metrics, by method and status",
+            "client: bare",
+            outgoing_metrics().with_status_labels().layer(Trivial),
+        ),
+        case(BARE, tower, small(CellRecorder::new()).layer(Trivial), plain),
+        case(
+            "recorder: under talisker's: count, duration, active",
+            BARE,
+            small(Profile::talisker().over(CellRecorder::new())).layer(Trivial),
+            plain,
+        ),
+        case(
+            BARE_STACK,
+            "tower: bare, id in the request",
+            stack().with_metrics(all(CellRecorder::new())).layer(Trivial),
+            identified,
+        ),
+        case(
+            "recorder: under talisker's: stack()",
+            BARE_STACK,
+            stack()
+                .with_metrics(all(Profile::talisker().over(CellRecorder::new())))
+                .layer(Trivial),
+            identified,
+        ),
+    ]
+}
+
+fn all(recorder: impl Recorder + Sync + 'static) -> MetricsLayer {
+    MetricsLayer::new().with_recorder(Box::leak(Box::new(recorder)))
+}
+
+fn small(recorder: impl Recorder + Sync + 'static) -> MetricsLayer {
+    all(recorder).with_response_duration(false).with_body_sizes(false)
+}
