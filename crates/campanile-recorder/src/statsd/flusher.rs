@@ -21,6 +21,11 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// | gauge | the value, zeros too |
 /// | histogram | `.count` and `.sum` as counters, if something was observed; sums of durations in milliseconds |
 ///
+/// Where many processes count in one directory, each sends its own:
+/// [`own_snapshot`](crate::CellRecorder::own_snapshot), as below. By `snapshot` each of them would send what all have
+/// counted, and the daemon, which adds up, would have it as often as there are processes. The last values of a series are
+/// kept for good, so one that is missing from a snapshot goes on where it was.
+///
 /// There is no `.mean`: as a gauge it would stand while nothing happens, and it is the one counter by the other.
 /// Quantiles cannot be had of buckets that many processes send. What stands behind `.` is a part of the name; in the
 /// dotted form it is the last, behind the labels, which are sorted by name.
@@ -105,7 +110,7 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
     #[must_use]
     pub fn from_now(mut self) -> Self {
         let snapshot = (self.snapshot)();
-        self.last = counted(&snapshot);
+        self.last = counted(&snapshot).collect();
         self
     }
 
@@ -155,8 +160,8 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
                 lines.push_series(&self.form, family, &name, series, last);
             }
         }
-        // Only what there is now: series that went are forgotten.
-        self.last = counted(&snapshot);
+        // What is missing once is kept: it would be sent whole when it comes again. Recorders keep their series for good.
+        self.last.extend(counted(&snapshot));
         self.datagrams.send(&lines.lines, true, stop);
     }
 }
@@ -169,7 +174,7 @@ impl<F> fmt::Debug for Flusher<F> {
     }
 }
 
-fn counted(snapshot: &Snapshot) -> Last {
+fn counted(snapshot: &Snapshot) -> impl Iterator<Item = ((Arc<str>, Labels), (u64, f64))> {
     let all = snapshot.families.iter().flat_map(|family| {
         let key = |series: &Series| (Arc::clone(&family.name), series.labels.clone());
         family.series.iter().map(move |series| (key(series), series))
@@ -179,7 +184,6 @@ fn counted(snapshot: &Snapshot) -> Last {
         Value::Histogram(distribution) => Some((key, (distribution.count(), distribution.sum))),
         Value::Gauge(_) => None,
     })
-    .collect()
 }
 
 struct Buffer<'a> {
