@@ -21,10 +21,9 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// | gauge | the value, zeros too |
 /// | histogram | `.count` and `.sum` as counters, if something was observed; sums of durations in milliseconds |
 ///
-/// Where many processes count in one directory, each sends its own:
-/// [`own_snapshot`](crate::CellRecorder::own_snapshot), as below. By `snapshot` each of them would send what all have
-/// counted, and the daemon, which adds up, would have it as often as there are processes. The last values of a series are
-/// kept for good, so one that is missing from a snapshot goes on where it was.
+/// Where many processes count in one directory each sends its own, of
+/// [`own_snapshot`](crate::CellRecorder::own_snapshot): daemons add up what comes. Last values are kept for good, so a
+/// series that is missing from a snapshot goes on where it was.
 ///
 /// There is no `.mean`: as a gauge it would stand while nothing happens, and it is the one counter by the other.
 /// Quantiles cannot be had of buckets that many processes send. What stands behind `.` is a part of the name; in the
@@ -109,8 +108,7 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
     /// Leaves out what was counted so far, as by processes before this one.
     #[must_use]
     pub fn from_now(mut self) -> Self {
-        let snapshot = (self.snapshot)();
-        self.last = counted(&snapshot).collect();
+        self.last.extend(counted(&(self.snapshot)()));
         self
     }
 
@@ -160,7 +158,7 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
                 lines.push_series(&self.form, family, &name, series, last);
             }
         }
-        // What is missing once is kept: it would be sent whole when it comes again. Recorders keep their series for good.
+        // What is missing stays: it would be sent whole when it comes again. Recorders keep their series for good, too.
         self.last.extend(counted(&snapshot));
         self.datagrams.send(&lines.lines, true, stop);
     }
