@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use metrics::Unit;
 
-use crate::{bounds::Bounds, layers::server};
+use crate::{
+    bounds::Bounds,
+    labels::{valid_metric_ending, valid_metric_name},
+    layers::server,
+};
 
 /// Seconds: fine below the semantic conventions' 0.005 to 10, which most services stay below.
 const SECONDS: &[f64] = &[
@@ -57,6 +61,9 @@ const OTHER: &[f64] = &[
 ];
 
 /// Which metrics a setting is for.
+///
+/// It is of names as they are rendered, and is itself made valid like them where it is set: `queue.wait` matches what is
+/// registered as `queue.wait` or as `queue_wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Matcher {
@@ -82,6 +89,17 @@ impl Matcher {
     /// Makes a matcher of the end of names.
     pub fn suffix(suffix: impl Into<String>) -> Self {
         Self::Suffix(suffix.into())
+    }
+
+    /// Spells it as names are spelled when they are looked up.
+    fn valid(self) -> Self {
+        match self {
+            Self::Name(name) => Self::Name(valid_metric_name(&name).into_owned()),
+            // What begins with nothing is everything.
+            Self::Prefix(prefix) if prefix.is_empty() => Self::Prefix(prefix),
+            Self::Prefix(prefix) => Self::Prefix(valid_metric_name(&prefix).into_owned()),
+            Self::Suffix(suffix) => Self::Suffix(valid_metric_ending(&suffix)),
+        }
     }
 
     /// How well it matches: a name is closer than a beginning, a long beginning closer than a short one.
@@ -110,7 +128,7 @@ impl<T> Rules<T> {
     }
 
     pub(crate) fn add(&mut self, matcher: Matcher, value: T) {
-        self.0.push((matcher, value));
+        self.0.push((matcher.valid(), value));
     }
 
     pub(crate) fn find(&self, metric: &str) -> Option<&T> {
@@ -126,6 +144,8 @@ impl<T> Rules<T> {
 #[derive(Debug)]
 pub(crate) struct Buckets {
     rules: Rules<Arc<Bounds>>,
+    /// Asked after all that is set, however close it matches.
+    built_in: Rules<Arc<Bounds>>,
     seconds: Arc<Bounds>,
     bytes: Arc<Bounds>,
     percent: Arc<Bounds>,
@@ -135,14 +155,15 @@ pub(crate) struct Buckets {
 
 impl Buckets {
     pub(crate) fn new() -> Self {
-        let mut rules = Rules::new();
-        rules.add(
+        let mut built_in = Rules::new();
+        built_in.add(
             Matcher::name(server::RESPONSE_DURATION),
             Arc::new(Bounds::new(LONG_SECONDS)),
         );
         let milliseconds: Vec<f64> = SECONDS.iter().map(|bound| bound * 1_000.0).collect();
         Self {
-            rules,
+            rules: Rules::new(),
+            built_in,
             seconds: Arc::new(Bounds::new(SECONDS)),
             bytes: Arc::new(Bounds::new(BYTES)),
             percent: Arc::new(Bounds::new(PERCENT)),
@@ -157,7 +178,7 @@ impl Buckets {
 
     /// The buckets of a histogram: as set for its name, else by its unit, else by the unit that its name ends with.
     pub(crate) fn find(&self, name: &str, unit: Option<Unit>) -> Arc<Bounds> {
-        if let Some(bounds) = self.rules.find(name) {
+        if let Some(bounds) = self.rules.find(name).or_else(|| self.built_in.find(name)) {
             return Arc::clone(bounds);
         }
         let by_unit = match unit {
@@ -202,6 +223,22 @@ mod tests {
         assert_eq!(rules.find("http_client_busy_seconds"), Some(&1));
         assert_eq!(rules.find("busy_seconds"), Some(&4));
         assert_eq!(rules.find("busy"), None);
+    }
+
+    #[test]
+    fn matchers_are_made_valid_as_names_are_but_nothing_stays_nothing() {
+        let mut rules = Rules::new();
+        rules.add(Matcher::suffix(""), 0);
+        rules.add(Matcher::prefix(""), 1);
+        rules.add(Matcher::suffix("2.x"), 2);
+        rules.add(Matcher::prefix("9-"), 3);
+        rules.add(Matcher::name("9.a é"), 4);
+        assert_eq!(rules.find("_9_a__"), Some(&4));
+        assert_eq!(rules.find("_9_b"), Some(&3));
+        assert_eq!(rules.find("b"), Some(&1));
+        rules.0.remove(1);
+        assert_eq!(rules.find("b2_x"), Some(&2));
+        assert_eq!(rules.find("b"), Some(&0));
     }
 
     #[test]

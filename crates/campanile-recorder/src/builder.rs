@@ -45,6 +45,10 @@ impl Builder {
     ///
     /// The infinite bound is always there. What is not finite or stands twice is left out. The closest matcher counts:
     /// a name before a beginning before an end, a longer one before a shorter; among equals the last that was set.
+    ///
+    /// Where many processes count in one directory, what was counted with other bounds stays there and is merged: after a
+    /// change of bounds only those that the old and the new have in common are rendered, for as long as the directory
+    /// lives, if there are none the infinite one alone. Change them together with the directory.
     #[must_use]
     pub fn with_buckets(mut self, matcher: Matcher, bounds: &[f64]) -> Self {
         self.buckets.set(matcher, bounds);
@@ -82,7 +86,7 @@ impl Builder {
     /// Keeps an exemplar for each bucket of each histogram, at most a new one each second.
     ///
     /// `tell` is called by the thread that observes, and tells the labels: `request_id`, `trace_id`. Where it tells none
-    /// there is no exemplar. They are rendered in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those
+    /// there is no exemplar of that second. It must not render nor observe, and should be quick. They are rendered in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those
     /// of this process.
     #[must_use]
     pub fn with_exemplars(mut self, tell: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -77,28 +77,33 @@ pub(crate) struct Exemplars {
 
 #[derive(Default)]
 struct Bucket {
-    /// The second in which the exemplar was noted, so that the others of that second only read.
+    /// The second in which somebody was asked for an exemplar, so that the others of that second only read.
     second: AtomicU64,
     exemplar: Mutex<Option<Exemplar>>,
 }
 
 impl Exemplars {
-    /// Notes an observation, unless one of its bucket was noted in the same second or is being looked at.
+    /// Notes an observation, unless one of its bucket came in the same second or is being looked at.
     pub(crate) fn note(&self, bucket: usize, value: f64) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let bucket = &self.buckets[bucket];
-        if bucket.second.load(Relaxed) == now.as_secs() {
+        let second = now.as_secs();
+        // Read first: most are not the first of their second. Noted before asking, so that nobody is asked for each
+        // observation who has nothing to tell.
+        if bucket.second.load(Relaxed) == second || bucket.second.swap(second, Relaxed) == second {
             return;
         }
-        let Ok(mut exemplar) = bucket.exemplar.try_lock() else {
-            return;
-        };
+        // Not under the lock: it is the user's, and may panic.
         let mut labels = ExemplarLabels::default();
         (self.tell)(&mut labels);
         if labels.pairs.is_empty() {
             return;
         }
-        bucket.second.store(now.as_secs(), Relaxed);
+        let mut exemplar = match bucket.exemplar.try_lock() {
+            Ok(exemplar) => exemplar,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         *exemplar = Some(Exemplar {
             labels: Labels::new(labels.pairs.iter().map(|(name, value)| (*name, &**value))),
             value,

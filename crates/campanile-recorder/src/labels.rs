@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use crate::Kind;
+
 /// The labels of a series: `a="b",c="d"`, sorted by name, values escaped as Prometheus has it; empty without labels.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<str>);
@@ -31,6 +33,21 @@ impl Labels {
             text.push('"');
         }
         Self(text.into())
+    }
+
+    /// Makes labels of a series, as [`Self::new`].
+    ///
+    /// Those that the formats add themselves get another name, as Prometheus has the habit: a label that stands twice
+    /// makes it refuse the whole text.
+    pub(crate) fn of_series<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, kind: Kind) -> Self {
+        Self::new(pairs.into_iter().map(|(name, value)| {
+            let name = match (&*valid_name(name), kind) {
+                ("le", Kind::Histogram) => "exported_le",
+                ("__name__", _) => "exported___name__",
+                _ => name,
+            };
+            (name, value)
+        }))
     }
 
     /// Takes labels that are spelled as [`Self::as_str`] spells them; nothing if they are not.
@@ -86,6 +103,12 @@ impl fmt::Debug for Labels {
 /// Spells a metric's name as Prometheus allows it: what may not stand there becomes `_`.
 pub(crate) fn valid_metric_name(name: &str) -> Cow<'_, str> {
     valid(name, |byte| byte == b':')
+}
+
+/// Spells the end of a metric's name as it stands in a valid one.
+pub(crate) fn valid_metric_ending(ending: &str) -> String {
+    // Behind something else, so that a digit may begin it.
+    valid_metric_name(&format!("_{ending}"))[1..].to_owned()
 }
 
 fn valid_name(name: &str) -> Cow<'_, str> {

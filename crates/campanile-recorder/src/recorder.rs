@@ -91,7 +91,7 @@ impl CellRecorder {
     }
 
     fn register(&self, key: &Key, kind: Kind) -> Option<Cells> {
-        let labels = Labels::new(key.labels().map(|label| (label.key(), label.value())));
+        let labels = Labels::of_series(key.labels().map(|label| (label.key(), label.value())), kind);
         self.register_series(&valid_metric_name(key.name()), kind, labels)
     }
 

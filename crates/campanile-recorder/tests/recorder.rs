@@ -1,6 +1,12 @@
 //! What is recorded is what is rendered.
 
-use std::sync::{Arc, Barrier};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use campanile_recorder::{CellRecorder, Format, Matcher, Profile, Value};
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit};
@@ -349,4 +355,85 @@ fn exemplars_stand_for_their_buckets_in_openmetrics() {
         "an empty bucket has none: {text}"
     );
     assert!(!recorder.render(Format::Prometheus).contains("request_id"));
+}
+
+#[test]
+fn who_is_observed_is_asked_once_a_second_though_nothing_was_told() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let recorder = CellRecorder::builder()
+        .with_exemplars({
+            let asked = Arc::clone(&asked);
+            move |_| {
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .build();
+    let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
+    let begin = std::time::Instant::now();
+    for _ in 0..1_000 {
+        histogram.record(0.3);
+    }
+    let seconds = begin.elapsed().as_secs() + 2;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((1..=seconds).contains(&asked), "asked {asked} times");
+}
+
+#[test]
+fn a_closure_that_panics_costs_its_own_exemplar_only() {
+    let asked = AtomicU64::new(0);
+    let recorder = CellRecorder::builder()
+        .with_buckets(Matcher::name("wait_seconds"), &[1.0])
+        .with_exemplars(move |labels| {
+            assert!(asked.fetch_add(1, Ordering::Relaxed) > 0, "the first time");
+            labels.push("request_id", "a-1");
+        })
+        .build();
+    let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
+    let first = catch_unwind(AssertUnwindSafe(|| histogram.record(0.3)));
+    assert!(first.is_err(), "the panic is the caller's to see");
+    let begin = std::time::Instant::now();
+    while !recorder.render(Format::OpenMetrics).contains("request_id") {
+        assert!(
+            begin.elapsed().as_secs() < 10,
+            "an exemplar comes in the next second"
+        );
+        histogram.record(0.3);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn matchers_are_of_names_as_they_were_registered() {
+    let recorder = CellRecorder::builder()
+        .with_buckets(Matcher::name("queue.wait"), &[7.0])
+        .with_buckets(Matcher::Prefix("9.lives".to_owned()), &[8.0])
+        .with_buckets(Matcher::suffix("2xx.seconds"), &[9.0])
+        .build();
+    for name in ["queue.wait", "9.lives.left", "took.2xx.seconds"] {
+        recorder
+            .register_histogram(&key(name, &[]), &METADATA)
+            .record(1.0);
+    }
+    assert_eq!(bounds(&recorder, "queue_wait"), [7.0]);
+    assert_eq!(bounds(&recorder, "_9_lives_left"), [8.0]);
+    assert_eq!(bounds(&recorder, "took_2xx_seconds"), [9.0]);
+}
+
+#[test]
+fn any_matcher_that_is_set_is_before_what_is_built_in() {
+    let recorder = CellRecorder::builder()
+        .with_buckets(Matcher::suffix("_duration_seconds"), &[9.0])
+        .build();
+    let name = "http_server_response_duration_seconds";
+    recorder
+        .register_histogram(&key(name, &[]), &METADATA)
+        .record(1.0);
+    assert_eq!(bounds(&recorder, name), [9.0]);
+}
+
+fn bounds(recorder: &CellRecorder, name: &str) -> Vec<f64> {
+    let Value::Histogram(distribution) = value(recorder, name) else {
+        panic!("{name} is no histogram")
+    };
+    distribution.bounds.to_vec()
 }

@@ -1,8 +1,6 @@
 //! A snapshot's text, piece by piece.
 
-use std::{collections::HashSet, sync::Arc};
-
-use super::{Format, text};
+use super::{Format, clashes::Clashes, text};
 use crate::{Family, Snapshot};
 
 /// Text is handed out when it has become as long as this.
@@ -17,7 +15,7 @@ pub struct Chunks {
     families: std::vec::IntoIter<Family>,
     /// The family that is being written, and its next series.
     current: Option<(Family, usize)>,
-    clashing: HashSet<Arc<str>>,
+    clashes: Clashes,
     bounds: text::BoundTexts,
     format: Format,
     ended: bool,
@@ -26,14 +24,10 @@ pub struct Chunks {
 impl Snapshot {
     /// Renders in pieces.
     pub fn chunks(self, format: Format) -> Chunks {
-        let clashing = match format {
-            Format::OpenMetrics => text::clashing(&self.families),
-            Format::Prometheus => HashSet::new(),
-        };
         Chunks {
+            clashes: Clashes::of(&self.families, format),
             families: self.families.into_iter(),
             current: None,
-            clashing,
             bounds: text::BoundTexts::default(),
             format,
             ended: false,
@@ -57,14 +51,14 @@ impl Chunks {
                 && let Some(series) = family.series.get(*next)
             {
                 *next += 1;
-                let spelling = text::Spelling::new(family, self.format, &self.clashing);
+                let spelling = text::Spelling::new(family, self.format, &self.clashes);
                 text::series(series, &spelling, self.format, &mut self.bounds, text);
                 continue;
             }
             self.current = self.families.next().map(|family| (family, 0));
             match &self.current {
                 Some((family, _)) => {
-                    let spelling = text::Spelling::new(family, self.format, &self.clashing);
+                    let spelling = text::Spelling::new(family, self.format, &self.clashes);
                     text::head(family, &spelling, self.format, text);
                 }
                 None => {

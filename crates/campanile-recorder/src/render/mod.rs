@@ -2,6 +2,7 @@
 
 mod accept;
 mod chunks;
+mod clashes;
 mod number;
 mod text;
 
@@ -13,7 +14,8 @@ pub use self::chunks::Chunks;
 pub enum Format {
     /// Prometheus' text format 0.0.4, which everything reads.
     Prometheus,
-    /// OpenMetrics 1.0: the same with units and exemplars.
+    /// OpenMetrics 1.0: the same with units and exemplars. A counter's samples end in `_total` there, so `hits` is rendered
+    /// as `hits_total`, unless another family is called so.
     OpenMetrics,
 }
 

@@ -1,8 +1,12 @@
 //! The lines of a family.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use super::{Format, number};
+use super::{
+    Format,
+    clashes::{Clashes, stem},
+    number,
+};
 use crate::{Distribution, Family, Kind, Series, Value, exemplars::Exemplar};
 
 /// How a family is spelled in a format.
@@ -14,37 +18,20 @@ pub(super) struct Spelling<'a> {
 }
 
 impl<'a> Spelling<'a> {
-    /// In OpenMetrics a counter's family has no ending, and its samples have. Where that is the name of another family
-    /// too, it is no counter there, but keeps its name: a text with a name that stands twice is refused whole.
-    pub(super) fn new(family: &'a Family, format: Format, clashing: &HashSet<Arc<str>>) -> Self {
+    /// In OpenMetrics a counter's family has no ending, and its samples have. A counter that has another name there is
+    /// `unknown`, for nothing may stand behind that.
+    pub(super) fn new(family: &'a Family, format: Format, clashes: &'a Clashes) -> Self {
+        let instead = clashes.find(&family.name);
+        let name = instead.unwrap_or(&family.name);
         let (name, kind, ending) = match (family.kind, format) {
-            (Kind::Counter, Format::OpenMetrics) if clashing.contains(&*family.name) => {
-                (&*family.name, "unknown", "")
-            }
-            (Kind::Counter, Format::OpenMetrics) => (
-                family.name.strip_suffix("_total").unwrap_or(&family.name),
-                "counter",
-                "_total",
-            ),
-            (Kind::Counter, Format::Prometheus) => (&*family.name, "counter", ""),
-            (Kind::Gauge, _) => (&*family.name, "gauge", ""),
-            (Kind::Histogram, _) => (&*family.name, "histogram", ""),
+            (Kind::Counter, Format::OpenMetrics) if instead.is_some() => (name, "unknown", ""),
+            (Kind::Counter, Format::OpenMetrics) => (stem(name), "counter", "_total"),
+            (Kind::Counter, Format::Prometheus) => (name, "counter", ""),
+            (Kind::Gauge, _) => (name, "gauge", ""),
+            (Kind::Histogram, _) => (name, "histogram", ""),
         };
         Self { name, kind, ending }
     }
-}
-
-/// The counters that OpenMetrics would call as another family is called.
-pub(super) fn clashing(families: &[Family]) -> HashSet<Arc<str>> {
-    let names: HashSet<&str> = families.iter().map(|family| &*family.name).collect();
-    let counters = families.iter().filter(|family| family.kind == Kind::Counter);
-    counters
-        .filter(|family| match family.name.strip_suffix("_total") {
-            Some(stem) => names.contains(stem),
-            None => names.contains(&*format!("{}_total", family.name)),
-        })
-        .map(|family| Arc::clone(&family.name))
-        .collect()
 }
 
 /// Writes what stands above a family's series.

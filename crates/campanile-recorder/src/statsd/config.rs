@@ -117,6 +117,10 @@ impl Statsd {
 
     /// Opens the socket, and makes what sends snapshots of another recorder.
     ///
+    /// Of one that counts in a directory `snapshot` must be
+    /// [`CellRecorder::own_snapshot`](crate::CellRecorder::own_snapshot): daemons add up what comes, so the totals of all,
+    /// sent by each, would arrive as often as there are processes.
+    ///
     /// # Errors
     ///
     /// As [`Self::recorder`].

@@ -1,6 +1,7 @@
 //! What sends the recorder's lines.
 
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -66,8 +67,11 @@ impl Drainer {
         while !stop.is_stopped() {
             let now = Instant::now();
             if now >= period_ends {
-                self.recorder.resend();
+                self.resend(&mut spare, &mut pending, stop);
                 self.publisher.publish();
+                if !pending.is_empty() && oldest.is_none() {
+                    oldest = Some(now);
+                }
                 period_ends = self.schedule.next(now);
             }
             let queued = self.queue.len();
@@ -90,6 +94,21 @@ impl Drainer {
         self.take(&mut spare, &mut pending);
         self.datagrams.send(&pending, true, stop);
         self.publisher.publish();
+    }
+
+    /// Puts all gauges into the queue, and sends what makes full datagrams in between: nobody else does.
+    fn resend(&self, spare: &mut String, pending: &mut String, stop: &Stop) {
+        self.recorder.resend_while(|| {
+            if stop.is_stopped() {
+                return ControlFlow::Break(());
+            }
+            if self.queue.is_due() {
+                self.take(spare, pending);
+                let sent = self.datagrams.send(pending, false, stop);
+                pending.drain(..sent);
+            }
+            ControlFlow::Continue(())
+        });
     }
 
     fn take(&self, spare: &mut String, pending: &mut String) {

@@ -21,6 +21,10 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// | gauge | the value, zeros too |
 /// | histogram | `.count` and `.sum` as counters, if something was observed; sums of durations in milliseconds |
 ///
+/// Where many processes count in one directory each sends its own, of
+/// [`own_snapshot`](crate::CellRecorder::own_snapshot): daemons add up what comes. Last values are kept for good, so a
+/// series that is missing from a snapshot goes on where it was.
+///
 /// There is no `.mean`: as a gauge it would stand while nothing happens, and it is the one counter by the other.
 /// Quantiles cannot be had of buckets that many processes send. What stands behind `.` is a part of the name; in the
 /// dotted form it is the last, behind the labels, which are sorted by name.
@@ -104,8 +108,7 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
     /// Leaves out what was counted so far, as by processes before this one.
     #[must_use]
     pub fn from_now(mut self) -> Self {
-        let snapshot = (self.snapshot)();
-        self.last = counted(&snapshot);
+        self.last.extend(counted(&(self.snapshot)()));
         self
     }
 
@@ -155,8 +158,8 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
                 lines.push_series(&self.form, family, &name, series, last);
             }
         }
-        // Only what there is now: series that went are forgotten.
-        self.last = counted(&snapshot);
+        // What is missing stays: it would be sent whole when it comes again. Recorders keep their series for good, too.
+        self.last.extend(counted(&snapshot));
         self.datagrams.send(&lines.lines, true, stop);
     }
 }
@@ -169,7 +172,7 @@ impl<F> fmt::Debug for Flusher<F> {
     }
 }
 
-fn counted(snapshot: &Snapshot) -> Last {
+fn counted(snapshot: &Snapshot) -> impl Iterator<Item = ((Arc<str>, Labels), (u64, f64))> {
     let all = snapshot.families.iter().flat_map(|family| {
         let key = |series: &Series| (Arc::clone(&family.name), series.labels.clone());
         family.series.iter().map(move |series| (key(series), series))
@@ -179,7 +182,6 @@ fn counted(snapshot: &Snapshot) -> Last {
         Value::Histogram(distribution) => Some((key, (distribution.count(), distribution.sum))),
         Value::Gauge(_) => None,
     })
-    .collect()
 }
 
 struct Buffer<'a> {

@@ -55,6 +55,9 @@
 //! Nothing here starts a thread: [`Drainer::run_blocking`] and [`Flusher::run_blocking`] run on one of the caller's until its
 //! [`Stop`] stops them, and send what is left. A host's name is resolved once.
 //!
+//! Each process sends what it has counted itself: a [`Flusher`] over a directory of many processes wants
+//! [`own_snapshot`](crate::CellRecorder::own_snapshot), or the daemon gets everything as often as there are processes.
+//!
 //! For metrics-exporter-statsd, which forgets every value at once, there is [`StatefulRecorder`].
 
 mod config;

@@ -85,6 +85,11 @@ impl Queue {
         self.lock().lines.len()
     }
 
+    /// Tells whether what waits makes a full datagram, or there is no room for more.
+    pub(super) fn is_due(&self) -> bool {
+        self.len() >= self.longest.min(self.capacity)
+    }
+
     /// Takes what waits, and leaves an empty buffer there.
     pub(super) fn swap(&self, empty: &mut String) {
         debug_assert!(empty.is_empty(), "what waits must be the queue's");

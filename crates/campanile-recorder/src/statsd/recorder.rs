@@ -1,6 +1,6 @@
 //! The recorder that sends each event.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
@@ -28,9 +28,13 @@ impl StatsdRecorder {
         self.tally.counts()
     }
 
-    /// Sends all gauges now. The drainer does it each period.
+    /// Sends all gauges now, as far as the queue has room. The drainer does it each period, and makes room meanwhile.
     pub fn resend(&self) {
         self.whole.resend();
+    }
+
+    pub(super) fn resend_while(&self, goes_on: impl FnMut() -> ControlFlow<()>) {
+        self.whole.resend_while(goes_on);
     }
 }
 

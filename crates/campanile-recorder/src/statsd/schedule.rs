@@ -10,10 +10,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Returns the end of the period that `now` is in.
+    /// Returns when the period that begins `now` ends; on the wall clock, when the one does that has begun by then.
     pub(super) fn next(self, now: Instant) -> Instant {
         if self.on_wall_clock {
-            now + self.left(SystemTime::now())
+            // Both clocks at once: since `now` a flush may have taken its time.
+            Instant::now() + self.left(SystemTime::now())
         } else {
             now + self.period
         }

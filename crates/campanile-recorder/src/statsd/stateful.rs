@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -19,6 +20,9 @@ use metrics::{
 /// `Gauge::increment`, `Gauge::decrement` and `Counter::absolute` without a word. Around them this layer turns changes of a
 /// gauge into its new value, and an absolute count into an increment by the difference. [`Self::resend`] sets all gauges
 /// once more, for daemons that forget what is not repeated, and so that zeros and steady values are seen.
+///
+/// A change that is not finite, or would make the value so, is ignored. What a gauge is set to is passed on in any case,
+/// but not kept: later changes are of the last finite value.
 ///
 /// Equal keys share a value, and one handle of the inner recorder; memory is by series. Values are exact under threads: a
 /// gauge's last set is its last value. Clones are the same recorder.
@@ -63,11 +67,19 @@ impl<R> StatefulRecorder<R> {
 
     /// Sets each gauge in the inner recorder to the value that it has; one that was only registered to zero.
     pub fn resend(&self) {
+        self.resend_while(|| ControlFlow::Continue(()));
+    }
+
+    /// Resends, and asks before each gauge whether to go on.
+    pub(super) fn resend_while(&self, mut goes_on: impl FnMut() -> ControlFlow<()>) {
         let gauges = self.shared.gauges.read().unwrap_or_else(PoisonError::into_inner);
         // Not under the lock, where it would keep new series waiting.
         let cells: Vec<_> = gauges.values().cloned().collect();
         drop(gauges);
         for cell in cells {
+            if goes_on().is_break() {
+                return;
+            }
             cell.change(|value| value);
         }
     }
@@ -158,9 +170,13 @@ struct GaugeCell {
 impl GaugeCell {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
         let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        *value = change(*value);
-        // Under the lock, so that values are set in the order in which they were.
-        self.inner.set(*value);
+        let changed = change(*value);
+        // One that is not would stay so whatever is added.
+        if changed.is_finite() {
+            *value = changed;
+            // Under the lock, so that values are set in the order in which they were.
+            self.inner.set(changed);
+        }
     }
 }
 
@@ -174,7 +190,12 @@ impl GaugeFn for GaugeCell {
     }
 
     fn set(&self, value: f64) {
-        self.change(|_| value);
+        if value.is_finite() {
+            self.change(|_| value);
+        } else {
+            let _in_order = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+            self.inner.set(value);
+        }
     }
 }
 

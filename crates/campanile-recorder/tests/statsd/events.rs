@@ -336,3 +336,24 @@ fn the_end_does_not_wait_for_the_period() {
     });
     running.end();
 }
+
+#[test]
+fn more_gauges_than_the_queue_holds_are_all_sent_again() {
+    let daemon = Daemon::new();
+    let statsd = daemon
+        .statsd()
+        .with_queue_size(10_000)
+        .with_period(Duration::from_millis(100));
+    let (recorder, drainer) = statsd.recorder().unwrap();
+    let _gauges: Vec<_> = (0..2_000)
+        .map(|index| gauge(&recorder, &format!("gauge.of.a.service.{index}"), &[]))
+        .collect();
+    let running = Running::drain(recorder.clone(), drainer);
+    // UDP tells nobody that the daemon does not read.
+    within_long("all gauges were sent", || {
+        let counts = recorder.counts();
+        counts.lines_sent + counts.lines_queue_full >= 2_000
+    });
+    let counts = running.end();
+    assert_eq!(counts.lines_queue_full, 0, "{counts:?}");
+}

@@ -188,6 +188,56 @@ fn what_was_counted_before_can_be_left_out() {
 }
 
 #[test]
+fn a_series_that_was_missing_once_is_not_sent_whole() {
+    let daemon = Daemon::new();
+    let (shown, mut flusher) = flusher(daemon.statsd());
+    *shown.lock().unwrap() = state(100, 0.0, [50, 0], 1.0);
+    flusher.flush();
+    daemon.datagram();
+    *shown.lock().unwrap() = Snapshot::default();
+    flusher.flush();
+    *shown.lock().unwrap() = state(103, 0.0, [50, 0], 1.0);
+    flusher.flush();
+    assert_eq!(
+        daemon.datagram(),
+        "p.requests.stock-1.a.b:3|c\np.runtime.open.connections:0|g"
+    );
+}
+
+#[test]
+fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
+    let daemon = Daemon::new();
+    let statsd = daemon
+        .statsd()
+        .with_period(Duration::from_millis(500))
+        .with_periods_on_wall_clock();
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let flusher = statsd
+        .flusher({
+            let begun = Arc::clone(&begun);
+            move || {
+                let phase = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() % 500;
+                begun.lock().unwrap().push(phase);
+                // As a snapshot of many files takes.
+                thread::sleep(Duration::from_millis(200));
+                Snapshot::default()
+            }
+        })
+        .unwrap();
+    let stop = Stop::new();
+    let thread = thread::spawn({
+        let stop = stop.clone();
+        move || flusher.run_blocking(&stop)
+    });
+    within_long("four periods have ended", || begun.lock().unwrap().len() >= 4);
+    let begun = begun.lock().unwrap().clone();
+    stop.stop();
+    within_long("the flusher ends", || thread.is_finished());
+    // A busy machine may be late, but hardly so each time; those behind the first would all be 200 ms late.
+    assert!(begun[1..].iter().any(|late| *late < 100), "{begun:?}");
+}
+
+#[test]
 fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
     let daemon = Daemon::new();
     let dsn = Dsn::udp(&daemon.address(), "").unwrap().with_max_size(512);

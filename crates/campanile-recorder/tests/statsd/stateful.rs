@@ -160,3 +160,34 @@ fn a_gauge_is_set_in_the_order_of_its_changes() {
     let expected: Vec<_> = (1..=200_000).map(f64::from).collect();
     assert!(*sets == expected, "a value overtook another");
 }
+
+#[test]
+fn what_is_not_finite_spoils_no_later_change() {
+    let daemon = Daemon::new();
+    let recorder = StatefulRecorder::new(exporter(&daemon));
+    let active = gauge(&recorder, "active", &[]);
+    active.increment(1.0);
+    active.increment(f64::NAN);
+    active.decrement(f64::INFINITY);
+    active.increment(1.0);
+    active.set(f64::MAX);
+    active.increment(f64::MAX);
+    active.set(5.0);
+    active.set(f64::NAN);
+    active.increment(1.0);
+    counter(&recorder, "last", &[]).increment(1);
+    let lines = daemon.lines_until("p.last:1|c");
+    let max = format!("p.active:{}|g", f64::MAX);
+    assert_eq!(
+        lines,
+        [
+            "p.active:1|g",
+            "p.active:2|g",
+            &max,
+            "p.active:5|g",
+            "p.active:NaN|g",
+            "p.active:6|g",
+            "p.last:1|c"
+        ]
+    );
+}
