@@ -19,7 +19,7 @@ use axum::{
 use campanile::{
     client::{self, CallName},
     recorder::{
-        CellRecorder, Format, Matcher,
+        CellRecorder, Format,
         profile::{Label, Profile, Row},
     },
     server::{MetricsLayer, stack},
@@ -68,11 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
 
     let house = Profile::new(HOUSE)?;
-    let mut recorder = CellRecorder::builder();
-    for (name, bounds) in house.buckets() {
-        recorder = recorder.with_buckets(Matcher::name(name), bounds);
-    }
-    let recorder = recorder.build();
+    let recorder = CellRecorder::builder().with_buckets_of(&house).build();
     metrics::set_global_recorder(house.over(recorder.clone())).map_err(|error| error.to_string())?;
 
     // What the house has no names for is not recorded.
