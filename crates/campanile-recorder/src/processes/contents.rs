@@ -2,11 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     sync::{
         Arc,
         atomic::Ordering::{Acquire, Relaxed},
     },
 };
+
+use rustix::io::Errno;
 
 use crate::processes::{
     layout::{self, HEADER, MAGIC, MAJOR, Role, Word, at},
@@ -22,6 +25,20 @@ pub(crate) enum Unread {
     Damaged,
     /// The system did not give it.
     Unreadable,
+    /// The system had no descriptor or no memory left to give it by. It may have the next time.
+    Exhausted,
+}
+
+impl Unread {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match (Errno::from_io_error(error), error.kind()) {
+            (Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOLCK | Errno::AGAIN), _) => {
+                Self::Exhausted
+            }
+            (None, io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) => Self::Damaged,
+            _ => Self::Unreadable,
+        }
+    }
 }
 
 /// What a file declares. What it counts stays in its words.

@@ -56,7 +56,7 @@ impl Directory {
             writer: OnceLock::new(),
         };
         // Where nobody scrapes, processes that come and go must not fill the directory.
-        directory.totals(&mut directory.lock());
+        let _ = directory.totals(&mut directory.lock());
         // Most processes are never asked, and need not keep the others' files open.
         directory.lock().forget();
         Ok(directory)
@@ -84,32 +84,55 @@ impl Directory {
     /// What all processes hold.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let scan = &mut *self.lock();
-        let totals = self.totals(scan);
+        let (totals, _) = self.totals(scan);
+        self.snapshot_of(totals, scan)
+    }
+
+    /// What all processes hold, or why it is not all.
+    pub(crate) fn try_snapshot(&self) -> io::Result<Snapshot> {
+        let scan = &mut *self.lock();
+        let (totals, looked) = self.totals(scan);
+        looked?;
+        if scan.unread.contains(&Unread::Exhausted) {
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "no descriptor or no memory left for the files of other processes",
+            ));
+        }
+        Ok(self.snapshot_of(totals, scan))
+    }
+
+    fn snapshot_of(&self, totals: Totals, scan: &Scan) -> Snapshot {
         let (mut families, Conflicts(conflicts)) = totals.into_families(self.limit);
         let unread = scan.unread.iter().copied().chain(scan.archive.unread());
-        families.extend(skipped_files(unread));
-        families.extend(skipped_series(conflicts));
+        let own = [skipped_files(unread), skipped_series(conflicts)];
+        for own in own.into_iter().flatten() {
+            // Whoever took one of these names has it no more while there is something to say by it.
+            families.retain(|family| family.name != own.name);
+            families.push(own);
+        }
         families.sort_by(|left, right| left.name.cmp(&right.name));
         Snapshot { families }
     }
 
     /// Adds up everything as it is at one moment, and folds what is to be folded.
-    fn totals(&self, scan: &mut Scan) -> Totals {
+    ///
+    /// Together with it an error, where the directory could not be looked at: then it is what was known of the others.
+    fn totals(&self, scan: &mut Scan) -> (Totals, io::Result<()>) {
         for _ in 0..ATTEMPTS {
             // Who has the lock needs not look again: nobody else can fold.
             let lock = self.folder.try_fold_lock().ok().flatten();
-            if self.look(scan, lock.as_ref()).is_err() {
-                // The directory cannot be listed now; what is known of it counts on.
-                return scan.totals(&self.modes);
+            if let Err(error) = self.look(scan, lock.as_ref()) {
+                return (scan.totals(&self.modes), Err(error));
             }
             let totals = scan.totals(&self.modes);
             moments::reached("added up");
             if lock.is_some() || scan.is_of_one_moment(&self.folder) {
-                return totals;
+                return (totals, Ok(()));
             }
             thread::sleep(Duration::from_millis(1));
         }
-        scan.totals(&self.modes)
+        (scan.totals(&self.modes), Err(io::ErrorKind::ResourceBusy.into()))
     }
 
     fn look(&self, scan: &mut Scan, lock: Option<&Lock>) -> io::Result<()> {
@@ -145,6 +168,7 @@ fn skipped_files(unread: impl Iterator<Item = Unread>) -> Option<Family> {
             Unread::Version => "version",
             Unread::Damaged => "damaged",
             Unread::Unreadable => "unreadable",
+            Unread::Exhausted => "exhausted",
         };
         Series::new(
             Labels::new([("reason", reason)]),
