@@ -57,7 +57,7 @@
 //!
 //! The directory is to be of one service and on a local file system; one in memory (`/run`, `/dev/shm`) saves the disk
 //! the writing. Unix only. A child that is forked and does not run another program must not count: it would do so in its
-//! parent's words.
+//! parent's words. It also keeps its parent's gauges: the file is locked until both are gone.
 
 #![cfg_attr(
     not(unix),

@@ -101,7 +101,8 @@ impl CellRecorder {
     /// common listener, the cgroup, the pressure.
     ///
     /// Of the processes of a directory one is, from the first time it asks until it ends; then the next that asks. Ask
-    /// before each writing. Without a directory it is always true.
+    /// before each writing. A child that was forked and runs no other program is not, whatever its parent is. Without a
+    /// directory it is always true.
     pub fn is_writer(&self) -> bool {
         self.directory.as_deref().is_none_or(Directory::is_writer)
     }

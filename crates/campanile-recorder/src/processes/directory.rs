@@ -42,6 +42,11 @@ pub(crate) struct Directory {
 impl Directory {
     /// Opens a directory and makes this process's file in it.
     pub(crate) fn open(path: &Path, modes: Rules<GaugeMode>, limit: usize) -> Result<Self, DirectoryError> {
+        // Elsewhere words that are mapped read-only may not be loaded as one.
+        if cfg!(not(target_pointer_width = "64")) {
+            let source = io::Error::new(io::ErrorKind::Unsupported, "only systems of 64 bits can do this");
+            return Err(DirectoryError::new(path, "count", source));
+        }
         let folder = Folder::open(path)?;
         let modes = Arc::new(modes);
         let own = Arc::new(OwnFile::make(&folder, Arc::clone(&modes))?);
@@ -78,7 +83,7 @@ impl Directory {
             // Another thread cannot have one, too: the lock is that of an open file.
             let _ = self.writer.set(lock);
         }
-        self.writer.get().is_some()
+        self.writer.get().is_some_and(Lock::is_own)
     }
 
     /// What all processes hold.
@@ -186,4 +191,20 @@ fn skipped_series(conflicts: Vec<(Arc<str>, u64)>) -> Option<Family> {
         .into_iter()
         .map(|(name, skipped)| Series::new(Labels::new([("metric", &*name)]), Value::Gauge(skipped as f64)));
     own_family(&names::SKIPPED_SERIES, series)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_child_does_not_take_itself_for_the_writer_that_its_parent_is() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-writer-{}", std::process::id()));
+        let directory = Directory::open(&path, Rules::default(), 100).expect("opens");
+        let lock = directory.folder.try_writer_lock().expect("can lock");
+        let lock = lock.expect("nobody else has it").of_a_parent();
+        directory.writer.set(lock).expect("nobody has asked");
+        assert!(!directory.is_writer());
+        std::fs::remove_dir_all(&path).expect("can be removed");
+    }
 }

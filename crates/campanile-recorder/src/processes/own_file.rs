@@ -216,8 +216,16 @@ fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
             head.as_slice()[index].store(value, Relaxed);
         }
         moments::reached("process file written");
-        match folder.rename(&new, name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        match folder.rename_new(&new, name) {
+            // Gone, or the name is another's, whose counts must stay.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                Ok(None)
+            }
             renamed => renamed.map(|()| Some((lock, head))),
         }
     };

@@ -286,6 +286,33 @@ fn a_file_that_may_not_grow_refuses_what_finds_no_room() {
     assert_accounted(&render(&open(&scratch)), 2_000);
 }
 
+#[test]
+fn a_process_that_may_not_write_an_archive_so_large_leaves_it_to_others() {
+    let scratch = Scratch::new("archive-limit");
+    let alive = open(&scratch);
+    let dead = |beginning: &str| {
+        let recorder = open(&scratch);
+        for index in 0..200 {
+            let labels = [("index", &*format!("{beginning}{index}"))];
+            recorder
+                .register_counter(&key("ids_total", &labels), &METADATA)
+                .increment(1);
+        }
+        recorder
+    };
+    drop(["a", "b", "c", "d", "e", "f"].map(dead));
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -f 48 && exec \"$0\" \"$@\""])
+        .arg(program());
+    let mut child = Child::spawn_by(shell, scratch.path());
+    let counted = |text: &str| text.lines().filter(|line| line.starts_with("ids_total{")).count();
+    assert_eq!(counted(&child.ask("scrape")), 1_200);
+    assert!(!scratch.path().join("campanile-1.archive").exists());
+    assert_eq!(counted(&render(&alive)), 1_200);
+    assert!(scratch.path().join("campanile-1.archive").exists());
+}
+
 /// A file system of 128 KiB, unmounted when dropped.
 struct SmallDisk<'a>(&'a Path);
 
