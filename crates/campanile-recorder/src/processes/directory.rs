@@ -11,6 +11,7 @@ use std::{
 use crate::{
     Family, Kind, Labels, Series, Snapshot, Value,
     buckets::Rules,
+    builder::SERIES_LIMIT,
     names,
     processes::{
         DirectoryError, GaugeMode,
@@ -143,7 +144,8 @@ impl Directory {
     fn look(&self, scan: &mut Scan, lock: Option<&Lock>) -> io::Result<()> {
         scan.look(&self.folder)?;
         let Some(lock) = lock else { return Ok(()) };
-        match fold(&self.folder, scan, self.limit, lock) {
+        // Who has a lower limit than others renders less, but must not throw together for ever what they tell apart.
+        match fold(&self.folder, scan, self.limit.max(SERIES_LIMIT), lock) {
             Ok(false) => Ok(()),
             // Where there is no room for an archive, say, the files of the dead are counted as they are.
             Ok(true) | Err(_) => scan.look(&self.folder),

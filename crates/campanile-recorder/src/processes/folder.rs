@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -48,8 +48,18 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| error("open the directory")(errno.into()))?;
+        let fd = File::from(fd);
+        let owner = fd.metadata().map_err(error("open the directory"))?.uid();
+        // Its owner may replace every file in it.
+        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            let source = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("it is of user {owner}, neither root's nor this process's"),
+            );
+            return Err(error("trust the files")(source));
+        }
         Ok(Self {
-            fd: fd.into(),
+            fd,
             path: path.to_owned(),
         })
     }

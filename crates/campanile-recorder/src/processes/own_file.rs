@@ -94,17 +94,20 @@ impl OwnFile {
     /// Makes the words of a block.
     pub(crate) fn words(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<Words> {
         let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let (words, offset) = self.grow(end, len)?;
-        // From here on readers add the words up, so nobody counts there before.
-        self.append(
-            end,
-            &Record::Cells(CellsAt {
+        let record = |offset| {
+            Record::Cells(CellsAt {
                 block,
                 slot,
                 offset,
                 len: len as u64,
-            }),
-        )?;
+            })
+            .to_words()
+        };
+        // Room for the record first: without one the words were lost.
+        self.make_room(end, record(0).len())?;
+        let (words, offset) = self.grow(end, len)?;
+        // From here on readers add the words up, so nobody counts there before.
+        self.put(end, &record(offset));
         Ok(words)
     }
 
@@ -153,12 +156,19 @@ impl OwnFile {
     /// Writes a record, and then that it is there.
     fn append(&self, end: &mut End, record: &Record) -> io::Result<()> {
         let record = record.to_words();
+        self.make_room(end, record.len())?;
+        self.put(end, &record);
+        Ok(())
+    }
+
+    /// Begins another piece of the journal where a record of so many words finds no room in this one.
+    fn make_room(&self, end: &mut End, record: usize) -> io::Result<()> {
         let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
         // There is always room left to say where it goes on.
-        if end.written + record.len() + CONTINUES_LEN > piece.len() {
+        if end.written + record + CONTINUES_LEN > piece.len() {
             let len = end
                 .next_piece
-                .max((record.len() + CONTINUES_LEN).next_multiple_of(PAGE));
+                .max((record + CONTINUES_LEN).next_multiple_of(PAGE));
             let (words, offset) = self.grow(end, len)?;
             let goes_on = Record::Continues {
                 offset,
@@ -169,7 +179,6 @@ impl OwnFile {
             end.written = 0;
             end.next_piece = (len * 2).min(LONGEST_PIECE);
         }
-        self.put(end, &record);
         Ok(())
     }
 

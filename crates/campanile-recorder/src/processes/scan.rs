@@ -253,3 +253,24 @@ fn look_at(folder: &Folder, name: &str, known: &mut Option<Other>) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_replaced_while_it_is_not_read_is_looked_at_again() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-moment-{}", std::process::id()));
+        let folder = Folder::open(&path).expect("opens");
+        let archive = path.join(file_name::archive());
+        std::os::unix::fs::symlink("/dev/zero", &archive).expect("can be made");
+        let mut scan = Scan::new(None).expect("has no file");
+        scan.look(&folder).expect("can look");
+        assert_eq!(scan.archive.unread(), Some(Unread::Unreadable));
+        assert!(scan.is_of_one_moment(&folder));
+        std::fs::write(path.join("another"), "whole").expect("can be written");
+        std::fs::rename(path.join("another"), &archive).expect("takes its place");
+        assert!(!scan.is_of_one_moment(&folder));
+        std::fs::remove_dir_all(&path).expect("can be removed");
+    }
+}

@@ -136,6 +136,37 @@ fn what_only_has_the_name_of_a_file_is_skipped() {
 }
 
 #[test]
+fn a_name_that_the_recorder_needs_for_itself_is_rendered_once() {
+    let scratch = Scratch::new("own-name");
+    let recorder = open(&scratch);
+    recorder
+        .register_gauge(&key("campanile_recorder_skipped_files", &[]), &METADATA)
+        .set(7.0);
+    put(&scratch, "campanile-1-1-text.cells", b"no such file");
+    let text = render(&recorder);
+    assert_eq!(
+        text.matches("# TYPE campanile_recorder_skipped_files").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let scratch = Scratch::new("owner");
+    fs::create_dir(scratch.path()).expect("can be made");
+    if std::os::unix::fs::chown(scratch.path(), Some(65_534), None).is_err() {
+        println!("skipped: only root may give a directory away");
+        return;
+    }
+    let error = CellRecorder::builder()
+        .open(scratch.path())
+        .expect_err("its owner could replace every file");
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+}
+
+#[test]
 fn another_major_version_is_left_alone() {
     let scratch = Scratch::new("version");
     let recorder = open(&scratch);
