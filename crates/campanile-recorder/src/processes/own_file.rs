@@ -251,3 +251,56 @@ pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    use super::*;
+
+    /// The variable that tells a child where its file is to be.
+    const DIRECTORY: &str = "CAMPANILE_RECORDER_OWN_FILE";
+
+    #[test]
+    fn words_whose_record_finds_no_room_are_not_taken() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-room-{}", std::process::id()));
+        let output = Command::new(std::env::current_exe().expect("knows its own path"))
+            .args([
+                "processes::own_file::tests::grows_as_a_child",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(DIRECTORY, &path)
+            .output()
+            .expect("starts this program again");
+        assert!(output.status.success(), "{output:?}");
+        std::fs::remove_dir_all(&path).expect("the child has made it");
+    }
+
+    /// The child: its limit holds for the whole process.
+    #[test]
+    fn grows_as_a_child() {
+        let Some(path) = std::env::var_os(DIRECTORY) else {
+            return;
+        };
+        let folder = Folder::open(path.as_ref()).expect("opens");
+        let own = OwnFile::make(&folder, Arc::default()).expect("has room");
+        let written = || own.end.lock().expect("nobody panics").written;
+        // A record of either kind is of four words.
+        while PAGE - written() >= 4 + CONTINUES_LEN {
+            own.describe("a", None, "");
+        }
+        let mut limit = getrlimit(Resource::Fsize);
+        // For four pages behind the first.
+        limit.current = Some(5 * PAGE as u64 * 8);
+        setrlimit(Resource::Fsize, limit).expect("is lower");
+        for _ in 0..3 {
+            let error = own.words(0, None, 4 * PAGE);
+            assert!(error.is_err(), "the record needs a page, too");
+        }
+        own.words(0, None, 3 * PAGE)
+            .expect("nothing was taken but a page for records");
+    }
+}
