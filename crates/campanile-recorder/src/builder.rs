@@ -15,7 +15,7 @@ use crate::{
 /// Threads that get words of their own; those beyond count in words that all share.
 const SLOTS: usize = 256;
 /// Series of one metric.
-const SERIES_LIMIT: usize = 10_000;
+pub(crate) const SERIES_LIMIT: usize = 10_000;
 
 /// What a recorder is made of: buckets, limits, exemplars.
 ///
@@ -112,13 +112,15 @@ impl Builder {
 
     /// Makes a recorder that counts in a file of a directory, together with all processes that do so.
     ///
-    /// A directory that is not there is made, for this user alone. It should be of one service, and of a local file
-    /// system, best in memory (`/dev/shm`, `/run`): files on a disk are written to it now and then. See
+    /// A directory that is not there is made, for this user alone. It must be the user's own or root's, and nobody else
+    /// should be able to write to it: whoever can also writes the counts. `/run/<service>` is best, as systemd's
+    /// `RuntimeDirectory=` makes it. It should be of one service, and of a local file
+    /// system, best in memory: files on a disk are written to it now and then. See
     /// [many processes](crate#many-processes).
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be made, opened or written to, is full, or its file system knows no locks; and where
+    /// Where the directory cannot be made, opened or written to, is another user's, is full, or its file system knows no locks; and where
     /// this is not Unix. Once opened, what finds no room any more is refused and counted in
     /// `campanile_recorder_lost_registrations_total`.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<CellRecorder, DirectoryError> {

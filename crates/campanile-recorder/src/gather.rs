@@ -15,6 +15,10 @@ pub(crate) fn snapshot(registry: &Registry) -> Snapshot {
 
 /// Adds this process's exemplars to what all processes observed in the same buckets.
 pub(crate) fn add_exemplars(snapshot: &mut Snapshot, registry: &Registry) {
+    if !registry.has_exemplars() {
+        // To list all series costs as much as they are many.
+        return;
+    }
     for listed in registry.list() {
         let family = snapshot
             .families

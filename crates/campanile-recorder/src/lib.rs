@@ -55,9 +55,10 @@
 //! that is only tried. The totals go on from the archive when the service starts again in the same directory; in a new
 //! one they begin at zero.
 //!
-//! The directory is to be of one service and on a local file system; one in memory (`/run`, `/dev/shm`) saves the disk
-//! the writing. Unix only. A child that is forked and does not run another program must not count: it would do so in its
-//! parent's words.
+//! The directory is to be of one service and on a local file system; one in memory saves the disk the writing.
+//! It must be root's or the user's own, and only that user should be able to write to it: `/run/<service>`, not
+//! `/dev/shm` or `/tmp` themselves. Unix only. A child that is forked and does not run another program must not count: it would do so in its
+//! parent's words. It also keeps its parent's gauges: the file is locked until both are gone.
 
 #![cfg_attr(
     not(unix),

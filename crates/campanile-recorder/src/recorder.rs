@@ -1,6 +1,6 @@
 //! The recorder.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SetRecorderError, SharedString, Unit,
@@ -53,16 +53,37 @@ impl CellRecorder {
 
     /// Returns what is counted now, by all processes if they count in one directory.
     ///
-    /// There it opens and maps files, and now and then writes one: off the async workers with it.
+    /// There it opens and maps files, and now and then writes one: off the async workers with it. While the system has
+    /// no descriptor or no memory left for that, what is known of the other processes counts on and new ones are missing,
+    /// so that totals may be lower than before; [`try_snapshot`](Self::try_snapshot) tells.
     pub fn snapshot(&self) -> Snapshot {
         match &self.directory {
             None => self.own_snapshot(),
-            Some(directory) => {
-                let mut snapshot = directory.snapshot();
-                gather::add_exemplars(&mut snapshot, &self.registry);
-                snapshot
-            }
+            Some(directory) => self.with_exemplars(directory.snapshot()),
         }
+    }
+
+    /// Returns what is counted now, or an error where something of the other processes is missing from it that may be
+    /// there the next time. Whoever can answer a scrape by 503 does so with it: a scrape that is missing misleads nobody,
+    /// a total that falls does.
+    ///
+    /// Files that no later scrape can read either, damaged ones for instance, are no error:
+    /// `campanile_recorder_skipped_files` counts them.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be listed, or there is no descriptor or no memory left for a file in it. Never without
+    /// a directory.
+    pub fn try_snapshot(&self) -> io::Result<Snapshot> {
+        match &self.directory {
+            None => Ok(self.own_snapshot()),
+            Some(directory) => Ok(self.with_exemplars(directory.try_snapshot()?)),
+        }
+    }
+
+    fn with_exemplars(&self, mut snapshot: Snapshot) -> Snapshot {
+        gather::add_exemplars(&mut snapshot, &self.registry);
+        snapshot
     }
 
     /// Returns what this process has counted, also where it does so together with others: for what each of them sends
@@ -80,7 +101,8 @@ impl CellRecorder {
     /// common listener, the cgroup, the pressure.
     ///
     /// Of the processes of a directory one is, from the first time it asks until it ends; then the next that asks. Ask
-    /// before each writing. Without a directory it is always true.
+    /// before each writing. A child that was forked and runs no other program is not, whatever its parent is. Without a
+    /// directory it is always true.
     pub fn is_writer(&self) -> bool {
         self.directory.as_deref().is_none_or(Directory::is_writer)
     }

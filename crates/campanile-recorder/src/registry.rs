@@ -102,6 +102,11 @@ impl Registry {
         }
     }
 
+    /// Tells whether anybody wants exemplars.
+    pub(crate) fn has_exemplars(&self) -> bool {
+        self.exemplars.exemplars(0).is_some()
+    }
+
     /// Notes a unit and a help; the first of each name counts.
     pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
         let mut entries = self.lock();

@@ -8,6 +8,8 @@
 
 #[path = "processes/child.rs"]
 mod child;
+#[path = "processes/exhausted.rs"]
+mod exhausted;
 #[path = "processes/many.rs"]
 mod many;
 #[path = "processes/odd_files.rs"]

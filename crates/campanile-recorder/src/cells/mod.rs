@@ -1,8 +1,8 @@
 //! Where the counts are: words of 64 bits, a set of them for each thread, added up when somebody looks.
 //!
 //! A series has a *place*: the same few words in every thread's memory. The thread that owns the memory alone writes
-//! there, so that to count is a load, an addition and a store. What two threads count lies in different pages: no cache
-//! line is written by two of them, and a series costs no padding.
+//! there, so that to count is a load, an addition and a store. What two threads count lies in different 4 KiB: no
+//! cache line is written by two of them, however large pages are, and a series costs no padding.
 //!
 //! ```text
 //!            place of a counter   place of a histogram

@@ -4,7 +4,8 @@ use std::{fmt, fs::File, io, ptr::NonNull, sync::atomic::AtomicU64};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
-/// Words in the least amount of memory there is, 4 KiB.
+/// Words of 4 KiB, of which everything takes a multiple. It is a page on most systems; where pages are larger, one holds
+/// several.
 pub(crate) const PAGE: usize = 512;
 
 /// A run of words, unmapped when dropped.
@@ -76,7 +77,7 @@ impl Words {
     }
 
     fn new(map: MmapRaw) -> Self {
-        // A mapping begins at a page, so it is aligned.
+        // A mapping begins at a page, what was asked for at a multiple of 4 KiB within it: aligned for words either way.
         match NonNull::new(map.as_mut_ptr().cast::<AtomicU64>()) {
             Some(first) => Self {
                 first,
@@ -92,8 +93,9 @@ impl Words {
     pub(crate) fn as_slice(&self) -> &[AtomicU64] {
         // SAFETY: `first` is aligned and, unless `len` is zero, points to `len` words of `map`, which stays mapped until
         // `self` is dropped, and the slice lives no longer; every bit pattern is a valid word; whoever else writes it, in
-        // this process or another, does so by aligned stores of 64 bits. A mapping that is read-only is only handed to
-        // code that reads (see `of_foreign_file`). A file that somebody else cuts short under the mapping raises SIGBUS,
+        // this process or another, does so by aligned stores of 64 bits. A mapping that is read-only (see
+        // `of_foreign_file`) is only handed to code that reads it, by relaxed loads: no others are allowed there, and
+        // these only where a word is no wider than a pointer, which `Directory::open` sees to. A file that somebody else cuts short under the mapping raises SIGBUS,
         // which no program can rule out for a mapped file: ours are never shrunk.
         #[allow(unsafe_code, reason = "the one place where mapped memory becomes words")]
         unsafe {

@@ -2,11 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     sync::{
         Arc,
         atomic::Ordering::{Acquire, Relaxed},
     },
 };
+
+use rustix::io::Errno;
 
 use crate::processes::{
     layout::{self, HEADER, MAGIC, MAJOR, Role, Word, at},
@@ -22,6 +25,20 @@ pub(crate) enum Unread {
     Damaged,
     /// The system did not give it.
     Unreadable,
+    /// The system had no descriptor or no memory left to give it by. It may have the next time.
+    Exhausted,
+}
+
+impl Unread {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match (Errno::from_io_error(error), error.kind()) {
+            (Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOLCK | Errno::AGAIN), _) => {
+                Self::Exhausted
+            }
+            (None, io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) => Self::Damaged,
+            _ => Self::Unreadable,
+        }
+    }
 }
 
 /// What a file declares. What it counts stays in its words.
@@ -98,7 +115,10 @@ impl Contents {
     pub(crate) fn committed<W: Word>(words: &[W]) -> Result<u64, Unread> {
         // Pairs with the store that published them: the records are seen as they were written.
         let word = words.get(at::COMMITTED).ok_or(Unread::Damaged)?;
-        Ok(word.load(Acquire))
+        let committed = word.load(Relaxed);
+        // The words may be mapped read-only, where nothing but a relaxed load is allowed.
+        W::fence(Acquire);
+        Ok(committed)
     }
 
     /// Reads the records up to `committed`, as many as are new.
@@ -205,7 +225,10 @@ impl Contents {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
     use super::*;
     use crate::{
@@ -282,6 +305,40 @@ mod tests {
         let words = file(&[]);
         let runs = contents.runs(&contents.series[1], &words);
         assert_eq!(runs.map(<[AtomicU64]>::len).collect::<Vec<_>>(), [3, 3]);
+    }
+
+    thread_local! {
+        static FENCES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A word of memory that is mapped read-only.
+    struct ReadOnly(AtomicU64);
+
+    impl Word for ReadOnly {
+        fn load(&self, order: Ordering) -> u64 {
+            assert_eq!(order, Relaxed, "not allowed where nobody may write");
+            self.0.load(order)
+        }
+
+        fn store(&self, _: u64, _: Ordering) {
+            panic!("nobody may write");
+        }
+
+        fn fence(order: Ordering) {
+            assert_eq!(order, Acquire);
+            FENCES.set(FENCES.get() + 1);
+        }
+    }
+
+    #[test]
+    fn what_is_read_only_is_loaded_relaxed_and_then_fenced() {
+        let words = file(&[cells(0, None, BEHIND, 10), series(0, 0, &[])]);
+        let words: Vec<ReadOnly> = words.into_iter().map(ReadOnly).collect();
+        let mut contents = Contents::new(&words).expect("has a header");
+        let committed = Contents::committed(&words).expect("has a header");
+        assert_eq!(FENCES.get(), 1);
+        contents.extend(&words, committed).expect("makes sense");
+        assert_eq!(contents.series.len(), 1);
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Directory {
     pub(crate) fn snapshot(&self) -> Snapshot {
         match *self {}
     }
+
+    pub(crate) fn try_snapshot(&self) -> io::Result<Snapshot> {
+        match *self {}
+    }
 }
 
 impl OwnFile {

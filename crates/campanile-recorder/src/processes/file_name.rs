@@ -2,10 +2,11 @@
 
 use std::{
     fmt::Write,
-    hash::{BuildHasher, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use crate::processes::layout::MAJOR;
+use crate::processes::{layout::MAJOR, own_file::now};
 
 /// What all names begin with, the major version behind it.
 const BEGIN: &str = "campanile-";
@@ -48,8 +49,13 @@ impl Named {
 
 /// A name that no file has had: `campanile-1-<pid>-<random>.cells`.
 pub(crate) fn of_process(pid: u32) -> String {
-    // Keyed by the system, anew each time.
-    let random = RandomState::new().build_hasher().finish();
+    of_process_by(&RandomState::new(), pid)
+}
+
+fn of_process_by(keys: &RandomState, pid: u32) -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    // The keys are the system's, but those who were forked from one process have the same, and a pid comes again.
+    let random = keys.hash_one((now(), MADE.fetch_add(1, Relaxed)));
     let mut name = format!("{BEGIN}{MAJOR}-{pid}-");
     write!(name, "{random:016x}{CELLS}").expect("writing to a string cannot fail");
     name
@@ -81,6 +87,12 @@ pub(crate) const WRITER_LOCK: &str = "campanile.writer";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_was_forked_with_the_same_keys_has_another_name() {
+        let keys = RandomState::new();
+        assert_ne!(of_process_by(&keys, 7), of_process_by(&keys, 7));
+    }
 
     #[test]
     fn names_tell_what_files_are() {

@@ -20,6 +20,7 @@ use crate::{
         folder::{Folder, Lock, is_owned},
         moments,
         own_file::now,
+        room::allocate,
         scan::Scan,
     },
 };
@@ -82,6 +83,7 @@ pub(crate) fn fold(folder: &Folder, scan: &Scan, limit: usize, _lock: &Lock) -> 
 
 fn write(file: File, words: &[u64]) -> io::Result<()> {
     moments::reached("archive begun");
+    allocate(&file, 0, words.len() as u64 * 8)?;
     let mut out = io::BufWriter::new(file);
     for word in words {
         out.write_all(&word.to_ne_bytes())?;

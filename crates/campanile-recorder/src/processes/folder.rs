@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -48,8 +48,18 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| error("open the directory")(errno.into()))?;
+        let fd = File::from(fd);
+        let owner = fd.metadata().map_err(error("open the directory"))?.uid();
+        // Its owner may replace every file in it.
+        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            let source = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("it is of user {owner}, neither root's nor this process's"),
+            );
+            return Err(error("trust the files")(source));
+        }
         Ok(Self {
-            fd: fd.into(),
+            fd,
             path: path.to_owned(),
         })
     }
@@ -96,6 +106,27 @@ impl Folder {
     /// Puts a file in the place of another, or of none, at once.
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
+    }
+
+    /// Gives a file a name that no other has.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) where another has it.
+    pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, rustix::fs::RenameFlags::NOREPLACE) {
+            // Not every file system can.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            renamed => return Ok(renamed?),
+        }
+        self.link_and_remove(from, to)
+    }
+
+    /// For a moment the file has both names.
+    fn link_and_remove(&self, from: &str, to: &str) -> io::Result<()> {
+        rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())?;
+        self.remove(from)
     }
 
     /// Removes a file; it may be gone already.
@@ -168,13 +199,25 @@ impl Lock {
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
+
+    /// Tells whether this process took it, and not the one it was forked from.
+    pub(crate) fn is_own(&self) -> bool {
+        std::process::id() == self.pid
+    }
+
+    /// As a child sees it that was forked from whoever took it.
+    #[cfg(test)]
+    pub(crate) fn of_a_parent(mut self) -> Self {
+        self.pid += 1;
+        self
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // To close it is not enough: a child that is being started has it open until it runs its own program. And a
         // child must not give back what is its parent's.
-        if std::process::id() == self.pid {
+        if self.is_own() {
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -194,5 +237,30 @@ fn flock(file: &File, operation: FlockOperation) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_another_has_stays_with_its_file() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-names-{}", std::process::id()));
+        let folder = Folder::open(&path).expect("opens");
+        type Rename = fn(&Folder, &str, &str) -> io::Result<()>;
+        for rename in [Folder::rename_new as Rename, Folder::link_and_remove] {
+            for name in ["taken", "new"] {
+                std::fs::write(path.join(name), name).expect("can be written");
+            }
+            let error = rename(&folder, "new", "taken").expect_err("another has it");
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read(path.join("taken")).expect("is there"), b"taken");
+            std::fs::remove_file(path.join("taken")).expect("is there");
+            rename(&folder, "new", "taken").expect("nobody has it");
+            assert_eq!(std::fs::read(path.join("taken")).expect("is there"), b"new");
+            assert!(!path.join("new").exists());
+        }
+        std::fs::remove_dir_all(&path).expect("can be removed");
     }
 }

@@ -1,6 +1,6 @@
 //! Where things stand in a file. See the [module docs](super) for the table.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{self, AtomicU64, Ordering};
 
 use crate::{Kind, processes::GaugeMode};
 
@@ -133,6 +133,7 @@ impl GaugeMode {
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
+    fn fence(order: Ordering);
 }
 
 impl Word for AtomicU64 {
@@ -142,6 +143,10 @@ impl Word for AtomicU64 {
 
     fn store(&self, value: u64, order: Ordering) {
         Self::store(self, value, order);
+    }
+
+    fn fence(order: Ordering) {
+        atomic::fence(order);
     }
 }
 

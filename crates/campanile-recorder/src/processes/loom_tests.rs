@@ -24,6 +24,10 @@ impl Word for AtomicU64 {
     fn store(&self, value: u64, order: Ordering) {
         Self::store(self, value, order);
     }
+
+    fn fence(order: Ordering) {
+        loom::sync::atomic::fence(order);
+    }
 }
 
 const JOURNAL: usize = 28;

@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    io,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -40,7 +39,8 @@ impl Mapped {
     ///
     /// # Errors
     ///
-    /// Where the file makes no sense: from then on it must not be read.
+    /// Where the file makes no sense: from then on it must not be read. Where the system is [`Unread::Exhausted`] all is
+    /// as it was.
     pub(crate) fn refresh(&mut self) -> Result<(), Unread> {
         let committed = Contents::committed(self.words.as_slice())?;
         let len = length(&self.file)?;
@@ -67,7 +67,7 @@ impl Mapped {
 
 /// The file's length in words.
 fn length(file: &File) -> Result<usize, Unread> {
-    let bytes = file.metadata().map_err(|_| Unread::Unreadable)?.len();
+    let bytes = file.metadata().map_err(|error| Unread::of(&error))?.len();
     usize::try_from(bytes / 8).map_err(|_| Unread::Damaged)
 }
 
@@ -75,8 +75,5 @@ fn map(file: &File, len: usize) -> Result<Words, Unread> {
     if len < HEADER {
         return Err(Unread::Damaged);
     }
-    Words::of_foreign_file(file, len).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Unread::Damaged,
-        _ => Unread::Unreadable,
-    })
+    Words::of_foreign_file(file, len).map_err(|error| Unread::of(&error))
 }

@@ -94,17 +94,20 @@ impl OwnFile {
     /// Makes the words of a block.
     pub(crate) fn words(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<Words> {
         let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let (words, offset) = self.grow(end, len)?;
-        // From here on readers add the words up, so nobody counts there before.
-        self.append(
-            end,
-            &Record::Cells(CellsAt {
+        let record = |offset| {
+            Record::Cells(CellsAt {
                 block,
                 slot,
                 offset,
                 len: len as u64,
-            }),
-        )?;
+            })
+            .to_words()
+        };
+        // Room for the record first: without one the words were lost.
+        self.make_room(end, record(0).len())?;
+        let (words, offset) = self.grow(end, len)?;
+        // From here on readers add the words up, so nobody counts there before.
+        self.put(end, &record(offset));
         Ok(words)
     }
 
@@ -153,12 +156,19 @@ impl OwnFile {
     /// Writes a record, and then that it is there.
     fn append(&self, end: &mut End, record: &Record) -> io::Result<()> {
         let record = record.to_words();
+        self.make_room(end, record.len())?;
+        self.put(end, &record);
+        Ok(())
+    }
+
+    /// Begins another piece of the journal where a record of so many words finds no room in this one.
+    fn make_room(&self, end: &mut End, record: usize) -> io::Result<()> {
         let piece = end.piece.as_ref().unwrap_or(&self.head).as_slice();
         // There is always room left to say where it goes on.
-        if end.written + record.len() + CONTINUES_LEN > piece.len() {
+        if end.written + record + CONTINUES_LEN > piece.len() {
             let len = end
                 .next_piece
-                .max((record.len() + CONTINUES_LEN).next_multiple_of(PAGE));
+                .max((record + CONTINUES_LEN).next_multiple_of(PAGE));
             let (words, offset) = self.grow(end, len)?;
             let goes_on = Record::Continues {
                 offset,
@@ -169,7 +179,6 @@ impl OwnFile {
             end.written = 0;
             end.next_piece = (len * 2).min(LONGEST_PIECE);
         }
-        self.put(end, &record);
         Ok(())
     }
 
@@ -216,8 +225,16 @@ fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
             head.as_slice()[index].store(value, Relaxed);
         }
         moments::reached("process file written");
-        match folder.rename(&new, name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        match folder.rename_new(&new, name) {
+            // Gone, or the name is another's, whose counts must stay.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                Ok(None)
+            }
             renamed => renamed.map(|()| Some((lock, head))),
         }
     };
@@ -233,4 +250,57 @@ fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    use super::*;
+
+    /// The variable that tells a child where its file is to be.
+    const DIRECTORY: &str = "CAMPANILE_RECORDER_OWN_FILE";
+
+    #[test]
+    fn words_whose_record_finds_no_room_are_not_taken() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-room-{}", std::process::id()));
+        let output = Command::new(std::env::current_exe().expect("knows its own path"))
+            .args([
+                "processes::own_file::tests::grows_as_a_child",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(DIRECTORY, &path)
+            .output()
+            .expect("starts this program again");
+        assert!(output.status.success(), "{output:?}");
+        std::fs::remove_dir_all(&path).expect("the child has made it");
+    }
+
+    /// The child: its limit holds for the whole process.
+    #[test]
+    fn grows_as_a_child() {
+        let Some(path) = std::env::var_os(DIRECTORY) else {
+            return;
+        };
+        let folder = Folder::open(path.as_ref()).expect("opens");
+        let own = OwnFile::make(&folder, Arc::default()).expect("has room");
+        let written = || own.end.lock().expect("nobody panics").written;
+        // A record of either kind is of four words.
+        while PAGE - written() >= 4 + CONTINUES_LEN {
+            own.describe("a", None, "");
+        }
+        let mut limit = getrlimit(Resource::Fsize);
+        // For four pages behind the first.
+        limit.current = Some(5 * PAGE as u64 * 8);
+        setrlimit(Resource::Fsize, limit).expect("is lower");
+        for _ in 0..3 {
+            let error = own.words(0, None, 4 * PAGE);
+            assert!(error.is_err(), "the record needs a page, too");
+        }
+        own.words(0, None, 3 * PAGE)
+            .expect("nothing was taken but a page for records");
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Scan {
 pub(crate) enum Archive {
     None,
     Read(Identity, Box<Mapped>),
-    Unread(Unread),
+    Unread(Option<Identity>, Unread),
 }
 
 /// A file of another process.
@@ -53,7 +53,7 @@ impl Scan {
     pub(crate) fn new(own: Option<Arc<OwnFile>>) -> Result<Self, Unread> {
         let own = match own {
             Some(own) => {
-                let file = own.file().try_clone().map_err(|_| Unread::Unreadable)?;
+                let file = own.file().try_clone().map_err(|error| Unread::of(&error))?;
                 Some((own, Mapped::new(file)?))
             }
             None => None,
@@ -77,8 +77,10 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be listed. Then what was known stays known.
+    /// Where the directory cannot be listed. Then what was known of the others stays known.
     pub(crate) fn look(&mut self, folder: &Folder) -> io::Result<()> {
+        // First of all: it is open, so this process tells at least of itself.
+        let own = self.own.as_mut().map(|(_, mapped)| mapped.refresh());
         let archive = self.archive.look(folder)?;
         moments::reached("archive looked at");
         let names = folder.names()?;
@@ -88,11 +90,7 @@ impl Scan {
         self.names = names;
         moments::reached("directory listed");
         self.unread.clear();
-        if let Some((_, mapped)) = &mut self.own
-            && let Err(unread) = mapped.refresh()
-        {
-            self.unread.push(unread);
-        }
+        self.unread.extend(own.and_then(Result::err));
         let mut before = std::mem::take(&mut self.others);
         for name in &self.names {
             match Named::of(name) {
@@ -107,12 +105,11 @@ impl Scan {
             if is_own || self.is_folded(name) {
                 continue;
             }
-            match look_at(folder, name, before.remove(name)) {
-                Ok(Some(other)) => {
-                    self.others.insert(name.clone(), other);
-                }
-                Ok(None) => {}
-                Err(unread) => self.unread.push(unread),
+            let mut other = before.remove(name);
+            let looked = look_at(folder, name, &mut other);
+            self.unread.extend(looked.err());
+            if let (Ok(()) | Err(Unread::Exhausted), Some(other)) = (looked, other) {
+                self.others.insert(name.clone(), other);
             }
         }
         Ok(())
@@ -121,7 +118,7 @@ impl Scan {
     /// Tells whether the archive is still the one that was looked at.
     pub(crate) fn is_of_one_moment(&self, folder: &Folder) -> bool {
         let now = folder.identity(&file_name::archive());
-        now.is_ok_and(|now| now == self.archive.identity()) || matches!(self.archive, Archive::Unread(_))
+        now.is_ok_and(|now| now == self.archive.identity())
     }
 
     /// Tells whether a file's counts are in the archive.
@@ -176,37 +173,41 @@ impl Archive {
     fn look(&self, folder: &Folder) -> io::Result<Option<Self>> {
         let name = file_name::archive();
         // While ours is open no other file has its identity.
-        if !matches!(self, Self::Unread(_)) && folder.identity(&name)? == self.identity() {
+        let now = folder.identity(&name)?;
+        if !matches!(self, Self::Unread(..)) && now == self.identity() {
             return Ok(None);
         }
         let file = match folder.read(&name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Self::None)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Ok(Some(Self::Unread(Unread::Damaged)));
+            Err(error) => {
+                return match Unread::of(&error) {
+                    Unread::Exhausted => Err(error),
+                    unread => Ok(Some(Self::Unread(now, unread))),
+                };
             }
-            Err(error) => return Err(error),
         };
         let identity = Identity::of(&file)?;
         Ok(Some(match Mapped::new(file) {
             Ok(archive) if archive.is_whole_archive() => Self::Read(identity, Box::new(archive)),
-            Ok(_) => Self::Unread(Unread::Damaged),
-            Err(Unread::Unreadable) => return Err(io::ErrorKind::OutOfMemory.into()),
-            Err(unread) => Self::Unread(unread),
+            Ok(_) => Self::Unread(Some(identity), Unread::Damaged),
+            Err(Unread::Exhausted) => return Err(io::ErrorKind::OutOfMemory.into()),
+            Err(unread) => Self::Unread(Some(identity), unread),
         }))
     }
 
     fn identity(&self) -> Option<Identity> {
         match self {
             Self::Read(identity, _) => Some(*identity),
-            Self::None | Self::Unread(_) => None,
+            Self::Unread(identity, _) => *identity,
+            Self::None => None,
         }
     }
 
     fn read(&self) -> Option<&Mapped> {
         match self {
             Self::Read(_, archive) => Some(archive),
-            Self::None | Self::Unread(_) => None,
+            Self::None | Self::Unread(..) => None,
         }
     }
 
@@ -218,26 +219,58 @@ impl Archive {
     /// Why it is not read, if it is there and is not.
     pub(crate) fn unread(&self) -> Option<Unread> {
         match self {
-            Self::Unread(unread) => Some(*unread),
+            Self::Unread(_, unread) => Some(*unread),
             Self::None | Self::Read(..) => None,
         }
     }
 }
 
-/// Looks at a file, and anew at one that is known; nothing if it is gone.
-fn look_at(folder: &Folder, name: &str, known: Option<Other>) -> Result<Option<Other>, Unread> {
-    let mut mapped = match known {
-        Some(other) => other.mapped,
+/// Looks at a file, and anew at one that is known; it is nothing if it is gone. Where the system is exhausted, what was
+/// known is as it was: nobody found it dead whose last counts were not read.
+fn look_at(folder: &Folder, name: &str, known: &mut Option<Other>) -> Result<(), Unread> {
+    let new = match known {
+        Some(_) => None,
         None => match folder.read(name) {
-            Ok(file) => Mapped::new(file)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(Unread::Damaged),
-            Err(_) => return Err(Unread::Unreadable),
+            Ok(file) => Some(Mapped::new(file)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Unread::of(&error)),
         },
     };
-    // Before its counts are read: of one found dead they are the last.
-    let lives = is_owned(&mapped.file).map_err(|_| Unread::Unreadable)?;
-    mapped.refresh()?;
-    moments::reached("file looked at");
-    Ok(Some(Other { mapped, lives }))
+    let look = |mapped: &mut Mapped| {
+        // Before its counts are read: of one found dead they are the last.
+        let lives = is_owned(&mapped.file).map_err(|error| Unread::of(&error))?;
+        mapped.refresh()?;
+        moments::reached("file looked at");
+        Ok(lives)
+    };
+    match (known.as_mut(), new) {
+        (Some(other), _) => other.lives = look(&mut other.mapped)?,
+        (None, Some(mut mapped)) => {
+            let lives = look(&mut mapped)?;
+            *known = Some(Other { mapped, lives });
+        }
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_replaced_while_it_is_not_read_is_looked_at_again() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-moment-{}", std::process::id()));
+        let folder = Folder::open(&path).expect("opens");
+        let archive = path.join(file_name::archive());
+        std::os::unix::fs::symlink("/dev/zero", &archive).expect("can be made");
+        let mut scan = Scan::new(None).expect("has no file");
+        scan.look(&folder).expect("can look");
+        assert_eq!(scan.archive.unread(), Some(Unread::Unreadable));
+        assert!(scan.is_of_one_moment(&folder));
+        std::fs::write(path.join("another"), "whole").expect("can be written");
+        std::fs::rename(path.join("another"), &archive).expect("takes its place");
+        assert!(!scan.is_of_one_moment(&folder));
+        std::fs::remove_dir_all(&path).expect("can be removed");
+    }
 }

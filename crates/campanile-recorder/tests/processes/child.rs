@@ -1,14 +1,17 @@
 //! Another process that counts.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Read, Write},
+    os::fd::AsRawFd,
     path::Path,
     process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio},
     thread::JoinHandle,
 };
 
-use campanile_recorder::CellRecorder;
+use campanile_recorder::{CellRecorder, Format};
 use metrics::Recorder;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::{METADATA, count, key, render};
 
@@ -163,6 +166,15 @@ fn counts_as_it_is_told() {
                     println!("{MARK}{line}");
                 }
             }
+            ["try"] => match recorder.try_snapshot() {
+                Ok(snapshot) => {
+                    for line in snapshot.render(Format::Prometheus).lines() {
+                        println!("{MARK}{line}");
+                    }
+                }
+                Err(error) => println!("{MARK}error: {error}"),
+            },
+            ["descriptors", more] => limit_descriptors(more.parse().expect("is a number")),
             ["scrape", "unseen"] => {
                 drop(render(&recorder));
                 continue;
@@ -171,6 +183,14 @@ fn counts_as_it_is_told() {
         }
         println!("{MARK}");
     }
+}
+
+/// Leaves this process so many descriptors more than it has.
+fn limit_descriptors(more: u64) {
+    let free = File::open("/dev/null").expect("has one more to find out");
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(free.as_raw_fd() as u64 + more);
+    setrlimit(Resource::Nofile, limit).expect("is below what is allowed");
 }
 
 /// Counts for ever, and acknowledges each by a byte.

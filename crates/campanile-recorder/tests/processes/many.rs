@@ -429,3 +429,28 @@ fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
     assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
     assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
 }
+
+#[test]
+fn a_process_of_a_lower_limit_leaves_the_others_their_series() {
+    let scratch = Scratch::new("limits");
+    let with = |limit| {
+        let builder = CellRecorder::builder().with_series_limit(limit);
+        builder.open(scratch.path()).expect("opens")
+    };
+    let dead = with(10);
+    for index in ["0", "1", "2", "3"] {
+        dead.register_counter(&key("hits_total", &[("index", index)]), &METADATA)
+            .increment(1);
+    }
+    drop(dead);
+    let low = with(2);
+    let text = render(&low);
+    assert_eq!(
+        value(&text, "hits_total{otel_metric_overflow=\"true\"}"),
+        Some(2.0),
+        "{text}"
+    );
+    let text = render(&with(10));
+    assert_eq!(value(&text, "hits_total{index=\"3\"}"), Some(1.0), "{text}");
+    assert!(!text.contains("otel_metric_overflow"), "{text}");
+}

@@ -136,6 +136,37 @@ fn what_only_has_the_name_of_a_file_is_skipped() {
 }
 
 #[test]
+fn a_name_that_the_recorder_needs_for_itself_is_rendered_once() {
+    let scratch = Scratch::new("own-name");
+    let recorder = open(&scratch);
+    recorder
+        .register_gauge(&key("campanile_recorder_skipped_files", &[]), &METADATA)
+        .set(7.0);
+    put(&scratch, "campanile-1-1-text.cells", b"no such file");
+    let text = render(&recorder);
+    assert_eq!(
+        text.matches("# TYPE campanile_recorder_skipped_files").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let scratch = Scratch::new("owner");
+    fs::create_dir(scratch.path()).expect("can be made");
+    if std::os::unix::fs::chown(scratch.path(), Some(65_534), None).is_err() {
+        println!("skipped: only root may give a directory away");
+        return;
+    }
+    let error = CellRecorder::builder()
+        .open(scratch.path())
+        .expect_err("its owner could replace every file");
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+}
+
+#[test]
 fn another_major_version_is_left_alone() {
     let scratch = Scratch::new("version");
     let recorder = open(&scratch);
@@ -284,6 +315,33 @@ fn a_file_that_may_not_grow_refuses_what_finds_no_room() {
     assert_accounted(&render(&open(&scratch)), 2_000);
     child.kill();
     assert_accounted(&render(&open(&scratch)), 2_000);
+}
+
+#[test]
+fn a_process_that_may_not_write_an_archive_so_large_leaves_it_to_others() {
+    let scratch = Scratch::new("archive-limit");
+    let alive = open(&scratch);
+    let dead = |beginning: &str| {
+        let recorder = open(&scratch);
+        for index in 0..200 {
+            let labels = [("index", &*format!("{beginning}{index}"))];
+            recorder
+                .register_counter(&key("ids_total", &labels), &METADATA)
+                .increment(1);
+        }
+        recorder
+    };
+    drop(["a", "b", "c", "d", "e", "f"].map(dead));
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -f 48 && exec \"$0\" \"$@\""])
+        .arg(program());
+    let mut child = Child::spawn_by(shell, scratch.path());
+    let counted = |text: &str| text.lines().filter(|line| line.starts_with("ids_total{")).count();
+    assert_eq!(counted(&child.ask("scrape")), 1_200);
+    assert!(!scratch.path().join("campanile-1.archive").exists());
+    assert_eq!(counted(&render(&alive)), 1_200);
+    assert!(scratch.path().join("campanile-1.archive").exists());
 }
 
 /// A file system of 128 KiB, unmounted when dropped.
