@@ -47,6 +47,8 @@ pub(crate) const SHARED: u32 = u32::MAX;
 
 /// Words of a record that says where the journal goes on.
 pub(crate) const CONTINUES_LEN: usize = 3;
+/// Words of a record of cells.
+pub(crate) const CELLS_LEN: usize = 4;
 
 /// Who wrote a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

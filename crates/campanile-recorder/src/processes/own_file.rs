@@ -17,7 +17,7 @@ use crate::{
     processes::{
         DirectoryError, GaugeMode, default_rules, file_name,
         folder::{Folder, Lock},
-        layout::{self, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
+        layout::{self, CELLS_LEN, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
         moments,
         record::{CellsAt, Declared, Described, Record},
         room::allocate,
@@ -94,20 +94,19 @@ impl OwnFile {
     /// Makes the words of a block.
     pub(crate) fn words(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<Words> {
         let end = &mut *self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let record = |offset| {
-            Record::Cells(CellsAt {
+        // First room for the record, without which the words were lost.
+        self.make_room(end, CELLS_LEN)?;
+        let (words, offset) = self.grow(end, len)?;
+        // From here on readers add the words up, so nobody counts there before.
+        self.append(
+            end,
+            &Record::Cells(CellsAt {
                 block,
                 slot,
                 offset,
                 len: len as u64,
-            })
-            .to_words()
-        };
-        // Room for the record first: without one the words were lost.
-        self.make_room(end, record(0).len())?;
-        let (words, offset) = self.grow(end, len)?;
-        // From here on readers add the words up, so nobody counts there before.
-        self.put(end, &record(offset));
+            }),
+        )?;
         Ok(words)
     }
 
@@ -288,8 +287,8 @@ mod tests {
         let folder = Folder::open(path.as_ref()).expect("opens");
         let own = OwnFile::make(&folder, Arc::default()).expect("has room");
         let written = || own.end.lock().expect("nobody panics").written;
-        // A record of either kind is of four words.
-        while PAGE - written() >= 4 + CONTINUES_LEN {
+        // A description so short is as long as a record of cells.
+        while PAGE - written() >= CELLS_LEN + CONTINUES_LEN {
             own.describe("a", None, "");
         }
         let mut limit = getrlimit(Resource::Fsize);

@@ -226,31 +226,24 @@ impl Archive {
 }
 
 /// Looks at a file, and anew at one that is known; it is nothing if it is gone. Where the system is exhausted, what was
-/// known is as it was: nobody found it dead whose last counts were not read.
+/// known is as it was: nobody is found dead whose last counts were not read.
 fn look_at(folder: &Folder, name: &str, known: &mut Option<Other>) -> Result<(), Unread> {
-    let new = match known {
-        Some(_) => None,
+    let other = match known {
+        Some(other) => other,
         None => match folder.read(name) {
-            Ok(file) => Some(Mapped::new(file)?),
+            Ok(file) => known.insert(Other {
+                mapped: Mapped::new(file)?,
+                lives: true,
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Unread::of(&error)),
         },
     };
-    let look = |mapped: &mut Mapped| {
-        // Before its counts are read: of one found dead they are the last.
-        let lives = is_owned(&mapped.file).map_err(|error| Unread::of(&error))?;
-        mapped.refresh()?;
-        moments::reached("file looked at");
-        Ok(lives)
-    };
-    match (known.as_mut(), new) {
-        (Some(other), _) => other.lives = look(&mut other.mapped)?,
-        (None, Some(mut mapped)) => {
-            let lives = look(&mut mapped)?;
-            *known = Some(Other { mapped, lives });
-        }
-        (None, None) => {}
-    }
+    // Before its counts are read: of one found dead they are the last.
+    let lives = is_owned(&other.mapped.file).map_err(|error| Unread::of(&error))?;
+    other.mapped.refresh()?;
+    moments::reached("file looked at");
+    other.lives = lives;
     Ok(())
 }
 
