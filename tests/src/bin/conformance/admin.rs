@@ -81,8 +81,10 @@ async fn render(metrics: Text, headers: HeaderMap) -> Response {
         metrics.render(accept.unwrap_or_default())
     });
     match text.await {
-        Ok(Some((kind, text))) => ([(CONTENT_TYPE, kind)], text).into_response(),
-        Ok(None) => (StatusCode::NOT_FOUND, "the recorder has no text\n").into_response(),
+        Ok(Ok(Some((kind, text)))) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Ok(Ok(None)) => (StatusCode::NOT_FOUND, "the recorder has no text\n").into_response(),
+        // A scrape that is missing misleads nobody.
+        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

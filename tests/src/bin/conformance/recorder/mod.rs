@@ -11,7 +11,7 @@ mod exemplar;
 mod prometheus_exporter;
 mod statsd;
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use campanile_recorder::{CellRecorder, Format, Profile as Table, statsd::StatefulRecorder};
 use metrics::Recorder;
@@ -112,17 +112,17 @@ impl Installed {
 }
 
 impl Text {
-    /// Renders for whoever sent this `Accept` header; nothing if there is no text. To be called where a thread may be
-    /// busy for a while.
-    pub(crate) fn render(&self, accept: &str) -> Option<(&'static str, String)> {
-        match self {
+    /// Renders for whoever sent this `Accept` header; nothing if there is no text, an error if something is missing that
+    /// may be there the next time. To be called where a thread may be busy for a while.
+    pub(crate) fn render(&self, accept: &str) -> io::Result<Option<(&'static str, String)>> {
+        Ok(match self {
             Self::Campanile(recorder) => {
                 let format = Format::of_accept(accept);
-                Some((format.content_type(), recorder.render(format)))
+                Some((format.content_type(), recorder.try_snapshot()?.render(format)))
             }
             Self::PrometheusExporter(handle) => Some((Format::Prometheus.content_type(), handle.render())),
             Self::StatsdExporter(_) => None,
-        }
+        })
     }
 
     /// Does what has to be done now and then.
