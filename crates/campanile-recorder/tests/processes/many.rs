@@ -426,8 +426,13 @@ fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
         scratch.names()
     );
     drop(lock);
-    assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
-    assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
+    // A child that another test is starting right now has the lock, too, until it is another program.
+    let folded = (0..1_000).any(|_| {
+        assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        scratch.cells().len() == 1
+    });
+    assert!(folded, "not folded within 10 s: {:?}", scratch.names());
 }
 
 #[test]
