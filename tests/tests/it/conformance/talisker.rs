@@ -18,7 +18,7 @@ use super::{
     daemon::{Daemon, masked},
     nobody, occupy,
     steady::{assert_golden, steady},
-    upstreams::{Full, redirector, resets, says},
+    upstreams::{Full, redirector, resets, says, silent},
 };
 
 /// What is scraped after all rows, whatever the recorder.
@@ -130,7 +130,12 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "errors.nowhere-invalid.connection.unknown.EAI:1|c",
             ],
         ),
-        row("read timeout", at("/sleep/600"), "&timeout=0.2", TIMED_OUT),
+        row(
+            "read timeout",
+            format!("http://{}/", silent()),
+            "&timeout=0.2",
+            TIMED_OUT,
+        ),
         row(
             "connect timeout, by the call's own",
             format!("http://{}/", full.address),

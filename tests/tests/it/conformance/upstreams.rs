@@ -1,7 +1,7 @@
 //! Servers that answer as no service should.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     thread,
     time::Duration,
@@ -15,6 +15,14 @@ pub(super) fn says(answer: &'static str) -> String {
         if matches!(connection.read(&mut head), Ok(1..)) {
             let _ = connection.write_all(answer.as_bytes());
         }
+    })
+}
+
+/// Reads each request and never answers: it knows no deadline that it could be the first to see pass. Returns where.
+pub(super) fn silent() -> String {
+    serve(|mut connection| {
+        // Until the client gives up and closes, or its host ends it.
+        let _ = io::copy(&mut connection, &mut io::sink());
     })
 }
 
