@@ -4,6 +4,7 @@
 mod answer;
 pub mod catch_panic;
 pub mod deadline;
+pub mod drain;
 pub mod limit;
 pub mod metrics;
 pub mod names;
@@ -18,6 +19,7 @@ pub mod view_name;
 pub use self::{
     catch_panic::CatchPanicLayer,
     deadline::DeadlineLayer,
+    drain::DrainLayer,
     limit::{ConcurrencyLimitLayer, Limit},
     metrics::MetricsLayer,
     request_body::RequestBodySizeLayer,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use campanile_server::{
-    CatchPanicLayer, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestBodySizeLayer,
+    CatchPanicLayer, ConcurrencyLimitLayer, DeadlineLayer, DrainLayer, MetricsLayer, RequestBodySizeLayer,
     RequestIdLayer, ViewNameLayer, stack,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -75,6 +75,7 @@ six!(
     deadline,
     DeadlineLayer::new().with_timeout(Duration::from_secs(3600))
 );
+six!(drain, DrainLayer::new(|| true));
 six!(view_name, ViewNameLayer::new());
 six!(request_body, RequestBodySizeLayer::new());
 six!(whole_stack, stack().with_view_name());
