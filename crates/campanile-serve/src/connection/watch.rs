@@ -226,14 +226,16 @@ impl<'a> Watch<'a> {
         if !state.is_idle() || served_http2 {
             return self.turn_away(now);
         }
-        // hyper drops an idle connection at once, and with it what is on the way.
-        let patience = match state.head_began() {
-            Some(began) if self.protocol == Protocol::Http1 => {
-                began.max(self.leave_began) + state.site().limits.header_read.min(TO_LEAVE)
+        if let (Protocol::Http1, Some(began)) = (self.protocol, state.head_began()) {
+            // hyper would wait for the rest of the head, for ever.
+            let patience = began.max(self.leave_began) + state.site().limits.header_read.min(TO_LEAVE);
+            if self.due(patience, now) {
+                return self.timed_out("the head took too long");
             }
-            _ => state.last_read().max(self.leave_began) + SILENCE,
-        };
-        if self.due(patience, now) {
+            return Plan::Wait;
+        }
+        // hyper drops an idle connection at once, and with it what is on the way.
+        if self.due(state.last_read().max(self.leave_began) + SILENCE, now) {
             return self.turn_away(now);
         }
         Plan::Wait

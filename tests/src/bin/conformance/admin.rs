@@ -17,11 +17,9 @@ use axum::{
     routing::get,
 };
 
-use crate::{
-    health::{self, Phase},
-    listen::BindError,
-    recorder::Text,
-};
+use campanile_lifecycle::Handle;
+
+use crate::{health, recorder::Text};
 
 /// How often a recorder may drain what histograms were given, where it else keeps that until somebody asks.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -32,30 +30,31 @@ pub(crate) struct Admin(TcpListener);
 
 impl Admin {
     /// Binds.
-    pub(crate) fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
-        listener
-            .map(Self)
-            .map_err(|source| BindError::new(address.to_string(), source))
+        listener.map(Self).map_err(|error| {
+            let text = format!("cannot listen on {address}: {error}");
+            io::Error::new(error.kind(), text)
+        })
     }
 
     /// Spells the bound address.
-    pub(crate) fn label(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
     /// Starts the thread. It ends with the process.
-    pub(crate) fn start(self, metrics: Text, phase: Phase) -> io::Result<()> {
+    pub(crate) fn start(self, metrics: Text, service: Handle) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         thread::Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::spawn(keep_up(metrics.clone()));
-                if let Err(error) = answer(self.0, metrics, phase).await {
+                if let Err(error) = answer(self.0, metrics, service).await {
                     tracing::error!(%error, "the admin port has closed");
                 }
             });
@@ -64,14 +63,14 @@ impl Admin {
     }
 }
 
-async fn answer(listener: TcpListener, metrics: Text, phase: Phase) -> io::Result<()> {
+async fn answer(listener: TcpListener, metrics: Text, service: Handle) -> io::Result<()> {
     let text = move |headers: HeaderMap| render(metrics.clone(), headers);
     let app = Router::new()
         .route("/metrics", get(text))
         .route("/livez", get("ok"))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::health))
-        .with_state(phase);
+        .with_state(service);
     axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
 }
 

@@ -6,8 +6,10 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
+use campanile_listen::ListenAddress;
 use campanile_recorder::statsd::{Dsn, DsnError};
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 
@@ -19,7 +21,7 @@ use crate::profile::Profile;
 pub(crate) struct Flags {
     /// Where the service listens; port 0 takes a free one
     #[arg(long, value_name = "127.0.0.1:PORT|unix:PATH")]
-    pub(crate) listen: Address,
+    pub(crate) listen: ListenAddress,
     /// Where metrics and health are answered, on a thread of their own
     #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:6060")]
     pub(crate) admin: SocketAddr,
@@ -47,12 +49,12 @@ pub(crate) struct Flags {
     /// Workers of the runtime; as many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Seconds between the announcement of a stop and the stop
+    /// Seconds that all is still served after a stop was asked for
     #[arg(long, value_name = "SECONDS")]
-    drain: Option<f64>,
-    /// Seconds after which a stop cuts what is left
+    pub(crate) drain: Option<Seconds>,
+    /// Seconds that what is in flight may take after that
     #[arg(long, value_name = "SECONDS")]
-    stop: Option<f64>,
+    pub(crate) stop: Option<Seconds>,
     /// Where the socket for Weave Scope is made
     #[arg(long, value_name = "DIR")]
     scope_root: Option<PathBuf>,
@@ -109,24 +111,21 @@ fn prefix(text: &str) -> Result<String, DsnError> {
     Ok(text.to_owned())
 }
 
-/// Where to listen.
-#[derive(Debug, Clone)]
-pub(crate) enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
+/// What a lifecycle takes.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-impl FromStr for Address {
-    type Err = String;
+/// A time in seconds, with a fraction if need be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl FromStr for Seconds {
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("unix:") {
-            Some("") => Err("a unix socket needs a path".to_owned()),
-            Some(path) => Ok(Self::Unix(path.into())),
-            None => text
-                .parse()
-                .map(Self::Tcp)
-                .map_err(|_| "neither an address with a port nor unix:PATH".to_owned()),
+        let seconds = text.parse().map_err(|_| "not a number of seconds")?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(time) if time <= LONGEST => Ok(Self(time)),
+            _ => Err("not between 0 and a year"),
         }
     }
 }
@@ -145,12 +144,7 @@ impl Flags {
     }
 
     fn unavailable(&self) -> Option<&'static str> {
-        let flags = [
-            (self.drain.is_some(), "--drain"),
-            (self.stop.is_some(), "--stop"),
-            (self.scope_root.is_some(), "--scope-root"),
-        ];
-        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+        self.scope_root.is_some().then_some("--scope-root")
     }
 
     /// What is nothing without another flag.

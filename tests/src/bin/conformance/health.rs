@@ -1,12 +1,6 @@
-//! How far the service is, and what a probe is told of it.
+//! What a probe is told of the service.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-};
+use std::collections::HashMap;
 
 use axum::{
     Json,
@@ -14,56 +8,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
-
-const STARTING: u8 = 0;
-const READY: u8 = 1;
-const DRAINING: u8 = 2;
-
-/// The phase of the service. Cloning shares it.
-#[derive(Debug, Clone)]
-pub(crate) struct Phase(Arc<AtomicU8>);
-
-impl Phase {
-    /// Makes the phase of a service that does not answer yet.
-    pub(crate) fn starting() -> Self {
-        Self(Arc::new(AtomicU8::new(STARTING)))
-    }
-
-    /// From now on it answers.
-    pub(crate) fn ready(&self) {
-        self.0.store(READY, Ordering::Release);
-    }
-
-    /// From now on it stops.
-    pub(crate) fn draining(&self) {
-        self.0.store(DRAINING, Ordering::Release);
-    }
-
-    fn answer(&self, asked: Asked) -> Response {
-        let phase = self.0.load(Ordering::Acquire);
-        let well = match asked {
-            Asked::Liveness => true,
-            Asked::Startup => phase != STARTING,
-            Asked::Readiness => phase == READY,
-        };
-        let status = if well {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        };
-        let name = match phase {
-            STARTING => "starting",
-            READY => "ready",
-            _ => "draining",
-        };
-        (
-            status,
-            Json(json!({"phase": name, "seconds_left": null, "checks": {}})),
-        )
-            .into_response()
-    }
-}
+use campanile_lifecycle::{Handle, Phase};
+use serde_json::{Map, Value, json};
 
 #[derive(Clone, Copy)]
 enum Asked {
@@ -74,7 +20,7 @@ enum Asked {
 
 /// Answers `/health?type=…`.
 pub(crate) async fn health(
-    State(phase): State<Phase>,
+    State(service): State<Handle>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let asked = match query.get("type").map(String::as_str) {
@@ -82,10 +28,34 @@ pub(crate) async fn health(
         Some("startup" | "3") => Asked::Startup,
         _ => Asked::Readiness,
     };
-    phase.answer(asked)
+    answer(&service, asked).await
 }
 
 /// Answers `/readyz`.
-pub(crate) async fn ready(State(phase): State<Phase>) -> Response {
-    phase.answer(Asked::Readiness)
+pub(crate) async fn ready(State(service): State<Handle>) -> Response {
+    answer(&service, Asked::Readiness).await
+}
+
+async fn answer(service: &Handle, asked: Asked) -> Response {
+    let readiness = service.readiness().await;
+    let well = match asked {
+        Asked::Liveness => true,
+        Asked::Startup => readiness.phase() > Phase::Starting,
+        Asked::Readiness => readiness.is_ready(),
+    };
+    let status = if well {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let checks: Map<String, Value> = readiness
+        .checks()
+        .map(|(name, outcome)| (name.to_owned(), outcome.to_string().into()))
+        .collect();
+    let told = json!({
+        "phase": readiness.phase().as_str(),
+        "seconds_left": readiness.time_left().map(|left| left.as_secs_f64()),
+        "checks": checks,
+    });
+    (status, Json(told)).into_response()
 }

@@ -7,7 +7,6 @@ mod admin;
 mod call;
 mod flags;
 mod health;
-mod listen;
 mod profile;
 mod recorder;
 mod routes;
@@ -15,13 +14,14 @@ mod serve;
 
 use std::{
     error::Error,
+    fmt,
     io::{self, Write},
     process::ExitCode,
 };
 
 use tracing_subscriber::EnvFilter;
 
-use self::{flags::Flags, health::Phase, recorder::Text};
+use self::{admin::Admin, flags::Flags, recorder::Text, serve::Service};
 
 fn main() -> ExitCode {
     let flags = match Flags::from_command_line() {
@@ -39,42 +39,63 @@ fn main() -> ExitCode {
         .with_ansi(false)
         .init();
     match run(&flags) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
+            let _ = writeln!(io::stderr(), "error: {}", Chain(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
+fn run(flags: &Flags) -> Result<ExitCode, Box<dyn Error>> {
     let recorder = recorder::install(flags)?;
     let result = serve(flags, recorder.text.clone());
     recorder.finish();
     result
 }
 
-fn serve(flags: &Flags, metrics: Text) -> Result<(), Box<dyn Error>> {
-    let phase = Phase::starting();
+fn serve(flags: &Flags, metrics: Text) -> Result<ExitCode, Box<dyn Error>> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = flags.threads {
         builder.worker_threads(threads.get());
     }
     let runtime = builder.enable_all().build()?;
-    let bound = {
+    let service = {
         let _entered = runtime.enter();
-        listen::Bound::new(&flags.listen, flags.backlog)?
+        Service::bind(flags)?
     };
-    let admin = admin::Admin::bind(flags.admin)?;
-    let (service_name, admin_name) = (bound.label()?, admin.label()?);
-    admin.start(metrics, phase.clone())?;
-    let result = runtime.block_on(serve::serve(bound, flags, &phase, || {
-        let mut out = io::stdout().lock();
-        writeln!(out, "listening on {service_name}")?;
-        writeln!(out, "admin on {admin_name}")?;
-        out.flush()
-    }));
+    let admin = Admin::bind(flags.admin)?;
+    let (address, admin_address) = (service.address().clone(), admin.address()?);
+    admin.start(metrics, service.handle())?;
+    let report = runtime.block_on(async {
+        let handle = service.handle();
+        let announced = async {
+            handle.ready().await;
+            let mut out = io::stdout().lock();
+            writeln!(out, "listening on {address}")?;
+            writeln!(out, "admin on {admin_address}")?;
+            out.flush()
+        };
+        // Nobody to tell is no reason not to serve.
+        let (report, _) = tokio::join!(service.run(), announced);
+        report
+    });
     // A handler that blocks its thread must not keep the process.
     runtime.shutdown_background();
-    Ok(result?)
+    Ok(report.exit_code())
+}
+
+/// An error and what it comes from, in a line.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(source) = next {
+            write!(f, ": {source}")?;
+            next = source.source();
+        }
+        Ok(())
+    }
 }

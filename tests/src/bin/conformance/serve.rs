@@ -1,98 +1,63 @@
-//! Serves until a signal says to stop, and no longer than a bound after that.
+//! The service on its socket, from the first signal that may come to the end of its stop.
 
-use std::{io, pin::pin, time::Duration};
+use std::error::Error;
 
-use axum::{Router, serve::Listener};
-use campanile_listen::Connections;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-};
+use axum::Router;
+use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_listen::{Bind, ListenAddress};
+use campanile_serve::{Bound, Server};
 
-use crate::{flags::Flags, health::Phase, listen::Bound, routes};
+use crate::{flags::Flags, routes};
 
-/// How long a stop waits for what is in flight.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The service, bound, and not serving yet.
+pub(crate) struct Service {
+    bound: Bound<Router>,
+    address: ListenAddress,
+}
 
-/// Serves; calls `announce` once everything is in place.
-pub(crate) async fn serve(
-    bound: Bound,
-    flags: &Flags,
-    phase: &Phase,
-    announce: impl FnOnce() -> io::Result<()>,
-) -> io::Result<()> {
-    let mut connections = Connections::new(bound.label()?);
-    if let Some(limit) = flags.max_connections {
-        connections = connections.with_limit(limit.get());
+impl Service {
+    /// Catches signals and binds. Needs the runtime that will serve.
+    pub(crate) fn bind(flags: &Flags) -> Result<Self, Box<dyn Error>> {
+        let mut lifecycle = Lifecycle::new(settings(flags))?;
+        lifecycle.install_signals()?;
+        let mut bind = Bind::new(flags.listen.clone());
+        if let Some(backlog) = flags.backlog {
+            bind = bind.with_backlog(backlog.get());
+        }
+        if let Some(limit) = flags.max_connections {
+            bind = bind.with_connection_limit(limit.get());
+        }
+        let listener = bind.bind()?;
+        let address = listener.local_address().clone();
+        let app = routes::router(lifecycle.handle(), flags);
+        let server = Server::new(app).lifecycle(lifecycle).listener(listener);
+        let bound = server.bound()?;
+        Ok(Self { bound, address })
     }
-    let app = routes::router(phase.clone(), flags);
-    let signals = Signals::new()?;
-    phase.ready();
-    announce()?;
-    match bound {
-        Bound::Tcp(listener) => until_stopped(listener, &connections, app, signals, phase).await,
-        Bound::Unix(listener, _file) => until_stopped(listener, &connections, app, signals, phase).await,
+
+    /// Returns where it listens.
+    pub(crate) fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Returns what tells its phase.
+    pub(crate) fn handle(&self) -> Handle {
+        self.bound.handle()
+    }
+
+    /// Serves to the end of the stop.
+    pub(crate) async fn run(self) -> Report {
+        self.bound.run().await
     }
 }
 
-async fn until_stopped<L>(
-    listener: L,
-    connections: &Connections,
-    app: Router,
-    signals: Signals,
-    phase: &Phase,
-) -> io::Result<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-{
-    let (stop, stopped) = watch::channel(());
-    let told = {
-        let mut stopped = stopped.clone();
-        async move {
-            // An error says the same: whoever tells is gone.
-            let _ = stopped.changed().await;
-        }
-    };
-    let mut server = pin!(
-        axum::serve(connections.count_listener(listener), app)
-            .with_graceful_shutdown(told)
-            .into_future()
-    );
-    tokio::select! {
-        ended = &mut server => return ended,
-        () = signals.any() => {}
+fn settings(flags: &Flags) -> Settings {
+    let mut settings = Settings::new();
+    if let Some(drain) = flags.drain {
+        settings = settings.with_drain_time(drain.0);
     }
-    tracing::info!("stopping");
-    phase.draining();
-    stop.send_replace(());
-    match tokio::time::timeout(STOP_TIMEOUT, server).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            tracing::warn!("cut what was left of the service after {STOP_TIMEOUT:?}");
-            Ok(())
-        }
+    if let Some(stop) = flags.stop {
+        settings = settings.with_stop_timeout(stop.0);
     }
-}
-
-/// The signals that ask for a stop, listened to from the moment this is made.
-struct Signals {
-    term: Signal,
-    int: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn any(mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
-        }
-    }
+    settings
 }

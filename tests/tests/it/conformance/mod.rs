@@ -15,6 +15,7 @@ mod statsd;
 mod steady;
 mod stop;
 mod talisker;
+mod timeline;
 mod upstreams;
 
 use campanile_tests::{

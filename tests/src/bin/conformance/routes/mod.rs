@@ -9,16 +9,17 @@ use axum::{
     Router,
     routing::{any, get},
 };
+use campanile_lifecycle::Handle;
 use campanile_server::ConcurrencyLimitLayer;
 
 use crate::{
     call::{self, Upstream},
     flags::Flags,
-    health::{self, Phase},
+    health,
 };
 
 /// Makes the service.
-pub(crate) fn router(phase: Phase, flags: &Flags) -> Router {
+pub(crate) fn router(service: Handle, flags: &Flags) -> Router {
     let mut layers = campanile_server::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.
@@ -39,7 +40,7 @@ pub(crate) fn router(phase: Phase, flags: &Flags) -> Router {
         .route("/boom", get(status::boom))
         .route("/ws", any(socket::echo))
         .route("/health", get(health::health))
-        .with_state(phase)
+        .with_state(service)
         .merge(
             Router::new()
                 .route("/call", get(call::call))
