@@ -80,7 +80,10 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         };
         Ok((listener, Arc::new(site)))
     };
-    let listeners = places.into_iter().map(open).collect::<Result<Vec<_>, ServeError>>()?;
+    let listeners = places
+        .into_iter()
+        .map(open)
+        .collect::<Result<Vec<_>, ServeError>>()?;
     campanile_http::clock::warm_up();
     #[cfg(feature = "tls")]
     let hang_up = match catches_signals {

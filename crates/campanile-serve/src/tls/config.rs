@@ -91,7 +91,11 @@ impl Tls {
 
     /// Uses another configuration from the next handshake on.
     pub fn replace(&self, config: Arc<ServerConfig>) {
-        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self
+            .shared
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = config;
     }
 
     pub(super) fn current(&self) -> Arc<ServerConfig> {
@@ -104,10 +108,15 @@ impl Files {
     fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let chain = CertificateDer::pem_file_iter(&self.certificates)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) })
+            .and_then(|chain| {
+                if chain.is_empty() {
+                    Err(pem::Error::NoItemsFound)
+                } else {
+                    Ok(chain)
+                }
+            })
             .map_err(|error| TlsError::pem(&self.certificates, error))?;
-        let key =
-            PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::pem(&self.key, error))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::pem(&self.key, error))?;
         // Named, since a program that has two providers has no default one.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)

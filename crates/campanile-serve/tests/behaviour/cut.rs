@@ -23,7 +23,9 @@ async fn endless(_: Request<Incoming>) -> Result<Response<axum::body::Body>, Inf
         }
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), true))
     });
-    Ok(Response::new(axum::body::Body::new(StreamBody::new(Box::pin(frames)))))
+    Ok(Response::new(axum::body::Body::new(StreamBody::new(Box::pin(
+        frames,
+    )))))
 }
 
 #[tokio::test]
@@ -69,7 +71,11 @@ async fn streams_of_http2_are_answered_or_reset() {
         .await
         .unwrap();
     let connection = tokio::spawn(connection);
-    let get = |path: &str| Request::get(format!("http://a{path}")).body(Empty::<Bytes>::new()).unwrap();
+    let get = |path: &str| {
+        Request::get(format!("http://a{path}"))
+            .body(Empty::<Bytes>::new())
+            .unwrap()
+    };
     let mut endless = sender.send_request(get("/endless")).await.unwrap();
     assert_eq!(endless.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
     let waiting = sender.send_request(get("/"));
@@ -82,10 +88,19 @@ async fn streams_of_http2_are_answered_or_reset() {
     let (waiting, called) = tokio::join!(waiting, called);
     assert_eq!(waiting.unwrap().status(), 503);
     let called = called.unwrap();
-    assert_eq!((called.status().as_u16(), &called.headers()["grpc-status"]), (200, &"14".parse().unwrap()));
-    let error = within("the end of the stream", endless.frame()).await.unwrap().unwrap_err();
+    assert_eq!(
+        (called.status().as_u16(), &called.headers()["grpc-status"]),
+        (200, &"14".parse().unwrap())
+    );
+    let error = within("the end of the stream", endless.frame())
+        .await
+        .unwrap()
+        .unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("stream error"), "no reset of the stream, but: {source}");
+    assert!(
+        source.contains("stream error"),
+        "no reset of the stream, but: {source}"
+    );
     let report = running.stopped().await;
     assert_eq!(report.cut_requests(), 3);
     drop(sender);

@@ -43,7 +43,10 @@ async fn idle_connections_hold_the_stop_for_their_silence_and_no_longer() {
     assert!(took > ms(150), "not silent for long enough: {took:?}");
     // The listener's close may take 300 ms by itself.
     assert!(took < ms(1500), "{took:?}");
-    assert_eq!((idle.rest().await, opener.rest().await), (String::new(), String::new()));
+    assert_eq!(
+        (idle.rest().await, opener.rest().await),
+        (String::new(), String::new())
+    );
 }
 
 #[tokio::test]

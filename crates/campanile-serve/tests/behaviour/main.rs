@@ -5,10 +5,12 @@ mod cut;
 mod drain;
 mod http2;
 mod limits;
+mod load;
 mod serving;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod told;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod upgrades;

@@ -115,19 +115,6 @@ async fn an_axum_router_knows_its_peer() {
 }
 
 #[tokio::test]
-async fn layers_stand_around_any_service() {
-    let service = tower::ServiceBuilder::new()
-        .layer(campanile_server::stack())
-        .service(simple());
-    let running = start(times(0, 1000), Server::new(service)).await;
-    let mut client = running.client().await;
-    client.get("/").await;
-    let answer = client.answer().await;
-    assert!(answer.head.contains("\r\nx-request-id: "), "{answer:?}");
-    assert!(answer.head.contains("\r\ndate: "), "{answer:?}");
-}
-
-#[tokio::test]
 async fn a_handler_that_panics_ends_its_connection_and_no_other() {
     let service = service_fn(async |request: Request<Incoming>| {
         assert_ne!(request.uri().path(), "/boom", "on purpose");
@@ -147,14 +134,17 @@ async fn a_handler_that_panics_ends_its_connection_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_never_ready_does_not_keep_the_next_from_being_called() {
-    // Readiness is asked of a clone for each request, as with hyper-util and axum.
+async fn a_service_is_asked_for_its_readiness_and_waited_for() {
+    // Clones share one permit; tower panics where a service is called without having been ready.
     let service = tower::limit::ConcurrencyLimit::new(simple(), 1);
     let running = start(times(0, 1000), Server::new(service)).await;
     let (mut slow, mut next) = (running.client().await, running.client().await);
-    slow.get("/sleep/100").await;
+    slow.get("/sleep/300").await;
+    tokio::time::sleep(crate::support::ms(50)).await;
     next.get("/").await;
-    assert_eq!(next.answer().await.status, 200);
+    let (answer, took) = crate::support::timed(next.answer()).await;
+    assert_eq!(answer.status, 200);
+    assert!(took > crate::support::ms(150), "not waited for: {took:?}");
     assert_eq!(slow.answer().await.status, 200);
 }
 

@@ -63,7 +63,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let address = bound.addresses().next().and_then(|address| address.tcp()).unwrap();
+    let address = bound
+        .addresses()
+        .next()
+        .and_then(|address| address.tcp())
+        .unwrap();
     let handle = bound.handle();
     let task = tokio::spawn(bound.run());
     within("readiness", handle.ready()).await;
@@ -159,7 +163,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     }
 
     pub(crate) async fn get(&mut self, path: &str) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
     }
 
     /// Reads up to and with a text.
@@ -175,7 +180,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
                     return String::from_utf8(taken).unwrap();
                 }
                 let read = self.io.read_buf(&mut self.unread).await.unwrap();
-                assert!(read > 0, "it ended before {text:?}: {:?}", String::from_utf8_lossy(&self.unread));
+                assert!(
+                    read > 0,
+                    "it ended before {text:?}: {:?}",
+                    String::from_utf8_lossy(&self.unread)
+                );
             }
         };
         within(text, reading).await
@@ -190,7 +199,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse().unwrap());
         while self.unread.len() < length {
-            let read = within("a body", self.io.read_buf(&mut self.unread)).await.unwrap();
+            let read = within("a body", self.io.read_buf(&mut self.unread))
+                .await
+                .unwrap();
             assert!(read > 0, "the body ended early");
         }
         let body = String::from_utf8(self.unread.drain(..length).collect()).unwrap();

@@ -16,7 +16,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use crate::support::{Client, Running, lifecycle, ms, run, simple, timed, times, within};
 
 fn file(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "certificates", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests", "certificates", name]
+        .iter()
+        .collect()
 }
 
 async fn start(server: Server<crate::support::Simple>, tls: Tls, stop: (u64, u64)) -> Running {
@@ -39,7 +41,9 @@ async fn connect(
     protocols: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(file(certificate)).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(file(certificate)).unwrap())
+        .unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -48,13 +52,19 @@ async fn connect(
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let io = TcpStream::connect(running.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    within("a handshake", TlsConnector::from(Arc::new(config)).connect(name, io)).await
+    within(
+        "a handshake",
+        TlsConnector::from(Arc::new(config)).connect(name, io),
+    )
+    .await
 }
 
 #[tokio::test]
 async fn http2_and_http1_are_agreed_upon_or_told_by_the_first_bytes() {
     let running = start(Server::new(simple()), first(), (0, 1000)).await;
-    let stream = connect(&running, "first.pem", &[b"h2", b"http/1.1"]).await.unwrap();
+    let stream = connect(&running, "first.pem", &[b"h2", b"http/1.1"])
+        .await
+        .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -83,14 +93,19 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
     running.handle.draining_over().await;
     tokio::time::sleep(ms(100)).await;
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(file("first.pem")).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(file("first.pem")).unwrap())
+        .unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
-    let late = TlsConnector::from(Arc::new(config)).connect(name, late).await.unwrap();
+    let late = TlsConnector::from(Arc::new(config))
+        .connect(name, late)
+        .await
+        .unwrap();
     let mut late = Client::new(late);
     late.get("/").await;
     assert_eq!(late.answer().await.status, 200);
@@ -119,7 +134,9 @@ async fn what_is_cut_gets_a_farewell() {
 #[tokio::test]
 async fn failed_handshakes_are_counted_and_hold_up_nobody() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
-    let server = Server::new(simple()).recorder(recorder).handshake_timeout(ms(300));
+    let server = Server::new(simple())
+        .recorder(recorder)
+        .handshake_timeout(ms(300));
     let running = start(server, first(), (0, 1000)).await;
     let mut silent = running.client().await;
     let mut plain = running.client().await;

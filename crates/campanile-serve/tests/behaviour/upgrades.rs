@@ -132,7 +132,12 @@ async fn a_thousand_websockets_are_told_over_the_drain_time() {
         times.push(end.unwrap());
     }
     times.sort();
-    assert!(times[500] - times[10] > ms(200), "a stampede: {:?} .. {:?}", times[10], times[500]);
+    assert!(
+        times[500] - times[10] > ms(200),
+        "a stampede: {:?} .. {:?}",
+        times[10],
+        times[500]
+    );
     let report = running.stopped().await;
     assert!(!report.was_cut(), "{report:?}");
 }
