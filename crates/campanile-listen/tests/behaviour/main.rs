@@ -7,6 +7,8 @@ mod axum;
 mod close;
 #[cfg(unix)]
 mod closing;
+#[cfg(all(unix, feature = "axum", feature = "tonic"))]
+mod drain;
 mod incoming;
 mod io;
 mod limit;
