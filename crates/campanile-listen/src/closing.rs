@@ -44,6 +44,7 @@ pub struct Closing {
     address: ListenAddress,
     connections: Connections,
     shortage: Shortage,
+    window: Duration,
     step: Step,
 }
 
@@ -78,10 +79,19 @@ impl Closing {
             address,
             connections,
             shortage: Shortage::new(SHORTEST_PAUSE, LONGEST_PAUSE),
+            window: WINDOW,
             step: Step::Queue {
                 until: Instant::now() + QUEUE,
             },
         }
+    }
+
+    /// Sets for how long TCP clients that are still shaking hands are waited for, 300 ms otherwise. Only those who are
+    /// further away, by the time of a way there and back, are reset.
+    #[must_use]
+    pub fn with_window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
     }
 
     /// Returns the label that its metrics have.
@@ -105,7 +115,7 @@ impl Closing {
     /// Accepts the next client that waits in the queue or was still shaking hands; `None` once there is none left and
     /// the socket is closed.
     ///
-    /// It takes about 5 ms beyond the queue, and at most 300 ms where handshakes take long. Without descriptors it
+    /// It takes about 5 ms beyond the queue, and at most the window where handshakes take long. Without descriptors it
     /// waits for those of connections that end, for as long as it is polled.
     ///
     /// Cancel safe: a dropped `accept` has accepted nobody, and the close goes on with the next.
@@ -196,7 +206,7 @@ impl Closing {
         }
         let now = Instant::now();
         self.step = Step::Window {
-            until: now + WINDOW,
+            until: now + self.window,
             next_look: now,
             quiet: 0,
         };
