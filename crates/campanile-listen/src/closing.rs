@@ -11,6 +11,7 @@ use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use crate::acceptor::Acceptor;
+use crate::kernel::{drop_new_clients, half_open};
 use crate::shortage::Shortage;
 use crate::{Accepted, Connections, ListenAddress, ListenerLabel, Sharing};
 
@@ -88,7 +89,6 @@ impl Closing {
 
     /// Sets for how long TCP clients that are still shaking hands are waited for, 300 ms otherwise. Only those who are
     /// further away, by the time of a way there and back, are reset.
-    #[must_use]
     pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
         self
@@ -130,7 +130,7 @@ impl Closing {
                     self.go_on_in_time();
                     return Some(Accepted::new(self.connections.wrap(socket), peer));
                 }
-                Err(error) if is_empty(&error, &self.address) => {
+                Err(error) if is_empty(&error) => {
                     self.shortage.emptied(&self.connections);
                     self.after_sweep().await;
                 }
@@ -223,25 +223,9 @@ fn refuse_new_clients(acceptor: &Acceptor, connections: &Connections) {
     }
 }
 
-/// Tells whether accept(2) found nobody. A unix socket that was shut down says so by another error.
-fn is_empty(error: &io::Error, address: &ListenAddress) -> bool {
-    match address {
-        ListenAddress::Unix(_) if error.raw_os_error() == Some(libc::EINVAL) => true,
-        _ => error.kind() == io::ErrorKind::WouldBlock,
-    }
-}
-
-#[cfg(target_os = "linux")]
-use crate::kernel::{drop_new_clients, half_open};
-
-#[cfg(not(target_os = "linux"))]
-fn drop_new_clients(_listener: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn half_open(_address: std::net::SocketAddr) -> io::Result<bool> {
-    Ok(false)
+/// Tells whether accept(2) found nobody. One that was shut down, as a unix socket is here, has another error for it.
+fn is_empty(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINVAL)
 }
 
 impl fmt::Debug for Closing {

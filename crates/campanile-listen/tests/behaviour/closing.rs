@@ -194,6 +194,57 @@ async fn shared_unix_socket_keeps_its_file_and_its_queue() {
     }
 }
 
+#[tokio::test]
+async fn file_of_a_socket_that_was_handed_over_stays() {
+    let path = path();
+    let old = Bind::new(path.as_path())
+        .with_recorder(recorder())
+        .bind()
+        .unwrap();
+    let handed_over = old.as_fd().try_clone_to_owned().unwrap();
+    let mut new = Listener::from_fd(handed_over, Sharing::Shared).unwrap();
+    let mut closing = old.with_sharing(Sharing::Shared).close();
+    assert!(within("the end of the close", closing.accept()).await.is_none());
+    let asked = tokio::spawn(ask(UnixStream::connect(&path).await.unwrap()));
+    serve(within("a client", new.accept()).await).await;
+    asked.await.unwrap();
+    drop(new);
+    assert!(path.exists(), "nobody has made it its own");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_connects_while_it_closes_is_served_or_refused() {
+    const CLIENTS: usize = 8;
+    for _ in 0..3 {
+        let mut listener = Bind::new(any_port()).with_recorder(recorder()).bind().unwrap();
+        let address = listener.local_address().tcp().unwrap();
+        let mut clients = JoinSet::new();
+        for _ in 0..CLIENTS {
+            clients.spawn(async move {
+                let mut asked = 0;
+                loop {
+                    match within("a connection or a refusal", TcpStream::connect(address)).await {
+                        Ok(client) => ask(client).await,
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+                            return asked;
+                        }
+                    }
+                    asked += 1;
+                }
+            });
+        }
+        let mut served = 0;
+        while served < 100 {
+            tokio::spawn(serve(within("a client", listener.accept()).await));
+            served += 1;
+        }
+        served += serve_all(listener.close()).await;
+        assert_eq!(clients.join_all().await.into_iter().sum::<usize>(), served);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_a_group_closes_under_load_and_nobody_is_reset() {
     const CLIENTS: usize = 4;

@@ -43,7 +43,7 @@ pub(crate) fn in_namespace(test: &str) -> bool {
             std::env::var_os(SKIP_NOTHING).is_none(),
             "{SKIP_NOTHING} is set, but {why}"
         );
-        println!("skipped: {why}");
+        skipped(why);
         return false;
     };
     let up = r#"ip link set lo up && exec "$0" "$@""#;
@@ -53,6 +53,11 @@ pub(crate) fn in_namespace(test: &str) -> bool {
         test,
     );
     false
+}
+
+#[expect(clippy::print_stdout, reason = "whoever reads the tests' output wants to know")]
+fn skipped(why: &str) {
+    println!("skipped: {why}");
 }
 
 fn inside(test: &str) -> bool {
