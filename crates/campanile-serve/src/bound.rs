@@ -15,7 +15,8 @@ use tower::Service;
 use crate::accept::accept;
 use crate::cut::CutLog;
 use crate::error::{Kind, ServeError};
-use crate::server::{Place, Server};
+use crate::place::Place;
+use crate::server::Server;
 use crate::service::BoxError;
 use crate::site::{Site, http1_builder};
 #[cfg(feature = "tls")]

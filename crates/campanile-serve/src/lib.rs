@@ -9,6 +9,7 @@ mod error;
 mod limits;
 #[cfg(feature = "tls")]
 mod names;
+mod place;
 mod server;
 mod service;
 mod site;

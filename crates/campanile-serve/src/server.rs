@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use campanile_lifecycle::{Lifecycle, Report, Settings};
-use campanile_listen::{Bind, ListenAddress, Listener};
+use campanile_listen::{Bind, Listener};
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -14,8 +14,8 @@ use metrics::Recorder;
 use tower::Service;
 
 use crate::bound::Bound;
-use crate::error::Kind;
 use crate::limits::Limits;
+use crate::place::{At, Place};
 use crate::service::BoxError;
 use crate::site::QueueWait;
 #[cfg(feature = "tls")]
@@ -34,19 +34,6 @@ pub struct Server<S> {
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
     pub(crate) queue_wait: Option<QueueWait>,
-}
-
-/// Something to listen on.
-pub(crate) struct Place {
-    pub(crate) at: At,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
-}
-
-pub(crate) enum At {
-    Address(String),
-    Bind(Bind),
-    Listener(Listener),
 }
 
 impl<S> Server<S> {
@@ -220,31 +207,6 @@ impl<S> Server<S> {
         B::Error: Into<BoxError>,
     {
         Ok(self.bound()?.run().await)
-    }
-}
-
-impl At {
-    /// Opens it.
-    pub(crate) fn open(
-        self,
-        max_connections: Option<usize>,
-        recorder: Option<&'static (dyn Recorder + Sync)>,
-    ) -> Result<Listener, ServeError> {
-        let mut bind = match self {
-            Self::Listener(listener) => return Ok(listener),
-            Self::Bind(bind) => bind,
-            Self::Address(text) => {
-                let bind = Bind::new(text.parse::<ListenAddress>().map_err(Kind::Address)?);
-                match max_connections {
-                    Some(limit) => bind.with_connection_limit(limit),
-                    None => bind,
-                }
-            }
-        };
-        if let Some(recorder) = recorder {
-            bind = bind.with_recorder(recorder);
-        }
-        Ok(bind.bind().map_err(Kind::Bind)?)
     }
 }
 
