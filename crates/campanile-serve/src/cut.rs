@@ -1,5 +1,6 @@
 //! What is said of the requests that the end of the stop timeout found.
 
+use std::cmp::Reverse;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -32,7 +33,7 @@ impl CutLog {
         self.begun.call_once(|| {
             let mut rows = in_flight::snapshot();
             self.has_rows.store(!rows.is_empty(), Ordering::Relaxed);
-            rows.sort_unstable_by(|a, b| b.age.cmp(&a.age));
+            rows.sort_unstable_by_key(|row| Reverse(row.age));
             for row in rows.iter().take(LINES) {
                 tracing::warn!(
                     request_id = row.id,

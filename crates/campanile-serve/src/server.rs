@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use campanile_lifecycle::{Lifecycle, Report, Settings};
-use campanile_listen::{Bind, ListenAddress, Listener};
+use campanile_listen::{Bind, Listener};
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -14,8 +14,8 @@ use metrics::Recorder;
 use tower::Service;
 
 use crate::bound::Bound;
-use crate::error::Kind;
 use crate::limits::Limits;
+use crate::place::{At, Place};
 use crate::service::BoxError;
 use crate::site::QueueWait;
 #[cfg(feature = "tls")]
@@ -34,19 +34,6 @@ pub struct Server<S> {
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
     pub(crate) queue_wait: Option<QueueWait>,
-}
-
-/// Something to listen on.
-pub(crate) struct Place {
-    pub(crate) at: At,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
-}
-
-pub(crate) enum At {
-    Address(String),
-    Bind(Bind),
-    Listener(Listener),
 }
 
 impl<S> Server<S> {
@@ -71,7 +58,7 @@ impl<S> Server<S> {
         self.at(At::Address(address.to_string()))
     }
 
-    /// Listens on an address with a backlog, a mode or other options of its own.
+    /// Listens on an address with a backlog, a mode, a connection limit or other options of its own.
     pub fn bind_with(self, bind: Bind) -> Self {
         self.at(At::Bind(bind))
     }
@@ -141,8 +128,8 @@ impl<S> Server<S> {
         self
     }
 
-    /// Pauses accepting at so many open connections, on each listener that [`bind`](Self::bind) makes: the rest wait in
-    /// the kernel's queue.
+    /// Pauses accepting at so many open connections, on each listener that [`bind`](Self::bind) makes of an address: the
+    /// rest wait in the kernel's queue.
     ///
     /// # Panics
     ///
@@ -220,28 +207,6 @@ impl<S> Server<S> {
         B::Error: Into<BoxError>,
     {
         Ok(self.bound()?.run().await)
-    }
-}
-
-impl At {
-    /// Opens it.
-    pub(crate) fn open(
-        self,
-        max_connections: Option<usize>,
-        recorder: Option<&'static (dyn Recorder + Sync)>,
-    ) -> Result<Listener, ServeError> {
-        let mut bind = match self {
-            Self::Listener(listener) => return Ok(listener),
-            Self::Bind(bind) => bind,
-            Self::Address(text) => Bind::new(text.parse::<ListenAddress>().map_err(Kind::Address)?),
-        };
-        if let Some(limit) = max_connections {
-            bind = bind.with_connection_limit(limit);
-        }
-        if let Some(recorder) = recorder {
-            bind = bind.with_recorder(recorder);
-        }
-        Ok(bind.bind().map_err(Kind::Bind)?)
     }
 }
 

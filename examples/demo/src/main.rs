@@ -5,7 +5,8 @@
 //! ```
 //!
 //! `edge` calls `catalog` calls `stock`. The traffic counts for itself what it was answered; at the end that stands
-//! beside what the services' metrics say, and the two have to be the same.
+//! beside what the services' metrics say, and the two have to be the same. It ends with a stop of the edge under full
+//! traffic, which loses nobody.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -24,6 +25,7 @@ mod traffic;
 use std::{
     error::Error,
     future::{pending, ready},
+    io,
     net::SocketAddr,
     pin::pin,
     process::ExitCode,
@@ -84,31 +86,37 @@ async fn main() -> ExitCode {
 /// Runs the demo, and tells whether the two counts agree.
 async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let metrics = CellRecorder::new().install()?;
-    let edge = TcpListener::bind(args.listen).await?;
+    let mut asked = Signals::new()?;
+    let mut services = services::start(args.listen)?;
     let admin = TcpListener::bind(args.admin).await?;
-    let ctrl_c = signal(SignalKind::interrupt())?;
-    println!("listening on {}", edge.local_addr()?);
+    println!("listening on {}", services.address);
     println!("admin on {}", admin.local_addr()?);
-
     tokio::spawn(serve_metrics(admin, metrics.clone()));
-    let (address, visitors) = services::start(edge).await?;
 
     let mut screen = Screen::new();
-    screen.introduce(address, args.seconds);
-    let traffic = (!args.no_traffic).then(|| Traffic::start(address));
-    watch(&metrics, &mut screen, args.seconds, ctrl_c).await;
+    screen.introduce(&services.address, args.seconds);
+    let traffic = (!args.no_traffic).then(|| Traffic::start(&services.address));
+    watch(&metrics, &mut screen, args.seconds, &mut asked).await;
+    // The traffic goes on: what it loses by the stop is what this is about.
+    screen.say_that_it_drains();
+    let report = tokio::select! {
+        report = services.stop_edge() => report?,
+        () = asked.any() => return Err("asked twice".into()),
+    };
     let (counted, sample) = match traffic {
         Some(traffic) => traffic.stop().await,
         None => Default::default(),
     };
 
-    let end = settle::settle(&metrics, counted, &visitors).await;
+    let end = settle::settle(&metrics, counted, &services.visitors).await;
+    services.stop_others().await?;
     screen.show_table(&end);
     screen.show_ids(sample.as_ref());
-    Ok(end.agree())
+    screen.show_drain(&report, &end);
+    Ok(end.agree() && !report.was_cut())
 }
 
-async fn serve_metrics(listener: TcpListener, metrics: CellRecorder) -> std::io::Result<()> {
+async fn serve_metrics(listener: TcpListener, metrics: CellRecorder) -> io::Result<()> {
     let app = Router::new().route(
         "/metrics",
         get(move |headers: HeaderMap| ready(text(&metrics, &headers))),
@@ -128,7 +136,7 @@ fn text(metrics: &CellRecorder, headers: &HeaderMap) -> impl IntoResponse + use<
 }
 
 /// Shows the rates of each second, until the time is over or Ctrl-C is pressed.
-async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>, mut ctrl_c: Signal) {
+async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>, asked: &mut Signals) {
     let mut end = pin!(async {
         match seconds {
             Some(seconds) => time::sleep(Duration::from_secs(seconds)).await,
@@ -140,9 +148,31 @@ async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>
     loop {
         tokio::select! {
             biased;
-            _ = ctrl_c.recv() => return,
+            () = asked.any() => return,
             _ = ticks.tick() => screen.show_rates(&metrics.render(Format::Prometheus)),
             () = &mut end => return,
+        }
+    }
+}
+
+/// Ctrl-C, and what a supervisor sends.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

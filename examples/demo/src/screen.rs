@@ -2,11 +2,10 @@
 
 use std::{
     io::{IsTerminal, Write, stdout},
-    net::SocketAddr,
     time::Instant,
 };
 
-use campanile::http::Outcome;
+use campanile::{http::Outcome, lifecycle::Report, listen::ListenAddress};
 
 use crate::{
     prometheus,
@@ -48,7 +47,7 @@ impl Screen {
         }
     }
 
-    pub(crate) fn introduce(&self, edge: SocketAddr, seconds: Option<u64>) {
+    pub(crate) fn introduce(&self, edge: &ListenAddress, seconds: Option<u64>) {
         let end = match seconds {
             Some(seconds) => format!("for {seconds} s"),
             None => "until Ctrl-C".to_owned(),
@@ -97,11 +96,16 @@ impl Screen {
         self.last = (now, tally);
     }
 
-    /// Shows the two counts one above the other.
-    pub(crate) fn show_table(&self, end: &End) {
-        if self.unfinished {
+    /// Says that the end has begun.
+    pub(crate) fn say_that_it_drains(&mut self) {
+        if std::mem::take(&mut self.unfinished) {
             println!();
         }
+        println!("{}", self.paint(DIM, "the edge drains, the traffic goes on"));
+    }
+
+    /// Shows the two counts one above the other.
+    pub(crate) fn show_table(&self, end: &End) {
         let mut head = format!("{:<18}", "requests");
         for outcome in Outcome::ALL {
             head.push_str(&format!("{:>11}", outcome.as_str().replace('_', " ")));
@@ -120,9 +124,6 @@ impl Screen {
                 "visitors", end.visitors
             );
         }
-        if end.unanswered > 0 {
-            println!("{:<9}{} that got no answer", "traffic", end.unanswered);
-        }
         let verdict = if end.agree() {
             let text = format!(
                 "the metrics and the traffic agree on {} requests",
@@ -133,6 +134,20 @@ impl Screen {
             self.paint(RED, "the metrics and the traffic do NOT agree")
         };
         println!("\n{verdict}");
+    }
+
+    /// Shows what became of the requests that met the stop of the edge.
+    pub(crate) fn show_drain(&self, report: &Report, end: &End) {
+        let lost = format!("lost: {}", end.lost + report.cut_requests());
+        let style = if lost == "lost: 0" { GREEN } else { RED };
+        println!(
+            "\n{} in {:.1} s   served meanwhile: {}   refused after it: {}   {}",
+            self.paint(BOLD, "drain under load"),
+            report.took().as_secs_f64(),
+            report.drained_requests(),
+            end.refused,
+            self.paint(style, &lost)
+        );
     }
 
     fn show_row(&self, name: &str, who: &str, service: Service, own: &Tally, other: &Tally) {

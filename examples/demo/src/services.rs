@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    error::Error,
     net::SocketAddr,
     sync::{
         Arc,
@@ -27,7 +27,9 @@ use bytes::Bytes;
 use campanile::{
     client::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
     http::RequestContext,
-    listen::Connections,
+    lifecycle::{Handle, Lifecycle, Report, Settings},
+    listen::{Bind, ListenAddress, Listener},
+    serve::Server,
     server::{self, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer},
 };
 use futures_util::stream;
@@ -36,7 +38,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::sleep,
+};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
 use crate::{
@@ -61,38 +66,91 @@ impl Visitors {
     }
 }
 
-/// Starts the three, the edge on this listener.
-pub(crate) async fn start(edge: TcpListener) -> io::Result<(SocketAddr, Visitors)> {
-    let stock = TcpListener::bind("127.0.0.1:0").await?;
-    let catalog = TcpListener::bind("127.0.0.1:0").await?;
-    let to_stock = Remote::new(Service::Catalog, Service::Stock, stock.local_addr()?);
-    let to_catalog = Remote::new(Service::Edge, Service::Catalog, catalog.local_addr()?);
+/// How long the edge goes on serving everybody once it drains.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The three, while they run.
+pub(crate) struct Services {
+    /// Where the edge listens.
+    pub(crate) address: ListenAddress,
+    pub(crate) visitors: Visitors,
+    edge: Running,
+    others: [Running; 2],
+}
+
+/// One of them.
+struct Running {
+    handle: Handle,
+    ended: JoinHandle<Report>,
+}
+
+/// Starts the three, the edge at this address.
+pub(crate) fn start(edge: SocketAddr) -> Result<Services, Box<dyn Error>> {
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let [stock, catalog, edge] = [
+        (Service::Stock, free),
+        (Service::Catalog, free),
+        (Service::Edge, edge),
+    ]
+    .map(|(service, address)| Bind::new(address).with_recorder(recorder(service)).bind());
+    let (stock, catalog, edge) = (stock?, catalog?, edge?);
+    let to_stock = Remote::new(Service::Catalog, Service::Stock, stock.local_address());
+    let to_catalog = Remote::new(Service::Edge, Service::Catalog, catalog.local_address());
     let visitors = Visitors::default();
 
     let stock_app = Router::new().route("/stock/{item}", get(stock_level));
     let catalog_app = Router::new()
         .route("/items/{item}", get(item))
         .with_state(to_stock);
+    let limit = ConcurrencyLimitLayer::new(LIMIT).with_recorder(recorder(Service::Edge));
     let edge_app = Router::new()
         .route("/", get(index))
         .route("/products/{item}", get(product))
         .route("/feed", get(feed))
         .route("/report", get(report))
-        .with_state(to_catalog);
-
-    let address = edge.local_addr()?;
-    serve(Service::Stock, stock, stock_app.layer(inbound(Service::Stock)))?;
-    serve(
-        Service::Catalog,
-        catalog,
-        catalog_app.layer(inbound(Service::Catalog)),
-    )?;
-    let limit = ConcurrencyLimitLayer::new(LIMIT).with_recorder(recorder(Service::Edge));
-    let edge_app = edge_app
+        .with_state(to_catalog)
         .layer(inbound(Service::Edge).with_concurrency_limit(limit))
         .layer(from_fn_with_state(visitors.clone(), count_visitors));
-    serve(Service::Edge, edge, edge_app)?;
-    Ok((address, visitors))
+
+    let address = edge.local_address().clone();
+    let at_once = Duration::ZERO;
+    let others = [
+        serve(Service::Stock, stock, stock_app.layer(inbound(Service::Stock)), at_once)?,
+        serve(
+            Service::Catalog,
+            catalog,
+            catalog_app.layer(inbound(Service::Catalog)),
+            at_once,
+        )?,
+    ];
+    Ok(Services {
+        address,
+        visitors,
+        edge: serve(Service::Edge, edge, edge_app, DRAIN_TIME)?,
+        others,
+    })
+}
+
+impl Services {
+    /// Stops the edge, and tells how that went.
+    pub(crate) async fn stop_edge(&mut self) -> Result<Report, JoinError> {
+        self.edge.stop().await
+    }
+
+    /// Stops those behind the edge.
+    pub(crate) async fn stop_others(&mut self) -> Result<(), JoinError> {
+        for service in &mut self.others {
+            service.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn stop(&mut self) -> Result<Report, JoinError> {
+        self.handle.drain();
+        (&mut self.ended).await
+    }
 }
 
 /// All inbound layers. A program that is one service needs no more than `server::stack()`.
@@ -108,11 +166,26 @@ fn recorder(service: Service) -> &'static Named {
     &NAMED[service as usize]
 }
 
-fn serve(service: Service, listener: TcpListener, app: Router) -> io::Result<()> {
-    let connections = Connections::new(listener.local_addr()?).with_recorder(recorder(service));
-    let server = axum::serve(connections.count_listener(listener), app);
-    tokio::spawn(async move { server.await });
-    Ok(())
+/// A program that is one service names its address by `Server::bind`, and `run` catches the signals.
+fn serve(
+    service: Service,
+    listener: Listener,
+    app: Router,
+    drain_time: Duration,
+) -> Result<Running, Box<dyn Error>> {
+    let settings = Settings::new()
+        .with_drain_time(drain_time)
+        .with_stop_timeout(Duration::from_secs(5));
+    let lifecycle = Lifecycle::new(settings)?.with_recorder(recorder(service));
+    let server = Server::new(app)
+        .lifecycle(lifecycle)
+        .listener(listener)
+        .recorder(recorder(service));
+    let bound = server.bound()?;
+    Ok(Running {
+        handle: bound.handle(),
+        ended: tokio::spawn(bound.run()),
+    })
 }
 
 /// Stands outside of campanile's layers, to know who asks.
@@ -187,12 +260,12 @@ type HyperClient = Client<Connector<HttpConnector>, Body>;
 struct Remote {
     client: client::metrics::Metrics<client::propagate::Propagate<HyperClient>>,
     name: &'static str,
-    address: SocketAddr,
+    address: String,
 }
 
 impl Remote {
     /// A program that is one service needs no more than `client::stack()`.
-    fn new(from: Service, to: Service, address: SocketAddr) -> Self {
+    fn new(from: Service, to: Service, address: &ListenAddress) -> Self {
         let metrics = client::MetricsLayer::new()
             .with_recorder(recorder(from))
             .with_host_name(&address.to_string(), to.name());
@@ -207,7 +280,7 @@ impl Remote {
         Self {
             client,
             name: to.name(),
-            address,
+            address: address.to_string(),
         }
     }
 

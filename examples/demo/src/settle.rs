@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct End {
     pub(crate) metrics: Tally,
     pub(crate) traffic: Tally,
-    pub(crate) unanswered: u64,
+    pub(crate) lost: u64,
+    pub(crate) refused: u64,
     pub(crate) visitors: u64,
 }
 
@@ -34,7 +35,8 @@ pub(crate) async fn settle(metrics: &CellRecorder, counts: Counts, visitors: &Vi
         let end = End {
             metrics: Tally::of_metrics(&metrics.render(Format::Prometheus)),
             traffic: counts.tally.clone(),
-            unanswered: counts.unanswered,
+            lost: counts.lost,
+            refused: counts.refused,
             visitors: visitors.count(),
         };
         if (in_flight == 0 && end.agree()) || Instant::now() > last {
@@ -49,7 +51,7 @@ impl End {
     ///
     /// Nobody asked the visitors how they fared: their requests have to be there, however they ended.
     pub(crate) fn agree(&self) -> bool {
-        if self.unanswered > 0 {
+        if self.lost > 0 {
             return false;
         }
         if self.visitors == 0 {

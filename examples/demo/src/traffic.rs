@@ -1,7 +1,6 @@
 //! Clients of all kinds, who count for themselves what they were answered.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,10 +9,13 @@ use std::{
 };
 
 use axum::body::Body;
-use campanile::http::{
-    Deadline, Outcome,
-    headers::{X_REQUEST_DEADLINE, X_REQUEST_ID},
-    in_flight,
+use campanile::{
+    http::{
+        Deadline, Outcome,
+        headers::{X_REQUEST_DEADLINE, X_REQUEST_ID},
+        in_flight,
+    },
+    listen::ListenAddress,
 };
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
@@ -55,9 +57,11 @@ pub(crate) struct Traffic {
 }
 
 struct Shared {
-    edge: SocketAddr,
+    edge: String,
     client: Client<HttpConnector, Body>,
     stopped: AtomicBool,
+    /// Nobody listens any more.
+    gone: AtomicBool,
     counts: Mutex<Counts>,
 }
 
@@ -65,18 +69,21 @@ struct Shared {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) tally: Tally,
-    /// Requests without any answer, for which no service can be blamed.
-    pub(crate) unanswered: u64,
+    /// Requests that came through and have no whole answer.
+    pub(crate) lost: u64,
+    /// Requests that never came through, since nobody listens any more: safe to make elsewhere.
+    pub(crate) refused: u64,
     sample: Option<Ids>,
 }
 
 impl Traffic {
     /// Lets all clients come.
-    pub(crate) fn start(edge: SocketAddr) -> Self {
+    pub(crate) fn start(edge: &ListenAddress) -> Self {
         let shared = Arc::new(Shared {
-            edge,
+            edge: edge.to_string(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             stopped: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             counts: Mutex::default(),
         });
         let mut clients = JoinSet::new();
@@ -95,7 +102,7 @@ impl Traffic {
         let late = timeout(PATIENCE, all).await.is_err();
         let mut counts = self.shared.counts().clone();
         if late {
-            counts.unanswered += self.clients.len() as u64;
+            counts.lost += self.clients.len() as u64;
         }
         let sample = counts.sample.take();
         (counts, sample)
@@ -104,7 +111,11 @@ impl Traffic {
 
 impl Shared {
     fn goes_on(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed)
+        !self.stopped.load(Ordering::Relaxed) && self.is_there()
+    }
+
+    fn is_there(&self) -> bool {
+        !self.gone.load(Ordering::Relaxed)
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
@@ -144,9 +155,9 @@ impl Shared {
     async fn leave_early(self: Arc<Self>) {
         for round in 0_u64.. {
             // A full house turns such a client away as any other; then it comes again.
-            while !self.leave_before_the_head(round).await {}
-            while !self.leave_in_the_body().await {}
-            while !self.hurry().await {}
+            while self.is_there() && !self.leave_before_the_head(round).await {}
+            while self.is_there() && !self.leave_in_the_body().await {}
+            while self.is_there() && !self.hurry().await {}
             if !self.goes_on() {
                 return;
             }
@@ -217,12 +228,17 @@ impl Shared {
 
     /// Reads an answer to its end, counts every service that signed it, and returns its status.
     async fn listen(&self, answer: Result<Response<Incoming>, Error>) -> Option<StatusCode> {
+        if answer.as_ref().is_err_and(Error::is_connect) {
+            self.counts().refused += 1;
+            self.gone.store(true, Ordering::Relaxed);
+            return None;
+        }
         let read = async {
             let (head, body) = answer.ok()?.into_parts();
             Some((head, body.collect().await.ok()?.to_bytes()))
         };
         let Some((head, body)) = read.await else {
-            self.counts().unanswered += 1;
+            self.counts().lost += 1;
             sleep(Duration::from_millis(10)).await;
             return None;
         };

@@ -80,7 +80,6 @@ impl Connection {
     ///
     /// What speaks for long on an upgraded connection, or sends events, selects on it and says goodbye. Dropping the
     /// future is free.
-    #[must_use]
     pub fn draining(&self) -> Draining {
         let handle = &self.state.site().handle;
         Draining {

@@ -7,7 +7,8 @@
 //! | `io` | the IO: notes what is read, ends when cut, says farewell |
 //! | `sniff` | HTTP/1 or HTTP/2 |
 //! | `drive` | polls HTTP and does what the watch orders |
-//! | `watch` | decides when a connection is to leave: timeouts, drain, cut |
+//! | `watch` | knows when to look: the tones of a stop, and the timer |
+//! | `plan` | decides: timeouts, leaving, cut |
 //! | `state` | what these and the requests tell each other |
 //! | `streams` | the tasks of HTTP/2's streams |
 //! | `info` | what a request may ask of its connection |
@@ -16,6 +17,7 @@ mod before;
 mod drive;
 mod info;
 mod io;
+mod plan;
 mod sniff;
 mod state;
 mod streams;
@@ -23,5 +25,7 @@ mod task;
 mod watch;
 
 pub use self::info::{Connection, Draining};
+#[cfg(feature = "tls")]
+pub(crate) use self::sniff::Protocol;
 pub(crate) use self::state::{Cut, State};
 pub(crate) use self::task::serve;

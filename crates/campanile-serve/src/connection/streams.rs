@@ -75,10 +75,10 @@ impl<F: Future> Future for Stream<F> {
             }
             // Looked at after the registration: whoever cuts sets the word first, and wakes then.
             let cut = this.streams.state.cut();
-            if cut == *this.seen {
-                if let Some(waiting) = this.waiting.as_mut().as_pin_mut() {
-                    ready!(waiting.poll(cx));
-                }
+            if cut == *this.seen
+                && let Some(waiting) = this.waiting.as_mut().as_pin_mut()
+            {
+                ready!(waiting.poll(cx));
             }
             *this.seen = this.streams.state.cut();
             this.waiting.set(None);

@@ -14,8 +14,8 @@ use std::os::fd::AsFd;
 use tokio::sync::Notify;
 use tower::Service;
 
-use super::drive::drive;
 use super::before::{secure, tell_protocol};
+use super::drive::drive;
 use super::io::ServedIo;
 use super::sniff::Protocol;
 use super::state::State;
@@ -38,11 +38,16 @@ where
     let Accepted { io, peer, .. } = accepted;
     let queue_wait = site.queue_wait.and_then(|ask| ask(io.as_fd()));
     let local = io.get_ref().local_addr().ok();
-    let state = Arc::new(State::new(Arc::clone(&site), peer, local, queue_wait, io.control()));
+    let state = Arc::new(State::new(
+        Arc::clone(&site),
+        peer,
+        local,
+        queue_wait,
+        io.control(),
+    ));
 
-    let (stream, agreed) = match secure(io, &state).await {
-        Some(secured) => secured,
-        None => return,
+    let Some((stream, agreed)) = secure(io, &state).await else {
+        return;
     };
     let mut io = ServedIo::new(stream, Arc::clone(&state), hold);
     let protocol = match agreed {
@@ -54,16 +59,16 @@ where
     };
     let io = TokioIo::new(io);
     let service = Served::new(service, Arc::clone(&state));
-    let cut = Arc::new(Notify::new());
-    let watch = Watch::new(&state, protocol, &cut);
     match protocol {
         Protocol::Http1 => {
             let http = site.http1.serve_connection(io, service).with_upgrades();
-            drive(http, &state, watch).await;
+            drive(http, &state, Watch::new(&state, protocol, None)).await;
         }
         Protocol::Http2 => {
+            let cut = Arc::new(Notify::new());
             let streams = Streams::new(Arc::clone(&state), Arc::clone(&cut));
             let http = http2_builder(streams).serve_connection(io, service);
+            let watch = Watch::new(&state, protocol, Some(&cut));
             // Larger than HTTP/1's, which most connections speak.
             Box::pin(drive(http, &state, watch)).await;
         }
