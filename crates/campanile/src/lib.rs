@@ -15,6 +15,9 @@ pub use campanile_listen as listen;
 #[cfg(feature = "recorder")]
 #[doc(inline)]
 pub use campanile_recorder as recorder;
+#[cfg(feature = "serve")]
+#[doc(inline)]
+pub use campanile_serve as serve;
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use campanile_server as server;

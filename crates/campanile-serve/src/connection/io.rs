@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use campanile_lifecycle::{Hold, Reached};
 use campanile_listen::{CloseReason, CountedIo, Socket};
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::sniff::Sniffed;
 use super::state::{Cut, State};
-use crate::limits::TO_LINGER;
+use crate::limits::{TO_LEAVE, TO_LINGER};
 
 /// What the bytes pass through.
 #[derive(Debug)]
@@ -134,31 +135,37 @@ impl ServedIo {
 impl Drop for ServedIo {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        self.state.end();
-        if !self.is_cut() {
+        let state = &self.state;
+        state.end();
+        let patience = if self.is_cut() {
+            if state.is_upgraded() {
+                state.site().cut_log.connection(state, 0);
+            }
+            state.close_reason(CloseReason::Cut);
+            TO_LINGER
+        } else if state.lingers() {
+            TO_LEAVE
+        } else {
             return;
-        }
-        if self.state.is_upgraded() {
-            self.state.site().cut_log.connection(&self.state, 0);
-        }
-        self.state.close_reason(CloseReason::Cut);
+        };
         // Closed with bytes unread the kernel resets the connection, and what was just answered may be lost.
         if let (false, Ok(runtime)) = (self.peer_is_done, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(linger(stream, self.hold.take()));
+            runtime.spawn(linger(stream, patience, self.hold.take()));
         }
     }
 }
 
 /// Says that no more is sent, and throws away what still comes, for a while.
-async fn linger(mut stream: Stream, hold: Option<Hold>) {
+async fn linger(mut stream: Stream, patience: Duration, hold: Option<Hold>) {
     let farewell = async {
-        stream.shutdown().await?;
+        // It may have been shut down already.
+        let _ = stream.shutdown().await;
         let mut scratch = [0; 4096];
         while stream.read(&mut scratch).await? > 0 {}
         io::Result::Ok(())
     };
     // Who does not hear in time, or has hung up, has had the chance.
-    let _ = tokio::time::timeout(TO_LINGER, farewell).await;
+    let _ = tokio::time::timeout(patience, farewell).await;
     drop(stream);
     drop(hold);
 }

@@ -34,7 +34,7 @@ pub(crate) struct State {
     born: Mark,
     /// Requests from the call to the end of the answer.
     in_flight: AtomicUsize,
-    requests: AtomicU64,
+    has_served: AtomicBool,
     /// Tasks of HTTP/2's streams, tunnels included.
     streams: AtomicU32,
     last_read: AtomicU64,
@@ -43,6 +43,7 @@ pub(crate) struct State {
     idle_since: AtomicU64,
     leaving: AtomicBool,
     told: AtomicBool,
+    lingers: AtomicBool,
     upgraded: AtomicBool,
     cut: AtomicU8,
 }
@@ -63,13 +64,14 @@ impl State {
             control,
             born: Mark::now(),
             in_flight: AtomicUsize::new(0),
-            requests: AtomicU64::new(0),
+            has_served: AtomicBool::new(false),
             streams: AtomicU32::new(0),
             last_read: AtomicU64::new(0),
             head_began: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             told: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             cut: AtomicU8::new(Cut::No as u8),
         }
@@ -130,7 +132,7 @@ impl State {
     #[inline]
     pub(crate) fn request_began(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.has_served.store(true, Ordering::Relaxed);
         self.head_began.store(0, Ordering::Relaxed);
     }
 
@@ -146,7 +148,7 @@ impl State {
     }
 
     pub(crate) fn has_served(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) > 0
+        self.has_served.load(Ordering::Relaxed)
     }
 
     pub(super) fn stream_began(&self) {
@@ -176,6 +178,15 @@ impl State {
     /// Notes that the client was asked to go.
     pub(crate) fn set_told(&self) {
         self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the connection ends with an answer to a request whose body may still be coming.
+    pub(crate) fn set_lingers(&self) {
+        self.lingers.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Relaxed)
     }
 
     /// Notes how a connection ends that nothing graver has happened to.

@@ -11,7 +11,7 @@
 //! set anew.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use campanile_lifecycle::Reached;
@@ -49,6 +49,8 @@ pub(super) struct Watch<'a> {
     pub(super) tone: Tone,
     next: Reached,
     timer: Pin<Box<Sleep>>,
+    /// Whom the timer wakes, once it was polled since it was set.
+    waker: Option<Waker>,
     /// What the timer is set to, by the state's clock.
     armed: Option<Duration>,
     /// The earliest deadline that the plan has met.
@@ -73,6 +75,7 @@ impl<'a> Watch<'a> {
             tone: Tone::Serving,
             next: site.handle.draining(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            waker: None,
             armed: None,
             wake: None,
             began: state.now(),
@@ -109,10 +112,26 @@ impl<'a> Watch<'a> {
             if self.armed.is_none() {
                 return Poll::Pending;
             }
+            if self.will_be_woken(cx) && !self.timer.is_elapsed() {
+                return Poll::Pending;
+            }
             ready!(self.timer.as_mut().poll(cx));
             self.armed = None;
             look = true;
         }
+    }
+
+    /// Tells whether the timer knows this task, which it does from the first time on: asking it anew at each poll of the
+    /// connection would cost more than the rest.
+    fn will_be_woken(&mut self, cx: &Context<'_>) -> bool {
+        let known = self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !known {
+            self.waker = Some(cx.waker().clone());
+        }
+        known
     }
 
     /// Goes over to the next tone of the service.
@@ -179,6 +198,7 @@ impl<'a> Watch<'a> {
         {
             self.timer.as_mut().reset(Instant::now() + (wake - now));
             self.armed = Some(wake);
+            self.waker = None;
         }
     }
 }

@@ -6,7 +6,8 @@ use campanile_http::body::{Asked, BodyEnd, How, OnBodyEnd};
 use campanile_http::grpc::{self, Code};
 use campanile_http::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
 use hyper::Request;
 
 use crate::connection::{Cut, State};
@@ -18,16 +19,19 @@ pub(crate) struct Exchange {
     asked: Asked,
     http1: bool,
     grpc: bool,
+    /// The request's body may still be coming when the answer is sent.
+    has_body: bool,
 }
 
 impl Exchange {
     #[inline]
-    pub(super) fn begin<B>(state: Arc<State>, asked: Asked, http1: bool, request: &Request<B>) -> Self {
+    pub(super) fn begin<B: Body>(state: Arc<State>, asked: Asked, http1: bool, request: &Request<B>) -> Self {
         state.request_began();
         Self {
             state,
             asked,
             http1,
+            has_body: http1 && !request.body().is_end_stream(),
             grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
         }
     }
@@ -52,6 +56,9 @@ impl Exchange {
             self.state.set_upgraded();
         } else if self.state.is_leaving() {
             self.tell_to_leave(answer);
+        }
+        if self.has_body && closes(answer.headers()) {
+            self.state.set_lingers();
         }
     }
 
@@ -80,6 +87,12 @@ impl Exchange {
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
+}
+
+/// Tells whether the connection ends with this answer, as a layer or we said.
+fn closes(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONNECTION);
+    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
 impl OnBodyEnd for Exchange {

@@ -91,6 +91,28 @@ async fn whoever_waits_in_the_accept_queue_is_served() {
 }
 
 #[tokio::test]
+async fn an_answer_is_not_lost_to_a_reset_because_the_body_of_its_request_was_not_read() {
+    let running = start(times(5000, 5000), Server::new(simple())).await;
+    running.handle.drain();
+    let mut client = running.client().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
+        .await;
+    // The answer is there, and the connection as good as closed, when these come.
+    for _ in 0..10 {
+        tokio::time::sleep(ms(20)).await;
+        client.send(&"x".repeat(10_000)).await;
+    }
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.closes()), (200, true));
+    assert_eq!(client.rest().await, "");
+    drop(client);
+    running.in_flight(1).await;
+    running.handle.end_drain_time();
+    assert!(!running.stopped().await.was_cut());
+}
+
+#[tokio::test]
 async fn a_request_in_flight_is_waited_for_and_its_end_is_the_end_of_the_stop() {
     let running = start(times(0, 10_000), Server::new(simple())).await;
     let mut client = running.client().await;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
-use crate::support::{Running, ms, simple, start, timed, times, within};
+use crate::support::{Running, ms, start, timed, times, within};
 
 /// Echoes, and says goodbye when the connection is to leave.
 async fn polite(upgrade: WebSocketUpgrade, Extension(connection): Extension<Connection>) -> Response {
@@ -67,8 +67,7 @@ async fn connect(running: &Running, path: &str) -> WebSocketStream<TcpStream> {
 async fn a_websocket_is_told_and_waited_for() {
     let running = start(times(0, 10_000), Server::new(app())).await;
     let mut socket = connect(&running, "/polite").await;
-    let idle_past_the_timeouts = running.handle.clone();
-    assert_eq!(idle_past_the_timeouts.in_flight(), 2);
+    assert_eq!(running.handle.in_flight(), 2, "the listener and the socket");
     running.handle.drain();
     let goodbye = within("a close frame", socket.next()).await.unwrap().unwrap();
     assert!(goodbye.is_close(), "{goodbye:?}");
@@ -113,6 +112,12 @@ async fn upgraded_connections_have_no_timeouts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_websockets_are_told_over_the_drain_time() {
+    let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limits.maximum,
+        ..limits
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
     let running = start(times(2000, 10_000), Server::new(app())).await;
     let mut sockets = Vec::new();
     for _ in 0..1000 {
@@ -171,5 +176,4 @@ async fn a_tunnel_is_waited_for() {
     client.io.shutdown().await.unwrap();
     let report = running.stopped().await;
     assert!(!report.was_cut(), "{report:?}");
-    let _ = simple;
 }
