@@ -1,0 +1,229 @@
+//! What the stops showed, as tables: a row for each peer, and how its clients lost what they lost.
+
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
+
+use crate::{
+    compare::stop::Stopped,
+    fate::Tally,
+    load::Kind,
+    peers::Peer,
+};
+
+/// How tables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there are two")]
+pub enum Form {
+    /// Aligned columns.
+    Plain,
+    /// Markdown's.
+    Markdown,
+}
+
+/// All stops of one peer.
+#[derive(Debug)]
+pub struct Row {
+    peer: Peer,
+    version: String,
+    seen: BTreeMap<Kind, Tally>,
+    took: Vec<Duration>,
+    waiting: Vec<u64>,
+    ends: BTreeMap<String, u32>,
+}
+
+impl Row {
+    pub(super) fn new(peer: Peer, version: String) -> Self {
+        Self {
+            peer,
+            version,
+            seen: BTreeMap::new(),
+            took: Vec::new(),
+            waiting: Vec::new(),
+            ends: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    pub(super) fn add(&mut self, stopped: Stopped) {
+        for (kind, tally) in stopped.seen {
+            *self.seen.entry(kind).or_default() += &tally;
+        }
+        self.took.push(stopped.took);
+        self.waiting.push(stopped.waiting);
+        let end = match stopped.status {
+            None => "killed".to_owned(),
+            Some(status) => match status.code() {
+                Some(code) => code.to_string(),
+                None => status.to_string(),
+            },
+        };
+        *self.ends.entry(end).or_default() += 1;
+    }
+
+    pub(super) fn answered(&self) -> u64 {
+        self.sum().answered
+    }
+
+    fn sum(&self) -> Tally {
+        let mut sum = Tally::default();
+        for tally in self.seen.values() {
+            sum += tally;
+        }
+        sum
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let sum = self.sum();
+        let lost = sum.all_lost();
+        let stops = self.took.len();
+        let ends = self.ends.iter().map(|(end, count)| match count {
+            count if *count as usize == stops => end.clone(),
+            count => format!("{end} ×{count}"),
+        });
+        vec![
+            self.peer.name().to_owned(),
+            self.version.clone(),
+            stops.to_string(),
+            sum.answered.to_string(),
+            sum.refused.to_string(),
+            lost.to_string(),
+            format!("{:.1}", lost as f64 / stops.max(1) as f64),
+            sum.above_goaway.to_string(),
+            sum.idle_close.to_string(),
+            median(&self.waiting).unwrap_or_default().to_string(),
+            median(&self.took).unwrap_or_default().as_millis().to_string(),
+            ends.collect::<Vec<_>>().join(", "),
+        ]
+    }
+
+    /// How its clients lost what they lost, a line for each kind of load that lost anything.
+    fn losses(&self) -> impl Iterator<Item = Vec<String>> {
+        self.seen.iter().flat_map(|(kind, tally)| {
+            tally.lost.iter().map(|(loss, count)| {
+                vec![
+                    self.peer.name().to_owned(),
+                    kind.name().to_owned(),
+                    loss.to_string(),
+                    count.to_string(),
+                ]
+            })
+        })
+    }
+
+    /// Nothing lost, nothing left unsent, and an exit as it should be.
+    fn is_clean(&self) -> bool {
+        let sum = self.sum();
+        sum.all_lost() == 0 && sum.unsent == 0 && self.ends.keys().all(|end| end == "0")
+    }
+}
+
+/// What came of a comparison.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Row>,
+    missing: Vec<(Peer, String)>,
+    /// How many answers a row needs to be worth anything.
+    requests: u64,
+}
+
+impl Table {
+    pub(super) fn new(rows: Vec<Row>, missing: Vec<(Peer, String)>, requests: u64) -> Self {
+        Self {
+            rows,
+            missing,
+            requests,
+        }
+    }
+
+    /// Tells whether our own rows lost nothing.
+    #[must_use]
+    pub fn is_as_promised(&self) -> bool {
+        let mut ours = self.rows.iter().filter(|row| row.peer.is_ours());
+        ours.all(|row| row.is_clean() && row.answered() >= self.requests)
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn in_form(&self, form: Form) -> String {
+        let mut rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+        for (peer, why) in &self.missing {
+            rows.push(vec![peer.name().to_owned(), format!("not installed ({why})")]);
+        }
+        let mut text = lines(
+            &[
+                "server",
+                "version",
+                "stops",
+                "ok",
+                "refused",
+                "lost",
+                "a stop",
+                "above GOAWAY",
+                "idle close",
+                "in queue",
+                "stop ms",
+                "exit",
+            ],
+            &rows,
+            form,
+        );
+        let losses: Vec<_> = self.rows.iter().flat_map(Row::losses).collect();
+        if !losses.is_empty() {
+            text.push('\n');
+            text.push_str(&lines(&["lost by", "load", "how", "requests"], &losses, form));
+        }
+        for row in &self.rows {
+            let unsent = row.sum().unsent;
+            if unsent > 0 {
+                let _ = writeln!(text, "\n{}: {unsent} requests had no port or descriptor", row.peer.name());
+            }
+        }
+        text
+    }
+}
+
+fn median<T: Copy + Ord>(values: &[T]) -> Option<T> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
+}
+
+/// Writes cells below their heads; numbers to the right.
+fn lines(heads: &[&str], rows: &[Vec<String>], form: Form) -> String {
+    let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let is_number = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        cells.all(|cell| cell.parse::<f64>().is_ok())
+    };
+    let numbers: Vec<bool> = (0..heads.len()).map(is_number).collect();
+    // A row that ends early says a sentence, which no column has to make room for.
+    let whole = rows.iter().filter(|row| row.len() == heads.len());
+    let all: Vec<_> = whole.chain([&head]).collect();
+    let widths: Vec<usize> = (0..heads.len())
+        .map(|column| all.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
+        .collect();
+    let mut text = String::new();
+    let mut line = |cells: &[String]| {
+        let padded = cells.iter().zip(&numbers).zip(&widths).map(|((cell, number), width)| {
+            if *number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        let padded: Vec<_> = padded.collect();
+        match form {
+            Form::Plain => text.push_str(padded.join("  ").trim_end()),
+            Form::Markdown => text.push_str(&format!("| {} |", padded.join(" | "))),
+        }
+        text.push('\n');
+    };
+    line(&head);
+    if form == Form::Markdown {
+        let rule = |(number, width): (&bool, &usize)| {
+            let dashes = "-".repeat(*width - usize::from(*number));
+            if *number { format!("{dashes}:") } else { dashes }
+        };
+        line(&numbers.iter().zip(&widths).map(rule).collect::<Vec<_>>());
+    }
+    rows.iter().for_each(|row| line(row));
+    text
+}
