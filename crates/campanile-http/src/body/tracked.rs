@@ -94,6 +94,13 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
         Self::with(inner, None)
     }
 
+    /// Returns who is told of the end, while it is still to come.
+    #[inline]
+    #[must_use]
+    pub fn watcher(&self) -> Option<&H> {
+        self.on_end.as_ref()
+    }
+
     #[inline]
     fn with(inner: B, on_end: Option<H>) -> Self {
         Self {

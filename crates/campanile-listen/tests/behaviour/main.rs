@@ -5,6 +5,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod close;
+#[cfg(unix)]
+mod closing;
 mod incoming;
 mod io;
 mod limit;

@@ -1,0 +1,60 @@
+//! Accepts the connections of one listener, up to the last one in its queue.
+
+use std::sync::Arc;
+
+use campanile_lifecycle::Hold;
+use campanile_listen::{Accepted, Listener};
+use http::Response;
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use tower::Service;
+
+use crate::connection;
+use crate::service::BoxError;
+use crate::site::Site;
+
+/// Accepts until the drain time is over, then what is still in the queue, and comes to an end with the listener
+/// closed. Each connection gets a task.
+pub(crate) async fn accept<S, B>(mut listener: Listener, site: Arc<Site>, service: S, hold: Hold)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let handle = site.handle.clone();
+    let label = site.label.clone();
+    // Moved, since a service need not be `Sync`.
+    let begin = move |accepted: Accepted| {
+        let hold = site.handle.hold();
+        tokio::spawn(connection::serve(accepted, Arc::clone(&site), service.clone(), hold));
+    };
+    let mut over = handle.draining_over();
+    loop {
+        // In random order: under load one of the two is always ready, and must not starve the other.
+        tokio::select! {
+            accepted = listener.accept() => begin(accepted),
+            () = &mut over => break,
+        }
+    }
+    tracing::debug!(listener = label.as_str(), "closing the listener");
+    let mut closing = listener.close();
+    let mut cutting = handle.cutting();
+    loop {
+        tokio::select! {
+            accepted = closing.accept() => match accepted {
+                Some(accepted) => {
+                    handle.count_accepted_after_close();
+                    begin(accepted);
+                }
+                None => break,
+            },
+            () = &mut cutting => break,
+        }
+    }
+    drop(closing);
+    drop(hold);
+}

@@ -1,0 +1,141 @@
+//! A server whose listeners are bound.
+
+use std::fmt;
+use std::sync::Arc;
+
+use campanile_lifecycle::{Handle, Lifecycle, Report};
+use campanile_listen::{ListenAddress, Listener};
+use http::Response;
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::task::JoinSet;
+use tower::Service;
+
+use crate::accept::accept;
+use crate::cut::CutLog;
+use crate::error::{Kind, ServeError};
+use crate::server::{Place, Server};
+use crate::service::BoxError;
+use crate::site::{Site, http1_builder};
+
+/// A server whose listeners are bound: clients may connect already, and wait in the kernel's queue until
+/// [`run`](Self::run). Made by [`Server::bound`].
+#[must_use = "nothing is served before `run`"]
+pub struct Bound<S> {
+    service: S,
+    lifecycle: Lifecycle,
+    listeners: Vec<(Listener, Arc<Site>)>,
+}
+
+pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
+    let Server {
+        service,
+        places,
+        limits,
+        settings,
+        lifecycle,
+        max_connections,
+        recorder,
+        queue_wait,
+    } = server;
+    if places.is_empty() {
+        return Err(Kind::NoListener.into());
+    }
+    // Before the first socket: a TERM that comes meanwhile is remembered.
+    let lifecycle = match lifecycle {
+        Some(lifecycle) => lifecycle,
+        None => {
+            let mut lifecycle = Lifecycle::new(settings).map_err(Kind::Settings)?;
+            if let Some(recorder) = recorder {
+                lifecycle = lifecycle.with_recorder(recorder);
+            }
+            lifecycle.install_signals().map_err(Kind::Signals)?;
+            lifecycle
+        }
+    };
+    let handle = lifecycle.handle();
+    let cut_log = Arc::new(CutLog::new());
+    let http1 = http1_builder();
+    let open = |place: Place| {
+        let listener = place.at.open(max_connections, recorder)?;
+        let site = Site {
+            label: listener.label().clone(),
+            address: listener.local_address().clone(),
+            handle: handle.clone(),
+            cutting: handle.cutting(),
+            limits,
+            queue_wait,
+            cut_log: Arc::clone(&cut_log),
+            http1: http1.clone(),
+            #[cfg(feature = "tls")]
+            tls: place.tls.map(|tls| tls.terminate(recorder)),
+        };
+        Ok((listener, Arc::new(site)))
+    };
+    let listeners = places.into_iter().map(open).collect::<Result<_, ServeError>>()?;
+    campanile_http::clock::warm_up();
+    Ok(Bound {
+        service,
+        lifecycle,
+        listeners,
+    })
+}
+
+impl<S> Bound<S> {
+    /// Returns where it listens, in the order in which that was asked for, with the ports that the system chose.
+    pub fn addresses(&self) -> impl ExactSizeIterator<Item = &ListenAddress> {
+        self.listeners
+            .iter()
+            .map(|(listener, _)| listener.local_address())
+    }
+
+    /// Returns the listeners, for whoever looks at their queues.
+    pub fn listeners(&self) -> impl ExactSizeIterator<Item = &Listener> {
+        self.listeners.iter().map(|(listener, _)| listener)
+    }
+
+    /// Returns a handle of the lifecycle, for probes, background tasks and whoever asks for a stop.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.lifecycle.handle()
+    }
+
+    /// Serves until the stop has come to its end. See [`Server::run`].
+    pub async fn run<B>(self) -> Report
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let handle = self.lifecycle.handle();
+        // Aborted when it is dropped: then nothing new is accepted.
+        let mut accepting = JoinSet::new();
+        for (listener, site) in self.listeners {
+            tracing::info!(address = %site.address, tls = site.is_tls(), "listening");
+            let hold = handle.hold();
+            accepting.spawn(accept(listener, site, self.service.clone(), hold));
+        }
+        let serving = async {
+            while let Some(ended) = accepting.join_next().await {
+                if let Err(error) = ended {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, "a listener is lost: stopping");
+                    handle.drain();
+                }
+            }
+        };
+        self.lifecycle.run_with(serving).await.0
+    }
+}
+
+impl<S> fmt::Debug for Bound<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("addresses", &self.addresses().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! The IO of a connection: below HTTP, and after an upgrade in the hands of whoever asked for it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use campanile_lifecycle::{Hold, Reached};
+use campanile_listen::{CloseReason, CountedIo, Socket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::sniff::Sniffed;
+use super::state::{Cut, State};
+use crate::limits::TO_LINGER;
+
+/// What the bytes pass through.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(CountedIo<Socket>),
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::server::TlsStream<CountedIo<Socket>>>),
+}
+
+/// An IO that the stop waits for, that notes when it is read, and that ends at the cut when it was upgraded.
+#[derive(Debug)]
+pub(crate) struct ServedIo {
+    /// There until the drop.
+    stream: Option<Stream>,
+    sniffed: Sniffed,
+    state: Arc<State>,
+    /// Only of an upgraded one: before, the connection's task waits.
+    cutting: Option<Reached>,
+    peer_is_done: bool,
+    hold: Option<Hold>,
+}
+
+impl ServedIo {
+    pub(crate) fn new(stream: Stream, state: Arc<State>, hold: Hold) -> Self {
+        Self {
+            stream: Some(stream),
+            sniffed: Sniffed::default(),
+            state,
+            cutting: None,
+            peer_is_done: false,
+            hold: Some(hold),
+        }
+    }
+
+    /// Gives back what was read to tell the protocol.
+    pub(crate) fn put_back(&mut self, sniffed: Sniffed) {
+        self.sniffed = sniffed;
+    }
+
+    fn poll_cutting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &self.state;
+        let cutting = self
+            .cutting
+            .get_or_insert_with(|| state.site().handle.cutting());
+        Pin::new(cutting).poll(cx)
+    }
+
+    /// Tells whether the peer may still be sending to a connection that is cut.
+    fn is_cut(&self) -> bool {
+        let state = &self.state;
+        state.cut() > Cut::No || state.is_upgraded() && state.site().cutting.is_reached()
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(stream))
+    }
+}
+
+impl AsyncRead for ServedIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.sniffed.give_to(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
+            // To whoever reads, the peer is gone.
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let room = buf.remaining();
+        ready!(this.stream()?.poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.state.read();
+        } else if room > 0 {
+            this.peer_is_done = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ServedIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.refuse_when_cut()?;
+        this.stream()?.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.refuse_when_cut()?;
+        this.stream()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream()?.poll_shutdown(cx)
+    }
+}
+
+impl ServedIo {
+    /// Ends those who only write to an upgraded IO, and so never see its end.
+    fn refuse_when_cut(&self) -> io::Result<()> {
+        if self.state.is_upgraded() && self.state.site().cutting.is_reached() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ServedIo {
+    fn drop(&mut self) {
+        let Some(stream) = self.stream.take() else { return };
+        self.state.end();
+        if !self.is_cut() {
+            return;
+        }
+        if self.state.is_upgraded() {
+            self.state.site().cut_log.connection(&self.state, 0);
+        }
+        self.state.close_reason(CloseReason::Cut);
+        // Closed with bytes unread the kernel resets the connection, and what was just answered may be lost.
+        if let (false, Ok(runtime)) = (self.peer_is_done, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(linger(stream, self.hold.take()));
+        }
+    }
+}
+
+/// Says that no more is sent, and throws away what still comes, for a while.
+async fn linger(mut stream: Stream, hold: Option<Hold>) {
+    let farewell = async {
+        stream.shutdown().await?;
+        let mut scratch = [0; 4096];
+        while stream.read(&mut scratch).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Who does not hear in time, or has hung up, has had the chance.
+    let _ = tokio::time::timeout(TO_LINGER, farewell).await;
+    drop(stream);
+    drop(hold);
+}
+
+macro_rules! forward {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match $self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        forward!(self.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        forward!(self.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self.poll_shutdown(cx))
+    }
+}

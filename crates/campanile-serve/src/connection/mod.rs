@@ -1,0 +1,27 @@
+//! One connection, from the accept to the end of its IO.
+//!
+//! | file | role |
+//! |---|---|
+//! | `task` | the walk: TLS, protocol, HTTP |
+//! | `before` | what comes before HTTP, each with its time |
+//! | `io` | the IO: notes what is read, ends when cut, says farewell |
+//! | `sniff` | HTTP/1 or HTTP/2 |
+//! | `drive` | polls HTTP and does what the watch orders |
+//! | `watch` | decides when a connection is to leave: timeouts, drain, cut |
+//! | `state` | what these and the requests tell each other |
+//! | `streams` | the tasks of HTTP/2's streams |
+//! | `info` | what a request may ask of its connection |
+
+mod before;
+mod drive;
+mod info;
+mod io;
+mod sniff;
+mod state;
+mod streams;
+mod task;
+mod watch;
+
+pub use self::info::{Connection, Draining};
+pub(crate) use self::state::{Cut, State};
+pub(crate) use self::task::serve;

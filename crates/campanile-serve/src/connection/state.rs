@@ -1,0 +1,218 @@
+//! What a connection's task, its IO and its requests tell each other.
+//!
+//! All words are of one connection, written by the threads that its requests run on and by nobody else. Times are
+//! microseconds since the accept, by a clock that costs a few nanoseconds. `Relaxed` will do throughout: each word
+//! stands for itself, and whoever has to act on one is woken through tokio.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use campanile_http::clock::Mark;
+use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
+
+use crate::site::Site;
+
+/// How far the cut of a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cut {
+    No,
+    /// Requests without a head are answered.
+    Answers,
+    /// Bodies end.
+    Bodies,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    site: Arc<Site>,
+    peer: PeerAddress,
+    local: Option<SocketAddr>,
+    queue_wait: Option<Duration>,
+    control: ConnectionControl,
+    born: Mark,
+    /// Requests from the call to the end of the answer.
+    in_flight: AtomicUsize,
+    requests: AtomicU64,
+    /// Tasks of HTTP/2's streams, tunnels included.
+    streams: AtomicU32,
+    last_read: AtomicU64,
+    /// When the first byte of a head came, 0 while there is none.
+    head_began: AtomicU64,
+    idle_since: AtomicU64,
+    leaving: AtomicBool,
+    told: AtomicBool,
+    upgraded: AtomicBool,
+    cut: AtomicU8,
+}
+
+impl State {
+    pub(crate) fn new(
+        site: Arc<Site>,
+        peer: PeerAddress,
+        local: Option<SocketAddr>,
+        queue_wait: Option<Duration>,
+        control: ConnectionControl,
+    ) -> Self {
+        Self {
+            site,
+            peer,
+            local,
+            queue_wait,
+            control,
+            born: Mark::now(),
+            in_flight: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
+            streams: AtomicU32::new(0),
+            last_read: AtomicU64::new(0),
+            head_began: AtomicU64::new(0),
+            idle_since: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
+            cut: AtomicU8::new(Cut::No as u8),
+        }
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub(crate) fn peer(&self) -> &PeerAddress {
+        &self.peer
+    }
+
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    pub(crate) fn queue_wait(&self) -> Option<Duration> {
+        self.queue_wait
+    }
+
+    pub(crate) fn close_reason(&self, reason: CloseReason) {
+        self.control.set_close_reason(reason);
+    }
+
+    /// Returns the time since the accept.
+    #[inline]
+    pub(crate) fn now(&self) -> Duration {
+        self.born.until(Mark::now())
+    }
+
+    /// Notes that bytes came.
+    #[inline]
+    pub(crate) fn read(&self) {
+        let now = micros(self.now());
+        self.last_read.store(now, Ordering::Relaxed);
+        if self.in_flight() == 0 && self.head_began.load(Ordering::Relaxed) == 0 {
+            self.head_began.store(now, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn last_read(&self) -> Duration {
+        Duration::from_micros(self.last_read.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn head_began(&self) -> Option<Duration> {
+        match self.head_began.load(Ordering::Relaxed) {
+            0 => None,
+            began => Some(Duration::from_micros(began)),
+        }
+    }
+
+    pub(crate) fn idle_since(&self) -> Duration {
+        Duration::from_micros(self.idle_since.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn request_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_began.store(0, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn request_ended(&self) {
+        self.idle_since.store(micros(self.now()), Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_served(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn stream_began(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn stream_ended(&self) {
+        self.idle_since.store(micros(self.now()), Ordering::Relaxed);
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells whether nothing is going on.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight() == 0 && self.streams.load(Ordering::Relaxed) == 0
+    }
+
+    /// Tells whether answers have to ask the client to go elsewhere.
+    #[inline]
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.site.handle.is_draining() || self.leaving.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the client was asked to go.
+    pub(crate) fn set_told(&self) {
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes how a connection ends that nothing graver has happened to.
+    pub(crate) fn end(&self) {
+        let told = self.told.load(Ordering::Relaxed) || self.is_upgraded();
+        if told && self.site.handle.is_draining() {
+            self.close_reason(CloseReason::Drained);
+        }
+    }
+
+    /// Notes that the answer with which HTTP/1 ends is on its way: from now on the IO looks after itself.
+    pub(crate) fn set_upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
+        self.control.upgraded();
+    }
+
+    #[inline]
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn cut(&self) -> Cut {
+        match self.cut.load(Ordering::Relaxed) {
+            0 => Cut::No,
+            1 => Cut::Answers,
+            _ => Cut::Bodies,
+        }
+    }
+
+    pub(crate) fn set_cut(&self, cut: Cut) {
+        self.cut.store(cut as u8, Ordering::Relaxed);
+    }
+}
+
+/// Never 0, which stands for no time.
+#[inline]
+fn micros(time: Duration) -> u64 {
+    (time.as_micros() as u64).max(1)
+}

@@ -1,0 +1,82 @@
+//! The walk of one connection.
+
+use std::sync::Arc;
+
+use campanile_lifecycle::Hold;
+use campanile_listen::Accepted;
+use http::Response;
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::os::fd::AsFd;
+use tokio::sync::Notify;
+use tower::Service;
+
+use super::drive::drive;
+use super::before::{secure, tell_protocol};
+use super::io::ServedIo;
+use super::sniff::Protocol;
+use super::state::State;
+use super::streams::Streams;
+use super::watch::Watch;
+use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
+use crate::service::{BoxError, Served};
+use crate::site::Site;
+
+/// Serves one connection to its end, or to its upgrade.
+pub(crate) async fn serve<S, B>(accepted: Accepted, site: Arc<Site>, service: S, hold: Hold)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let Accepted { io, peer, .. } = accepted;
+    let queue_wait = site.queue_wait.and_then(|ask| ask(io.as_fd()));
+    let local = io.get_ref().local_addr().ok();
+    let state = Arc::new(State::new(Arc::clone(&site), peer, local, queue_wait, io.control()));
+
+    let (stream, agreed) = match secure(io, &state).await {
+        Some(secured) => secured,
+        None => return,
+    };
+    let mut io = ServedIo::new(stream, Arc::clone(&state), hold);
+    let protocol = match agreed {
+        Some(protocol) => protocol,
+        None => match tell_protocol(&mut io, &state).await {
+            Some(protocol) => protocol,
+            None => return,
+        },
+    };
+    let io = TokioIo::new(io);
+    let service = Served::new(service, Arc::clone(&state));
+    let cut = Arc::new(Notify::new());
+    let watch = Watch::new(&state, protocol, &cut);
+    match protocol {
+        Protocol::Http1 => {
+            let http = site.http1.serve_connection(io, service).with_upgrades();
+            drive(http, &state, watch).await;
+        }
+        Protocol::Http2 => {
+            let streams = Streams::new(Arc::clone(&state), Arc::clone(&cut));
+            let http = http2_builder(streams).serve_connection(io, service);
+            // Larger than HTTP/1's, which most connections speak.
+            Box::pin(drive(http, &state, watch)).await;
+        }
+    }
+}
+
+fn http2_builder(streams: Streams) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    builder
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(200)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}

@@ -1,0 +1,63 @@
+//! The service as hyper calls it: each call is counted, and finds its connection in the request.
+
+mod body;
+mod exchange;
+mod future;
+
+use std::sync::Arc;
+
+use campanile_http::body::Asked;
+use http::{Response, Version};
+use hyper::Request;
+use hyper::body::Incoming;
+use tower::{Service, ServiceExt};
+
+use self::body::ServedBody;
+use self::exchange::Exchange;
+use self::future::ResponseFuture;
+use crate::connection::{Connection, State};
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A user's service on one connection.
+#[derive(Debug)]
+pub(crate) struct Served<S> {
+    inner: S,
+    state: Arc<State>,
+}
+
+impl<S> Served<S> {
+    pub(crate) fn new(inner: S, state: Arc<State>) -> Self {
+        Self { inner, state }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Served<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ServedBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S>;
+
+    #[inline]
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let asked = Asked::by(request.method());
+        let http1 = request.version() <= Version::HTTP_11;
+        let exchange = Exchange::begin(Arc::clone(&self.state), asked, http1, &request);
+        let extensions = request.extensions_mut();
+        extensions.insert(Connection::new(Arc::clone(&self.state)));
+        #[cfg(feature = "axum")]
+        if let Some(peer) = self.state.peer().tcp() {
+            extensions.insert(axum::extract::ConnectInfo(peer));
+        }
+        #[cfg(feature = "tonic")]
+        extensions.insert(tonic::transport::server::TcpConnectInfo {
+            local_addr: self.state.local(),
+            remote_addr: self.state.peer().tcp(),
+        });
+        ResponseFuture::new(self.inner.clone().oneshot(request), exchange)
+    }
+}
