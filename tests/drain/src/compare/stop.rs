@@ -37,6 +37,8 @@ pub(super) struct Stopped {
     pub(super) took: Duration,
     /// How many connections waited in the listener's queue at the signal.
     pub(super) waiting: u64,
+    /// Whether it stood still until the burst was in its queue.
+    pub(super) held: bool,
     /// `None` if it had to be killed.
     pub(super) status: Option<ExitStatus>,
 }
@@ -109,6 +111,7 @@ impl Place {
             seen,
             took,
             waiting,
+            held,
             status,
         })
     }

@@ -26,8 +26,31 @@ pub struct Row {
     version: String,
     seen: BTreeMap<Kind, Tally>,
     took: Vec<Duration>,
-    waiting: Vec<u64>,
+    /// What the stops of a running server showed, and those of a held one.
+    running: Half,
+    held: Half,
     ends: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    lost: u64,
+    waiting: Vec<u64>,
+}
+
+impl Half {
+    fn add(&mut self, stopped: &Stopped) {
+        self.lost += stopped.seen.values().map(Tally::all_lost).sum::<u64>();
+        self.waiting.push(stopped.waiting);
+    }
+
+    fn lost_a_stop(&self) -> String {
+        format!("{:.1}", self.lost as f64 / self.waiting.len().max(1) as f64)
+    }
+
+    fn queued(&self) -> String {
+        median(&self.waiting).unwrap_or_default().to_string()
+    }
 }
 
 impl Row {
@@ -37,7 +60,8 @@ impl Row {
             version,
             seen: BTreeMap::new(),
             took: Vec::new(),
-            waiting: Vec::new(),
+            running: Half::default(),
+            held: Half::default(),
             ends: BTreeMap::new(),
         }
     }
@@ -47,11 +71,12 @@ impl Row {
     }
 
     pub(super) fn add(&mut self, stopped: Stopped) {
+        let half = if stopped.held { &mut self.held } else { &mut self.running };
+        half.add(&stopped);
         for (kind, tally) in stopped.seen {
             *self.seen.entry(kind).or_default() += &tally;
         }
         self.took.push(stopped.took);
-        self.waiting.push(stopped.waiting);
         let end = match stopped.status {
             None => "killed".to_owned(),
             Some(status) => match status.code() {
@@ -76,7 +101,6 @@ impl Row {
 
     fn cells(&self) -> Vec<String> {
         let sum = self.sum();
-        let lost = sum.all_lost();
         let stops = self.took.len();
         let ends = self.ends.iter().map(|(end, count)| match count {
             count if *count as usize == stops => end.clone(),
@@ -88,11 +112,13 @@ impl Row {
             stops.to_string(),
             sum.answered.to_string(),
             sum.refused.to_string(),
-            lost.to_string(),
-            format!("{:.1}", lost as f64 / stops.max(1) as f64),
+            sum.all_lost().to_string(),
+            self.running.lost_a_stop(),
+            self.held.lost_a_stop(),
             sum.above_goaway.to_string(),
             sum.idle_close.to_string(),
-            median(&self.waiting).unwrap_or_default().to_string(),
+            self.running.queued(),
+            self.held.queued(),
             median(&self.took).unwrap_or_default().as_millis().to_string(),
             ends.collect::<Vec<_>>().join(", "),
         ]
@@ -159,10 +185,12 @@ impl Table {
                 "ok",
                 "refused",
                 "lost",
-                "a stop",
+                "running",
+                "held",
                 "above GOAWAY",
                 "idle close",
-                "in queue",
+                "queue",
+                "held",
                 "stop ms",
                 "exit",
             ],

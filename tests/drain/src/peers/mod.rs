@@ -5,6 +5,7 @@
 
 mod axum;
 mod axum_server;
+mod campanile;
 mod debian;
 mod hyper_util;
 mod service;
@@ -45,6 +46,10 @@ pub enum Peer {
     Nginx,
     /// haproxy, by USR1.
     Haproxy,
+    /// campanile-serve without a drain time.
+    Campanile,
+    /// campanile-serve with half a second of drain time.
+    CampanileDrain,
 }
 
 /// Where a server listens.
@@ -66,6 +71,8 @@ impl Peer {
         Self::Tonic,
         Self::Nginx,
         Self::Haproxy,
+        Self::Campanile,
+        Self::CampanileDrain,
     ];
 
     /// Returns its name in tables.
@@ -78,13 +85,15 @@ impl Peer {
             Self::Tonic => "tonic",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Campanile => "campanile",
+            Self::CampanileDrain => "campanile, drain 0.5 s",
         }
     }
 
     /// Tells whether the row is about this repository.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        false
+        matches!(self, Self::Campanile | Self::CampanileDrain)
     }
 
     /// Returns its version.
@@ -100,6 +109,7 @@ impl Peer {
             Self::Tonic => locked("tonic"),
             Self::Nginx => debian::version("nginx"),
             Self::Haproxy => debian::version("haproxy"),
+            Self::Campanile | Self::CampanileDrain => Ok(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
 
@@ -157,6 +167,8 @@ impl Peer {
             Self::HyperUtil => hyper_util::serve(address).await,
             Self::AxumServer => axum_server::serve(address).await,
             Self::Tonic => tonic::serve(address).await,
+            Self::Campanile => campanile::serve(address, Duration::ZERO).await,
+            Self::CampanileDrain => campanile::serve(address, Duration::from_millis(500)).await,
             Self::Nginx | Self::Haproxy => Err(io::Error::other("a program of its own")),
         }
     }
