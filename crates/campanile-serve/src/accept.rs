@@ -30,7 +30,12 @@ where
     // Moved, since a service need not be `Sync`.
     let begin = move |accepted: Accepted| {
         let hold = site.handle.hold();
-        tokio::spawn(connection::serve(accepted, Arc::clone(&site), service.clone(), hold));
+        tokio::spawn(connection::serve(
+            accepted,
+            Arc::clone(&site),
+            service.clone(),
+            hold,
+        ));
     };
     let mut over = handle.draining_over();
     loop {

@@ -29,9 +29,9 @@ pub enum Fate {
 #[allow(clippy::exhaustive_enums, reason = "whoever counts has to know all of them")]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// The connection was reset before any byte of the answer.
+    /// The connection was reset before any byte of the answer: the server never read the request.
     ResetBeforeAnswer,
-    /// The connection was closed before any byte of the answer.
+    /// The connection was closed before any byte of the answer: the server read the request, and cut it.
     ClosedBeforeAnswer,
     /// The connection was reset within the answer.
     ResetInAnswer,

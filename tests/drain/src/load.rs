@@ -80,7 +80,7 @@ impl Load {
 
     /// Asks until the server is gone, and tells what came of all requests.
     ///
-    /// `connected` is called once, when all connections of a burst are there, or have failed.
+    /// `connected` is called once, when all requests of a burst are sent, or have failed.
     pub async fn run(self, orders: Orders, connected: impl FnOnce()) -> Tally {
         let mut clients = JoinSet::new();
         let (sender, mut connecting) = mpsc::channel(1);
@@ -121,7 +121,9 @@ impl Client {
         let keep = self.load.kind == Kind::KeepAlive;
         let request = request(keep);
         while !self.orders.given(Order::Finish) {
-            let Some(mut connection) = self.open_h1().await else { break };
+            let Some(mut connection) = self.open_h1().await else {
+                break;
+            };
             while self.ask_h1(&mut connection, request).await && keep {
                 if !connection.rest(self.rest()).await {
                     break;
@@ -139,10 +141,12 @@ impl Client {
             () = self.orders.until(Order::Burst) => {}
             () = self.orders.until(Order::Finish) => return self.tally,
         }
-        let connection = self.open_h1().await;
+        let request = request(false);
+        let opened = h1::Connection::open_and_send(self.load.address, request, &self.orders).await;
         drop(connecting);
-        if let Some(mut connection) = connection {
-            self.ask_h1(&mut connection, request(false)).await;
+        match opened {
+            Ok(mut connection) => drop(self.ask_h1(&mut connection, request).await),
+            Err(fate) => self.tally.add(fate),
         }
         self.tally
     }

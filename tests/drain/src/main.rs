@@ -2,11 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
-use std::{
-    io,
-    net::SocketAddr,
-    process::ExitCode,
-};
+use std::{io, net::SocketAddr, process::ExitCode};
 
 use campanile_drain::{
     client::h2::Ask,
@@ -134,7 +130,11 @@ async fn compare(flags: &Flags) -> io::Result<ExitCode> {
         interrupted = tokio::signal::ctrl_c() => return interrupted.and(Err(io::Error::other("interrupted"))),
         _ = terminated.recv() => return Err(io::Error::other("terminated")),
     };
-    let form = if flags.markdown { Form::Markdown } else { Form::Plain };
+    let form = if flags.markdown {
+        Form::Markdown
+    } else {
+        Form::Plain
+    };
     print!("{}", table.in_form(form));
     Ok(if table.is_as_promised() {
         ExitCode::SUCCESS

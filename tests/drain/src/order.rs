@@ -9,7 +9,10 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What a load is to do. Each follows the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(clippy::exhaustive_enums, reason = "a protocol between two halves of one program")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a protocol between two halves of one program"
+)]
 pub enum Order {
     /// Ask, answer after answer.
     Ask,

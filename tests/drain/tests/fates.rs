@@ -140,8 +140,15 @@ async fn a_whole_answer_is_answered_and_says_whether_the_connection_stays() {
 
 #[tokio::test]
 async fn nobody_listening_is_refused() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert_eq!(h1::Connection::open(address, &orders()).await.unwrap_err(), Refused);
+    let address = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    assert_eq!(
+        h1::Connection::open(address, &orders()).await.unwrap_err(),
+        Refused
+    );
 }
 
 #[tokio::test]
@@ -279,9 +286,52 @@ async fn a_server_that_says_nothing_until_it_is_gone_has_lost_the_request() {
             .await
             .expect("a load ends soon after its server")
             .unwrap();
-        assert_eq!(tally.lost.keys().collect::<Vec<_>>(), [&Loss::TimedOut], "{kind:?}");
+        assert_eq!(
+            tally.lost.keys().collect::<Vec<_>>(),
+            [&Loss::TimedOut],
+            "{kind:?}"
+        );
         server.abort();
     }
+}
+
+#[tokio::test]
+async fn a_burst_sends_before_anybody_accepts() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(100).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, orders) = Orders::channel();
+    let (connected, sent) = tokio::sync::oneshot::channel();
+    let load = Load::new(Kind::Burst, address, 50).run(orders, || connected.send(()).unwrap());
+    let load = tokio::spawn(load);
+    sender.send_replace(Order::Burst);
+    timeout(Duration::from_secs(10), sent)
+        .await
+        .expect("nobody has to accept for a request to be sent")
+        .unwrap();
+    for _ in 0..49 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let read = stream.read_buf(&mut Vec::with_capacity(256)).await.unwrap();
+        assert!(read > 0, "the request was sent");
+        stream.write_all(ANSWER).await.unwrap();
+    }
+    drop(listener);
+    let tally = load.await.unwrap();
+    assert_eq!((tally.answered, tally.all_lost()), (49, 1));
+}
+
+#[tokio::test]
+async fn a_burst_to_nobody_is_refused() {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (sender, orders) = Orders::channel();
+    sender.send_replace(Order::Burst);
+    let tally = Load::new(Kind::Burst, address, 50).run(orders, || {}).await;
+    assert_eq!(tally.refused, 50);
 }
 
 #[tokio::test]

@@ -53,9 +53,7 @@ impl ServedIo {
 
     fn poll_cutting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &self.state;
-        let cutting = self
-            .cutting
-            .get_or_insert_with(|| state.site().handle.cutting());
+        let cutting = self.cutting.get_or_insert_with(|| state.site().handle.cutting());
         Pin::new(cutting).poll(cx)
     }
 

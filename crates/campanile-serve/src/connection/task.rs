@@ -14,8 +14,8 @@ use std::os::fd::AsFd;
 use tokio::sync::Notify;
 use tower::Service;
 
-use super::drive::drive;
 use super::before::{secure, tell_protocol};
+use super::drive::drive;
 use super::io::ServedIo;
 use super::sniff::Protocol;
 use super::state::State;
@@ -38,7 +38,13 @@ where
     let Accepted { io, peer, .. } = accepted;
     let queue_wait = site.queue_wait.and_then(|ask| ask(io.as_fd()));
     let local = io.get_ref().local_addr().ok();
-    let state = Arc::new(State::new(Arc::clone(&site), peer, local, queue_wait, io.control()));
+    let state = Arc::new(State::new(
+        Arc::clone(&site),
+        peer,
+        local,
+        queue_wait,
+        io.control(),
+    ));
 
     let (stream, agreed) = match secure(io, &state).await {
         Some(secured) => secured,

@@ -82,7 +82,10 @@ impl<'a> Watch<'a> {
             wake: None,
             began: state.now(),
             // Connections that came together must not all go together.
-            max_age: site.limits.max_age.map(|age| age.mul_f64(0.9 + 0.2 * fastrand::f64())),
+            max_age: site
+                .limits
+                .max_age
+                .map(|age| age.mul_f64(0.9 + 0.2 * fastrand::f64())),
             go_away: Duration::ZERO,
             came_late: site.handle.is_draining(),
             leave_began: Duration::ZERO,
@@ -98,8 +101,7 @@ impl<'a> Watch<'a> {
                 return Poll::Ready(Order::Leave);
             }
         }
-        let mut look =
-            self.armed.is_none() || self.tone > Tone::Serving || self.state.head_began().is_some();
+        let mut look = self.armed.is_none() || self.tone > Tone::Serving || self.state.head_began().is_some();
         loop {
             if look {
                 let now = self.state.now();
@@ -200,7 +202,10 @@ impl<'a> Watch<'a> {
             return Plan::Wait;
         }
         // Before the first answer a client would only come back, and not to another server.
-        if self.tone == Tone::Polite && (!self.came_late || self.state.is_idle()) && self.due(self.go_away, now) {
+        if self.tone == Tone::Polite
+            && (!self.came_late || self.state.is_idle())
+            && self.due(self.go_away, now)
+        {
             return self.turn_away(now);
         }
         self.plan_idle(now)
@@ -253,7 +258,10 @@ impl<'a> Watch<'a> {
             if !self.due(self.cut_began + TO_FLUSH, now) {
                 return Plan::Wait;
             }
-            self.state.site().handle.count_cut_requests(self.state.in_flight() as u64);
+            self.state
+                .site()
+                .handle
+                .count_cut_requests(self.state.in_flight() as u64);
             self.state.set_cut(Cut::Bodies);
             self.streams.notify_waiters();
             return Plan::Do(Order::Look);

@@ -52,7 +52,10 @@ where
         let Some(inner) = self.project().inner.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if inner.watcher().is_some_and(|exchange| exchange.cut() == Cut::Bodies) {
+        if inner
+            .watcher()
+            .is_some_and(|exchange| exchange.cut() == Cut::Bodies)
+        {
             return Poll::Ready(Some(Err(CutOff.into())));
         }
         inner.poll_frame(cx).map_err(Into::into)

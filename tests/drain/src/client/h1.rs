@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    client::connect,
+    client::{connect, connect_and_send},
     fate::{Fate, Loss},
     order::Orders,
 };
@@ -27,6 +27,8 @@ pub struct Connection {
     buffer: Vec<u8>,
     /// Answers that it has had.
     answers: u64,
+    /// Bytes of the next request that are sent already.
+    sent: usize,
 }
 
 /// What came of a request, and whether another may follow.
@@ -56,6 +58,22 @@ impl Connection {
             stream: connect(address, orders).await?,
             buffer: Vec::new(),
             answers: 0,
+            sent: 0,
+        })
+    }
+
+    /// Connects, and sends at once what [`ask`](Self::ask) will be given first.
+    ///
+    /// # Errors
+    ///
+    /// Without a connection, what came of the request that it was for.
+    pub async fn open_and_send(address: SocketAddr, request: &[u8], orders: &Orders) -> Result<Self, Fate> {
+        let (stream, sent) = connect_and_send(address, request, orders).await?;
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+            answers: 0,
+            sent,
         })
     }
 
@@ -81,7 +99,8 @@ impl Connection {
     /// Sends a request and reads its answer.
     pub async fn ask(&mut self, request: &[u8]) -> Exchange {
         // What became of a request that could not be written whole is told by what there is to read.
-        let written = self.stream.write_all(request).await;
+        let unsent = request.get(std::mem::take(&mut self.sent)..).unwrap_or_default();
+        let written = self.stream.write_all(unsent).await;
         let lost = |loss| Exchange {
             fate: Fate::Lost(loss),
             keep: false,
@@ -123,7 +142,7 @@ impl Connection {
         let unread = reset || self.reset_follows().await;
         let fate = if self.answers > 0 && unread {
             Fate::IdleClose
-        } else if reset {
+        } else if unread {
             Fate::Lost(Loss::ResetBeforeAnswer)
         } else {
             Fate::Lost(Loss::ClosedBeforeAnswer)

@@ -7,10 +7,12 @@ pub mod h1;
 pub mod h2;
 
 use std::{
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
     net::SocketAddr,
 };
 
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -30,6 +32,43 @@ async fn connect(address: SocketAddr, orders: &Orders) -> Result<TcpStream, Fate
     // Without it, a request in two writes would wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     Ok(stream)
+}
+
+/// Connects and sends in one breath: nothing else of this process comes in between, unless the handshake takes longer
+/// than connect(2). Returns how many bytes are sent.
+async fn connect_and_send(
+    address: SocketAddr,
+    bytes: &[u8],
+    orders: &Orders,
+) -> Result<(TcpStream, usize), Fate> {
+    let (socket, sent) = begin(address, bytes).map_err(|error| unconnected(&error))?;
+    let stream = TcpStream::from_std(socket.into()).map_err(|error| unconnected(&error))?;
+    if sent == 0 {
+        tokio::select! {
+            biased;
+            _ = stream.writable() => {}
+            () = orders.until(Order::Finish) => return Err(Fate::Refused),
+        }
+        if let Ok(Some(error)) = stream.take_error() {
+            return Err(unconnected(&error));
+        }
+    }
+    Ok((stream, sent))
+}
+
+fn begin(address: SocketAddr, bytes: &[u8]) -> io::Result<(Socket, usize)> {
+    let mut socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => return Err(error),
+        _ => {}
+    }
+    match socket.write(bytes) {
+        Ok(sent) => Ok((socket, sent)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok((socket, 0)),
+        Err(error) => Err(error),
+    }
 }
 
 fn unconnected(error: &io::Error) -> Fate {

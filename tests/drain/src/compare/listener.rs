@@ -10,7 +10,9 @@ const LISTENING: &str = "0A";
 
 /// Returns how many wait to be accepted; none where nobody listens.
 pub(super) fn waiting(address: SocketAddr) -> u64 {
-    let Ok(table) = File::open("/proc/net/tcp") else { return 0 };
+    let Ok(table) = File::open("/proc/net/tcp") else {
+        return 0;
+    };
     // Listeners stand first: what thousands of connections would take to write is never read.
     let mut lines = BufReader::new(table).lines().map_while(Result::ok).skip(1);
     let port = format!(":{:04X}", address.port());

@@ -84,7 +84,12 @@ impl LoadProcess {
     pub(super) fn start(kind: Kind, address: SocketAddr, connections: usize, ask: Ask) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let name = kind.to_possible_value().expect("no kind is skipped");
-        command.args(["load", name.get_name(), &address.to_string(), &connections.to_string()]);
+        command.args([
+            "load",
+            name.get_name(),
+            &address.to_string(),
+            &connections.to_string(),
+        ]);
         if ask == Ask::Grpc {
             command.arg("--grpc");
         }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io,
+    fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
@@ -75,7 +74,11 @@ impl Place {
         answers(&mut server, addresses, &log).await?;
         let mut loads = BTreeMap::new();
         for kind in Kind::ALL {
-            let address = if kind == Kind::H2 { addresses.h2 } else { addresses.h1 };
+            let address = if kind == Kind::H2 {
+                addresses.h2
+            } else {
+                addresses.h1
+            };
             let connections = self.connections(kind);
             loads.insert(kind, LoadProcess::start(kind, address, connections, peer.ask())?);
         }
@@ -128,7 +131,11 @@ impl Place {
     /// A port, or two, that nobody listens on.
     fn addresses(&mut self, peer: Peer) -> Addresses {
         let h1 = self.address();
-        let h2 = if peer.needs_two_ports() { self.address() } else { h1 };
+        let h2 = if peer.needs_two_ports() {
+            self.address()
+        } else {
+            h1
+        };
         Addresses { h1, h2 }
     }
 

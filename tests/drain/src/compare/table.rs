@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-use crate::{
-    compare::stop::Stopped,
-    fate::Tally,
-    load::Kind,
-    peers::Peer,
-};
+use crate::{compare::stop::Stopped, fate::Tally, load::Kind, peers::Peer};
 
 /// How tables are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +66,11 @@ impl Row {
     }
 
     pub(super) fn add(&mut self, stopped: Stopped) {
-        let half = if stopped.held { &mut self.held } else { &mut self.running };
+        let half = if stopped.held {
+            &mut self.held
+        } else {
+            &mut self.running
+        };
         half.add(&stopped);
         for (kind, tally) in stopped.seen {
             *self.seen.entry(kind).or_default() += &tally;
@@ -205,7 +204,11 @@ impl Table {
         for row in &self.rows {
             let unsent = row.sum().unsent;
             if unsent > 0 {
-                let _ = writeln!(text, "\n{}: {unsent} requests had no port or descriptor", row.peer.name());
+                let _ = writeln!(
+                    text,
+                    "\n{}: {unsent} requests had no port or descriptor",
+                    row.peer.name()
+                );
             }
         }
         text
@@ -230,13 +233,26 @@ fn lines(heads: &[&str], rows: &[Vec<String>], form: Form) -> String {
     let whole = rows.iter().filter(|row| row.len() == heads.len());
     let all: Vec<_> = whole.chain([&head]).collect();
     let widths: Vec<usize> = (0..heads.len())
-        .map(|column| all.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
+        .map(|column| {
+            all.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        })
         .collect();
     let mut text = String::new();
     let mut line = |cells: &[String]| {
-        let padded = cells.iter().zip(&numbers).zip(&widths).map(|((cell, number), width)| {
-            if *number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
+        let padded = cells
+            .iter()
+            .zip(&numbers)
+            .zip(&widths)
+            .map(|((cell, number), width)| {
+                if *number {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
         let padded: Vec<_> = padded.collect();
         match form {
             Form::Plain => text.push_str(padded.join("  ").trim_end()),

@@ -12,7 +12,9 @@ pub(super) fn version(program: &str) -> io::Result<String> {
     // "nginx version: nginx/1.22.1" and "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/".
     let words = said.split([' ', '/', '\n']);
     let mut numbers = words.filter(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-    let number = numbers.next().ok_or_else(|| io::Error::other("tells no version"))?;
+    let number = numbers
+        .next()
+        .ok_or_else(|| io::Error::other("tells no version"))?;
     Ok(number.split('-').next().unwrap_or(number).to_owned())
 }
 
@@ -45,7 +47,11 @@ http {{
     fs::write(&path, configuration)?;
     let mut command = Command::new("nginx");
     // Without `-e` it would first complain that it may not write Debian's log.
-    command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(path);
+    command
+        .args(["-e", "stderr", "-p"])
+        .arg(folder)
+        .arg("-c")
+        .arg(path);
     Ok(command)
 }
 
