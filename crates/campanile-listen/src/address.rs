@@ -210,3 +210,12 @@ impl From<&tokio::net::unix::SocketAddr> for PeerAddress {
         Self::Unix(address.as_pathname().map(Path::to_owned))
     }
 }
+
+impl From<ListenAddress> for PeerAddress {
+    fn from(address: ListenAddress) -> Self {
+        match address {
+            ListenAddress::Tcp(address) => Self::Tcp(address),
+            ListenAddress::Unix(path) => Self::Unix(Some(path)),
+        }
+    }
+}

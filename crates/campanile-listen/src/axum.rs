@@ -1,10 +1,15 @@
-//! The counted listener for `axum::serve`.
+//! Listeners for `axum::serve`: the counted one, and the one that drains.
 
 use std::io;
+
+#[cfg(unix)]
+use std::net::SocketAddr;
 
 use axum::serve::{Listener, ListenerExt, TapIo};
 
 use crate::{Connections, CountedIo};
+#[cfg(unix)]
+use crate::{Draining, PeerAddress, Socket};
 
 /// What [`Connections::count_listener`] returns: a [`CountedListener`] in axum's own [`TapIo`].
 pub type TappedListener<L> = TapIo<CountedListener<L>, fn(&mut CountedIo<<L as Listener>::Io>)>;
@@ -18,6 +23,19 @@ pub type TappedListener<L> = TapIo<CountedListener<L>, fn(&mut CountedIo<<L as L
 pub struct CountedListener<L> {
     connections: Connections,
     inner: L,
+}
+
+/// What [`Draining::into_axum`] returns: a [`DrainingListener`] in axum's own [`TapIo`].
+#[cfg(unix)]
+pub type TappedDraining<A> = TapIo<DrainingListener<A>, fn(&mut CountedIo<Socket>)>;
+
+/// A [`Draining`] listener as axum knows listeners, with addresses of one kind.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct DrainingListener<A> {
+    draining: Draining,
+    local: A,
+    address: fn(PeerAddress) -> Option<A>,
 }
 
 impl Connections {
@@ -56,5 +74,61 @@ impl<L: Listener> Listener for CountedListener<L> {
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.inner.local_addr()
+    }
+}
+
+#[cfg(unix)]
+impl Draining {
+    /// Turns a TCP listener into one for `axum::serve`, with which `ConnectInfo<SocketAddr>` works.
+    ///
+    /// # Errors
+    ///
+    /// Fails with `Unsupported` for a unix socket, which has no such addresses.
+    pub fn into_axum(self) -> io::Result<TappedDraining<SocketAddr>> {
+        let local = self
+            .local_address()
+            .tcp()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "a unix socket has no IP address"))?;
+        Ok(self.tapped(local, |peer| peer.tcp()))
+    }
+
+    /// Turns any listener into one for `axum::serve`, with which `ConnectInfo<PeerAddress>` works.
+    #[must_use]
+    pub fn into_axum_any(self) -> TappedDraining<PeerAddress> {
+        let local = PeerAddress::from(self.local_address().clone());
+        self.tapped(local, Some)
+    }
+
+    fn tapped<A: Clone + Send + 'static>(
+        self,
+        local: A,
+        address: fn(PeerAddress) -> Option<A>,
+    ) -> TappedDraining<A> {
+        let listener = DrainingListener {
+            draining: self,
+            local,
+            address,
+        };
+        listener.tap_io(|_io| {})
+    }
+}
+
+#[cfg(unix)]
+impl<A: Clone + Send + 'static> Listener for DrainingListener<A> {
+    type Io = CountedIo<Socket>;
+    type Addr = A;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let accepted = self.draining.accept_or_wait().await;
+            // A listener has clients of one family only, so that nobody is dropped here.
+            if let Some(address) = (self.address)(accepted.peer) {
+                return (accepted.io, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.local.clone())
     }
 }

@@ -13,18 +13,18 @@ mod bind;
 mod closing;
 mod connections;
 mod control;
+#[cfg(unix)]
+mod drain;
 mod errno;
 mod incoming;
 mod io;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod kernel;
 mod label;
 #[cfg(unix)]
 mod listener;
 mod metrics;
 mod names;
-#[cfg(unix)]
-mod path;
 #[cfg(unix)]
 mod shortage;
 #[cfg(unix)]
@@ -37,12 +37,16 @@ mod upgrade;
 pub use self::address::{ListenAddress, ParseAddressError, PeerAddress};
 #[cfg(feature = "axum")]
 pub use self::axum::{CountedListener, TappedListener};
+#[cfg(all(feature = "axum", unix))]
+pub use self::axum::{DrainingListener, TappedDraining};
 #[cfg(unix)]
 pub use self::bind::{Bind, BindError};
 #[cfg(unix)]
 pub use self::closing::Closing;
 pub use self::connections::{Connections, Slot};
 pub use self::control::{CloseReason, ConnectionControl};
+#[cfg(unix)]
+pub use self::drain::{Drained, Draining, DrainingIncoming};
 pub use self::incoming::CountedIncoming;
 pub use self::io::CountedIo;
 pub use self::label::ListenerLabel;

@@ -18,6 +18,8 @@ use crate::error::{Kind, ServeError};
 use crate::server::{Place, Server};
 use crate::service::BoxError;
 use crate::site::{Site, http1_builder};
+#[cfg(feature = "tls")]
+use crate::tls::Reload;
 
 /// A server whose listeners are bound: clients may connect already, and wait in the kernel's queue until
 /// [`run`](Self::run). Made by [`Server::bound`].
@@ -26,6 +28,9 @@ pub struct Bound<S> {
     service: S,
     lifecycle: Lifecycle,
     listeners: Vec<(Listener, Arc<Site>)>,
+    /// The certificates to be loaded anew on HUP.
+    #[cfg(feature = "tls")]
+    hang_up: Option<Reload>,
 }
 
 pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
@@ -43,6 +48,8 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         return Err(Kind::NoListener.into());
     }
     // Before the first socket: a TERM that comes meanwhile is remembered.
+    #[cfg(feature = "tls")]
+    let catches_signals = lifecycle.is_none();
     let lifecycle = match lifecycle {
         Some(lifecycle) => lifecycle,
         None => {
@@ -73,12 +80,22 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         };
         Ok((listener, Arc::new(site)))
     };
-    let listeners = places.into_iter().map(open).collect::<Result<_, ServeError>>()?;
+    let listeners = places
+        .into_iter()
+        .map(open)
+        .collect::<Result<Vec<_>, ServeError>>()?;
     campanile_http::clock::warm_up();
+    #[cfg(feature = "tls")]
+    let hang_up = match catches_signals {
+        true => Reload::on_hang_up(&listeners).map_err(Kind::Signals)?,
+        false => None,
+    };
     Ok(Bound {
         service,
         lifecycle,
         listeners,
+        #[cfg(feature = "tls")]
+        hang_up,
     })
 }
 
@@ -126,6 +143,13 @@ impl<S> Bound<S> {
                     tracing::error!(error, "a listener is lost: stopping");
                     handle.drain();
                 }
+            }
+        };
+        #[cfg(feature = "tls")]
+        let serving = async {
+            tokio::select! {
+                () = serving => {}
+                () = Reload::run(self.hang_up) => {}
             }
         };
         self.lifecycle.run_with(serving).await.0

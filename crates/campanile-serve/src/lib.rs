@@ -7,11 +7,17 @@ mod connection;
 mod cut;
 mod error;
 mod limits;
+#[cfg(feature = "tls")]
+mod names;
 mod server;
 mod service;
 mod site;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use self::bound::Bound;
 pub use self::connection::{Connection, Draining};
 pub use self::error::ServeError;
 pub use self::server::Server;
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};

@@ -71,7 +71,7 @@ impl<S> Server<S> {
         self.at(At::Address(address.to_string()))
     }
 
-    /// Listens on an address with a backlog, a mode or other options of its own.
+    /// Listens on an address with a backlog, a mode, a connection limit or other options of its own.
     pub fn bind_with(self, bind: Bind) -> Self {
         self.at(At::Bind(bind))
     }
@@ -141,8 +141,8 @@ impl<S> Server<S> {
         self
     }
 
-    /// Pauses accepting at so many open connections, on each listener that [`bind`](Self::bind) makes: the rest wait in
-    /// the kernel's queue.
+    /// Pauses accepting at so many open connections, on each listener that [`bind`](Self::bind) makes of an address: the
+    /// rest wait in the kernel's queue.
     ///
     /// # Panics
     ///
@@ -233,11 +233,14 @@ impl At {
         let mut bind = match self {
             Self::Listener(listener) => return Ok(listener),
             Self::Bind(bind) => bind,
-            Self::Address(text) => Bind::new(text.parse::<ListenAddress>().map_err(Kind::Address)?),
+            Self::Address(text) => {
+                let bind = Bind::new(text.parse::<ListenAddress>().map_err(Kind::Address)?);
+                match max_connections {
+                    Some(limit) => bind.with_connection_limit(limit),
+                    None => bind,
+                }
+            }
         };
-        if let Some(limit) = max_connections {
-            bind = bind.with_connection_limit(limit);
-        }
         if let Some(recorder) = recorder {
             bind = bind.with_recorder(recorder);
         }

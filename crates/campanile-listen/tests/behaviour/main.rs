@@ -4,9 +4,13 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(unix)]
+mod bind;
 mod close;
 #[cfg(unix)]
 mod closing;
+#[cfg(all(unix, feature = "axum", feature = "tonic"))]
+mod drain;
 mod incoming;
 mod io;
 mod limit;

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::io::{ServedIo, Stream};
 use super::sniff::{Protocol, sniff};
-use super::state::State;
+use super::state::{Cut, State};
 use crate::limits::SILENCE;
 #[cfg(feature = "tls")]
 use crate::limits::TO_LEAVE;
@@ -35,18 +35,15 @@ pub(super) async fn secure(io: CountedIo<Socket>, state: &State) -> Option<(Stre
         site.handle.draining_over().await;
         sleep(TO_LEAVE).await;
     };
-    let accepted = tokio::select! {
-        accepted = tls.accept(io, &site.label, site.limits.handshake) => accepted,
-        () = left => None,
-        () = site.handle.cutting() => None,
-    };
-    match accepted {
-        Some((stream, agreed)) => Some((Stream::Tls(Box::new(stream)), agreed)),
-        None => {
-            state.close_reason(CloseReason::Error);
-            None
-        }
+    tokio::select! {
+        accepted = tls.accept(io, &site.label, site.limits.handshake) => match accepted {
+            Some((stream, agreed)) => return Some((Stream::Tls(Box::new(stream)), agreed)),
+            None => state.close_reason(CloseReason::Error),
+        },
+        () = left => state.close_reason(CloseReason::Drained),
+        () = site.handle.cutting() => state.close_reason(CloseReason::Cut),
     }
+    None
 }
 
 /// Finds out what is spoken, within the time for it.
@@ -69,7 +66,10 @@ pub(super) async fn tell_protocol(io: &mut ServedIo, state: &State) -> Option<Pr
             return None;
         }
         () = left => return None,
-        () = site.handle.cutting() => return None,
+        () = site.handle.cutting() => {
+            state.set_cut(Cut::Bodies);
+            return None;
+        }
     };
     // Errors of the IO are counted where it counts.
     let (protocol, sniffed) = told.ok().flatten()?;

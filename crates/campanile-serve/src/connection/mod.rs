@@ -23,5 +23,7 @@ mod task;
 mod watch;
 
 pub use self::info::{Connection, Draining};
+#[cfg(feature = "tls")]
+pub(crate) use self::sniff::Protocol;
 pub(crate) use self::state::{Cut, State};
 pub(crate) use self::task::serve;
