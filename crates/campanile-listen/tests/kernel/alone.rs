@@ -55,7 +55,10 @@ pub(crate) fn in_namespace(test: &str) -> bool {
     false
 }
 
-#[expect(clippy::print_stdout, reason = "whoever reads the tests' output wants to know")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever reads the tests' output wants to know"
+)]
 fn skipped(why: &str) {
     println!("skipped: {why}");
 }

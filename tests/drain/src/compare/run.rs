@@ -27,12 +27,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Plans the stops; of all peers if none is named, of campanile alone in the long form.
+    /// Plans the stops; of all peers if none is named, of campanile alone in the long form, without a drain time to
+    /// help it.
     #[must_use]
     pub fn new(mut peers: Vec<Peer>, stops: Option<u32>, long: bool) -> Self {
-        if peers.is_empty() {
-            peers = Peer::ALL.to_vec();
-            peers.retain(|peer| !long || peer.is_ours());
+        if peers.is_empty() && long {
+            peers.push(Peer::Campanile);
+        } else if peers.is_empty() {
+            peers.extend(Peer::ALL);
         }
         Self {
             peers,

@@ -184,12 +184,12 @@ impl Table {
                 "ok",
                 "refused",
                 "lost",
-                "running",
-                "held",
+                "per stop",
+                "if held",
                 "above GOAWAY",
                 "idle close",
                 "queue",
-                "held",
+                "if held",
                 "stop ms",
                 "exit",
             ],
@@ -270,4 +270,79 @@ fn lines(heads: &[&str], rows: &[Vec<String>], form: Form) -> String {
     }
     rows.iter().for_each(|row| line(row));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
+
+    use super::*;
+    use crate::fate::{Fate, Loss};
+
+    fn row(peer: Peer, fates: &[Fate], held: bool, status: Option<i32>) -> Row {
+        let mut tally = Tally::default();
+        fates.iter().for_each(|fate| tally.add(*fate));
+        let mut row = Row::new(peer, "1.2.3".to_owned());
+        row.add(Stopped {
+            seen: BTreeMap::from([(Kind::New, tally)]),
+            took: Duration::from_millis(7),
+            waiting: 1500,
+            held,
+            status: status.map(|code| ExitStatus::from_raw(code << 8)),
+        });
+        row
+    }
+
+    const LOST: Fate = Fate::Lost(Loss::TimedOut);
+
+    #[test]
+    fn a_promise_is_about_our_own_rows() {
+        let promised = |peer, fates: &[Fate], status, requests| {
+            Table::new(vec![row(peer, fates, false, status)], Vec::new(), requests).is_as_promised()
+        };
+        assert!(promised(
+            Peer::Campanile,
+            &[Fate::Answered, Fate::Refused],
+            Some(0),
+            1
+        ));
+        assert!(promised(Peer::Axum, &[LOST], None, 0));
+        assert!(!promised(Peer::Campanile, &[Fate::Answered, LOST], Some(0), 0));
+        assert!(!promised(Peer::Campanile, &[Fate::Unsent], Some(0), 0));
+        assert!(!promised(Peer::Campanile, &[Fate::Answered], Some(1), 0));
+        assert!(!promised(Peer::Campanile, &[Fate::Answered], None, 0));
+        assert!(!promised(Peer::Campanile, &[Fate::Answered], Some(0), 2));
+    }
+
+    #[test]
+    fn a_table_has_a_row_for_each_peer_and_says_how_requests_were_lost() {
+        let mut axum = row(Peer::Axum, &[Fate::Answered, LOST, LOST], true, Some(0));
+        axum.add(Stopped {
+            seen: BTreeMap::new(),
+            took: Duration::from_millis(9),
+            waiting: 3,
+            held: false,
+            status: None,
+        });
+        let missing = vec![(Peer::Nginx, "no such file".to_owned())];
+        let table = Table::new(vec![axum], missing, 0);
+        let expected = "\
+server       version  stops  ok  refused  lost  per stop  if held  above GOAWAY  idle close  queue  if held  stop ms  exit
+axum::serve  1.2.3        2   1        0     2       0.0      2.0             0           0      3     1500        9  0 ×1, killed ×1
+nginx        not installed (no such file)
+
+lost by      load    how     requests
+axum::serve  h1 new  no end         2
+";
+        assert_eq!(table.in_form(Form::Plain), expected);
+        let markdown = table.in_form(Form::Markdown);
+        assert!(
+            markdown.contains("| lost by     | load   | how    | requests |\n"),
+            "{markdown}"
+        );
+        assert!(
+            markdown.contains("| ----------- | ------ | ------ | -------: |\n"),
+            "{markdown}"
+        );
+    }
 }
