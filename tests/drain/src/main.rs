@@ -127,7 +127,10 @@ async fn compare(flags: &Flags) -> io::Result<ExitCode> {
     // What was started is ended when the comparison is dropped.
     let table = tokio::select! {
         table = comparison.run() => table?,
-        interrupted = tokio::signal::ctrl_c() => return interrupted.and(Err(io::Error::other("interrupted"))),
+        caught = tokio::signal::ctrl_c() => {
+            caught?;
+            return Err(io::Error::other("interrupted"));
+        }
         _ = terminated.recv() => return Err(io::Error::other("terminated")),
     };
     let form = if flags.markdown {

@@ -1,5 +1,7 @@
 //! Each fate, seen by the clients where a scripted server deals it out.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use campanile_drain::{

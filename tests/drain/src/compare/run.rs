@@ -123,7 +123,7 @@ impl Progress {
 
     #[allow(clippy::print_stderr, reason = "the bar of those who have no terminal")]
     fn line(&self, round: u32, rounds: u32) {
-        if self.0.is_hidden() && round % rounds.div_ceil(10) == 0 {
+        if self.0.is_hidden() && round.is_multiple_of(rounds.div_ceil(10)) {
             eprintln!(
                 "round {round} of {rounds}, {:.0} s",
                 self.0.elapsed().as_secs_f64()
