@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{callgrind, ci, deny, features, fuzz, metadata, tidy};
+use crate::{callgrind, ci, deny, drain, features, fuzz, metadata, tidy};
 
 /// A command and the arguments it was given.
 #[derive(Debug)]
@@ -98,6 +98,12 @@ const COMMANDS: &[Command] = &[
         args: "[-- args]",
         about: "a million exchanges that end in every way, and must add up",
         run: torture,
+    },
+    Command {
+        name: "drain",
+        args: "[-- args]",
+        about: "what clients lose when servers stop, campanile's beside six others",
+        run: drain::run,
     },
     Command {
         name: "bench",

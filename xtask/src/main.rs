@@ -10,6 +10,7 @@ mod callgrind;
 mod ci;
 mod commands;
 mod deny;
+mod drain;
 mod error;
 mod features;
 mod fuzz;

@@ -1,0 +1,29 @@
+//! How many connections wait in a listener's queue, as the kernel tells everybody.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+};
+
+const LISTENING: &str = "0A";
+
+/// Returns how many wait to be accepted; none where nobody listens.
+pub(super) fn waiting(address: SocketAddr) -> u64 {
+    let Ok(table) = File::open("/proc/net/tcp") else {
+        return 0;
+    };
+    // Listeners stand first: what thousands of connections would take to write is never read.
+    let mut lines = BufReader::new(table).lines().map_while(Result::ok).skip(1);
+    let port = format!(":{:04X}", address.port());
+    lines
+        .find_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let local = fields.next()?.ends_with(&port);
+            let state = fields.nth(1)? == LISTENING;
+            let queues = fields.next()?;
+            let (_, received) = queues.split_once(':')?;
+            (local && state).then(|| u64::from_str_radix(received, 16).unwrap_or_default())
+        })
+        .unwrap_or_default()
+}
