@@ -19,6 +19,9 @@ pub(crate) const TO_LINGER: Duration = Duration::from_millis(90);
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What stands for ever: sums of it with any time of a process do not overflow.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What the builder sets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

@@ -14,7 +14,7 @@ use metrics::Recorder;
 use tower::Service;
 
 use crate::bound::Bound;
-use crate::limits::Limits;
+use crate::limits::{LONGEST, Limits};
 use crate::place::{At, Place};
 use crate::service::BoxError;
 use crate::site::QueueWait;
@@ -97,34 +97,34 @@ impl<S> Server<S> {
     /// Sets how long the head of a request may take, from its first byte to its last, and an HTTP/2 client from its
     /// preface to its first request. 30 seconds.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.header_read = timeout;
+        self.limits.header_read = timeout.min(LONGEST);
         self
     }
 
     /// Sets how long a new connection may keep silent. 10 seconds.
     pub fn sniff_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.sniff = timeout;
+        self.limits.sniff = timeout.min(LONGEST);
         self
     }
 
     /// Sets how long a TLS handshake may take. 10 seconds.
     #[cfg(feature = "tls")]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.handshake = timeout;
+        self.limits.handshake = timeout.min(LONGEST);
         self
     }
 
     /// Sets how long a connection may be without a request; `None` is for ever. 75 seconds, above the 60 after which the
     /// usual load balancers close their side.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.limits.idle = timeout.into();
+        self.limits.idle = timeout.into().map(|timeout| timeout.min(LONGEST));
         self
     }
 
     /// Asks clients to open another connection after this long, give or take a tenth, so that they spread over servers
     /// that came later. Nothing in flight is lost by it. For ever by default.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
-        self.limits.max_age = age.into();
+        self.limits.max_age = age.into().map(|age| age.min(LONGEST));
         self
     }
 
@@ -152,7 +152,7 @@ impl<S> Server<S> {
     }
 
     /// Runs this lifecycle: with latches, checks and a notifier of its own. Then the times of the stop are its settings',
-    /// and signals are caught if it catches them.
+    /// signals are caught if it catches them, HUP is not, and its own recorder is told of the stop.
     pub fn lifecycle(mut self, lifecycle: Lifecycle) -> Self {
         self.lifecycle = Some(lifecycle);
         self

@@ -21,6 +21,7 @@ impl Watch<'_> {
         if self.tone == Tone::Cut {
             return self.plan_cut(now);
         }
+        // Then `next` waits for the cut, and is polled with the next poll: at the latest when the silence is over.
         if self.tone < Tone::Leave && self.max_age.is_some_and(|at| self.due(at, now)) {
             self.leave(now);
         }

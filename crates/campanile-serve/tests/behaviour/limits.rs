@@ -1,5 +1,7 @@
 //! The times that a connection has.
 
+use std::time::Duration;
+
 use campanile_serve::Server;
 use tokio::io::AsyncWriteExt;
 
@@ -37,6 +39,20 @@ async fn a_head_has_its_time_and_an_idle_connection_another() {
     let (rest, took) = timed(idle.rest()).await;
     assert_eq!(rest, "");
     assert!(took > ms(100) && took < ms(2000), "idle: {took:?}");
+}
+
+#[tokio::test]
+async fn times_may_be_as_long_as_they_can() {
+    let server = Server::new(simple())
+        .sniff_timeout(Duration::MAX)
+        .header_read_timeout(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .max_age(Duration::MAX);
+    let running = start(times(0, 1000), server).await;
+    let mut client = running.kept_alive().await;
+    running.handle.drain();
+    assert_eq!(client.rest().await, "");
+    assert!(!running.stopped().await.was_cut());
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! TLS: what is agreed, what fails, what is loaded anew, and the stop.
+//! TLS: what is agreed, what fails, what is loaded anew, and the stop. The certificates are for `localhost`, signed by
+//! themselves, made by `openssl req -x509` and good for a hundred years; their keys guard nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
