@@ -1,0 +1,52 @@
+//! A network namespace of a test's own, where nobody else's connections are counted.
+
+use std::process::Command;
+use std::thread;
+
+use rustix::thread::UnshareFlags;
+
+/// Runs a test on a thread that alone is in a new network namespace, loopback up; skips it where that is not allowed.
+pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
+    let done = thread::spawn(move || match enter() {
+        Ok(()) => test(),
+        Err(why) => super::skip(&why),
+    });
+    if let Err(panic) = done.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn enter() -> Result<(), String> {
+    // SAFETY: only the network is left, no table of descriptors.
+    #[allow(unsafe_code, reason = "a new namespace for this thread alone")]
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
+        .map_err(|error| format!("a network namespace cannot be made: {error}"))?;
+    run("ip", &["link", "set", "lo", "up"]).map(drop)
+}
+
+/// Runs a program in this thread's namespace, and returns what it prints.
+pub fn run(program: &str, args: &[&str]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|error| format!("{program} cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(format!(
+            "{program} {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Reads one of the counts of this thread's namespace, apart from how the crate does it: by `nstat`'s way of old.
+pub fn kernel_count(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/net/netstat").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let at = names
+        .split(' ')
+        .position(|found| found == name)
+        .unwrap_or_else(|| panic!("the kernel counts no {name}"));
+    values.split(' ').nth(at).unwrap().parse().unwrap()
+}
