@@ -47,6 +47,7 @@ impl WatchError {
         let kind = match error.raw_os_error() {
             Some(libc::EBADF) => WatchErrorKind::Closed,
             Some(libc::ENOTSOCK) => WatchErrorKind::NotASocket,
+            Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT) => WatchErrorKind::Unsupported,
             _ => WatchErrorKind::System,
         };
         Self {

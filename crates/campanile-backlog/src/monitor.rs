@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use crate::backlog::Backlog;
 use crate::error::{WatchError, WatchErrorKind};
 use crate::fd::AsFd;
-use crate::kernel::{ListenCounts, Namespace, Socket, UnixDiag};
+use crate::kernel::{self, ListenCounts, Namespace, Socket, UnixDiag};
 use crate::label::free_label;
 use crate::metrics::{NamespaceHandles, Source};
 use crate::options::WatchOptions;
@@ -96,13 +96,10 @@ impl BacklogMonitor {
         listener: &impl AsFd,
         options: &WatchOptions,
     ) -> Result<Backlog, WatchError> {
-        #[cfg(not(target_os = "linux"))]
-        if true {
+        if !kernel::IS_KNOWN {
             warnings::unsupported();
-            return Ok(Backlog::new(
-                free_label(options.label.as_deref().unwrap_or("unknown"), |_| false),
-                false,
-            ));
+            let label = options.label.as_deref().unwrap_or("unknown");
+            return Ok(Backlog::new(free_label(label, |_| false), false));
         }
         // First, so that no overflow of the listener's is missing there.
         self.count_namespace();
@@ -120,8 +117,9 @@ impl BacklogMonitor {
         });
         warnings::judge_limit(&label, identified.reading.limit, options.requested);
         let backlog = Backlog::new(label, true);
+        let counted = self.namespace.as_ref().map(|counted| &counted.file);
         self.listeners
-            .push(Watched::new(identified, backlog.clone(), options));
+            .push(Watched::new(identified, backlog.clone(), options, counted));
         Ok(backlog)
     }
 

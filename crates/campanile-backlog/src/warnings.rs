@@ -55,7 +55,6 @@ pub(crate) fn judge_limit(listener: &str, limit: u32, requested: Option<u32>) {
 }
 
 /// Says once that there is nothing to be had on this system.
-#[cfg(not(target_os = "linux"))]
 pub(crate) fn unsupported() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

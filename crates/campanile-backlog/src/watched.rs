@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::backlog::Backlog;
-use crate::kernel::{Identified, Reading, Socket, UnixDiag};
+use crate::kernel::{Identified, Namespace, Reading, Socket, UnixDiag};
 use crate::metrics::{ListenerHandles, Source};
 use crate::options::WatchOptions;
 use crate::warnings::Said;
@@ -35,7 +35,12 @@ enum Last {
 }
 
 impl Watched {
-    pub(crate) fn new(identified: Identified, backlog: Backlog, options: &WatchOptions) -> Self {
+    pub(crate) fn new(
+        identified: Identified,
+        backlog: Backlog,
+        options: &WatchOptions,
+        counted: Option<&Namespace>,
+    ) -> Self {
         let Reading {
             pending,
             limit,
@@ -43,7 +48,7 @@ impl Watched {
         } = identified.reading;
         backlog.set(pending, limit);
         Self {
-            is_of_this_namespace: identified.socket.is_of_this_namespace(),
+            is_of_this_namespace: counted.is_some_and(|counted| identified.socket.is_of(counted)),
             had_filter: identified.socket.has_filter(),
             socket: identified.socket,
             backlog,

@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+
+use super::options;
 
 /// Room for the file, which has some 4 KiB; what would be beyond is not read.
 const ROOM: usize = 16 * 1024;
@@ -20,6 +23,7 @@ pub(crate) struct ListenCounts {
 #[derive(Debug)]
 pub(crate) struct Namespace {
     file: File,
+    cookie: Option<u64>,
     text: Box<[u8; ROOM]>,
 }
 
@@ -29,8 +33,14 @@ impl Namespace {
         let file = File::open("/proc/thread-self/net/netstat")?;
         Ok(Self {
             file,
+            cookie: own_cookie(),
             text: Box::new([0; ROOM]),
         })
+    }
+
+    /// Returns the number of the namespace, where the kernel tells.
+    pub(super) fn cookie(&self) -> Option<u64> {
+        self.cookie
     }
 
     pub(crate) fn read(&mut self) -> io::Result<ListenCounts> {
@@ -43,6 +53,17 @@ impl Namespace {
         }
         parse(&self.text[..len]).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
+}
+
+/// Returns the number of this thread's network namespace, which any new socket of it knows.
+fn own_cookie() -> Option<u64> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    );
+    options::namespace_cookie(socket.ok()?.as_raw_fd()).ok()
 }
 
 /// Finds the two counts. A line of names is followed by a line of values, both with the same first word.

@@ -1,12 +1,10 @@
 //! Queues of unix listeners, by `unix_diag`.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-
-use super::options;
 
 // Numbers of `linux/netlink.h`, `linux/sock_diag.h` and `linux/unix_diag.h`.
 const HEADER: usize = 16;
@@ -39,11 +37,6 @@ impl UnixDiag {
         let socket =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG))?;
         Ok(Self { socket, sequence: 0 })
-    }
-
-    /// Returns the network namespace in which it asks.
-    pub(super) fn namespace_cookie(&self) -> io::Result<u64> {
-        options::namespace_cookie(self.socket.as_raw_fd())
     }
 
     /// Asks for one socket; nothing if the kernel has none such.

@@ -13,6 +13,9 @@ pub(crate) use self::counts::{ListenCounts, Namespace};
 pub(crate) use self::diag::UnixDiag;
 pub(crate) use self::socket::{Identified, Reading, Socket};
 
+/// There is something to be known here.
+pub(crate) const IS_KNOWN: bool = true;
+
 /// Returns how long an accepted connection waited; an error where the kernel does not tell.
 pub(crate) fn waited(connection: &impl AsFd) -> std::io::Result<Duration> {
     tcp::Info::of(connection.as_fd().as_raw_fd()).map(|info| info.waited())

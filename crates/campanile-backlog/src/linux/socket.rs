@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType};
 
-use super::{UnixDiag, options, tcp};
+use super::{Namespace, UnixDiag, options, tcp};
 use crate::error::{WatchError, WatchErrorKind};
 
 /// A listening socket by the number of its descriptor and by its cookie.
@@ -108,13 +108,10 @@ impl Socket {
     }
 
     /// Tells whether the socket belongs to the network namespace that is counted.
-    pub(crate) fn is_of_this_namespace(&self) -> bool {
-        let own = UnixDiag::new().and_then(|own| own.namespace_cookie());
-        match (options::namespace_cookie(self.fd), own) {
-            (Ok(theirs), Ok(own)) => theirs == own,
-            // Before Linux 5.14 nobody tells; a foreign namespace is the exception.
-            _ => true,
-        }
+    pub(crate) fn is_of(&self, namespace: &Namespace) -> bool {
+        // Before Linux 5.14 nobody tells; another namespace than one's own is the exception.
+        let own = options::namespace_cookie(self.fd).ok().zip(namespace.cookie());
+        own.is_none_or(|(theirs, counted)| theirs == counted)
     }
 
     pub(crate) fn counts_drops(&self) -> bool {
@@ -139,12 +136,18 @@ impl Socket {
     }
 
     fn read_unix(&self, inode: u32, diag: &mut Option<UnixDiag>) -> io::Result<Reading> {
-        let diag = match diag {
-            Some(diag) => diag,
+        let asked = match diag {
+            Some(asked) => asked,
             None => diag.insert(UnixDiag::new()?),
         };
-        let queue = diag.queue(inode, self.cookie)?;
-        let queue = queue.ok_or(io::ErrorKind::NotFound)?;
+        let queue = match asked.queue(inode, self.cookie) {
+            Ok(queue) => queue.ok_or(io::ErrorKind::NotFound)?,
+            Err(error) => {
+                // Another one next time, in case that this one is no good any more.
+                *diag = None;
+                return Err(error);
+            }
+        };
         Ok(Reading {
             pending: queue.pending,
             limit: queue.limit,
@@ -154,9 +157,8 @@ impl Socket {
 
     /// Says why a socket that listens cannot be read.
     fn refusal(&self, error: io::Error) -> WatchError {
-        match (&self.kind, error.kind(), error.raw_os_error()) {
-            (Kind::Unix { .. }, io::ErrorKind::NotFound, _) => WatchErrorKind::NotFound.into(),
-            (_, _, Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)) => WatchErrorKind::Unsupported.into(),
+        match self.kind {
+            Kind::Unix { .. } if error.kind() == io::ErrorKind::NotFound => WatchErrorKind::NotFound.into(),
             _ => WatchError::from_io(error),
         }
     }

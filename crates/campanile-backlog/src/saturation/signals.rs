@@ -41,6 +41,7 @@ impl Saturation {
     #[must_use]
     pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
         self.source = Some(Source::of(recorder));
+        self.handles = None;
         self
     }
 
@@ -88,6 +89,7 @@ impl Saturation {
             Some(known) => *known = signal,
             None => self.signals.push(signal),
         }
+        self.handles = None;
         self
     }
 
@@ -111,8 +113,8 @@ impl Saturation {
         let mut largest = 0.0_f64;
         for (index, signal) in self.signals.iter().enumerate() {
             let share = (signal.ratio)();
-            // `max` takes the other where one is no number.
-            let share = share.max(0.0).min(1.0);
+            // What is no number is less than nothing to `max`, while `clamp` would keep it.
+            let share = share.max(0.0).clamp(0.0, 1.0);
             largest = largest.max(share);
             if let Some(handles) = &self.handles {
                 handles.signals[index].set(share);

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use campanile_backlog::BacklogMonitor;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::namespace::in_namespace;
+use crate::support::namespace::alone_in_namespace;
 use crate::support::queue::{connect_some, listen, listen_unix};
 use crate::support::seen;
 
@@ -16,7 +16,7 @@ const SAMPLES: &str = "listener_backlog_samples_total{listener=127.0.0.1:8080}";
 
 #[test]
 fn a_listener_that_its_owner_closes_is_closed() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let mut monitor = BacklogMonitor::new();
         let listener = listen("127.0.0.1:8080", 4);
         let address = listener.local_addr().unwrap();
@@ -36,7 +36,7 @@ fn a_listener_that_its_owner_closes_is_closed() {
 
 #[test]
 fn a_series_reads_zero_once_the_listener_is_closed_and_ends() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let seen = seen::recorder();
         let mut monitor = BacklogMonitor::new().with_recorder(seen);
         let listener = listen("127.0.0.1:8080", 4);
@@ -60,7 +60,7 @@ fn a_series_reads_zero_once_the_listener_is_closed_and_ends() {
 
 #[test]
 fn a_number_that_another_listener_got_is_not_taken_for_the_closed_one() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let seen = seen::recorder();
         let mut monitor = BacklogMonitor::new().with_recorder(seen);
         let listener = listen("127.0.0.1:8080", 4);
@@ -82,7 +82,7 @@ fn a_number_that_another_listener_got_is_not_taken_for_the_closed_one() {
 
 #[test]
 fn a_listener_bound_again_takes_up_the_series() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let seen = seen::recorder();
         let mut monitor = BacklogMonitor::new().with_recorder(seen);
         for _ in 0..3 {
@@ -100,7 +100,7 @@ fn a_listener_bound_again_takes_up_the_series() {
 
 #[test]
 fn a_dropped_monitor_leaves_zeros() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let seen = seen::recorder();
         let mut monitor = BacklogMonitor::new().with_recorder(seen);
         let listener = listen("127.0.0.1:8080", 4);
@@ -115,7 +115,7 @@ fn a_dropped_monitor_leaves_zeros() {
 
 #[test]
 fn one_listener_that_goes_leaves_the_others_alone() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let seen = seen::recorder();
         let mut monitor = BacklogMonitor::new().with_recorder(seen);
         let path = std::env::temp_dir().join(format!("campanile-closing-{}.sock", std::process::id()));

@@ -3,7 +3,7 @@
 use campanile_backlog::{BacklogMonitor, WatchOptions};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::support::namespace::in_namespace;
+use crate::support::namespace::{alone_in_namespace, in_namespace};
 use crate::support::queue::{listen, listen_sharing_port, listen_unix};
 
 fn label(listener: &Socket) -> String {
@@ -31,7 +31,7 @@ fn every_kind_of_address_is_spelt_as_the_contract_says() {
 
 #[test]
 fn further_sockets_of_a_group_are_numbered_and_the_smallest_number_is_used_again() {
-    in_namespace(|| {
+    alone_in_namespace(|| {
         let mut monitor = BacklogMonitor::new();
         let group = [(); 4].map(|()| listen_sharing_port("127.0.0.1:8080", 1));
         let mut watch = |listener: &Socket| monitor.watch(listener).unwrap().label().to_owned();

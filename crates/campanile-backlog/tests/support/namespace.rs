@@ -1,12 +1,28 @@
 //! A network namespace of a test's own, where nobody else's connections are counted.
 
 use std::process::Command;
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 
 use rustix::thread::UnshareFlags;
 
+/// Held to write by tests that close a listener and look whether it is closed: a child that another test just forked has a
+/// copy of it until it becomes another program.
+static CHILDREN: RwLock<()> = RwLock::new(());
+
 /// Runs a test on a thread that alone is in a new network namespace, loopback up; skips it where that is not allowed.
 pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
+    let _others = CHILDREN.read().unwrap_or_else(PoisonError::into_inner);
+    on_thread(test);
+}
+
+/// The same, while no other such test runs.
+pub fn alone_in_namespace(test: impl FnOnce() + Send + 'static) {
+    let _nobody = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
+    on_thread(test);
+}
+
+fn on_thread(test: impl FnOnce() + Send + 'static) {
     let done = thread::spawn(move || match enter() {
         Ok(()) => test(),
         Err(why) => super::skip(&why),
