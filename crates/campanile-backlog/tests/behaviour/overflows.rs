@@ -3,7 +3,7 @@
 use campanile_backlog::BacklogMonitor;
 use socket2::{SockFilter, Socket};
 
-use crate::support::namespace::{in_namespace, kernel_count};
+use crate::support::namespace::{in_namespace, in_namespace_within, kernel_count};
 use crate::support::queue::{connect_some, eventually, listen, listen_sharing_port};
 use crate::support::seen::{self, Seen};
 
@@ -201,5 +201,55 @@ fn what_a_filter_dropped_is_no_overflow_when_it_is_gone_by_the_time_of_the_sampl
         let kernel = sample_at_rest(&mut monitor);
         assert!(kernel > 0, "the kernel dropped nothing");
         assert_eq!(overflows(seen, "127.0.0.1:8080"), kernel);
+    });
+}
+
+#[test]
+fn a_filter_that_is_gone_is_not_held_against_what_comes_after() {
+    in_namespace(|| {
+        let seen = seen::recorder();
+        let mut monitor = BacklogMonitor::new().with_recorder(seen);
+        let listener = listen("127.0.0.1:8080", 4);
+        monitor.watch(&listener).unwrap();
+        deafen(&listener);
+        drop(filtered(&listener, 6));
+        monitor.sample();
+        listener.detach_filter().unwrap();
+        monitor.sample();
+        let _clients = connect_some(&listener, 9);
+        let kernel = sample_at_rest(&mut monitor);
+        assert!(kernel > 0, "the kernel dropped nothing");
+        assert_eq!(overflows(seen, "127.0.0.1:8080"), kernel);
+    });
+}
+
+#[test]
+fn a_listener_of_another_namespace_is_not_held_to_the_counts_of_this_one() {
+    in_namespace(|| {
+        let listener = listen("127.0.0.1:8080", 4);
+        let other = listener.try_clone().unwrap();
+        let (begin, monitored) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let watching = scope.spawn(move || {
+                let seen = seen::recorder();
+                in_namespace_within(move || {
+                    let mut monitor = BacklogMonitor::new().with_recorder(seen);
+                    let backlog = monitor.watch(&other).unwrap();
+                    begin.send(()).unwrap();
+                    eventually("the other namespace's overflows", || {
+                        monitor.sample();
+                        backlog.overflows() >= 4
+                    });
+                    assert_eq!(
+                        kernel_count("ListenOverflows"),
+                        0,
+                        "they are not this namespace's"
+                    );
+                });
+            });
+            monitored.recv().unwrap();
+            let _clients = connect_some(&listener, 9);
+            watching.join().unwrap();
+        });
     });
 }

@@ -22,6 +22,11 @@ pub fn alone_in_namespace(test: impl FnOnce() + Send + 'static) {
     on_thread(test);
 }
 
+/// Another one, within a test that has one already.
+pub fn in_namespace_within(test: impl FnOnce() + Send + 'static) {
+    on_thread(test);
+}
+
 fn on_thread(test: impl FnOnce() + Send + 'static) {
     let done = thread::spawn(move || match enter() {
         Ok(()) => test(),
