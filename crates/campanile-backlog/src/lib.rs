@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backlog;
+mod counted;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod error;

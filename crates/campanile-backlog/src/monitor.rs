@@ -7,11 +7,12 @@ use metrics::Recorder;
 use tokio::time::MissedTickBehavior;
 
 use crate::backlog::Backlog;
+use crate::counted::Counted;
 use crate::error::{WatchError, WatchErrorKind};
 use crate::fd::AsFd;
-use crate::kernel::{self, ListenCounts, Namespace, Socket, UnixDiag};
+use crate::kernel::{self, Socket, UnixDiag};
 use crate::label::free_label;
-use crate::metrics::{NamespaceHandles, Source};
+use crate::metrics::Source;
 use crate::options::WatchOptions;
 use crate::saturation::Saturation;
 use crate::warnings;
@@ -29,17 +30,6 @@ pub struct BacklogMonitor {
     listeners: Vec<Watched>,
     diag: Option<UnixDiag>,
     namespace: Option<Counted>,
-}
-
-/// The counts of the network namespace.
-#[derive(Debug)]
-struct Counted {
-    file: Namespace,
-    /// What stood there when the last sample began.
-    last: ListenCounts,
-    handles: Option<NamespaceHandles>,
-    /// What is counted and not yet told to a recorder.
-    untold: ListenCounts,
 }
 
 impl BacklogMonitor {
@@ -117,7 +107,7 @@ impl BacklogMonitor {
         });
         warnings::judge_limit(&label, identified.reading.limit, options.requested);
         let backlog = Backlog::new(label, true);
-        let counted = self.namespace.as_ref().map(|counted| &counted.file);
+        let counted = self.namespace.as_ref().map(Counted::namespace);
         self.listeners
             .push(Watched::new(identified, backlog.clone(), options, counted));
         Ok(backlog)
@@ -135,10 +125,7 @@ impl BacklogMonitor {
         }
         if self.listeners.iter().any(Watched::needs_judgement) {
             // All that was read lies between the begin of the last sample and now.
-            let now = self
-                .namespace
-                .as_mut()
-                .and_then(|counted| counted.file.read().ok());
+            let now = self.namespace.as_mut().and_then(Counted::now);
             let since = now
                 .zip(counts)
                 .map(|(now, since)| now.overflows.saturating_sub(since.overflows));
@@ -185,53 +172,6 @@ impl BacklogMonitor {
         }
         if let Some(saturation) = &mut self.saturation {
             saturation.sample_with(self.source);
-        }
-    }
-}
-
-impl Counted {
-    fn new() -> Option<Self> {
-        let opened = Namespace::open().and_then(|mut file| {
-            let last = file.read()?;
-            Ok(Self {
-                file,
-                last,
-                handles: None,
-                untold: ListenCounts::default(),
-            })
-        });
-        opened
-            .inspect_err(
-                |error| tracing::warn!(%error, "the network namespace's counts of listeners cannot be read"),
-            )
-            .ok()
-    }
-
-    /// Reads the counts, and returns those that stood there when the last sample began.
-    fn advance(&mut self) -> Option<ListenCounts> {
-        let now = self.file.read().ok()?;
-        let before = std::mem::replace(&mut self.last, now);
-        self.untold.overflows += now.overflows.saturating_sub(before.overflows);
-        self.untold.drops += now.drops.saturating_sub(before.drops);
-        Some(before)
-    }
-
-    fn record(&mut self, source: Source, is_writer: bool) {
-        if !is_writer {
-            self.untold = ListenCounts::default();
-            return;
-        }
-        if self.handles.is_none() {
-            self.handles = source.resolve(NamespaceHandles::resolve);
-        }
-        if let Some(handles) = &self.handles {
-            let ListenCounts { overflows, drops } = std::mem::take(&mut self.untold);
-            // An event of nothing would be a line for whoever sends each.
-            for (counter, count) in [(&handles.overflows, overflows), (&handles.drops, drops)] {
-                if count > 0 {
-                    counter.increment(count);
-                }
-            }
         }
     }
 }

@@ -28,14 +28,19 @@ pub fn in_namespace_within(test: impl FnOnce() + Send + 'static) {
 }
 
 fn on_thread(test: impl FnOnce() + Send + 'static) {
+    let name = thread::current().name().unwrap_or_default().to_owned();
     let done = thread::spawn(move || match enter() {
         Ok(()) => test(),
-        Err(why) => super::skip(&why),
+        Err(why) if std::env::var_os(INSIDE).is_some() => super::skip(&why),
+        Err(_) => in_user_namespace(&name),
     });
     if let Err(panic) = done.join() {
         std::panic::resume_unwind(panic);
     }
 }
+
+/// Set where whoever runs is root of a user namespace already.
+const INSIDE: &str = "CAMPANILE_TEST_IN_USER_NAMESPACE";
 
 fn enter() -> Result<(), String> {
     // SAFETY: only the network is left, no table of descriptors.
@@ -43,6 +48,39 @@ fn enter() -> Result<(), String> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
         .map_err(|error| format!("a network namespace cannot be made: {error}"))?;
     run("ip", &["link", "set", "lo", "up"]).map(drop)
+}
+
+/// Runs the test of this name again where its user is root; which takes another process, since only one of a single
+/// thread can become that.
+fn in_user_namespace(test: &str) {
+    let unshare = |args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user"])
+            .args(args)
+            .env(INSIDE, "1");
+        command
+    };
+    if !unshare(&["--net", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        return super::skip("network namespaces take root, or `unshare` and user namespaces");
+    }
+    let program = std::env::current_exe().unwrap();
+    let output = unshare(&[])
+        .arg(program)
+        .args(["--exact", test, "--nocapture"])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(
+        output.status.success() && text[0].contains("1 passed"),
+        "{test}: {}",
+        text.concat()
+    );
+    // What was skipped in there was skipped here.
+    println!("{}", text[0]);
 }
 
 /// Runs a program in this thread's namespace, and returns what it prints.
