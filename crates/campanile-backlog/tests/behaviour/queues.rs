@@ -43,6 +43,12 @@ fn fills(listener: &Socket, label: &str, ss: impl Fn() -> (u32, u32)) {
         assert_eq!(gauges(seen, label), (fit, LIMIT), "{label} with {asked} clients");
         assert_eq!((backlog.pending(), backlog.limit()), (fit, LIMIT));
     }
+    let counts = seen.value(&format!("listener_backlog_overflows_total{{listener={label}}}"));
+    assert_eq!(
+        counts.is_some(),
+        !label.starts_with("unix:"),
+        "nobody counts those of unix listeners"
+    );
     // Those that found no room would come in later, between a sample and what it is compared with.
     clients.truncate(LIMIT as usize + 1);
     while ss().0 > 0 {

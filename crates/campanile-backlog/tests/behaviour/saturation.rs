@@ -7,7 +7,7 @@ use std::time::Duration;
 use campanile_backlog::{BacklogMonitor, Saturation, SaturationGate};
 
 use crate::support::namespace::in_namespace;
-use crate::support::queue::{connect_some, listen};
+use crate::support::queue::{connect_some, eventually, listen};
 use crate::support::seen;
 
 #[test]
@@ -105,9 +105,11 @@ fn the_gate_refuses_from_one_threshold_on_and_accepts_below_the_other() {
 fn a_saturation_that_nobody_computes_any_more_refuses_nobody() {
     let mut saturation = Saturation::new().with_workers(|| 1, || 1);
     let gate = SaturationGate::new(saturation.level()).with_max_age(Duration::from_millis(30));
-    saturation.sample();
-    assert!(gate.check().is_err());
-    crate::support::queue::eventually("the value to be old", || gate.check().is_ok());
+    eventually("a fresh value to refuse", || {
+        saturation.sample();
+        gate.check().is_err()
+    });
+    eventually("the value to be old", || gate.check().is_ok());
 }
 
 #[test]

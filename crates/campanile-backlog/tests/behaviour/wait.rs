@@ -10,8 +10,6 @@ use crate::support::seen;
 
 /// A tick of the slowest usual kernel clock, twice.
 const TICKS: Duration = Duration::from_millis(20);
-/// What a machine with neighbours may add.
-const SLACK: Duration = Duration::from_millis(250);
 
 const SERIES: &str = "listener_backlog_wait_seconds{listener=here}";
 
@@ -61,10 +59,6 @@ fn a_connection_says_how_long_it_was_held_back_whenever_it_speaks() {
                 assert!(
                     waited <= most + TICKS,
                     "{bytes:?}: {waited:?} of at most {most:?}"
-                );
-                assert!(
-                    most < hold + SLACK * 4,
-                    "the machine stood still: {most:?} for {hold:?}"
                 );
             }
         }

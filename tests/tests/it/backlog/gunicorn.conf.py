@@ -1,5 +1,5 @@
-# A team's configuration of gunicorn with monitor threads, as it was in use: what our gauges stand beside. Only what has
-# to do with logging is left out.
+# A team's configuration of gunicorn with monitor threads, as it was in use: what our gauges stand beside. What has to do
+# with logging is left out, and two docstrings.
 import os
 import socket
 import struct
