@@ -1,4 +1,5 @@
-//! Programs of others that judge the text of metrics: promtool, and the parsers of Prometheus' Python client.
+//! Programs of others that judge the text of metrics: promtool, and the parsers of Prometheus' Python client; and how
+//! such programs of Python are had.
 //!
 //! Where one is not to be had the test skips itself and says why, unless the environment has [`SKIP_NOTHING`].
 
@@ -18,7 +19,7 @@ use campanile_recorder::Format;
 pub const SKIP_NOTHING: &str = "CAMPANILE_SKIP_NOTHING";
 
 /// The Python client, pinned: another version may have other complaints.
-const PYTHON_CLIENT: &str = "prometheus_client==0.26.0";
+pub const PYTHON_CLIENT: &str = "prometheus_client==0.26.0";
 
 /// Reads all of it, and tells the number of families, samples and exemplars.
 const SCRIPT: &str = "
@@ -83,7 +84,8 @@ pub struct Parsed {
 /// If it complains.
 pub fn python(text: &str, format: Format, folder: &str) -> Option<Parsed> {
     static CLIENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let client = match CLIENT.get_or_init(|| install(Path::new(folder))) {
+    let name = PYTHON_CLIENT.replace("==", "-");
+    let client = match CLIENT.get_or_init(|| install(Path::new(folder), &name, &[PYTHON_CLIENT])) {
         Ok(client) => client,
         Err(why) => {
             skip(why);
@@ -117,14 +119,18 @@ pub fn python(text: &str, format: Format, folder: &str) -> Option<Parsed> {
     })
 }
 
-/// Installs the client, unless a run before did.
-fn install(folder: &Path) -> Result<PathBuf, String> {
-    let done = folder.join(PYTHON_CLIENT.replace("==", "-"));
+/// Installs Python packages in `name` under `folder`, without what they need, unless a run before did.
+///
+/// # Errors
+///
+/// Says why they cannot be installed.
+pub fn install(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let done = folder.join(name);
     if done.exists() {
         return Ok(done);
     }
     // Under another name until it is whole, and a process of its own each.
-    let partly = folder.join(format!("python-{}", std::process::id()));
+    let partly = folder.join(format!("{name}-{}", std::process::id()));
     let output = Command::new("python3")
         .args([
             "-m",
@@ -135,13 +141,14 @@ fn install(folder: &Path) -> Result<PathBuf, String> {
             "--no-deps",
             "--retries=1",
         ])
-        .args([PYTHON_CLIENT.as_ref(), "--target".as_ref(), partly.as_os_str()])
+        .args(packages)
+        .args(["--target".as_ref(), partly.as_os_str()])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("python3 cannot be started: {error}"))?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("pip cannot install {PYTHON_CLIENT}: {}", why.trim()));
+        return Err(format!("pip cannot install {packages:?}: {}", why.trim()));
     }
     // Fails if another process was faster, which is as good.
     let _ = fs::rename(&partly, &done);

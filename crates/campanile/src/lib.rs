@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "backlog")]
+#[doc(inline)]
+pub use campanile_backlog as backlog;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use campanile_client as client;

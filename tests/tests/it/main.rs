@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
+mod backlog;
 mod conformance;
 mod exchange;
 mod exposition;

@@ -25,6 +25,8 @@ pub(crate) fn default_rules() -> Rules<GaugeMode> {
     for name in ["build_info", "lifecycle_drain_seconds"] {
         rules.add(Matcher::name(name), GaugeMode::Max);
     }
+    // Shares of each process's own: two that are half full are not one that is full.
+    rules.add(Matcher::prefix("saturation_"), GaugeMode::Max);
     for begin in ["process_", "runtime_"] {
         rules.add(Matcher::prefix(begin), GaugeMode::PerProcess);
     }
@@ -43,6 +45,9 @@ mod tests {
             ("lifecycle_phase", None),
             ("http_server_connection_limit", Some(GaugeMode::Max)),
             ("listener_backlog_limit", Some(GaugeMode::Max)),
+            ("listener_backlog_pending", None),
+            ("saturation_ratio", Some(GaugeMode::Max)),
+            ("saturation_signal_ratio", Some(GaugeMode::Max)),
             ("build_info", Some(GaugeMode::Max)),
             ("lifecycle_drain_seconds", Some(GaugeMode::Max)),
             ("process_open_fds", Some(GaugeMode::PerProcess)),

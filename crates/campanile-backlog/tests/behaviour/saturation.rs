@@ -1,0 +1,119 @@
+//! One number for how full a service is, and the readiness that follows it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use campanile_backlog::{BacklogMonitor, Saturation, SaturationGate};
+
+use crate::support::namespace::in_namespace;
+use crate::support::queue::{connect_some, eventually, listen};
+use crate::support::seen;
+
+#[test]
+fn the_largest_signal_is_the_saturation() {
+    let seen = seen::recorder();
+    let mut saturation = Saturation::new()
+        .with_recorder(seen)
+        .with_in_flight(|| 128, || 512)
+        .with_workers(|| 6, || 8)
+        .with_signal("unlimited", || f64::NAN)
+        .with_signal("beyond", || -3.0);
+    assert_eq!(saturation.sample(), 0.75);
+    assert_eq!(seen.value("saturation_ratio"), Some(0.75));
+    for (signal, ratio) in [
+        ("in_flight", 0.25),
+        ("workers", 0.75),
+        ("unlimited", 0.0),
+        ("beyond", 0.0),
+    ] {
+        assert_eq!(
+            seen.value(&format!("saturation_signal_ratio{{signal={signal}}}")),
+            Some(ratio)
+        );
+    }
+    assert_eq!(
+        saturation.with_in_flight(|| 9, || 3).sample(),
+        1.0,
+        "replaced, and cut to 1"
+    );
+}
+
+#[test]
+fn a_limit_of_nothing_is_no_signal() {
+    assert_eq!(Saturation::new().sample(), 0.0);
+    assert_eq!(
+        Saturation::new()
+            .with_in_flight(|| 7, || 0)
+            .with_workers(|| 0, || 0)
+            .sample(),
+        0.0
+    );
+}
+
+#[test]
+fn a_full_queue_is_saturation_with_each_sample_of_the_monitor() {
+    in_namespace(|| {
+        let seen = seen::recorder();
+        let mut monitor = BacklogMonitor::new().with_recorder(seen);
+        let (one, two) = (listen("127.0.0.1:1", 4), listen("127.0.0.1:2", 10));
+        let backlogs = [monitor.watch(&one).unwrap(), monitor.watch(&two).unwrap()];
+        let saturation = Saturation::new().with_backlogs(backlogs);
+        let level = saturation.level();
+        let mut monitor = monitor.with_saturation(saturation);
+        let mut clients = vec![connect_some(&one, 2), connect_some(&two, 2)];
+        monitor.sample();
+        assert_eq!(level.ratio(), 0.5);
+        clients.push(connect_some(&one, 3));
+        monitor.sample();
+        assert_eq!(level.ratio(), 1.0, "limit and one more");
+        assert_eq!(seen.value("saturation_signal_ratio{signal=backlog}"), Some(1.0));
+        drop(one);
+        monitor.sample();
+        assert_eq!(level.ratio(), 0.2, "a closed queue is not full");
+        drop(monitor);
+        assert_eq!(seen.value("saturation_ratio"), Some(0.0));
+    });
+}
+
+#[test]
+fn the_gate_refuses_from_one_threshold_on_and_accepts_below_the_other() {
+    let used = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&used);
+    let mut saturation = Saturation::new().with_in_flight(move || asked.load(Ordering::Relaxed), || 100);
+    let gate = SaturationGate::new(saturation.level()).with_thresholds(0.9, 0.6);
+    assert!(gate.check().is_ok(), "nothing is known yet");
+    for (now, is_ready) in [
+        (89, true),
+        (90, false),
+        (89, false),
+        (60, false),
+        (59, true),
+        (89, true),
+        (100, false),
+    ] {
+        used.store(now, Ordering::Relaxed);
+        saturation.sample();
+        assert_eq!(gate.check().is_ok(), is_ready, "at {now}");
+        assert_eq!(gate.clone().check().is_ok(), is_ready, "at {now}, asked again");
+    }
+    let said = gate.check().unwrap_err();
+    assert_eq!(said.to_string(), "saturation is 1.00, ready again below 0.60");
+}
+
+#[test]
+fn a_saturation_that_nobody_computes_any_more_refuses_nobody() {
+    let mut saturation = Saturation::new().with_workers(|| 1, || 1);
+    let gate = SaturationGate::new(saturation.level()).with_max_age(Duration::from_millis(30));
+    eventually("a fresh value to refuse", || {
+        saturation.sample();
+        gate.check().is_err()
+    });
+    eventually("the value to be old", || gate.check().is_ok());
+}
+
+#[test]
+#[should_panic(expected = "thresholds must be")]
+fn thresholds_in_the_wrong_order_are_refused() {
+    let _ = SaturationGate::new(Saturation::new().level()).with_thresholds(0.5, 0.6);
+}

@@ -1,0 +1,10 @@
+# Answers when the file that it is told of is there.
+import os
+import time
+
+
+def app(environ, start_response):
+    while not os.path.exists(os.environ["RELEASE"]):
+        time.sleep(0.01)
+    start_response("200 OK", [("Content-Length", "2"), ("Connection", "close")])
+    return [b"ok"]
