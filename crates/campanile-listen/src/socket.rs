@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -59,6 +60,15 @@ impl Socket {
     /// Fails if the client has gone already, and with `Unsupported` for a unix socket.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.as_tcp().map_or_else(no_ip_address, TcpStream::peer_addr)
+    }
+
+    /// Tells whether bytes wait to be read, by asking the kernel: a runtime that is busy hears of them later. Whoever
+    /// closes a connection for its silence asks first, since what is unread at the close is answered by a reset.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        // Nothing and the peer's end are no bytes, and neither is an error.
+        rustix::net::recv(self, &mut [0_u8; 1], flags).is_ok_and(|(read, _)| read > 0)
     }
 
     /// Takes over a stream that does not block.

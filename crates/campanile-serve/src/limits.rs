@@ -6,7 +6,8 @@ use std::time::Duration;
 /// served.
 pub(crate) const SILENCE: Duration = Duration::from_millis(200);
 
-/// The longest that a started head, a TLS handshake or an unanswered GOAWAY holds a connection that is to leave.
+/// The longest that a started head, a TLS handshake, an unanswered GOAWAY or the first byte, counted from the accept,
+/// holds a connection that is to leave.
 pub(crate) const TO_LEAVE: Duration = Duration::from_secs(1);
 
 /// After the cut: how long answers have to be flushed, then the ends of streams, then the peer's farewell. Together

@@ -115,7 +115,12 @@ pub(crate) fn start(edge: SocketAddr) -> Result<Services, Box<dyn Error>> {
     let address = edge.local_address().clone();
     let at_once = Duration::ZERO;
     let others = [
-        serve(Service::Stock, stock, stock_app.layer(inbound(Service::Stock)), at_once)?,
+        serve(
+            Service::Stock,
+            stock,
+            stock_app.layer(inbound(Service::Stock)),
+            at_once,
+        )?,
         serve(
             Service::Catalog,
             catalog,

@@ -27,7 +27,10 @@ fn both_counts_agree_on_every_outcome_and_the_ids_of_one_request_end_alike() {
         "colours in a pipe: {ended:#?}"
     );
 
-    let drain = ended.stdout.iter().find(|line| line.starts_with("drain under load"));
+    let drain = ended
+        .stdout
+        .iter()
+        .find(|line| line.starts_with("drain under load"));
     assert!(drain.is_some_and(|line| line.ends_with("lost: 0")), "{ended:#?}");
 
     for service in 0..3 {

@@ -3,7 +3,7 @@
 //! Both happen in the connection's task, so that nobody holds up the accepting, and both end when the connection is
 //! to leave and keeps silent: here hyper has no time limits, and asked to shut down it would drop what is on its way.
 
-use std::time::Duration;
+use std::pin::pin;
 
 #[cfg(feature = "tls")]
 use campanile_listen::CloseReason;
@@ -11,11 +11,9 @@ use campanile_listen::{CountedIo, Socket};
 use tokio::time::sleep;
 
 use super::io::{ServedIo, Stream};
-use super::sniff::{Protocol, sniff};
+use super::sniff::{Protocol, Sniffed, sniff};
 use super::state::{Cut, State};
-use crate::limits::SILENCE;
-#[cfg(feature = "tls")]
-use crate::limits::TO_LEAVE;
+use crate::limits::{SILENCE, TO_LEAVE};
 
 /// Makes the stream that HTTP is spoken on; tells the protocol if that was agreed.
 #[cfg(not(feature = "tls"))]
@@ -49,30 +47,43 @@ pub(super) async fn secure(io: CountedIo<Socket>, state: &State) -> Option<(Stre
 /// Finds out what is spoken, within the time for it.
 pub(super) async fn tell_protocol(io: &mut ServedIo, state: &State) -> Option<Protocol> {
     let site = state.site();
-    let left = async {
-        site.handle.draining_over().await;
-        let mut seen = Duration::MAX;
-        while seen != state.last_read() {
-            seen = state.last_read();
-            sleep(SILENCE).await;
+    let mut late = pin!(sleep(site.limits.sniff));
+    let mut cutting = site.handle.cutting();
+    let mut sniffed = Sniffed::default();
+    let told = loop {
+        // First the bytes: on a busy machine a time can be over before the runtime has heard of what came in it.
+        tokio::select! {
+            biased;
+            told = sniff(io, &mut sniffed) => break told,
+            () = &mut cutting => {
+                state.set_cut(Cut::Bodies);
+                return None;
+            }
+            () = silence(state) => {
+                // It was never asked, but it is for the drain's sake that it is closed.
+                state.set_told();
+            }
+            () = &mut late => {}
         }
-        // It was never asked, but it is for the drain's sake that it is closed.
-        state.set_told();
-    };
-    let told = tokio::select! {
-        told = sniff(io) => told,
-        () = sleep(site.limits.sniff) => {
+        if !io.has_unread() {
             tracing::debug!(peer = %state.peer(), "the connection kept silent");
             return None;
         }
-        () = left => return None,
-        () = site.handle.cutting() => {
-            state.set_cut(Cut::Bodies);
-            return None;
-        }
+        late.set(sleep(SILENCE));
     };
     // Errors of the IO are counted where it counts.
-    let (protocol, sniffed) = told.ok().flatten()?;
+    let protocol = told.ok().flatten()?;
     io.put_back(sniffed);
     Some(protocol)
+}
+
+/// Waits until a connection that is to leave has kept silent for long enough: a new one has more time for its first byte
+/// than an idle one for its next, since its client has every reason to speak.
+async fn silence(state: &State) {
+    state.site().handle.draining_over().await;
+    let mut heard = None;
+    while heard != Some(state.last_read()) {
+        heard = Some(state.last_read());
+        sleep(SILENCE.max(TO_LEAVE.saturating_sub(state.now()))).await;
+    }
 }

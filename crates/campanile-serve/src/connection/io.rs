@@ -64,6 +64,15 @@ impl ServedIo {
         state.cut() > Cut::No || state.is_upgraded() && state.site().cutting.is_reached()
     }
 
+    /// Tells whether bytes wait in the kernel, encrypted or not.
+    pub(super) fn has_unread(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| match stream {
+            Stream::Plain(io) => io.get_ref().has_unread(),
+            #[cfg(feature = "tls")]
+            Stream::Tls(io) => io.get_ref().0.get_ref().has_unread(),
+        })
+    }
+
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         Ok(Pin::new(stream))
@@ -79,6 +88,9 @@ impl AsyncRead for ServedIo {
         if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
             // To whoever reads, the peer is gone.
             return Poll::Ready(Ok(()));
+        }
+        if this.state.is_to_probe() {
+            this.state.probed(this.has_unread());
         }
         let before = buf.filled().len();
         let room = buf.remaining();

@@ -75,7 +75,8 @@ impl Watch<'_> {
                 now
             };
             if self.due(since + idle, now) {
-                return self.turn_away(now);
+                self.leave(now);
+                return self.plan_leave(now);
             }
         }
         Plan::Wait
@@ -96,10 +97,16 @@ impl Watch<'_> {
             return Plan::Wait;
         }
         // hyper drops an idle connection at once, and with it what is on the way.
-        if self.due(state.last_read().max(self.leave_began) + SILENCE, now) {
+        if !self.due(state.last_read().max(self.leave_began) + SILENCE, now) {
+            return Plan::Wait;
+        }
+        // Asked to look and polled since, but not read: hyper has something to write, and minds an orderly end.
+        if state.take_probed() || state.is_to_probe() {
             return self.turn_away(now);
         }
-        Plan::Wait
+        // On a busy machine the silence can be over before the runtime has heard of what came in it.
+        state.probe();
+        Plan::Do(Order::Look)
     }
 
     /// A client that lives acknowledges a GOAWAY's ping; whoever does not would hold the stop to its end.

@@ -39,9 +39,12 @@ impl Sniffed {
     }
 }
 
-/// Reads until the protocol is clear; nothing if the peer ends before its first byte.
-pub(crate) async fn sniff(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(Protocol, Sniffed)>> {
-    let mut sniffed = Sniffed::default();
+/// Reads until the protocol is clear; nothing if the peer ends before its first byte. Cancel safe: what was read is in
+/// `sniffed`, from which the next call goes on.
+pub(crate) async fn sniff(
+    io: &mut (impl AsyncRead + Unpin),
+    sniffed: &mut Sniffed,
+) -> io::Result<Option<Protocol>> {
     loop {
         let have = usize::from(sniffed.end);
         let read = io.read(&mut sniffed.bytes[have..]).await?;
@@ -49,11 +52,11 @@ pub(crate) async fn sniff(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
         let bytes = &sniffed.bytes[..have + read];
         match (bytes, read) {
             ([], _) => return Ok(None),
-            (bytes, _) if bytes == PREFACE => return Ok(Some((Protocol::Http2, sniffed))),
+            (bytes, _) if bytes == PREFACE => return Ok(Some(Protocol::Http2)),
             // HTTP/1 says what is wrong with a message that ends so soon.
-            (_, 0) => return Ok(Some((Protocol::Http1, sniffed))),
+            (_, 0) => return Ok(Some(Protocol::Http1)),
             (bytes, _) if PREFACE.starts_with(bytes) => {}
-            _ => return Ok(Some((Protocol::Http1, sniffed))),
+            _ => return Ok(Some(Protocol::Http1)),
         }
     }
 }
@@ -64,7 +67,8 @@ mod tests {
 
     async fn told_by(pieces: &[&[u8]]) -> Option<(Protocol, Vec<u8>)> {
         let mut io = tokio_test_io(pieces);
-        let (protocol, mut sniffed) = sniff(&mut io).await.unwrap()?;
+        let mut sniffed = Sniffed::default();
+        let protocol = sniff(&mut io, &mut sniffed).await.unwrap()?;
         let mut room = [0; 64];
         let mut buf = ReadBuf::new(&mut room);
         sniffed.give_to(&mut buf);

@@ -46,7 +46,13 @@ pub(crate) struct State {
     lingers: AtomicBool,
     upgraded: AtomicBool,
     cut: AtomicU8,
+    probe: AtomicU8,
 }
+
+/// Whether the IO has looked for bytes that the runtime has not heard of yet.
+const NO_PROBE: u8 = 0;
+const PROBE: u8 = 1;
+const PROBED: u8 = 2;
 
 impl State {
     pub(crate) fn new(
@@ -74,6 +80,7 @@ impl State {
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             cut: AtomicU8::new(Cut::No as u8),
+            probe: AtomicU8::new(NO_PROBE),
         }
     }
 
@@ -215,6 +222,30 @@ impl State {
             1 => Cut::Answers,
             _ => Cut::Bodies,
         }
+    }
+
+    /// Has the IO look, when it is read next, whether the connection is as silent as it seems.
+    pub(super) fn probe(&self) {
+        self.probe.store(PROBE, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_to_probe(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) == PROBE
+    }
+
+    /// Notes what the look has shown: bytes are as good as read.
+    pub(super) fn probed(&self, has_unread: bool) {
+        if has_unread {
+            self.last_read.store(micros(self.now()), Ordering::Relaxed);
+        }
+        let probe = if has_unread { NO_PROBE } else { PROBED };
+        self.probe.store(probe, Ordering::Relaxed);
+    }
+
+    /// Tells once whether a look has shown that nothing waits to be read.
+    pub(super) fn take_probed(&self) -> bool {
+        self.probe.swap(NO_PROBE, Ordering::Relaxed) == PROBED
     }
 
     pub(crate) fn set_cut(&self, cut: Cut) {

@@ -87,7 +87,7 @@ async fn connections_say_how_they_ended() {
     let server = Server::new(simple())
         .recorder(recorder)
         .header_read_timeout(ms(200));
-    let running = start(times(0, 500), server).await;
+    let running = start(times(0, 1_500), server).await;
     // Done, by the client.
     drop(running.kept_alive().await);
     // Failed, by its head.
