@@ -34,8 +34,9 @@ async fn a_request_without_a_head_is_answered_503() {
     let mut client = running.client().await;
     // With a body that nobody reads: closed with bytes unread, the answer would be lost in a reset.
     client
-        .send("POST /sleep/60000 HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nsome of it")
+        .send("POST /sleep/60000 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
         .await;
+    client.send(&"x".repeat(500_000)).await;
     running.in_flight(2).await;
     running.handle.drain();
     let answer = client.answer().await;
@@ -50,8 +51,9 @@ async fn a_body_is_ended_without_its_last_chunk_and_without_a_reset() {
     let running = start(times(0, 100), Server::new(service_fn(endless))).await;
     let mut client = running.client().await;
     client
-        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nsome of it")
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
         .await;
+    client.send(&"x".repeat(500_000)).await;
     client.until("1\r\nx\r\n").await;
     running.handle.drain();
     assert_eq!(client.rest().await, "", "no `0` that would make it whole");

@@ -59,7 +59,8 @@ async fn who_comes_in_the_drain_is_answered_first() {
     running.handle.drain();
     tokio::time::sleep(ms(50)).await;
     let (sender, connection) = connect(&running).await;
-    tokio::time::sleep(ms(100)).await;
+    // Beyond the moment at which an older connection would have got its GOAWAY.
+    tokio::time::sleep(ms(1200)).await;
     assert_eq!(ask(&sender, "/sleep/100").await.unwrap(), 200);
     let (ended, took) = timed(within("a GOAWAY", connection)).await;
     ended.unwrap().unwrap();

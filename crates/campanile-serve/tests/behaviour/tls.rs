@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use crate::support::{Client, Running, lifecycle, ms, run, simple, timed, times, within};
+use crate::support::{Client, Running, lifecycle, ms, run, simple, times, within};
 
 fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "certificates", name]
@@ -91,6 +91,7 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
     let late = TcpStream::connect(running.address).await.unwrap();
     running.in_flight(4).await;
     running.handle.drain();
+    let began = std::time::Instant::now();
     running.handle.draining_over().await;
     tokio::time::sleep(ms(100)).await;
     let mut roots = RootCertStore::empty();
@@ -114,9 +115,9 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
     assert_eq!(idle.rest().await, "");
     assert_eq!(late.rest().await, "");
     assert_eq!(silent.rest().await, "");
-    let (report, took) = timed(running.stopped()).await;
+    let report = running.stopped().await;
     assert!(!report.was_cut(), "{report:?}");
-    assert!(took < ms(2000), "{took:?}");
+    assert!(began.elapsed() < ms(4000), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn a_thousand_websockets_are_told_over_the_drain_time() {
         ..limits
     };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
-    let running = start(times(2000, 10_000), Server::new(app())).await;
+    let running = start(times(4000, 10_000), Server::new(app())).await;
     let mut sockets = Vec::new();
     for _ in 0..1000 {
         sockets.push(connect(&running, "/polite").await);
@@ -138,7 +138,7 @@ async fn a_thousand_websockets_are_told_over_the_drain_time() {
     }
     times.sort();
     assert!(
-        times[500] - times[10] > ms(200),
+        times[500] - times[10] > ms(500),
         "a stampede: {:?} .. {:?}",
         times[10],
         times[500]
