@@ -16,6 +16,7 @@ use crate::accept::accept;
 use crate::cut::CutLog;
 use crate::error::{Kind, ServeError};
 use crate::place::Place;
+use crate::queues::Queues;
 use crate::server::Server;
 use crate::service::BoxError;
 use crate::site::{Site, http1_builder};
@@ -29,6 +30,7 @@ pub struct Bound<S> {
     service: S,
     lifecycle: Lifecycle,
     listeners: Vec<(Listener, Arc<Site>)>,
+    queues: Queues,
     /// The certificates to be loaded anew on HUP.
     #[cfg(feature = "tls")]
     hang_up: Option<Reload>,
@@ -43,7 +45,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         lifecycle,
         max_connections,
         recorder,
-        queue_wait,
+        queues,
     } = server;
     if places.is_empty() {
         return Err(Kind::NoListener.into());
@@ -65,6 +67,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
     let handle = lifecycle.handle();
     let cut_log = Arc::new(CutLog::new());
     let http1 = http1_builder();
+    let mut queues = Queues::new(queues, recorder);
     let open = |place: Place| {
         let listener = place.at.open(max_connections, recorder)?;
         let site = Site {
@@ -73,7 +76,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
             handle: handle.clone(),
             cutting: handle.cutting(),
             limits,
-            queue_wait,
+            queue_wait: queues.watch(&listener),
             cut_log: Arc::clone(&cut_log),
             http1: http1.clone(),
             #[cfg(feature = "tls")]
@@ -95,6 +98,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         service,
         lifecycle,
         listeners,
+        queues,
         #[cfg(feature = "tls")]
         hang_up,
     })
@@ -153,6 +157,7 @@ impl<S> Bound<S> {
                 () = Reload::run(self.hang_up) => {}
             }
         };
+        let serving = self.queues.watched(serving);
         self.lifecycle.run_with(serving).await.0
     }
 }

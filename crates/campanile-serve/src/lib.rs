@@ -10,6 +10,7 @@ mod limits;
 #[cfg(feature = "tls")]
 mod names;
 mod place;
+mod queues;
 mod server;
 mod service;
 mod site;

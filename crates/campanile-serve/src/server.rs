@@ -1,9 +1,9 @@
 //! What is served, where, and how.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use campanile_backlog::Saturation;
 use campanile_lifecycle::{Lifecycle, Report, Settings};
 use campanile_listen::{Bind, Listener};
 use http::Response;
@@ -16,8 +16,8 @@ use tower::Service;
 use crate::bound::Bound;
 use crate::limits::{LONGEST, Limits};
 use crate::place::{At, Place};
+use crate::queues::Wanted;
 use crate::service::BoxError;
-use crate::site::QueueWait;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{ServeError, bound};
@@ -33,7 +33,7 @@ pub struct Server<S> {
     pub(crate) lifecycle: Option<Lifecycle>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
-    pub(crate) queue_wait: Option<QueueWait>,
+    pub(crate) queues: Wanted,
 }
 
 impl<S> Server<S> {
@@ -48,7 +48,7 @@ impl<S> Server<S> {
             lifecycle: None,
             max_connections: None,
             recorder: None,
-            queue_wait: None,
+            queues: Wanted::default(),
         }
     }
 
@@ -145,9 +145,28 @@ impl<S> Server<S> {
         self
     }
 
-    /// Asks this of each accepted socket, for [`Connection::queue_wait`](crate::Connection::queue_wait).
-    pub fn queue_wait(mut self, ask: fn(BorrowedFd<'_>) -> Option<Duration>) -> Self {
-        self.queue_wait = Some(ask);
+    /// Looks at the accept queues of its listeners this often; `None` never does. 250 ms. What campanile-backlog's monitor
+    /// records stands in that crate's manual.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is run, if the interval is zero.
+    pub fn backlog_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.queues.interval = interval.into();
+        self
+    }
+
+    /// Says whether each connection is asked, when it is accepted, how long it waited for that in the kernel's queue: for
+    /// `listener_backlog_wait_seconds` and [`Connection::queue_wait`](crate::Connection::queue_wait). It is, and costs a
+    /// system call.
+    pub fn queue_wait(mut self, measured: bool) -> Self {
+        self.queues.waits = measured;
+        self
+    }
+
+    /// Tells how full the service is, as often as it looks at its queues, which are added to what is given.
+    pub fn saturation(mut self, saturation: Saturation) -> Self {
+        self.queues.saturation = Some(saturation);
         self
     }
 
