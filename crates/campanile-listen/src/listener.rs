@@ -1,60 +1,188 @@
-//! The counted listener for `axum::serve`.
+//! A listener that never gives up accepting.
 
+use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
 
-use axum::serve::{Listener, ListenerExt, TapIo};
+use crate::acceptor::Acceptor;
+use crate::path::OwnPath;
+use crate::{
+    Bind, BindError, Closing, Connections, CountedIo, ListenAddress, ListenerLabel, PeerAddress, Socket,
+};
 
-use crate::{Connections, CountedIo};
-
-/// What [`Connections::count_listener`] returns: a [`CountedListener`] in axum's own [`TapIo`].
-pub type TappedListener<L> = TapIo<CountedListener<L>, fn(&mut CountedIo<<L as Listener>::Io>)>;
-
-/// A listener that counts its connections and accepts only when one more may be open.
+/// Whether anybody else holds the listening socket.
 ///
-/// On its own it serves `axum::serve` just as well, but axum knows `ConnectInfo<SocketAddr>` of foreign
-/// listeners only when they stand in a [`TapIo`]: take [`Connections::count_listener`], or end your own chain
-/// in `.tap_io(..)`.
-#[derive(Debug)]
-pub struct CountedListener<L> {
+/// It decides how a listener may be closed: what is done to a socket is done to it for all who hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sharing {
+    /// Nobody else has a descriptor of this socket. It holds for what was bound here, also with `SO_REUSEPORT`: each
+    /// of a group is a socket of its own.
+    Own,
+    /// Others accept from this very socket, or will: it was inherited (systemd, Einhorn, an older process), handed
+    /// over, or duplicated for another worker. If in doubt, this.
+    Shared,
+}
+
+/// A listening socket of TCP or of a unix socket, whose connections are counted and limited.
+///
+/// Bound by [`Bind`] or [`Listener::bind`], or taken over from elsewhere. It has to be made inside a tokio runtime
+/// with I/O and time enabled. Dropping it closes the socket, which resets whoever waits in its queue:
+/// [`close`](Self::close) is how to end it without loss.
+pub struct Listener {
+    acceptor: Acceptor,
+    address: ListenAddress,
+    sharing: Sharing,
     connections: Connections,
-    inner: L,
+    path: Option<OwnPath>,
 }
 
-impl Connections {
-    /// Wraps a listener for `axum::serve`, so that `ConnectInfo` of the listener's address type keeps
-    /// working.
-    #[must_use]
-    pub fn count_listener<L: Listener>(&self, listener: L) -> TappedListener<L> {
-        CountedListener::new(self.clone(), listener).tap_io(|_io| {})
-    }
+/// An accepted connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The stream. It counts as an open connection until it is dropped.
+    pub io: CountedIo<Socket>,
+    /// Who is on the other side.
+    pub peer: PeerAddress,
 }
 
-impl<L> CountedListener<L> {
-    /// Creates a listener that takes its connections from `inner`.
-    #[must_use]
-    pub fn new(connections: Connections, inner: L) -> Self {
-        Self { connections, inner }
+impl Listener {
+    /// Binds to an address with the defaults of [`Bind`].
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Bind::bind`] does.
+    pub fn bind(address: impl Into<ListenAddress>) -> Result<Self, BindError> {
+        Bind::new(address).bind()
     }
 
-    /// Returns the wrapped listener.
-    #[must_use]
-    pub fn get_ref(&self) -> &L {
-        &self.inner
+    /// Takes over a listening socket. It is switched to not blocking, for everybody who holds it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not listen, if it is not a stream socket of TCP or unix, and if the runtime cannot watch it.
+    pub fn from_fd(socket: OwnedFd, sharing: Sharing) -> io::Result<Self> {
+        Self::build(socket, sharing, None)
     }
-}
 
-impl<L: Listener> Listener for CountedListener<L> {
-    type Io = CountedIo<L::Io>;
-    type Addr = L::Addr;
+    /// Takes over a TCP listener of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the runtime cannot watch it.
+    pub fn from_tcp(listener: std::net::TcpListener, sharing: Sharing) -> io::Result<Self> {
+        Self::from_fd(listener.into(), sharing)
+    }
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // First the place, then the connection: one that was accepted never waits in here.
+    /// Takes over a unix listener of the standard library. Its file is left alone: it belongs to whoever bound it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the runtime cannot watch it.
+    pub fn from_unix(listener: StdUnixListener, sharing: Sharing) -> io::Result<Self> {
+        Self::from_fd(listener.into(), sharing)
+    }
+
+    pub(crate) fn build(socket: OwnedFd, sharing: Sharing, path: Option<OwnPath>) -> io::Result<Self> {
+        let (acceptor, address) = Acceptor::new(socket)?;
+        Ok(Self {
+            acceptor,
+            sharing,
+            connections: Connections::new(&address),
+            address,
+            path,
+        })
+    }
+
+    /// Counts its connections by this handle, which has the label, the limit and the recorder. Without it they are
+    /// counted under the listener's address, without limit.
+    ///
+    /// A handle serves one listener. Two that shared one would wait for each other at the limit.
+    #[must_use]
+    pub fn with_connections(mut self, connections: Connections) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Says whether accepted TCP connections get `TCP_NODELAY`, so that small answers leave at once. They do by
+    /// default.
+    #[must_use]
+    pub fn with_nodelay(mut self, nodelay: bool) -> Self {
+        self.acceptor.nodelay = nodelay;
+        self
+    }
+
+    /// Returns the label that its metrics have.
+    #[must_use]
+    pub fn label(&self) -> &ListenerLabel {
+        self.connections.label()
+    }
+
+    /// Returns the address that it is bound to, with the port that the system chose.
+    #[must_use]
+    pub fn local_address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Returns the handle that counts its connections.
+    #[must_use]
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Returns whether others hold the socket.
+    #[must_use]
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+
+    /// Waits for a place under the limit, then for a connection.
+    ///
+    /// It never fails. What accept(2) says of a single connection is counted and passed over. Where descriptors or
+    /// memory are missing, or anything else is wrong, it pauses, 100 ms at first and up to a second, and goes on;
+    /// clients wait in the kernel's queue meanwhile. Such a spell is logged when it begins and when it ends.
+    ///
+    /// Cancel safe: a dropped `accept` gives its place back and has accepted nobody.
+    pub async fn accept(&mut self) -> Accepted {
         let slot = self.connections.ready().await;
-        let (io, address) = self.inner.accept().await;
-        (slot.wrap(io), address)
+        let (socket, peer) = self.acceptor.next(&self.connections).await;
+        Accepted {
+            io: slot.wrap(socket),
+            peer,
+        }
     }
 
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.inner.local_addr()
+    /// Begins to close it: lifts the limit of connections, removes the own file of a unix socket and refuses new
+    /// clients there. What waits in the queue comes out of [`Closing::accept`].
+    #[must_use = "clients still wait in the queue, and are reset if it is dropped"]
+    pub fn close(self) -> Closing {
+        self.connections.lift_limit();
+        drop(self.path);
+        Closing::new(self.acceptor, self.address, self.sharing, self.connections)
+    }
+}
+
+impl Accepted {
+    pub(crate) fn new(io: CountedIo<Socket>, peer: PeerAddress) -> Self {
+        Self { io, peer }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.acceptor.as_fd()
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("address", &self.address)
+            .field("label", &self.label().as_str())
+            .field("sharing", &self.sharing)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! Keeps what tonic knows of a connection.
 
 use tonic::transport::server::Connected;
+#[cfg(unix)]
+use tonic::transport::server::TcpConnectInfo;
 
 use crate::CountedIo;
 
@@ -11,5 +13,18 @@ impl<S: Connected> Connected for CountedIo<S> {
 
     fn connect_info(&self) -> Self::ConnectInfo {
         self.get_ref().connect_info()
+    }
+}
+
+/// The addresses of a TCP connection; those of a unix socket have none.
+#[cfg(unix)]
+impl Connected for crate::Socket {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        TcpConnectInfo {
+            local_addr: self.local_addr().ok(),
+            remote_addr: self.peer_addr().ok(),
+        }
     }
 }

@@ -104,26 +104,31 @@ fn limit_of_zero_is_refused() {
     let _ = Connections::new("here").with_limit(0);
 }
 
-/// Reads the length of the listener's accept queue: `rx_queue` of its row.
 #[cfg(target_os = "linux")]
 async fn kernel_queue_becomes(address: SocketAddr, expected: usize) {
-    const LISTEN: &str = "0A";
-    let port = format!(":{:04X}", address.port());
     eventually(
         format_args!("{expected} connections in the kernel's queue"),
         || {
-            let table = std::fs::read_to_string("/proc/net/tcp").map_err(|error| error.to_string())?;
-            let length = table.lines().find_map(|row| {
-                let fields: Vec<_> = row.split_whitespace().collect();
-                let listener = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTEN;
-                listener.then(|| usize::from_str_radix(fields[4].split_once(':')?.1, 16).ok())?
-            });
+            let length = kernel_queue(address);
             (length == Some(expected))
                 .then_some(())
                 .ok_or_else(|| format!("there are {length:?}"))
         },
     )
     .await;
+}
+
+/// Reads the length of the listener's accept queue: `rx_queue` of its row.
+#[cfg(target_os = "linux")]
+pub(crate) fn kernel_queue(address: SocketAddr) -> Option<usize> {
+    const LISTEN: &str = "0A";
+    let port = format!(":{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().find_map(|row| {
+        let fields: Vec<_> = row.split_whitespace().collect();
+        let listener = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTEN;
+        listener.then(|| usize::from_str_radix(fields[4].split_once(':')?.1, 16).ok())?
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -5,6 +5,10 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod close;
+#[cfg(unix)]
+mod closing;
+#[cfg(all(unix, feature = "axum", feature = "tonic"))]
+mod drain;
 mod incoming;
 mod io;
 mod limit;
