@@ -135,7 +135,9 @@ impl fmt::Debug for Body {
             Kind::Made(_) => "Made",
             Kind::Events(_) => "Events",
         };
-        f.debug_struct("Body").field("kind", &kind).finish_non_exhaustive()
+        f.debug_struct("Body")
+            .field("kind", &kind)
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,9 +24,8 @@ impl Exposition {
     #[must_use]
     pub fn text(content_type: &'static str, text: impl Into<String>) -> Self {
         let mut rest = Bytes::from(text.into());
-        let pieces = std::iter::from_fn(move || {
-            (!rest.is_empty()).then(|| rest.split_to(rest.len().min(PIECE)))
-        });
+        let pieces =
+            std::iter::from_fn(move || (!rest.is_empty()).then(|| rest.split_to(rest.len().min(PIECE))));
         Self {
             content_type,
             pieces: Box::new(pieces),

@@ -12,6 +12,7 @@ use crate::{Check, Peer, Phase, Request, Status};
 
 pub(crate) type Render = dyn Fn(&str) -> Result<Option<Exposition>, BoxError> + Send + Sync;
 pub(crate) type Shared<T> = Option<Arc<dyn Fn() -> T + Send + Sync>>;
+pub(crate) type WriteFilter = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 pub(crate) type FindPeer = dyn Fn(&Extensions) -> Option<Peer> + Send + Sync;
 pub(crate) type Checks = Pin<Box<dyn Future<Output = Vec<Check>> + Send>>;
 
@@ -38,7 +39,7 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct LogLevel {
     pub(crate) read: Arc<dyn Fn() -> String + Send + Sync>,
-    pub(crate) write: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    pub(crate) write: Arc<WriteFilter>,
 }
 
 impl Settings {

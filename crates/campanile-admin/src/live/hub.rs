@@ -91,7 +91,8 @@ impl State {
         });
         let about = about.to_string();
         let about = about.strip_suffix('}').unwrap_or(&about);
-        let mut event = Vec::with_capacity(about.len() + 64 + self.samples.iter().map(|s| s.len() + 1).sum::<usize>());
+        let mut event =
+            Vec::with_capacity(about.len() + 64 + self.samples.iter().map(|s| s.len() + 1).sum::<usize>());
         event.extend_from_slice(b"retry: 1000\nevent: history\ndata: ");
         event.extend_from_slice(about.as_bytes());
         event.extend_from_slice(b",\"samples\":[");

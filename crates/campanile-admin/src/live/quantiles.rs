@@ -11,7 +11,13 @@ pub(super) fn growth(before: &Buckets, now: &Buckets) -> Buckets {
     let restarted = now
         .iter()
         .any(|(bound, count)| before.get(bound).is_some_and(|before| before > count));
-    let since = |bound| if restarted { 0.0 } else { before.get(bound).copied().unwrap_or(0.0) };
+    let since = |bound| {
+        if restarted {
+            0.0
+        } else {
+            before.get(bound).copied().unwrap_or(0.0)
+        }
+    };
     now.iter()
         .map(|(bound, count)| (*bound, count - since(bound)))
         .collect()
@@ -71,7 +77,10 @@ mod tests {
     fn a_histogram_that_fell_has_begun_anew() {
         let before = buckets(&[(0.1, 5.0), (f64::INFINITY, 9.0)]);
         let grown = buckets(&[(0.1, 6.0), (f64::INFINITY, 12.0)]);
-        assert_eq!(growth(&before, &grown), buckets(&[(0.1, 1.0), (f64::INFINITY, 3.0)]));
+        assert_eq!(
+            growth(&before, &grown),
+            buckets(&[(0.1, 1.0), (f64::INFINITY, 3.0)])
+        );
         let fallen = buckets(&[(0.1, 6.0), (f64::INFINITY, 7.0)]);
         assert_eq!(growth(&before, &fallen), fallen);
     }

@@ -51,7 +51,7 @@ impl Sampler {
             let now = Instant::now();
             let settings = Arc::clone(&settings);
             let (before, then) = last;
-            let look = tokio::task::spawn_blocking(move || look(&settings, before, now - then));
+            let look = tokio::task::spawn_blocking(move || look(&settings, before.as_ref(), now - then));
             // What panicked once may not the next time.
             let Ok(look) = look.await else {
                 last = (None, now);
@@ -63,10 +63,10 @@ impl Sampler {
     }
 }
 
-fn look(settings: &Settings, before: Option<Totals>, elapsed: Duration) -> Look {
+fn look(settings: &Settings, before: Option<&Totals>, elapsed: Duration) -> Look {
     let totals = read(settings);
     let between = Between {
-        before: before.as_ref(),
+        before,
         now: totals.as_ref(),
         elapsed,
     };

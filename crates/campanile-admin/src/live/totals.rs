@@ -10,7 +10,8 @@ use crate::Phase;
 
 /// The status codes that are told apart: those of Weave Scope's plugin. All others are one.
 const CODES: [&str; 16] = [
-    "100", "200", "201", "202", "204", "308", "400", "401", "403", "404", "408", "451", "500", "501", "502", "503",
+    "100", "200", "201", "202", "204", "308", "400", "401", "403", "404", "408", "451", "500", "501", "502",
+    "503",
 ];
 const OTHER_CODES: &str = "OTHERS";
 
@@ -88,7 +89,8 @@ impl Reader {
 impl Totals {
     fn line(&mut self, line: &[u8]) {
         // Most lines of a large text are none of these: they are told by their first letters.
-        let ours = line.starts_with(b"http_") || line.starts_with(b"listener_") || line.starts_with(b"lifecycle_");
+        let ours =
+            line.starts_with(b"http_") || line.starts_with(b"listener_") || line.starts_with(b"lifecycle_");
         if let Some(line) = ours.then_some(line).and_then(|line| str::from_utf8(line).ok())
             && let Some(line) = Line::read(line)
         {
@@ -120,7 +122,11 @@ impl Totals {
                 let main = labels.value_of(names::LIMIT).as_deref() == Some("main");
                 let (was_main, before) = self.concurrency_limit.unwrap_or((false, value));
                 if main || !was_main {
-                    let largest = if main == was_main { before.max(value) } else { value };
+                    let largest = if main == was_main {
+                        before.max(value)
+                    } else {
+                        value
+                    };
                     self.concurrency_limit = Some((main, largest));
                 }
             }
@@ -129,12 +135,16 @@ impl Totals {
             names::CONNECTION_LIMIT => *self.connection_limit.get_or_insert(0.0) += value,
             names::BACKLOG_PENDING => self.queue(labels, |queue| *queue.pending.get_or_insert(0.0) += value),
             names::BACKLOG_LIMIT => self.queue(labels, |queue| *queue.limit.get_or_insert(0.0) += value),
-            names::BACKLOG_OVERFLOWS => self.queue(labels, |queue| *queue.overflows.get_or_insert(0.0) += value),
+            names::BACKLOG_OVERFLOWS => {
+                self.queue(labels, |queue| *queue.overflows.get_or_insert(0.0) += value)
+            }
             names::CLIENT_REQUESTS => self.calls(labels, |calls| calls.requests += value),
             names::CLIENT_ERRORS => self.calls(labels, |calls| calls.errors += value),
             names::CLIENT_ACTIVE_REQUESTS => self.calls(labels, |calls| calls.in_flight += value),
             names::PHASE if value > 0.0 => {
-                let phase = labels.value_of(names::PHASE_LABEL).and_then(|name| Phase::of_name(&name));
+                let phase = labels
+                    .value_of(names::PHASE_LABEL)
+                    .and_then(|name| Phase::of_name(&name));
                 // Of several processes the one that is least far serves.
                 self.phase = self.phase.into_iter().chain(phase).min();
             }
@@ -212,7 +222,10 @@ other_total 8
         assert_eq!(totals.concurrency_limit, Some((true, 16.0)));
         assert_eq!((totals.connections, totals.connection_limit), (7.0, None));
         let queue = totals.listeners["127.0.0.1:1"];
-        assert_eq!((queue.pending, queue.limit, queue.overflows), (Some(2.0), None, Some(3.0)));
+        assert_eq!(
+            (queue.pending, queue.limit, queue.overflows),
+            (Some(2.0), None, Some(3.0))
+        );
         let stock = totals.calls["stock"];
         assert_eq!((stock.requests, stock.errors, stock.in_flight), (4.0, 1.0, 0.0));
         assert_eq!(totals.phase, Some(Phase::Ready));

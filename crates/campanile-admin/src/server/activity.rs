@@ -45,7 +45,8 @@ impl Activity {
 
     fn touch(&self) {
         let since = self.zero.elapsed().as_millis();
-        self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.since
+            .store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 

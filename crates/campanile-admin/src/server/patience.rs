@@ -47,10 +47,12 @@ fn watch<T>(
     if !std::mem::replace(is_waiting, true) {
         sleep.as_mut().reset(Instant::now() + PATIENCE);
     }
-    sleep
-        .as_mut()
-        .poll(cx)
-        .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the other side does not read")))
+    sleep.as_mut().poll(cx).map(|()| {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the other side does not read",
+        ))
+    })
 }
 
 impl<I: AsyncRead> AsyncRead for Impatient<I> {

@@ -23,7 +23,11 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// Returns the value of a header that is a list, whatever number of lines it came in. What is no ASCII is left out.
 pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
-    let lines: Vec<_> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
     lines.join(",")
 }
 
@@ -41,7 +45,9 @@ fn item(text: &str) -> Option<(&str, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
     let weights = parts.filter_map(|part| part.split_once('='));
-    let weight = weights.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")).last();
+    let weight = weights
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .next();
     Some((name, weight.map_or(1.0, |(_, weight)| read(weight.trim()))))
 }
 
@@ -92,7 +98,10 @@ mod tests {
             ("*/*", false),
             ("text/*", false),
             ("text/html", true),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                true,
+            ),
             ("application/json, text/html;q=0.9", false),
             ("application/json;q=0.5, text/html;q=0.9", true),
             ("text/html;q=0", false),

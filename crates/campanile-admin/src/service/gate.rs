@@ -73,7 +73,9 @@ impl Gate {
         let Some(token) = &self.token else {
             return false;
         };
-        let sent = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+        let sent = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| bearer(value.as_bytes()));
         sent.is_some_and(|sent| sent.ct_eq(token.as_bytes()).into())
     }
 
@@ -93,9 +95,7 @@ impl Gate {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;
-    scheme
-        .eq_ignore_ascii_case(SCHEME)
-        .then(|| token.trim_ascii())
+    scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
 }
 
 /// Returns the host and port that the client means: of the target where it stands there, else of the one header `Host`.
@@ -113,9 +113,7 @@ fn authority(parts: &Parts) -> Option<Authority> {
 }
 
 fn is_address(host: &str) -> bool {
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bracketed {
         Some(host) => host.parse::<Ipv6Addr>().is_ok(),
         None => host.parse::<IpAddr>().is_ok(),

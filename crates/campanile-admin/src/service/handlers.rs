@@ -66,7 +66,10 @@ fn refusal(settings: &Settings, endpoint: Endpoint, parts: &Parts) -> Option<Res
     let found = parts.extensions.get::<Peer>().copied();
     let peer = found.or_else(|| settings.peer.as_ref().and_then(|find| find(&parts.extensions)));
     let (status, why) = match settings.gate.check(endpoint, parts, peer) {
-        Err(Refusal::Token) => (StatusCode::UNAUTHORIZED, "this takes the token of the admin port\n"),
+        Err(Refusal::Token) => (
+            StatusCode::UNAUTHORIZED,
+            "this takes the token of the admin port\n",
+        ),
         Err(Refusal::Address) => (
             StatusCode::FORBIDDEN,
             "this is for clients on the same machine or in a network that the service was told of\n",
@@ -77,10 +80,7 @@ fn refusal(settings: &Settings, endpoint: Endpoint, parts: &Parts) -> Option<Res
         ),
         Err(Refusal::Origin) => (StatusCode::FORBIDDEN, "a page of another site sent this\n"),
         Ok(()) if endpoint.allows(&parts.method) => return None,
-        Ok(()) => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "there is no such method here\n",
-        ),
+        Ok(()) => (StatusCode::METHOD_NOT_ALLOWED, "there is no such method here\n"),
     };
     let mut response = answer::text(status, why);
     let headers = response.headers_mut();
@@ -111,7 +111,10 @@ async fn go(settings: &Arc<Settings>, endpoint: Endpoint, parts: &Parts) -> Resp
         }
         Endpoint::LogLevel => {
             let filter = settings.log_level.as_ref().map(|log_level| (log_level.read)());
-            answer::text(StatusCode::OK, format!("{}\n", filter.unwrap_or_default().trim_end()))
+            answer::text(
+                StatusCode::OK,
+                format!("{}\n", filter.unwrap_or_default().trim_end()),
+            )
         }
     }
 }
