@@ -16,6 +16,9 @@ pub use self::admin::Admin;
 pub use self::body::{Body, BodyError};
 pub use self::exposition::{Exposition, IntoExposition};
 pub use self::live::Sampler;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::live::replay;
 pub use self::peer::Peer;
 pub use self::request::Request;
 pub use self::server::Listen;

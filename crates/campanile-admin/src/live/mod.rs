@@ -7,9 +7,13 @@ mod hub;
 mod line;
 mod names;
 mod quantiles;
+#[cfg(any(test, fuzzing))]
+mod replay;
 mod sample;
 mod sampler;
 mod totals;
 
 pub(crate) use self::hub::Live;
+#[cfg(fuzzing)]
+pub use self::replay::replay;
 pub use self::sampler::Sampler;

@@ -44,10 +44,8 @@ fn weight_of(list: &str, names: &[&str]) -> Option<f32> {
 fn item(text: &str) -> Option<(&str, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let weights = parts.filter_map(|part| part.split_once('='));
-    let weight = weights
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-        .next();
+    let mut parameters = parts.filter_map(|part| part.split_once('='));
+    let weight = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
     Some((name, weight.map_or(1.0, |(_, weight)| read(weight.trim()))))
 }
 

@@ -13,7 +13,9 @@ use crate::support::{Port, get, read_until};
 /// Reads until the other side closes, or this long.
 fn is_closed_within(stream: &mut TcpStream, patience: Duration) -> bool {
     let begun = Instant::now();
-    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .expect("a limit");
     while begun.elapsed() < patience {
         match stream.read(&mut [0; 65536]) {
             Ok(0) => return true,

@@ -32,15 +32,15 @@ impl Answer {
         self.head
             .headers
             .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+            .map_or("", |value| value.to_str().expect("it works"))
     }
 
     pub(crate) fn text(&self) -> &str {
-        str::from_utf8(&self.bytes).unwrap()
+        str::from_utf8(&self.bytes).expect("it works")
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.bytes).unwrap()
+        serde_json::from_slice(&self.bytes).expect("it works")
     }
 }
 
@@ -64,13 +64,16 @@ pub(crate) async fn send(admin: &Admin, request: Builder) -> Answer {
 }
 
 pub(crate) async fn send_with(admin: &Admin, request: Builder, body: String) -> Answer {
-    let response = admin.service().oneshot(request.body(body).unwrap()).await;
-    read(response.unwrap()).await
+    let response = admin
+        .service()
+        .oneshot(request.body(body).expect("it works"))
+        .await;
+    read(response.expect("it works")).await
 }
 
 pub(crate) async fn read(response: Response<campanile_admin::Body>) -> Answer {
     let (head, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes().into();
+    let bytes = body.collect().await.expect("it works").to_bytes().into();
     Answer { head, bytes }
 }
 
@@ -83,8 +86,8 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn start(admin: Admin) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("it works");
+        let address = listener.local_addr().expect("it works");
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             admin.run_blocking(listener, async {
@@ -99,9 +102,9 @@ impl Port {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream.set_write_timeout(Some(LONG)).unwrap();
+        let stream = TcpStream::connect(self.address).expect("it works");
+        stream.set_read_timeout(Some(LONG)).expect("it works");
+        stream.set_write_timeout(Some(LONG)).expect("it works");
         stream
     }
 
@@ -126,7 +129,9 @@ impl Port {
 
     fn end(&mut self) -> std::io::Result<()> {
         drop(self.stop.take());
-        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
+        self.thread
+            .take()
+            .map_or(Ok(()), |thread| thread.join().expect("it does not panic"))
     }
 }
 
@@ -134,7 +139,7 @@ impl Drop for Port {
     fn drop(&mut self) {
         let ended = self.end();
         if !std::thread::panicking() {
-            ended.unwrap();
+            ended.expect("it ends well");
         }
     }
 }
@@ -157,5 +162,5 @@ pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
         );
         text.extend_from_slice(&buffer[..length]);
     }
-    String::from_utf8(text).unwrap()
+    String::from_utf8(text).expect("it works")
 }
