@@ -106,6 +106,12 @@ const COMMANDS: &[Command] = &[
         run: bench,
     },
     Command {
+        name: "bench-admin",
+        args: "[scrapes | pages]",
+        about: "what scrapes and open pages of the admin port cost, and do to the service beside them",
+        run: bench_admin,
+    },
+    Command {
         name: "bench-recorder",
         args: "[filter]",
         about: "what the recorder costs per count, per scrape and in memory, beside others",
@@ -189,6 +195,12 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
+}
+
+fn bench_admin(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("bench -p campanile-tests --bench admin --")
         .with_args(args)
         .run()
 }
