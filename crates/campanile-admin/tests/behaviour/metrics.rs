@@ -103,9 +103,12 @@ async fn a_source_that_hangs_is_waited_for_ten_seconds() {
     // Paused time stands still while a blocking thread works: this clock is pushed.
     let answer = tokio::spawn(async move { scrape(&admin, "").await });
     for _ in 0..11 {
+        assert!(!answer.is_finished(), "it waits for ten seconds");
         tokio::task::yield_now().await;
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
     }
+    tokio::task::yield_now().await;
+    assert!(answer.is_finished(), "it waits for no longer");
     assert_eq!(answer.await.unwrap().status(), 503);
     drop(release);
 }
