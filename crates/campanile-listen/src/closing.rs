@@ -11,6 +11,7 @@ use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use crate::acceptor::Acceptor;
+use crate::kernel::{drop_new_clients, half_open};
 use crate::shortage::Shortage;
 use crate::{Accepted, Connections, ListenAddress, ListenerLabel, Sharing};
 
@@ -44,6 +45,7 @@ pub struct Closing {
     address: ListenAddress,
     connections: Connections,
     shortage: Shortage,
+    window: Duration,
     step: Step,
 }
 
@@ -78,10 +80,18 @@ impl Closing {
             address,
             connections,
             shortage: Shortage::new(SHORTEST_PAUSE, LONGEST_PAUSE),
+            window: WINDOW,
             step: Step::Queue {
                 until: Instant::now() + QUEUE,
             },
         }
+    }
+
+    /// Sets for how long TCP clients that are still shaking hands are waited for, 300 ms otherwise. Only those who are
+    /// further away, by the time of a way there and back, are reset.
+    pub fn with_window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
     }
 
     /// Returns the label that its metrics have.
@@ -105,7 +115,7 @@ impl Closing {
     /// Accepts the next client that waits in the queue or was still shaking hands; `None` once there is none left and
     /// the socket is closed.
     ///
-    /// It takes about 5 ms beyond the queue, and at most 300 ms where handshakes take long. Without descriptors it
+    /// It takes about 5 ms beyond the queue, and at most the window where handshakes take long. Without descriptors it
     /// waits for those of connections that end, for as long as it is polled.
     ///
     /// Cancel safe: a dropped `accept` has accepted nobody, and the close goes on with the next.
@@ -120,7 +130,7 @@ impl Closing {
                     self.go_on_in_time();
                     return Some(Accepted::new(self.connections.wrap(socket), peer));
                 }
-                Err(error) if is_empty(&error, &self.address) => {
+                Err(error) if is_empty(&error) => {
                     self.shortage.emptied(&self.connections);
                     self.after_sweep().await;
                 }
@@ -196,7 +206,7 @@ impl Closing {
         }
         let now = Instant::now();
         self.step = Step::Window {
-            until: now + WINDOW,
+            until: now + self.window,
             next_look: now,
             quiet: 0,
         };
@@ -213,25 +223,9 @@ fn refuse_new_clients(acceptor: &Acceptor, connections: &Connections) {
     }
 }
 
-/// Tells whether accept(2) found nobody. A unix socket that was shut down says so by another error.
-fn is_empty(error: &io::Error, address: &ListenAddress) -> bool {
-    match address {
-        ListenAddress::Unix(_) if error.raw_os_error() == Some(libc::EINVAL) => true,
-        _ => error.kind() == io::ErrorKind::WouldBlock,
-    }
-}
-
-#[cfg(target_os = "linux")]
-use crate::kernel::{drop_new_clients, half_open};
-
-#[cfg(not(target_os = "linux"))]
-fn drop_new_clients(_listener: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn half_open(_address: std::net::SocketAddr) -> io::Result<bool> {
-    Ok(false)
+/// Tells whether accept(2) found nobody. One that was shut down, as a unix socket is here, has another error for it.
+fn is_empty(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINVAL)
 }
 
 impl fmt::Debug for Closing {

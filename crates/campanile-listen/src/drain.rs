@@ -46,8 +46,6 @@ pub struct DrainingIncoming {
     turn: Turn,
 }
 
-// One of these exists for each listener, and none is moved about.
-#[expect(clippy::large_enum_variant, reason = "there is one for each listener")]
 enum State {
     Open { listener: Listener, signal: Signal },
     Closing(Closing),

@@ -18,15 +18,13 @@ mod drain;
 mod errno;
 mod incoming;
 mod io;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod kernel;
 mod label;
 #[cfg(unix)]
 mod listener;
 mod metrics;
 mod names;
-#[cfg(unix)]
-mod path;
 #[cfg(unix)]
 mod shortage;
 #[cfg(unix)]

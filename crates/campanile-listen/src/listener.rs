@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 
 use crate::acceptor::Acceptor;
-use crate::path::OwnPath;
+use crate::bind::OwnPath;
 use crate::{
     Bind, BindError, Closing, Connections, CountedIo, ListenAddress, ListenerLabel, PeerAddress, Socket,
 };
@@ -103,6 +103,19 @@ impl Listener {
     #[must_use]
     pub fn with_connections(mut self, connections: Connections) -> Self {
         self.connections = connections;
+        self
+    }
+
+    /// Says who holds the socket from now on. Give a listener that was bound here and then handed over to another process
+    /// [`Sharing::Shared`]: it is let go when it closes, and the file of a unix socket stays for those who have it.
+    #[must_use]
+    pub fn with_sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        if sharing == Sharing::Shared
+            && let Some(path) = self.path.take()
+        {
+            path.keep();
+        }
         self
     }
 

@@ -43,9 +43,16 @@ pub(crate) fn half_open(address: SocketAddr) -> io::Result<bool> {
     .map(|found| found.is_some())
 }
 
-/// Returns how many clients the queue of a listening socket takes, as the kernel has set it. `None` where it does not
-/// tell, and for unix sockets.
+/// Returns how many clients the queue of a listening socket takes, as the kernel has set it. Where it does not tell,
+/// and for a unix socket, the system's limit.
 pub(crate) fn backlog_limit(listener: BorrowedFd<'_>, address: &ListenAddress) -> Option<u32> {
+    queue_limit(listener, address).or_else(|| {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?;
+        limit.trim().parse().ok()
+    })
+}
+
+fn queue_limit(listener: BorrowedFd<'_>, address: &ListenAddress) -> Option<u32> {
     let inode = u32::try_from(rustix::fs::fstat(listener).ok()?.st_ino).ok()?;
     any(address.tcp()?, TCP_LISTEN, |row| {
         (row.inode == inode).then_some(row.queue_limit)

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(unix)]
+mod bind;
 mod close;
 #[cfg(unix)]
 mod closing;

@@ -21,6 +21,7 @@ const BIND_TRIES: u32 = 5;
 pub(crate) struct OwnPath {
     path: PathBuf,
     identity: (u64, u64),
+    kept: bool,
 }
 
 /// Binds a unix socket and listens.
@@ -44,6 +45,7 @@ pub(crate) fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(
     let own = OwnPath {
         path: std::path::absolute(path)?,
         identity: identity(&fs::symlink_metadata(path)?),
+        kept: false,
     };
     if let Some(mode) = mode {
         // Nobody can connect before listen(2).
@@ -76,8 +78,18 @@ fn remove_if_dead(path: &Path, address: &SockAddr, in_use: io::Error) -> io::Res
     }
 }
 
+impl OwnPath {
+    /// Leaves the file to others.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
 impl Drop for OwnPath {
     fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
         let _lock = lock(parent(&self.path));
         if let Err(error) = remove(&self.path, self.identity) {
             tracing::warn!(path = %self.path.display(), "the socket's file stays behind: {error}");

@@ -1,18 +1,16 @@
-//! How a listener is bound.
+//! The options of a listener that is to be bound.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsFd;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use metrics::Recorder;
 use socket2::{Domain, SockAddr, Type};
 
-use crate::path::OwnPath;
-use crate::{Connections, ListenAddress, Listener, ListenerLabel, Sharing};
+use super::path::{self, OwnPath};
+use crate::kernel::backlog_limit;
+use crate::{BindError, Connections, ListenAddress, Listener, ListenerLabel, Sharing};
 
 const BACKLOG: u32 = 1024;
 
@@ -40,13 +38,6 @@ pub struct Bind {
     label: Option<ListenerLabel>,
     limit: Option<usize>,
     recorder: Option<&'static (dyn Recorder + Sync)>,
-}
-
-/// A listener could not be bound.
-#[derive(Debug)]
-pub struct BindError {
-    address: ListenAddress,
-    source: io::Error,
 }
 
 impl Bind {
@@ -116,9 +107,10 @@ impl Bind {
     ///
     /// # Panics
     ///
-    /// [`bind`](Self::bind) panics if `limit` is 0, with which nothing would ever be accepted.
+    /// Panics if `limit` is 0, with which nothing would ever be accepted.
     #[must_use]
     pub fn with_connection_limit(mut self, limit: usize) -> Self {
+        assert!(limit > 0, "the limit of open connections must be above 0");
         self.limit = Some(limit);
         self
     }
@@ -148,14 +140,11 @@ impl Bind {
         let bound = match &self.address {
             ListenAddress::Tcp(address) => self.bind_tcp(*address).map(|socket| (socket, None)),
             ListenAddress::Unix(path) => {
-                crate::path::bind(path, self.mode, self.backlog()).map(|(socket, path)| (socket, Some(path)))
+                path::bind(path, self.mode, self.backlog()).map(|(socket, path)| (socket, Some(path)))
             }
         };
         let listener = bound.and_then(|(socket, path)| self.listen(socket, path));
-        listener.map_err(|source| BindError {
-            address: self.address,
-            source,
-        })
+        listener.map_err(|source| BindError::new(self.address, source))
     }
 
     fn bind_tcp(&self, address: SocketAddr) -> io::Result<OwnedFd> {
@@ -194,9 +183,8 @@ impl Bind {
         i32::try_from(self.backlog).unwrap_or(i32::MAX)
     }
 
-    #[cfg(target_os = "linux")]
     fn warn_if_cut(&self, listener: &Listener) {
-        let limit = crate::kernel::backlog_limit(listener.as_fd(), listener.local_address());
+        let limit = backlog_limit(listener.as_fd(), listener.local_address());
         if let Some(limit) = limit
             && limit < self.backlog
         {
@@ -208,9 +196,6 @@ impl Bind {
             );
         }
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn warn_if_cut(&self, _listener: &Listener) {}
 }
 
 impl fmt::Debug for Bind {
@@ -224,31 +209,5 @@ impl fmt::Debug for Bind {
             .field("label", &self.label)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
-    }
-}
-
-impl BindError {
-    /// Returns the address that could not be bound.
-    #[must_use]
-    pub fn address(&self) -> &ListenAddress {
-        &self.address
-    }
-
-    /// Returns what kind of failure it was, as in `AddrInUse`.
-    #[must_use]
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}", self.address)
-    }
-}
-
-impl Error for BindError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
     }
 }
