@@ -1,15 +1,18 @@
 //! The admin port, put together from closures.
 
 use std::fmt;
+#[cfg(unix)]
 use std::io;
 use std::sync::Arc;
 
 use http::Extensions;
 use ipnet::IpNet;
 
+#[cfg(unix)]
+use crate::Listen;
 use crate::exposition::IntoExposition;
 use crate::settings::{LogLevel, Settings};
-use crate::{AdminService, Check, Listen, Peer, Probes, Request, Sampler, Status};
+use crate::{AdminService, Check, Peer, Probes, Request, Sampler, Status};
 
 /// What the admin port answers, and whom. See the [crate docs](crate).
 ///
@@ -162,7 +165,8 @@ impl Admin {
         self
     }
 
-    /// Says that other processes listen on the same port. `/drain` then takes `?pid=` of the process that is meant.
+    /// Says that other processes listen on the same port. Probes then say the `pid` of the process that answers, as `/requests`
+    /// always does, and `/drain` takes `?pid=` of the process that is meant.
     #[must_use]
     pub fn with_shared_port(mut self, shared: bool) -> Self {
         self.settings.shared_port = shared;
@@ -196,7 +200,7 @@ impl Admin {
         Probes::new(self.settings.clone())
     }
 
-    /// Returns what looks at the metrics once a second for the live page.
+    /// Returns what looks at the metrics once a second for the live page. One is enough for all clones of the service.
     #[must_use]
     pub fn sampler(&self) -> Sampler {
         Sampler::new(self.settings.clone())
@@ -214,6 +218,7 @@ impl Admin {
     /// # Panics
     ///
     /// Panics inside a tokio runtime.
+    #[cfg(unix)]
     pub fn run_blocking<U>(self, listener: impl Into<Listen>, until: U) -> io::Result<()>
     where
         U: Future<Output = ()>,

@@ -7,6 +7,7 @@ mod exposition;
 mod live;
 mod peer;
 mod request;
+#[cfg(unix)]
 mod server;
 mod service;
 mod settings;
@@ -21,6 +22,7 @@ pub use self::live::Sampler;
 pub use self::live::replay;
 pub use self::peer::Peer;
 pub use self::request::Request;
+#[cfg(unix)]
 pub use self::server::Listen;
 pub use self::service::{AdminService, Probes, ResponseFuture};
 pub use self::status::{Check, Phase, Status};

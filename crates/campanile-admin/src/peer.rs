@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+#[cfg(unix)]
 use campanile_listen::PeerAddress;
 
 /// Who is on the other side of a connection, as the connection itself says it.
@@ -41,6 +42,7 @@ impl From<SocketAddr> for Peer {
     }
 }
 
+#[cfg(unix)]
 impl From<&PeerAddress> for Peer {
     fn from(address: &PeerAddress) -> Self {
         address.ip().map_or(Self::Unix, Self::from)

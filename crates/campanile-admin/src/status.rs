@@ -91,14 +91,18 @@ impl Status {
         self.phase >= Phase::Draining
     }
 
-    /// Spells what probes are answered.
-    pub(crate) fn to_json(self, checks: &[Check]) -> Value {
+    /// Spells what probes are answered; with the process that says so, where it could be another one.
+    pub(crate) fn to_json(self, checks: &[Check], shared_port: bool) -> Value {
         let checks = checks.iter().map(|check| (check.name.clone(), check.to_json()));
-        json!({
+        let mut value = json!({
             "phase": self.phase.as_str(),
             "seconds_left": self.seconds_left(),
             "checks": checks.collect::<Map<_, _>>(),
-        })
+        });
+        if shared_port {
+            value["pid"] = std::process::id().into();
+        }
+        value
     }
 }
 

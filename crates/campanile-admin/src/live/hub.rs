@@ -22,7 +22,7 @@ pub(crate) struct Live {
 
 #[derive(Default)]
 struct State {
-    running: bool,
+    samplers: usize,
     samples: VecDeque<Bytes>,
     pages: Vec<mpsc::Sender<Bytes>>,
 }
@@ -35,7 +35,7 @@ impl Live {
     /// Tells why there can be none now.
     pub(crate) fn join(&self, service: &str, version: &str) -> Result<mpsc::Receiver<Bytes>, &'static str> {
         let mut state = self.state();
-        if !state.running {
+        if state.samplers == 0 {
             return Err("nobody looks at the metrics");
         }
         state.pages.retain(|page| !page.is_closed());
@@ -69,11 +69,18 @@ impl Live {
         state.pages.retain(|page| page.try_send(event.clone()).is_ok());
     }
 
-    /// Says that samples come from now on, or come no longer, which ends all streams.
-    pub(super) fn set_running(&self, running: bool) {
+    /// Says that samples come from now on.
+    pub(super) fn begin(&self) {
+        self.state().samplers += 1;
+    }
+
+    /// Says that they come no longer, which ends all streams.
+    pub(super) fn end(&self) {
         let mut state = self.state();
-        state.running = running;
-        state.pages.clear();
+        state.samplers -= 1;
+        if state.samplers == 0 {
+            state.pages.clear();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

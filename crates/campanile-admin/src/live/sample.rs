@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::quantiles::{growth, quantile};
 use super::totals::{Calls, Totals};
-use crate::Status;
+use crate::{Phase, Status};
 
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
@@ -18,7 +18,7 @@ pub(super) struct Between<'a> {
 }
 
 impl Between<'_> {
-    /// Spells it. Without two looks there are no rates; what is not known is null.
+    /// Spells it. Without two looks there are no rates; what is not known is null. Who does not say how far it is, is ready.
     pub(super) fn to_json(&self, status: Option<Status>) -> Value {
         let gauge = |read: fn(&Totals) -> Option<f64>| self.now.and_then(read).map(rounded);
         let phase = status.map(Status::phase).or_else(|| self.now?.phase);
@@ -34,7 +34,7 @@ impl Between<'_> {
             "connection_limit": gauge(|totals| totals.connection_limit),
             "listeners": self.listeners(),
             "calls": self.calls(),
-            "phase": phase.map_or("", crate::Phase::as_str),
+            "phase": phase.unwrap_or(Phase::Ready).as_str(),
             "seconds_left": status.and_then(Status::seconds_left),
         })
     }

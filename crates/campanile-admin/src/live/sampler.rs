@@ -97,14 +97,14 @@ struct Running<'a>(&'a Settings);
 
 impl<'a> Running<'a> {
     fn new(settings: &'a Settings) -> Self {
-        settings.live.set_running(true);
+        settings.live.begin();
         Self(settings)
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.live.set_running(false);
+        self.0.live.end();
     }
 }
 

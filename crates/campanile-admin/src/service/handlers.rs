@@ -124,7 +124,7 @@ async fn readiness(settings: &Settings) -> Response<Body> {
     // After the checks, which take their time: an answer that was sent in the drain must not say ready.
     let status = settings.status();
     let ready = status.phase() == Phase::Ready && checks.iter().all(Check::is_passed);
-    answer::json(ok_if(ready), &status.to_json(&checks))
+    answer::json(ok_if(ready), &status.to_json(&checks, settings.shared_port))
 }
 
 async fn health(settings: &Settings, query: Option<&str>) -> Response<Body> {
@@ -134,7 +134,10 @@ async fn health(settings: &Settings, query: Option<&str>) -> Response<Body> {
         "startup" | "3" => settings.status().phase() > Phase::Starting,
         _ => return readiness(settings).await,
     };
-    answer::json(ok_if(alive), &settings.status().to_json(&[]))
+    answer::json(
+        ok_if(alive),
+        &settings.status().to_json(&[], settings.shared_port),
+    )
 }
 
 /// As talisker's: the version, unless the service says that it is not well. What drains is.

@@ -87,6 +87,22 @@ async fn a_check_that_fails_makes_the_service_not_ready_and_is_named() {
 }
 
 #[tokio::test]
+async fn on_a_shared_port_probes_say_whose_they_are() {
+    let pid = async |shared, target| {
+        let admin = Admin::new().with_shared_port(shared);
+        send(&admin, ask("GET", target)).await.json()["pid"].as_u64()
+    };
+    for target in ["/readyz", "/health", "/health?type=2"] {
+        assert_eq!(pid(false, target).await, None, "{target}");
+        assert_eq!(
+            pid(true, target).await,
+            Some(std::process::id().into()),
+            "{target}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_seconds_left_are_told() {
     let left = Duration::from_micros(4_321_900);
     let admin = Admin::new().with_status(move || Status::new(Phase::Draining).with_time_left(Some(left)));
