@@ -4,6 +4,7 @@
 mod admin;
 mod body;
 mod exposition;
+mod lane;
 mod live;
 mod peer;
 mod request;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::exposition::{BoxError, Exposition};
+use crate::lane::Lane;
 use crate::live::Live;
 use crate::service::Gate;
 use crate::{Check, Peer, Phase, Request, Status};
@@ -17,7 +18,7 @@ pub(crate) type FindPeer = dyn Fn(&Extensions) -> Option<Peer> + Send + Sync;
 pub(crate) type Checks = Pin<Box<dyn Future<Output = Vec<Check>> + Send>>;
 
 /// Everything that the endpoints answer from. Cloning shares the closures.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) render: Option<Arc<Render>>,
     pub(crate) live_text: Shared<String>,
@@ -33,6 +34,10 @@ pub(crate) struct Settings {
     pub(crate) version: String,
     pub(crate) shared_port: bool,
     pub(crate) live: Arc<Live>,
+    /// Where metrics are rendered.
+    pub(crate) scrapes: Lane,
+    /// Where the table of requests is read.
+    pub(crate) tables: Lane,
 }
 
 /// How the filter of the log is read and written.
@@ -40,6 +45,29 @@ pub(crate) struct Settings {
 pub(crate) struct LogLevel {
     pub(crate) read: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) write: Arc<WriteFilter>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            render: None,
+            live_text: None,
+            status: None,
+            checks: None,
+            requests: None,
+            drain: None,
+            log_level: None,
+            config: None,
+            peer: None,
+            gate: Gate::default(),
+            service_name: String::new(),
+            version: String::new(),
+            shared_port: false,
+            live: Arc::default(),
+            scrapes: Lane::new(4),
+            tables: Lane::new(2),
+        }
+    }
 }
 
 impl Settings {

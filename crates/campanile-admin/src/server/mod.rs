@@ -24,8 +24,8 @@ use crate::settings::Settings;
 
 pub use self::listen::Listen;
 
-/// Threads that render, read tables and compress. One that hangs in what the caller gave must not stop the others.
-const BLOCKING_THREADS: usize = 8;
+/// Threads that render, read tables, compress, and look at the metrics for the page: more than can hang in what the caller gave.
+const BLOCKING_THREADS: usize = 12;
 /// Answers that are being sent when the end comes have as long.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 

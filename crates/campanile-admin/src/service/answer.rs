@@ -7,6 +7,7 @@ use http_body::Body as _;
 use serde_json::Value;
 
 use crate::Body;
+use crate::lane::Failure;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -36,6 +37,20 @@ pub(super) fn whole(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+/// Says that the caller's closure for `what` came to nothing.
+pub(super) fn failure(failure: Failure, what: &str) -> Response<Body> {
+    match failure {
+        Failure::Panicked => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("what tells the {what} has panicked\n"),
+        ),
+        Failure::TooLong => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the {what} take too long\n"),
+        ),
+    }
 }
 
 /// Says what holds for every answer: that it is of this moment, what it is, and that pages of others may not embed it.

@@ -22,10 +22,10 @@ pub(super) async fn answer(settings: &Arc<Settings>, parts: &Parts) -> Response<
         Some(Err(_)) => return answer::text(StatusCode::BAD_REQUEST, "limit is a number of requests\n"),
     };
     let html = accept::wants_html(&parts.headers);
-    let settings = Arc::clone(settings);
+    let owned = Arc::clone(settings);
     // Tens of thousands of rows take their time.
-    let made = tokio::task::spawn_blocking(move || {
-        let requests = settings.requests.as_ref().map(|requests| requests());
+    let made = settings.tables.run(move || {
+        let requests = owned.requests.as_ref().map(|requests| requests());
         let selection = Selection::new(requests.unwrap_or_default(), &part, limit);
         if html {
             let mut response = answer::whole(StatusCode::OK, answer::HTML, table(&selection));
@@ -40,7 +40,7 @@ pub(super) async fn answer(settings: &Arc<Settings>, parts: &Parts) -> Response<
             answer::json(StatusCode::OK, &value)
         }
     });
-    let failed = |_| answer::text(StatusCode::INTERNAL_SERVER_ERROR, "the table cannot be read\n");
+    let failed = |failure| answer::failure(failure, "requests");
     let mut response = made.await.unwrap_or_else(failed);
     response
         .headers_mut()

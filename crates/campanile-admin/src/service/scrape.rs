@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, VARY};
@@ -14,8 +13,6 @@ use crate::exposition::BoxError;
 use crate::settings::{Render, Settings};
 use crate::{Body, Exposition};
 
-/// What takes longer has hung, and whoever scrapes has given up.
-const TIME: Duration = Duration::from_secs(10);
 /// What is shorter gains nothing.
 const WORTH_COMPRESSING: usize = 1024;
 
@@ -25,17 +22,16 @@ pub(super) async fn answer(settings: &Settings, headers: &HeaderMap) -> Response
     };
     let wanted = accept::joined(headers, &ACCEPT);
     let takes_gzip = accept::takes_gzip(headers);
-    let begun = tokio::task::spawn_blocking(move || begin(&render, &wanted, takes_gzip));
-    match tokio::time::timeout(TIME, begun).await {
-        Ok(Ok(Ok(Some(scrape)))) => scrape.into_response(),
-        Ok(Ok(Ok(None))) => answer::text(StatusCode::NOT_FOUND, "the recorder has no text\n"),
+    let begun = settings
+        .scrapes
+        .run(move || begin(&render, &wanted, takes_gzip))
+        .await;
+    match begun {
+        Ok(Ok(Some(scrape))) => scrape.into_response(),
+        Ok(Ok(None)) => answer::text(StatusCode::NOT_FOUND, "the recorder has no text\n"),
         // A scrape that is missing misleads nobody.
-        Ok(Ok(Err(error))) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-        Ok(Err(_)) => answer::text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "what renders the metrics has panicked\n",
-        ),
-        Err(_) => answer::text(StatusCode::SERVICE_UNAVAILABLE, "the metrics take too long\n"),
+        Ok(Err(error)) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Err(failure) => answer::failure(failure, "metrics"),
     }
 }
 

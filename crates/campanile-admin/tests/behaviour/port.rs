@@ -181,6 +181,30 @@ fn it_ends_whoever_still_listens() {
 }
 
 #[test]
+fn scrapes_that_hang_hold_up_nobody_else() {
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let admin = Admin::new().with_live(String::new).with_requests(Vec::new);
+    let port = Port::start(admin.with_metrics(move |_: &str| {
+        let _ = released.lock().unwrap().recv();
+        String::new()
+    }));
+    let mut scrapes: Vec<TcpStream> = (0..30).map(|_| port.connect()).collect();
+    for scrape in &mut scrapes {
+        scrape.write_all(get("/metrics", "").as_bytes()).unwrap();
+    }
+    let asked = Instant::now();
+    for target in ["/livez", "/requests", "/", "/readyz"] {
+        assert!(port.get(target).starts_with("HTTP/1.1 200"), "{target}");
+    }
+    // Before the first of them is given up.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let answer = read_until(&mut scrapes[0], "too long\n");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    drop(release);
+}
+
+#[test]
 fn an_answer_under_way_is_sent_to_its_end() {
     let (begun, begins) = mpsc::channel();
     let port = Port::start(Admin::new().with_live(String::new).with_metrics(move |_: &str| {
