@@ -107,7 +107,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench-admin",
-        args: "[scrapes | pages]",
+        args: "[filter]",
         about: "what scrapes and open pages of the admin port cost, and do to the service beside them",
         run: bench_admin,
     },
