@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::accept::accept;
+#[cfg(feature = "admin")]
+use crate::admin::Port;
 use crate::cut::CutLog;
 use crate::error::{Kind, ServeError};
 use crate::place::Place;
@@ -31,6 +33,8 @@ pub struct Bound<S> {
     lifecycle: Lifecycle,
     listeners: Vec<(Listener, Arc<Site>)>,
     queues: Queues,
+    #[cfg(feature = "admin")]
+    admin: Option<Port>,
     /// The certificates to be loaded anew on HUP.
     #[cfg(feature = "tls")]
     hang_up: Option<Reload>,
@@ -46,6 +50,10 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         max_connections,
         recorder,
         queues,
+        #[cfg(feature = "admin")]
+        admin,
+        #[cfg(feature = "admin")]
+        metrics,
     } = server;
     if places.is_empty() {
         return Err(Kind::NoListener.into());
@@ -88,6 +96,11 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         .into_iter()
         .map(open)
         .collect::<Result<Vec<_>, ServeError>>()?;
+    #[cfg(feature = "admin")]
+    let admin = match admin {
+        Some(admin) => Some(Port::open(admin, &handle, metrics, recorder)?),
+        None => None,
+    };
     campanile_http::clock::warm_up();
     #[cfg(feature = "tls")]
     let hang_up = match catches_signals {
@@ -99,6 +112,8 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         lifecycle,
         listeners,
         queues,
+        #[cfg(feature = "admin")]
+        admin,
         #[cfg(feature = "tls")]
         hang_up,
     })
@@ -115,6 +130,13 @@ impl<S> Bound<S> {
     /// Returns the listeners, for whoever looks at their queues.
     pub fn listeners(&self) -> impl ExactSizeIterator<Item = &Listener> {
         self.listeners.iter().map(|(listener, _)| listener)
+    }
+
+    /// Returns where the admin port is, with the port that the system chose, if there is one.
+    #[cfg(feature = "admin")]
+    #[must_use]
+    pub fn admin_address(&self) -> Option<&ListenAddress> {
+        self.admin.as_ref().map(Port::address)
     }
 
     /// Returns a handle of the lifecycle, for probes, background tasks and whoever asks for a stop.
@@ -158,7 +180,12 @@ impl<S> Bound<S> {
             }
         };
         let serving = self.queues.watched(serving);
-        self.lifecycle.run_with(serving).await.0
+        let report = self.lifecycle.run_with(serving).await.0;
+        #[cfg(feature = "admin")]
+        if let Some(admin) = self.admin {
+            admin.ended().await;
+        }
+        report
     }
 }
 

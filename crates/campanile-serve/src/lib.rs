@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+#[cfg(feature = "admin")]
+mod admin;
 mod bound;
 mod connection;
 mod cut;

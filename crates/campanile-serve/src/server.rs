@@ -6,6 +6,8 @@ use std::time::Duration;
 use campanile_backlog::Saturation;
 use campanile_lifecycle::{Lifecycle, Report, Settings};
 use campanile_listen::{Bind, Listener};
+#[cfg(feature = "admin")]
+use campanile_recorder::CellRecorder;
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -13,6 +15,8 @@ use hyper::body::Incoming;
 use metrics::Recorder;
 use tower::Service;
 
+#[cfg(feature = "admin")]
+use crate::admin;
 use crate::bound::Bound;
 use crate::limits::{LONGEST, Limits};
 use crate::place::{At, Place};
@@ -34,6 +38,10 @@ pub struct Server<S> {
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
     pub(crate) queues: Wanted,
+    #[cfg(feature = "admin")]
+    pub(crate) admin: Option<admin::Wanted>,
+    #[cfg(feature = "admin")]
+    pub(crate) metrics: Option<CellRecorder>,
 }
 
 impl<S> Server<S> {
@@ -49,6 +57,10 @@ impl<S> Server<S> {
             max_connections: None,
             recorder: None,
             queues: Wanted::default(),
+            #[cfg(feature = "admin")]
+            admin: None,
+            #[cfg(feature = "admin")]
+            metrics: None,
         }
     }
 
@@ -142,6 +154,42 @@ impl<S> Server<S> {
     /// Records to `recorder` instead of the installed one.
     pub fn recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Opens an admin port, from the moment on that the listeners are bound until the service has stopped: probes, metrics,
+    /// requests in flight, a drain by request, and a live page. It answers from a thread of its own, also while the service
+    /// cannot. For whom, and what, stands in campanile-admin's manual.
+    ///
+    /// Its metrics are those of [`metrics`](Self::metrics). Without them, and where no recorder is installed yet,
+    /// campanile's own is, with its defaults.
+    #[cfg(feature = "admin")]
+    pub fn admin(mut self, address: impl fmt::Display) -> Self {
+        self.admin = Some(admin::Wanted {
+            address: address.to_string(),
+            change: None,
+        });
+        self
+    }
+
+    /// Opens an admin port that also tells what `change` adds: a name, a token, the log's filter, another recorder's text.
+    #[cfg(feature = "admin")]
+    pub fn admin_with(
+        mut self,
+        address: impl fmt::Display,
+        change: impl FnOnce(campanile_admin::Admin) -> campanile_admin::Admin + Send + 'static,
+    ) -> Self {
+        self.admin = Some(admin::Wanted {
+            address: address.to_string(),
+            change: Some(Box::new(change)),
+        });
+        self
+    }
+
+    /// Renders this recorder at the admin port.
+    #[cfg(feature = "admin")]
+    pub fn metrics(mut self, recorder: CellRecorder) -> Self {
+        self.metrics = Some(recorder);
         self
     }
 
