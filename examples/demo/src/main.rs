@@ -22,26 +22,11 @@ mod settle;
 mod tally;
 mod traffic;
 
-use std::{
-    error::Error,
-    future::{pending, ready},
-    io,
-    net::SocketAddr,
-    pin::pin,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{error::Error, future::pending, io, net::SocketAddr, pin::pin, process::ExitCode, time::Duration};
 
-use axum::{
-    Router,
-    http::{HeaderMap, header},
-    response::IntoResponse,
-    routing::get,
-};
 use campanile::recorder::{CellRecorder, Format};
 use clap::Parser;
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     time,
 };
@@ -56,7 +41,7 @@ struct Args {
     /// The address of the first service; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The address of the metrics.
+    /// The address of the admin port, and of its page.
     #[arg(long, default_value = "127.0.0.1:0")]
     admin: SocketAddr,
     /// Ends by itself after so many seconds; else Ctrl-C does.
@@ -87,14 +72,12 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let metrics = CellRecorder::new().install()?;
     let mut asked = Signals::new()?;
-    let mut services = services::start(args.listen)?;
-    let admin = TcpListener::bind(args.admin).await?;
+    let mut services = services::start(args.listen, args.admin, &metrics)?;
     println!("listening on {}", services.address);
-    println!("admin on {}", admin.local_addr()?);
-    tokio::spawn(serve_metrics(admin, metrics.clone()));
+    println!("admin on {}", services.admin);
 
     let mut screen = Screen::new();
-    screen.introduce(&services.address, args.seconds);
+    screen.introduce(&services.address, &services.admin, args.seconds);
     let traffic = (!args.no_traffic).then(|| Traffic::start(&services.address));
     watch(&metrics, &mut screen, args.seconds, &mut asked).await;
     // The traffic goes on: what it loses by the stop is what this is about.
@@ -114,25 +97,6 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     screen.show_ids(sample.as_ref());
     screen.show_drain(&report, &end);
     Ok(end.agree() && !report.was_cut())
-}
-
-async fn serve_metrics(listener: TcpListener, metrics: CellRecorder) -> io::Result<()> {
-    let app = Router::new().route(
-        "/metrics",
-        get(move |headers: HeaderMap| ready(text(&metrics, &headers))),
-    );
-    axum::serve(listener, app).await
-}
-
-fn text(metrics: &CellRecorder, headers: &HeaderMap) -> impl IntoResponse + use<> {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let format = Format::of_accept(accept.unwrap_or_default());
-    (
-        [(header::CONTENT_TYPE, format.content_type())],
-        metrics.render(format),
-    )
 }
 
 /// Shows the rates of each second, until the time is over or Ctrl-C is pressed.

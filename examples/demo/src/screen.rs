@@ -47,7 +47,7 @@ impl Screen {
         }
     }
 
-    pub(crate) fn introduce(&self, edge: &ListenAddress, seconds: Option<u64>) {
+    pub(crate) fn introduce(&self, edge: &ListenAddress, admin: &ListenAddress, seconds: Option<u64>) {
         let end = match seconds {
             Some(seconds) => format!("for {seconds} s"),
             None => "until Ctrl-C".to_owned(),
@@ -55,7 +55,10 @@ impl Screen {
         println!("\n{} {end}", self.paint(BOLD, "edge → catalog → stock"));
         println!(
             "{}",
-            self.paint(DIM, &format!("try it: curl -i http://{edge}/products/7"))
+            self.paint(
+                DIM,
+                &format!("see it: http://{admin}/   try it: curl -i http://{edge}/products/7")
+            )
         );
         println!();
     }

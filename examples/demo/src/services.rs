@@ -29,7 +29,8 @@ use campanile::{
     http::RequestContext,
     lifecycle::{Handle, Lifecycle, Report, Settings},
     listen::{Bind, ListenAddress, Listener},
-    serve::Server,
+    recorder::{CellRecorder, Format},
+    serve::{Bound, Server},
     server::{self, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer},
 };
 use futures_util::stream;
@@ -73,6 +74,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct Services {
     /// Where the edge listens.
     pub(crate) address: ListenAddress,
+    /// Where its admin port is.
+    pub(crate) admin: ListenAddress,
     pub(crate) visitors: Visitors,
     edge: Running,
     others: [Running; 2],
@@ -84,8 +87,12 @@ struct Running {
     ended: JoinHandle<Report>,
 }
 
-/// Starts the three, the edge at this address.
-pub(crate) fn start(edge: SocketAddr) -> Result<Services, Box<dyn Error>> {
+/// Starts the three, the edge and its admin port at these addresses.
+pub(crate) fn start(
+    edge: SocketAddr,
+    admin: SocketAddr,
+    metrics: &CellRecorder,
+) -> Result<Services, Box<dyn Error>> {
     let free = SocketAddr::from(([127, 0, 0, 1], 0));
     let [stock, catalog, edge] = [
         (Service::Stock, free),
@@ -114,24 +121,26 @@ pub(crate) fn start(edge: SocketAddr) -> Result<Services, Box<dyn Error>> {
 
     let address = edge.local_address().clone();
     let at_once = Duration::ZERO;
+    let stock_app = stock_app.layer(inbound(Service::Stock));
+    let catalog_app = catalog_app.layer(inbound(Service::Catalog));
     let others = [
-        serve(
-            Service::Stock,
-            stock,
-            stock_app.layer(inbound(Service::Stock)),
-            at_once,
-        )?,
-        serve(
-            Service::Catalog,
-            catalog,
-            catalog_app.layer(inbound(Service::Catalog)),
-            at_once,
-        )?,
+        run(server(Service::Stock, stock, stock_app, at_once)?.bound()?),
+        run(server(Service::Catalog, catalog, catalog_app, at_once)?.bound()?),
     ];
+    let page = metrics.clone();
+    let edge = server(Service::Edge, edge, edge_app, DRAIN_TIME)?
+        .metrics(metrics.clone())
+        .admin_with(admin, move |admin| {
+            let of_edge = move || of_service(Service::Edge, &page.render(Format::Prometheus));
+            admin.with_service_name("edge").with_live(of_edge)
+        })
+        .bound()?;
+    let admin = edge.admin_address().ok_or("no admin port")?.clone();
     Ok(Services {
         address,
+        admin,
         visitors,
-        edge: serve(Service::Edge, edge, edge_app, DRAIN_TIME)?,
+        edge: run(edge),
         others,
     })
 }
@@ -172,25 +181,36 @@ fn recorder(service: Service) -> &'static Named {
 }
 
 /// A program that is one service names its address by `Server::bind`, and `run` catches the signals.
-fn serve(
+fn server(
     service: Service,
     listener: Listener,
     app: Router,
     drain_time: Duration,
-) -> Result<Running, Box<dyn Error>> {
+) -> Result<Server<Router>, Box<dyn Error>> {
     let settings = Settings::new()
         .with_drain_time(drain_time)
         .with_stop_timeout(Duration::from_secs(5));
     let lifecycle = Lifecycle::new(settings)?.with_recorder(recorder(service));
-    let server = Server::new(app)
+    Ok(Server::new(app)
         .lifecycle(lifecycle)
         .listener(listener)
-        .recorder(recorder(service));
-    let bound = server.bound()?;
-    Ok(Running {
+        .recorder(recorder(service)))
+}
+
+fn run(bound: Bound<Router>) -> Running {
+    Running {
         handle: bound.handle(),
         ended: tokio::spawn(bound.run()),
-    })
+    }
+}
+
+/// Keeps the series of one service, for its page: the three share a recorder, as no three programs do.
+fn of_service(service: Service, text: &str) -> String {
+    let label = format!("service=\"{}\"", service.name());
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with('#') || line.contains(&label));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Stands outside of campanile's layers, to know who asks.

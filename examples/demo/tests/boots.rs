@@ -135,6 +135,9 @@ async fn visitors_are_served_and_counted_until_ctrl_c() {
         assert!(found, "no {name} of the edge in\n{metrics}");
     }
 
+    let page = get(Version::HTTP_11, &format!("http://{admin}/"), &[]).await;
+    assert!(page.text.contains("<title>campanile</title>"), "{}", page.text);
+
     demo.interrupt();
     let ended = demo.wait();
     assert!(ended.status.success(), "{ended:#?}");
