@@ -104,6 +104,8 @@ impl Watch<'_> {
         if state.take_probed() || state.is_to_probe() {
             return self.turn_away(now);
         }
+        // The last request's body was read to its end, or hyper would have ended by itself.
+        state.set_lingers(false);
         // On a busy machine the silence can be over before the runtime has heard of what came in it.
         state.probe();
         Plan::Do(Order::Look)

@@ -187,9 +187,9 @@ impl State {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that the connection ends with an answer to a request whose body may still be coming.
-    pub(crate) fn set_lingers(&self) {
-        self.lingers.store(true, Ordering::Relaxed);
+    /// Notes whether bytes that nobody reads may still be coming when the connection ends.
+    pub(crate) fn set_lingers(&self, lingers: bool) {
+        self.lingers.store(lingers, Ordering::Relaxed);
     }
 
     pub(crate) fn lingers(&self) -> bool {

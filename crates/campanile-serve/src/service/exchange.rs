@@ -6,7 +6,7 @@ use campanile_http::body::{Asked, BodyEnd, How, OnBodyEnd};
 use campanile_http::grpc::{self, Code};
 use campanile_http::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
 use hyper::Request;
 
@@ -57,9 +57,8 @@ impl Exchange {
         } else if self.state.is_leaving() {
             self.tell_to_leave(answer);
         }
-        if self.has_body && closes(answer.headers()) {
-            self.state.set_lingers();
-        }
+        // If nobody reads it hyper ends the connection with this answer, whatever that says.
+        self.state.set_lingers(self.has_body);
     }
 
     /// Makes the answer to a request that is cut before its head, and counts it.
@@ -87,12 +86,6 @@ impl Exchange {
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-}
-
-/// Tells whether the connection ends with this answer, as a layer or we said.
-fn closes(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONNECTION);
-    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
 impl OnBodyEnd for Exchange {

@@ -3,6 +3,7 @@
 
 mod cut;
 mod drain;
+mod early;
 mod http2;
 mod limits;
 mod load;
