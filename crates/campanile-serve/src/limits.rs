@@ -33,7 +33,7 @@ pub(crate) struct Limits {
     /// For the TLS handshake.
     #[cfg(feature = "tls")]
     pub(crate) handshake: Duration,
-    /// Without a request.
+    /// Without a request, or without a byte of an answer being taken.
     pub(crate) idle: Option<Duration>,
     /// From the accept on, give or take a tenth.
     pub(crate) max_age: Option<Duration>,

@@ -108,7 +108,9 @@ impl AsyncWrite for ServedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.refuse_when_cut()?;
-        this.stream()?.poll_write(cx, buf)
+        let written = this.stream()?.poll_write(cx, buf);
+        this.note_write(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -118,7 +120,9 @@ impl AsyncWrite for ServedIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.refuse_when_cut()?;
-        this.stream()?.poll_write_vectored(cx, bufs)
+        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        this.note_write(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -126,7 +130,11 @@ impl AsyncWrite for ServedIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().stream()?.poll_flush(cx)
+        let this = self.get_mut();
+        // TLS takes what it cannot send yet.
+        let flushed = this.stream()?.poll_flush(cx);
+        this.note_write(&flushed);
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -142,6 +150,14 @@ impl ServedIo {
         }
         Ok(())
     }
+    #[inline]
+    fn note_write<T>(&self, written: &Poll<T>) {
+        match written {
+            Poll::Ready(_) => self.state.write_went_on(),
+            Poll::Pending => self.state.write_blocked(),
+        }
+    }
+
 }
 
 impl Drop for ServedIo {
