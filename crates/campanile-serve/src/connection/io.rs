@@ -9,10 +9,11 @@ use std::time::Duration;
 use campanile_lifecycle::{Hold, Reached};
 use campanile_listen::{CloseReason, CountedIo, Socket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 
-use super::sniff::Sniffed;
+use super::sniff::{Protocol, Sniffed};
 use super::state::{Cut, State};
-use crate::limits::{TO_LEAVE, TO_LINGER};
+use crate::limits::{TO_LEAVE, TO_LINGER, TO_TAKE_ANSWERS};
 
 /// What the bytes pass through.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct ServedIo {
     /// There until the drop.
     stream: Option<Stream>,
     sniffed: Sniffed,
+    protocol: Option<Protocol>,
     state: Arc<State>,
     /// Only of an upgraded one: before, the connection's task waits.
     cutting: Option<Reached>,
@@ -40,6 +42,7 @@ impl ServedIo {
         Self {
             stream: Some(stream),
             sniffed: Sniffed::default(),
+            protocol: None,
             state,
             cutting: None,
             peer_is_done: false,
@@ -50,6 +53,10 @@ impl ServedIo {
     /// Gives back what was read to tell the protocol.
     pub(crate) fn put_back(&mut self, sniffed: Sniffed) {
         self.sniffed = sniffed;
+    }
+
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = Some(protocol);
     }
 
     fn poll_cutting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -143,13 +150,6 @@ impl AsyncWrite for ServedIo {
 }
 
 impl ServedIo {
-    /// Ends those who only write to an upgraded IO, and so never see its end.
-    fn refuse_when_cut(&self) -> io::Result<()> {
-        if self.state.is_upgraded() && self.state.site().cutting.is_reached() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        Ok(())
-    }
     #[inline]
     fn note_write<T>(&self, written: &Poll<T>) {
         match written {
@@ -158,6 +158,13 @@ impl ServedIo {
         }
     }
 
+    /// Ends those who only write to an upgraded IO, and so never see its end.
+    fn refuse_when_cut(&self) -> io::Result<()> {
+        if self.state.is_upgraded() && self.state.site().cutting.is_reached() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
 }
 
 impl Drop for ServedIo {
@@ -170,9 +177,17 @@ impl Drop for ServedIo {
                 state.site().cut_log.connection(state, 0);
             }
             state.close_reason(CloseReason::Cut);
-            TO_LINGER
+            Patience::of(TO_LINGER)
+        } else if self.protocol == Some(Protocol::Http2) {
+            // Its client speaks also while it takes its answers, which a closed socket replies to with a reset. It cannot
+            // speak for long, since nobody gives it room.
+            Patience {
+                silence: TO_LEAVE,
+                all: TO_TAKE_ANSWERS,
+                cutting: Some(state.site().cutting.clone()),
+            }
         } else if state.lingers() {
-            TO_LEAVE
+            Patience::of(TO_LEAVE)
         } else {
             return;
         };
@@ -183,17 +198,43 @@ impl Drop for ServedIo {
     }
 }
 
+/// How long a peer is listened to that is not answered any more.
+struct Patience {
+    silence: Duration,
+    all: Duration,
+    cutting: Option<Reached>,
+}
+
+impl Patience {
+    fn of(time: Duration) -> Self {
+        Self {
+            silence: time,
+            all: time,
+            cutting: None,
+        }
+    }
+}
+
 /// Says that no more is sent, and throws away what still comes, for a while.
-async fn linger(mut stream: Stream, patience: Duration, hold: Option<Hold>) {
+async fn linger(mut stream: Stream, patience: Patience, hold: Option<Hold>) {
     let farewell = async {
         // It may have been shut down already.
         let _ = stream.shutdown().await;
         let mut scratch = [0; 4096];
-        while stream.read(&mut scratch).await? > 0 {}
+        while timeout(patience.silence, stream.read(&mut scratch)).await?? > 0 {}
         io::Result::Ok(())
     };
+    let cutting = async {
+        match patience.cutting {
+            Some(cutting) => cutting.await,
+            None => std::future::pending().await,
+        }
+    };
     // Who does not hear in time, or has hung up, has had the chance.
-    let _ = tokio::time::timeout(patience, farewell).await;
+    tokio::select! {
+        _ = timeout(patience.all, farewell) => {}
+        () = cutting => {}
+    }
     drop(stream);
     drop(hold);
 }

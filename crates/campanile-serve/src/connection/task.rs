@@ -57,6 +57,7 @@ where
             None => return,
         },
     };
+    io.set_protocol(protocol);
     let io = TokioIo::new(io);
     let service = Served::new(service, Arc::clone(&state));
     match protocol {

@@ -8,6 +8,7 @@ mod http2;
 mod limits;
 mod load;
 mod serving;
+mod slow;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
