@@ -112,6 +112,12 @@ const COMMANDS: &[Command] = &[
         run: bench,
     },
     Command {
+        name: "bench-admin",
+        args: "[filter]",
+        about: "what scrapes and open pages of the admin port cost, and do to the service beside them",
+        run: bench_admin,
+    },
+    Command {
         name: "bench-recorder",
         args: "[filter]",
         about: "what the recorder costs per count, per scrape and in memory, beside others",
@@ -195,6 +201,12 @@ fn torture(args: &[String]) -> Result<Outcome, Error> {
 
 fn bench(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("bench -p campanile-tests --bench layers --")
+        .with_args(args)
+        .run()
+}
+
+fn bench_admin(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("bench -p campanile-tests --bench admin --")
         .with_args(args)
         .run()
 }

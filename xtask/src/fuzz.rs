@@ -10,7 +10,16 @@ use crate::metadata;
 use crate::step::{Cargo, Outcome, root};
 
 /// Targets of `fuzz/`, each with a corpus of its name.
-const TARGETS: &[&str] = &["accept", "cells", "deadline", "labels", "request_id", "statsd"];
+const TARGETS: &[&str] = &[
+    "accept",
+    "admin_live",
+    "admin_request",
+    "cells",
+    "deadline",
+    "labels",
+    "request_id",
+    "statsd",
+];
 /// Seconds for each target, unless told otherwise.
 const SECONDS: u64 = 20;
 /// Seconds for each target in CI, which is there to see that targets run and corpora pass; who looks for more takes longer.

@@ -36,6 +36,7 @@ pub struct Listener {
     sharing: Sharing,
     connections: Connections,
     path: Option<OwnPath>,
+    backlog: Option<u32>,
 }
 
 /// An accepted connection.
@@ -93,6 +94,7 @@ impl Listener {
             connections: Connections::new(&address),
             address,
             path,
+            backlog: None,
         })
     }
 
@@ -143,6 +145,17 @@ impl Listener {
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Returns how many clients may wait in the kernel's queue, if it was bound here: what was asked for, or what the
+    /// system has cut that to.
+    #[must_use]
+    pub fn backlog(&self) -> Option<u32> {
+        self.backlog
+    }
+
+    pub(crate) fn set_backlog(&mut self, backlog: u32) {
+        self.backlog = Some(backlog);
     }
 
     /// Returns whether others hold the socket.

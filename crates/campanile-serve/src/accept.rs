@@ -29,11 +29,15 @@ where
     let label = site.label.clone();
     // Moved, since a service need not be `Sync`.
     let begin = move |accepted: Accepted| {
+        // Here and not in its task, for which it would wait as well.
+        let queue_wait = site.queue_wait.record(&accepted.io);
         let hold = site.handle.hold();
+        let service = service.clone();
         tokio::spawn(connection::serve(
             accepted,
+            queue_wait,
             Arc::clone(&site),
-            service.clone(),
+            service,
             hold,
         ));
     };

@@ -13,9 +13,12 @@ use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::accept::accept;
+#[cfg(feature = "admin")]
+use crate::admin::Port;
 use crate::cut::CutLog;
 use crate::error::{Kind, ServeError};
 use crate::place::Place;
+use crate::queues::Queues;
 use crate::server::Server;
 use crate::service::BoxError;
 use crate::site::{Site, http1_builder};
@@ -29,6 +32,9 @@ pub struct Bound<S> {
     service: S,
     lifecycle: Lifecycle,
     listeners: Vec<(Listener, Arc<Site>)>,
+    queues: Queues,
+    #[cfg(feature = "admin")]
+    admin: Option<Port>,
     /// The certificates to be loaded anew on HUP.
     #[cfg(feature = "tls")]
     hang_up: Option<Reload>,
@@ -43,7 +49,11 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         lifecycle,
         max_connections,
         recorder,
-        queue_wait,
+        queues,
+        #[cfg(feature = "admin")]
+        admin,
+        #[cfg(feature = "admin")]
+        metrics,
     } = server;
     if places.is_empty() {
         return Err(Kind::NoListener.into());
@@ -65,6 +75,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
     let handle = lifecycle.handle();
     let cut_log = Arc::new(CutLog::new());
     let http1 = http1_builder();
+    let mut queues = Queues::new(queues, recorder);
     let open = |place: Place| {
         let listener = place.at.open(max_connections, recorder)?;
         let site = Site {
@@ -73,7 +84,7 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
             handle: handle.clone(),
             cutting: handle.cutting(),
             limits,
-            queue_wait,
+            queue_wait: queues.watch(&listener),
             cut_log: Arc::clone(&cut_log),
             http1: http1.clone(),
             #[cfg(feature = "tls")]
@@ -85,6 +96,11 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         .into_iter()
         .map(open)
         .collect::<Result<Vec<_>, ServeError>>()?;
+    #[cfg(feature = "admin")]
+    let admin = match admin {
+        Some(admin) => Some(Port::open(admin, &handle, metrics, recorder)?),
+        None => None,
+    };
     campanile_http::clock::warm_up();
     #[cfg(feature = "tls")]
     let hang_up = match catches_signals {
@@ -95,6 +111,9 @@ pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
         service,
         lifecycle,
         listeners,
+        queues,
+        #[cfg(feature = "admin")]
+        admin,
         #[cfg(feature = "tls")]
         hang_up,
     })
@@ -111,6 +130,13 @@ impl<S> Bound<S> {
     /// Returns the listeners, for whoever looks at their queues.
     pub fn listeners(&self) -> impl ExactSizeIterator<Item = &Listener> {
         self.listeners.iter().map(|(listener, _)| listener)
+    }
+
+    /// Returns where the admin port is, with the port that the system chose, if there is one.
+    #[cfg(feature = "admin")]
+    #[must_use]
+    pub fn admin_address(&self) -> Option<&ListenAddress> {
+        self.admin.as_ref().map(Port::address)
     }
 
     /// Returns a handle of the lifecycle, for probes, background tasks and whoever asks for a stop.
@@ -153,7 +179,13 @@ impl<S> Bound<S> {
                 () = Reload::run(self.hang_up) => {}
             }
         };
-        self.lifecycle.run_with(serving).await.0
+        let serving = self.queues.watched(serving);
+        let report = self.lifecycle.run_with(serving).await.0;
+        #[cfg(feature = "admin")]
+        if let Some(admin) = self.admin {
+            admin.ended().await;
+        }
+        report
     }
 }
 

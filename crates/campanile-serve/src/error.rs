@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Bind(BindError),
     Settings(InvalidSettings),
     Signals(io::Error),
+    #[cfg(feature = "admin")]
+    Admin(io::Error),
 }
 
 impl ServeError {
@@ -38,6 +40,8 @@ impl ServeError {
             Kind::Bind(error) => Some(error),
             Kind::Settings(error) => Some(error),
             Kind::Signals(error) => Some(error),
+            #[cfg(feature = "admin")]
+            Kind::Admin(error) => Some(error),
         }
     }
 }
@@ -56,6 +60,8 @@ impl fmt::Display for ServeError {
             Kind::Bind(_) => "a listener cannot be bound",
             Kind::Settings(_) => "the times of the stop cannot be kept",
             Kind::Signals(_) => "signals cannot be caught",
+            #[cfg(feature = "admin")]
+            Kind::Admin(_) => "the admin port cannot be opened",
         })
     }
 }

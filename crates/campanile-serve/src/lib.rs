@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+#[cfg(feature = "admin")]
+mod admin;
 mod bound;
 mod connection;
 mod cut;
@@ -10,6 +12,7 @@ mod limits;
 #[cfg(feature = "tls")]
 mod names;
 mod place;
+mod queues;
 mod server;
 mod service;
 mod site;

@@ -1,11 +1,13 @@
 //! What is served, where, and how.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use campanile_backlog::Saturation;
 use campanile_lifecycle::{Lifecycle, Report, Settings};
 use campanile_listen::{Bind, Listener};
+#[cfg(feature = "admin")]
+use campanile_recorder::CellRecorder;
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -13,11 +15,13 @@ use hyper::body::Incoming;
 use metrics::Recorder;
 use tower::Service;
 
+#[cfg(feature = "admin")]
+use crate::admin;
 use crate::bound::Bound;
 use crate::limits::{LONGEST, Limits};
 use crate::place::{At, Place};
+use crate::queues::Wanted;
 use crate::service::BoxError;
-use crate::site::QueueWait;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{ServeError, bound};
@@ -33,7 +37,11 @@ pub struct Server<S> {
     pub(crate) lifecycle: Option<Lifecycle>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
-    pub(crate) queue_wait: Option<QueueWait>,
+    pub(crate) queues: Wanted,
+    #[cfg(feature = "admin")]
+    pub(crate) admin: Option<admin::Wanted>,
+    #[cfg(feature = "admin")]
+    pub(crate) metrics: Option<CellRecorder>,
 }
 
 impl<S> Server<S> {
@@ -48,7 +56,11 @@ impl<S> Server<S> {
             lifecycle: None,
             max_connections: None,
             recorder: None,
-            queue_wait: None,
+            queues: Wanted::default(),
+            #[cfg(feature = "admin")]
+            admin: None,
+            #[cfg(feature = "admin")]
+            metrics: None,
         }
     }
 
@@ -146,9 +158,64 @@ impl<S> Server<S> {
         self
     }
 
-    /// Asks this of each accepted socket, for [`Connection::queue_wait`](crate::Connection::queue_wait).
-    pub fn queue_wait(mut self, ask: fn(BorrowedFd<'_>) -> Option<Duration>) -> Self {
-        self.queue_wait = Some(ask);
+    /// Opens an admin port, from the moment on that the listeners are bound until the service has stopped: probes, metrics,
+    /// requests in flight, a drain by request, and a live page. It answers from a thread of its own, also while the service
+    /// cannot. For whom, and what, stands in campanile-admin's manual.
+    ///
+    /// Its metrics are those of [`metrics`](Self::metrics). Without them, and where no recorder is installed yet,
+    /// campanile's own is, with its defaults.
+    #[cfg(feature = "admin")]
+    pub fn admin(mut self, address: impl fmt::Display) -> Self {
+        self.admin = Some(admin::Wanted {
+            address: address.to_string(),
+            change: None,
+        });
+        self
+    }
+
+    /// Opens an admin port that also tells what `change` adds: a name, a token, the log's filter, another recorder's text.
+    #[cfg(feature = "admin")]
+    pub fn admin_with(
+        mut self,
+        address: impl fmt::Display,
+        change: impl FnOnce(campanile_admin::Admin) -> campanile_admin::Admin + Send + 'static,
+    ) -> Self {
+        self.admin = Some(admin::Wanted {
+            address: address.to_string(),
+            change: Some(Box::new(change)),
+        });
+        self
+    }
+
+    /// Renders this recorder at the admin port.
+    #[cfg(feature = "admin")]
+    pub fn metrics(mut self, recorder: CellRecorder) -> Self {
+        self.metrics = Some(recorder);
+        self
+    }
+
+    /// Looks at the accept queues of its listeners this often; `None` never does. 250 ms. What campanile-backlog's monitor
+    /// records stands in that crate's manual.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is run, if the interval is zero.
+    pub fn backlog_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.queues.interval = interval.into();
+        self
+    }
+
+    /// Says whether each connection is asked, when it is accepted, how long it waited for that in the kernel's queue: for
+    /// `listener_backlog_wait_seconds` and [`Connection::queue_wait`](crate::Connection::queue_wait). It is, and costs a
+    /// system call.
+    pub fn queue_wait(mut self, measured: bool) -> Self {
+        self.queues.waits = measured;
+        self
+    }
+
+    /// Tells how full the service is, as often as it looks at its queues, which are added to what is given.
+    pub fn saturation(mut self, saturation: Saturation) -> Self {
+        self.queues.saturation = Some(saturation);
         self
     }
 

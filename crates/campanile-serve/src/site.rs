@@ -1,10 +1,9 @@
 //! What all connections of one listener share.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
+use campanile_backlog::WaitRecorder;
 use campanile_lifecycle::{Handle, Reached};
 use campanile_listen::{ListenAddress, ListenerLabel};
 use hyper::server::conn::http1;
@@ -15,9 +14,6 @@ use crate::limits::Limits;
 #[cfg(feature = "tls")]
 use crate::tls::Terminator;
 
-/// Tells how long an accepted connection waited in the kernel's queue.
-pub(crate) type QueueWait = fn(BorrowedFd<'_>) -> Option<Duration>;
-
 pub(crate) struct Site {
     pub(crate) label: ListenerLabel,
     pub(crate) address: ListenAddress,
@@ -25,7 +21,7 @@ pub(crate) struct Site {
     /// Never polled, only looked at.
     pub(crate) cutting: Reached,
     pub(crate) limits: Limits,
-    pub(crate) queue_wait: Option<QueueWait>,
+    pub(crate) queue_wait: WaitRecorder,
     pub(crate) cut_log: Arc<CutLog>,
     pub(crate) http1: http1::Builder,
     #[cfg(feature = "tls")]

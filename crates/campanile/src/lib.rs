@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "admin")]
+#[doc(inline)]
+pub use campanile_admin as admin;
 #[cfg(feature = "backlog")]
 #[doc(inline)]
 pub use campanile_backlog as backlog;

@@ -8,6 +8,7 @@ mod exchange;
 mod exposition;
 mod fan_out;
 mod layers;
+mod live_page;
 mod prometheus;
 mod request_ids;
 mod torture;

@@ -174,8 +174,8 @@ impl Bind {
         if let Some(recorder) = self.recorder {
             connections = connections.with_recorder(recorder);
         }
-        let listener = listener.with_connections(connections);
-        self.warn_if_cut(&listener);
+        let mut listener = listener.with_connections(connections);
+        listener.set_backlog(self.granted(&listener));
         Ok(listener)
     }
 
@@ -183,17 +183,19 @@ impl Bind {
         i32::try_from(self.backlog).unwrap_or(i32::MAX)
     }
 
-    fn warn_if_cut(&self, listener: &Listener) {
-        let limit = backlog_limit(listener.as_fd(), listener.local_address());
-        if let Some(limit) = limit
-            && limit < self.backlog
-        {
-            tracing::warn!(
-                listener = listener.label().as_str(),
-                wanted = self.backlog,
-                limit,
-                "the system cuts the backlog: net.core.somaxconn is lower"
-            );
+    /// Returns what the system has made of the backlog, and warns if that is less.
+    fn granted(&self, listener: &Listener) -> u32 {
+        match backlog_limit(listener.as_fd(), listener.local_address()) {
+            Some(limit) if limit < self.backlog => {
+                tracing::warn!(
+                    listener = listener.label().as_str(),
+                    wanted = self.backlog,
+                    limit,
+                    "the system cuts the backlog: net.core.somaxconn is lower"
+                );
+                limit
+            }
+            _ => self.backlog,
         }
     }
 }

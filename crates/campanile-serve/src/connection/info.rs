@@ -56,8 +56,8 @@ impl Connection {
         self.state.site().is_tls()
     }
 
-    /// Returns how long the connection waited in the kernel's queue, if
-    /// [`Server::queue_wait`](crate::Server::queue_wait) was given something that knows.
+    /// Returns how long the connection waited in the kernel's queue, if the
+    /// kernel knows and [`Server::queue_wait`](crate::Server::queue_wait) was not switched off.
     #[must_use]
     pub fn queue_wait(&self) -> Option<Duration> {
         self.state.queue_wait()

@@ -1,6 +1,7 @@
 //! The walk of one connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use campanile_lifecycle::Hold;
 use campanile_listen::Accepted;
@@ -10,7 +11,6 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::os::fd::AsFd;
 use tokio::sync::Notify;
 use tower::Service;
 
@@ -26,8 +26,13 @@ use crate::service::{BoxError, Served};
 use crate::site::Site;
 
 /// Serves one connection to its end, or to its upgrade.
-pub(crate) async fn serve<S, B>(accepted: Accepted, site: Arc<Site>, service: S, hold: Hold)
-where
+pub(crate) async fn serve<S, B>(
+    accepted: Accepted,
+    queue_wait: Option<Duration>,
+    site: Arc<Site>,
+    service: S,
+    hold: Hold,
+) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
@@ -36,7 +41,6 @@ where
     B::Error: Into<BoxError>,
 {
     let Accepted { io, peer, .. } = accepted;
-    let queue_wait = site.queue_wait.and_then(|ask| ask(io.as_fd()));
     let local = io.get_ref().local_addr().ok();
     let state = Arc::new(State::new(
         Arc::clone(&site),

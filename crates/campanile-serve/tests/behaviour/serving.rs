@@ -1,8 +1,5 @@
 //! What is served, where, and what a request knows of it.
 
-use std::os::fd::BorrowedFd;
-use std::time::Duration;
-
 use bytes::Bytes;
 use campanile_listen::{Bind, ListenAddress, Listener};
 use campanile_serve::{Connection, Server};
@@ -59,7 +56,6 @@ async fn one_server_listens_on_tcp_and_unix_and_speaks_both_protocols_on_each() 
         .bind("127.0.0.1:0")
         .bind_with(Bind::new(path.clone()).with_mode(0o600))
         .listener(inherited)
-        .queue_wait(|_: BorrowedFd<'_>| Some(Duration::ZERO))
         .lifecycle(lifecycle(times(0, 1000)))
         .bound()
         .unwrap();
@@ -83,10 +79,10 @@ async fn one_server_listens_on_tcp_and_unix_and_speaks_both_protocols_on_each() 
     let mut client = Client::new(UnixStream::connect(&path).await.unwrap());
     client.get("/").await;
     let label = path.display();
-    let expected = format!("HTTP/1.1 unix: unix:{label} None false true");
+    let expected = format!("HTTP/1.1 unix: unix:{label} None false false");
     assert_eq!(client.answer().await.body, expected);
     let told = ask_http2(UnixStream::connect(&path).await.unwrap()).await;
-    assert_eq!(told, format!("HTTP/2.0 unix: unix:{label} None false true"));
+    assert_eq!(told, format!("HTTP/2.0 unix: unix:{label} None false false"));
 
     running.handle.drain();
     let report = running.stopped().await;

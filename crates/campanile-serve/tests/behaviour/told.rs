@@ -60,3 +60,50 @@ async fn connections_say_how_they_ended() {
         expected.map(|(close, count)| (close.to_owned(), count)).into()
     );
 }
+
+/// Returns what a recorder knows of the accept queue: the names of the series, and the waits that were observed.
+fn of_the_queue(recorder: &DebuggingRecorder) -> (Vec<String>, usize) {
+    let series = recorder.snapshotter().snapshot().into_vec();
+    let mut waits = 0;
+    let names = series.into_iter().filter_map(|(key, _, _, value)| {
+        if let DebugValue::Histogram(observed) = &value
+            && key.key().name() == "listener_backlog_wait_seconds"
+        {
+            waits += observed.len();
+        }
+        let name = key.key().name().to_owned();
+        name.starts_with("listener_backlog_").then_some(name)
+    });
+    (names.collect(), waits)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn accept_queues_are_watched_and_each_connection_says_how_long_it_waited_there() {
+    let leak = || -> &'static DebuggingRecorder { Box::leak(Box::new(DebuggingRecorder::new())) };
+    let (watched, left_alone) = (leak(), leak());
+    let both = [
+        Server::new(simple()).recorder(watched),
+        Server::new(simple())
+            .recorder(left_alone)
+            .backlog_interval(None)
+            .queue_wait(false),
+    ];
+    for server in both {
+        let running = start(times(0, 500), server).await;
+        for _ in 0..3 {
+            drop(running.kept_alive().await);
+        }
+        running.handle.drain();
+        running.stopped().await;
+    }
+    let (names, waits) = of_the_queue(watched);
+    for name in ["pending", "limit", "overflows_total", "wait_seconds"] {
+        assert!(
+            names.contains(&format!("listener_backlog_{name}")),
+            "{name}: {names:?}"
+        );
+    }
+    assert_eq!(waits, 3);
+    assert_eq!(of_the_queue(left_alone), (Vec::new(), 0));
+}

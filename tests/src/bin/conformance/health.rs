@@ -31,11 +31,6 @@ pub(crate) async fn health(
     answer(&service, asked).await
 }
 
-/// Answers `/readyz`.
-pub(crate) async fn ready(State(service): State<Handle>) -> Response {
-    answer(&service, Asked::Readiness).await
-}
-
 async fn answer(service: &Handle, asked: Asked) -> Response {
     let readiness = service.readiness().await;
     let well = match asked {

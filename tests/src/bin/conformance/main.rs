@@ -3,10 +3,10 @@
 //! `conformance --help` lists the flags. Once ready it prints `listening on ADDR` and `admin on ADDR`. Exit codes: 0
 //! after a stop, 1 if it cannot serve, 2 for flags that it cannot honour, before any socket is bound.
 
-mod admin;
 mod call;
 mod flags;
 mod health;
+mod log;
 mod profile;
 mod recorder;
 mod routes;
@@ -19,9 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use tracing_subscriber::EnvFilter;
-
-use self::{admin::Admin, flags::Flags, recorder::Text, serve::Service};
+use self::{flags::Flags, log::Log, recorder::Text, serve::Service};
 
 fn main() -> ExitCode {
     let flags = match Flags::from_command_line() {
@@ -32,13 +30,8 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .init();
-    match run(&flags) {
+    let log = Log::init();
+    match run(&flags, log) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {}", Chain(&*error));
@@ -47,14 +40,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(flags: &Flags) -> Result<ExitCode, Box<dyn Error>> {
+fn run(flags: &Flags, log: Log) -> Result<ExitCode, Box<dyn Error>> {
     let recorder = recorder::install(flags)?;
-    let result = serve(flags, recorder.text.clone());
+    let result = serve(flags, log, recorder.text.clone());
     recorder.finish();
     result
 }
 
-fn serve(flags: &Flags, metrics: Text) -> Result<ExitCode, Box<dyn Error>> {
+fn serve(flags: &Flags, log: Log, metrics: Text) -> Result<ExitCode, Box<dyn Error>> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = flags.threads {
         builder.worker_threads(threads.get());
@@ -62,18 +55,14 @@ fn serve(flags: &Flags, metrics: Text) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = builder.enable_all().build()?;
     let service = {
         let _entered = runtime.enter();
-        Service::bind(flags)?
+        Service::bind(flags, log, metrics)?
     };
-    let admin = Admin::bind(flags.admin)?;
-    let (address, admin_address) = (service.address().clone(), admin.address()?);
-    admin.start(metrics, service.handle())?;
     let report = runtime.block_on(async {
-        let handle = service.handle();
+        let (handle, announcement) = (service.handle(), service.announcement());
         let announced = async {
             handle.ready().await;
             let mut out = io::stdout().lock();
-            writeln!(out, "listening on {address}")?;
-            writeln!(out, "admin on {admin_address}")?;
+            out.write_all(announcement.as_bytes())?;
             out.flush()
         };
         // Nobody to tell is no reason not to serve.

@@ -1,23 +1,21 @@
 //! The service on its socket, from the first signal that may come to the end of its stop.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use axum::Router;
+use campanile_admin::{Admin, Exposition};
 use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
-use campanile_listen::{Bind, ListenAddress};
+use campanile_listen::Bind;
 use campanile_serve::{Bound, Server};
 
-use crate::{flags::Flags, routes};
+use crate::{flags::Flags, log::Log, recorder::Text, routes};
 
-/// The service, bound, and not serving yet.
-pub(crate) struct Service {
-    bound: Bound<Router>,
-    address: ListenAddress,
-}
+/// The service, bound, and not serving yet. Its admin port answers already.
+pub(crate) struct Service(Bound<Router>);
 
 impl Service {
     /// Catches signals and binds. Needs the runtime that will serve.
-    pub(crate) fn bind(flags: &Flags) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn bind(flags: &Flags, log: Log, metrics: Text) -> Result<Self, Box<dyn Error>> {
         let mut lifecycle = Lifecycle::new(settings(flags))?;
         lifecycle.install_signals()?;
         let mut bind = Bind::new(flags.listen.clone());
@@ -28,27 +26,44 @@ impl Service {
             bind = bind.with_connection_limit(limit.get());
         }
         let listener = bind.bind()?;
-        let address = listener.local_address().clone();
         let app = routes::router(lifecycle.handle(), flags);
-        let server = Server::new(app).lifecycle(lifecycle).listener(listener);
-        let bound = server.bound()?;
-        Ok(Self { bound, address })
+        metrics.clone().keep_up()?;
+        let server = Server::new(app)
+            .lifecycle(lifecycle)
+            .listener(listener)
+            .admin_with(flags.admin, |admin| tell(admin, log, metrics));
+        Ok(Self(server.bound()?))
     }
 
-    /// Returns where it listens.
-    pub(crate) fn address(&self) -> &ListenAddress {
-        &self.address
+    /// Returns the lines that say where it and its admin port are.
+    pub(crate) fn announcement(&self) -> String {
+        let service = self.0.addresses().map(|at| format!("listening on {at}\n"));
+        let admin = self.0.admin_address().map(|at| format!("admin on {at}\n"));
+        service.chain(admin).collect()
     }
 
     /// Returns what tells its phase.
     pub(crate) fn handle(&self) -> Handle {
-        self.bound.handle()
+        self.0.handle()
     }
 
     /// Serves to the end of the stop.
     pub(crate) async fn run(self) -> Report {
-        self.bound.run().await
+        self.0.run().await
     }
+}
+
+/// Adds what only this program knows.
+fn tell(admin: Admin, log: Log, metrics: Text) -> Admin {
+    let writable = log.clone();
+    admin
+        .with_service_name("conformance")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_metrics(move |accept: &str| {
+            let rendered = metrics.render(accept)?;
+            io::Result::Ok(rendered.map(|(kind, text)| Exposition::text(kind, text)))
+        })
+        .with_log_level(move || log.filter(), move |text| writable.set_filter(text))
 }
 
 fn settings(flags: &Flags) -> Settings {

@@ -27,7 +27,7 @@ fn a_blocked_service_still_has_an_admin_port() {
         },
         || "the request never began".to_owned(),
     );
-    assert_eq!(Ask::get("/livez").of(service.admin()).text(), "ok");
+    assert_eq!(Ask::get("/livez").of(service.admin()).text(), "ok\n");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use campanile_tests::process::Process;
 /// | the order of labels | ours sorts them, metrics-exporter-prometheus has that of the key, which a profile's table gives |
 /// | empty lines | metrics-exporter-prometheus puts one behind each family |
 /// | all but the bounds and counts of buckets | so that those of a series are one line |
+/// | samples of the queue, and what others on the machine overflow: `T` | likewise |
 /// | times: `T` | they differ from run to run; how many there were stands in `_count` |
 /// | the address of the service: `LISTENER` | likewise |
 /// | `# UNIT`, `# EOF` | only OpenMetrics has them |
@@ -46,7 +47,11 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         let (series, value) = line.rsplit_once(' ').expect("a series and its value");
         let timed =
             (family.contains("_seconds") || family.contains("_latency")) && !series.contains("_count");
-        let value = if timed { "T" } else { value };
+        let value = if timed || counts_by_time(&family) {
+            "T"
+        } else {
+            value
+        };
         let series = series.replace(service.address(), "LISTENER");
         // The bounds come last, and in their order.
         let (series, value) = match series.split_once(",le=") {
@@ -70,6 +75,11 @@ pub(super) fn steady(text: &str, format: Format, service: &Process) -> String {
         steady += "\n";
     }
     steady
+}
+
+/// Tells whether what is counted comes with time, or from others on the machine.
+fn counts_by_time(family: &str) -> bool {
+    family.starts_with("listener_backlog_samples") || family.starts_with("listener_backlog_namespace")
 }
 
 fn with_sorted_labels(series: &str) -> String {

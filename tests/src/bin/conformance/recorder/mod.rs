@@ -11,7 +11,7 @@ mod exemplar;
 mod prometheus_exporter;
 mod statsd;
 
-use std::{error::Error, io};
+use std::{error::Error, io, thread, time::Duration};
 
 use campanile_recorder::{CellRecorder, Format, Profile as Table, statsd::StatefulRecorder};
 use metrics::Recorder;
@@ -21,6 +21,9 @@ use metrics_util::layers::FanoutBuilder;
 
 use self::statsd::Sending;
 use crate::flags::{Flags, Store};
+
+/// How often a recorder may drain what histograms were given, where it else keeps that until somebody asks.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 type Boxed = Box<dyn Recorder + Sync>;
 
@@ -125,13 +128,25 @@ impl Text {
         })
     }
 
-    /// Does what has to be done now and then.
-    pub(crate) fn keep_up(&self) {
-        match self {
-            Self::Campanile(_) | Self::StatsdExporter(None) => {}
-            Self::PrometheusExporter(handle) => handle.run_upkeep(),
-            // A daemon forgets gauges that are not repeated.
-            Self::StatsdExporter(Some(recorder)) => recorder.resend(),
+    /// Has done what has to be done now and then, by a thread that ends with the process.
+    pub(crate) fn keep_up(self) -> io::Result<()> {
+        if matches!(self, Self::Campanile(_) | Self::StatsdExporter(None)) {
+            return Ok(());
         }
+        let now_and_then = move || {
+            loop {
+                thread::sleep(UPKEEP);
+                match &self {
+                    Self::Campanile(_) | Self::StatsdExporter(None) => {}
+                    Self::PrometheusExporter(handle) => handle.run_upkeep(),
+                    // A daemon forgets gauges that are not repeated.
+                    Self::StatsdExporter(Some(recorder)) => recorder.resend(),
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("upkeep".to_owned())
+            .spawn(now_and_then)?;
+        Ok(())
     }
 }
