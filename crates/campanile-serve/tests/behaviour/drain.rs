@@ -56,7 +56,7 @@ async fn what_is_on_the_way_when_the_drain_time_ends_is_served() {
     running.in_flight(3).await;
     running.handle.drain();
     running.handle.draining_over().await;
-    tokio::time::sleep(ms(100)).await;
+    tokio::time::sleep(ms(30)).await;
     for client in [&mut kept, &mut fresh] {
         client.get("/").await;
         let answer = client.answer().await;
