@@ -4,13 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use campanile_lifecycle::{Hold, Reached};
 use campanile_listen::{CloseReason, CountedIo, Socket};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::linger::{Patience, linger};
 use super::sniff::{Protocol, Sniffed};
 use super::state::{Cut, State};
 use crate::limits::{TO_LEAVE, TO_LINGER, TO_TAKE_ANSWERS};
@@ -196,47 +195,6 @@ impl Drop for ServedIo {
             runtime.spawn(linger(stream, patience, self.hold.take()));
         }
     }
-}
-
-/// How long a peer is listened to that is not answered any more.
-struct Patience {
-    silence: Duration,
-    all: Duration,
-    cutting: Option<Reached>,
-}
-
-impl Patience {
-    fn of(time: Duration) -> Self {
-        Self {
-            silence: time,
-            all: time,
-            cutting: None,
-        }
-    }
-}
-
-/// Says that no more is sent, and throws away what still comes, for a while.
-async fn linger(mut stream: Stream, patience: Patience, hold: Option<Hold>) {
-    let farewell = async {
-        // It may have been shut down already.
-        let _ = stream.shutdown().await;
-        let mut scratch = [0; 4096];
-        while timeout(patience.silence, stream.read(&mut scratch)).await?? > 0 {}
-        io::Result::Ok(())
-    };
-    let cutting = async {
-        match patience.cutting {
-            Some(cutting) => cutting.await,
-            None => std::future::pending().await,
-        }
-    };
-    // Who does not hear in time, or has hung up, has had the chance.
-    tokio::select! {
-        _ = timeout(patience.all, farewell) => {}
-        () = cutting => {}
-    }
-    drop(stream);
-    drop(hold);
 }
 
 macro_rules! forward {
