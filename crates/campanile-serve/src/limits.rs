@@ -16,6 +16,9 @@ pub(crate) const TO_FLUSH: Duration = Duration::from_millis(100);
 pub(crate) const TO_END_STREAMS: Duration = Duration::from_millis(40);
 pub(crate) const TO_LINGER: Duration = Duration::from_millis(90);
 
+/// The longest that an HTTP/2 client which goes on taking its answers holds a connection that is done.
+pub(crate) const TO_TAKE_ANSWERS: Duration = Duration::from_secs(10);
+
 /// How often an HTTP/2 client is asked whether it is there, and how long it may take to say so.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,7 +36,7 @@ pub(crate) struct Limits {
     /// For the TLS handshake.
     #[cfg(feature = "tls")]
     pub(crate) handshake: Duration,
-    /// Without a request.
+    /// Without a request, or without a byte of an answer being taken.
     pub(crate) idle: Option<Duration>,
     /// From the accept on, give or take a tenth.
     pub(crate) max_age: Option<Duration>,

@@ -126,7 +126,8 @@ impl<S> Server<S> {
         self
     }
 
-    /// Sets how long a connection may be without a request; `None` is for ever. 75 seconds, above the 60 after which the
+    /// Sets how long a connection may be without a request, or with an answer of which the client takes nothing; `None`
+    /// is for ever. 75 seconds, above the 60 after which the
     /// usual load balancers close their side.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.idle = timeout.into().map(|timeout| timeout.min(LONGEST));

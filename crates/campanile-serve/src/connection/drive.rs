@@ -70,6 +70,10 @@ pub(super) async fn drive(http: impl Http, state: &State, mut watch: Watch<'_>) 
                 return;
             }
             Err(Err(error)) => {
+                if error.is_parse() {
+                    // hyper has said what it thinks of it, and reads no further.
+                    state.set_lingers(true);
+                }
                 let error: &dyn std::error::Error = &error;
                 tracing::debug!(peer = %state.peer(), error, "connection failed");
                 return;

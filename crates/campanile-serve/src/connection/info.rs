@@ -75,7 +75,7 @@ impl Connection {
         self.state.is_leaving()
     }
 
-    /// Waits until this connection is asked to leave: at a random moment in the first half of the drain time, so that
+    /// Waits until this connection is asked to leave by a stop, not by its age: at a random moment in the first half of the drain time, so that
     /// the clients of ten thousand WebSockets do not reconnect in one instant, or when that is ended early.
     ///
     /// What speaks for long on an upgraded connection, or sends events, selects on it and says goodbye. Dropping the

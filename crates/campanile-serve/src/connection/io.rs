@@ -4,15 +4,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use campanile_lifecycle::{Hold, Reached};
 use campanile_listen::{CloseReason, CountedIo, Socket};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::sniff::Sniffed;
+use super::linger::{Patience, linger};
+use super::sniff::{Protocol, Sniffed};
 use super::state::{Cut, State};
-use crate::limits::{TO_LEAVE, TO_LINGER};
+use crate::limits::{TO_LEAVE, TO_LINGER, TO_TAKE_ANSWERS};
 
 /// What the bytes pass through.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(crate) struct ServedIo {
     /// There until the drop.
     stream: Option<Stream>,
     sniffed: Sniffed,
+    protocol: Option<Protocol>,
     state: Arc<State>,
     /// Only of an upgraded one: before, the connection's task waits.
     cutting: Option<Reached>,
@@ -40,6 +41,7 @@ impl ServedIo {
         Self {
             stream: Some(stream),
             sniffed: Sniffed::default(),
+            protocol: None,
             state,
             cutting: None,
             peer_is_done: false,
@@ -50,6 +52,10 @@ impl ServedIo {
     /// Gives back what was read to tell the protocol.
     pub(crate) fn put_back(&mut self, sniffed: Sniffed) {
         self.sniffed = sniffed;
+    }
+
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = Some(protocol);
     }
 
     fn poll_cutting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -108,7 +114,9 @@ impl AsyncWrite for ServedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.refuse_when_cut()?;
-        this.stream()?.poll_write(cx, buf)
+        let written = this.stream()?.poll_write(cx, buf);
+        this.note_write(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -118,7 +126,9 @@ impl AsyncWrite for ServedIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.refuse_when_cut()?;
-        this.stream()?.poll_write_vectored(cx, bufs)
+        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        this.note_write(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -126,7 +136,11 @@ impl AsyncWrite for ServedIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().stream()?.poll_flush(cx)
+        let this = self.get_mut();
+        // TLS takes what it cannot send yet.
+        let flushed = this.stream()?.poll_flush(cx);
+        this.note_write(&flushed);
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -135,6 +149,14 @@ impl AsyncWrite for ServedIo {
 }
 
 impl ServedIo {
+    #[inline]
+    fn note_write<T>(&self, written: &Poll<T>) {
+        match written {
+            Poll::Ready(_) => self.state.write_went_on(),
+            Poll::Pending => self.state.write_blocked(),
+        }
+    }
+
     /// Ends those who only write to an upgraded IO, and so never see its end.
     fn refuse_when_cut(&self) -> io::Result<()> {
         if self.state.is_upgraded() && self.state.site().cutting.is_reached() {
@@ -154,9 +176,17 @@ impl Drop for ServedIo {
                 state.site().cut_log.connection(state, 0);
             }
             state.close_reason(CloseReason::Cut);
-            TO_LINGER
+            Patience::of(TO_LINGER)
+        } else if self.protocol == Some(Protocol::Http2) {
+            // Its client speaks also while it takes its answers, which a closed socket replies to with a reset. It cannot
+            // speak for long, since nobody gives it room.
+            Patience {
+                silence: TO_LEAVE,
+                all: TO_TAKE_ANSWERS,
+                cutting: Some(state.site().cutting.clone()),
+            }
         } else if state.lingers() {
-            TO_LEAVE
+            Patience::of(TO_LEAVE)
         } else {
             return;
         };
@@ -165,21 +195,6 @@ impl Drop for ServedIo {
             runtime.spawn(linger(stream, patience, self.hold.take()));
         }
     }
-}
-
-/// Says that no more is sent, and throws away what still comes, for a while.
-async fn linger(mut stream: Stream, patience: Duration, hold: Option<Hold>) {
-    let farewell = async {
-        // It may have been shut down already.
-        let _ = stream.shutdown().await;
-        let mut scratch = [0; 4096];
-        while stream.read(&mut scratch).await? > 0 {}
-        io::Result::Ok(())
-    };
-    // Who does not hear in time, or has hung up, has had the chance.
-    let _ = tokio::time::timeout(patience, farewell).await;
-    drop(stream);
-    drop(hold);
 }
 
 macro_rules! forward {

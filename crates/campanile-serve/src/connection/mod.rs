@@ -5,6 +5,7 @@
 //! | `task` | the walk: TLS, protocol, HTTP |
 //! | `before` | what comes before HTTP, each with its time |
 //! | `io` | the IO: notes what is read, ends when cut, says farewell |
+//! | `linger` | reads on behind the last answer, so that no reset overtakes it |
 //! | `sniff` | HTTP/1 or HTTP/2 |
 //! | `drive` | polls HTTP and does what the watch orders |
 //! | `watch` | knows when to look: the tones of a stop, and the timer |
@@ -17,6 +18,7 @@ mod before;
 mod drive;
 mod info;
 mod io;
+mod linger;
 mod plan;
 mod sniff;
 mod state;

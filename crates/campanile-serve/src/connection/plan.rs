@@ -25,6 +25,12 @@ impl Watch<'_> {
         if self.tone < Tone::Leave && self.max_age.is_some_and(|at| self.due(at, now)) {
             self.leave(now);
         }
+        // Whoever takes nothing of an answer would hold it, and its descriptor, for ever.
+        if let (Some(since), Some(idle)) = (self.state.blocked_since(), self.state.site().limits.idle)
+            && self.due(since + idle, now)
+        {
+            return self.timed_out("the client does not read");
+        }
         if let Some(at) = self.turned_away {
             return self.plan_turned_away(at, now);
         }
@@ -104,6 +110,8 @@ impl Watch<'_> {
         if state.take_probed() || state.is_to_probe() {
             return self.turn_away(now);
         }
+        // The last request's body was read to its end, or hyper would have ended by itself.
+        state.set_lingers(false);
         // On a busy machine the silence can be over before the runtime has heard of what came in it.
         state.probe();
         Plan::Do(Order::Look)
@@ -112,7 +120,9 @@ impl Watch<'_> {
     /// A client that lives acknowledges a GOAWAY's ping; whoever does not would hold the stop to its end.
     fn plan_turned_away(&mut self, at: Duration, now: Duration) -> Plan {
         let silent = self.state.last_read() <= at && self.state.is_idle();
-        if self.protocol == Protocol::Http2 && silent && self.due(at + TO_LEAVE, now) {
+        // A GOAWAY stands behind the answers that are still to be written.
+        let since = at.max(self.state.idle_since());
+        if self.protocol == Protocol::Http2 && silent && self.due(since + TO_LEAVE, now) {
             return Plan::Do(Order::Abandon("the client does not answer to GOAWAY"));
         }
         Plan::Wait
@@ -126,7 +136,7 @@ impl Watch<'_> {
             self.state
                 .site()
                 .handle
-                .count_cut_requests(self.state.in_flight() as u64);
+                .count_cut_requests(self.state.unanswered() as u64);
             self.state.set_cut(Cut::Bodies);
             self.wake_streams();
             return Plan::Do(Order::Look);

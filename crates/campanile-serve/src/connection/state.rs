@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// When the first byte of a head came, 0 while there is none.
     head_began: AtomicU64,
     idle_since: AtomicU64,
+    /// Since when the peer has taken no byte of what is to be written, 0 while nothing waits.
+    blocked_since: AtomicU64,
     leaving: AtomicBool,
     told: AtomicBool,
     lingers: AtomicBool,
@@ -75,6 +77,7 @@ impl State {
             last_read: AtomicU64::new(0),
             head_began: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             told: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
@@ -167,9 +170,40 @@ impl State {
         self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Notes that the peer takes no more for now.
+    #[cold]
+    pub(super) fn write_blocked(&self) {
+        if self.blocked_since().is_none() {
+            self.blocked_since.store(micros(self.now()), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the peer has taken something.
+    #[inline]
+    pub(super) fn write_went_on(&self) {
+        if self.blocked_since().is_some() {
+            self.idle_since.store(micros(self.now()), Ordering::Relaxed);
+            self.blocked_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn blocked_since(&self) -> Option<Duration> {
+        match self.blocked_since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(Duration::from_micros(since)),
+        }
+    }
+
+    /// Returns the requests whose answers have not left: those in flight, or one whose body has been handed over in whole
+    /// and waits to be written.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.in_flight().max(usize::from(self.blocked_since().is_some()))
+    }
+
     /// Tells whether nothing is going on.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight() == 0 && self.streams.load(Ordering::Relaxed) == 0
+        self.unanswered() == 0 && self.streams.load(Ordering::Relaxed) == 0
     }
 
     /// Tells whether answers have to ask the client to go elsewhere.
@@ -187,9 +221,9 @@ impl State {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that the connection ends with an answer to a request whose body may still be coming.
-    pub(crate) fn set_lingers(&self) {
-        self.lingers.store(true, Ordering::Relaxed);
+    /// Notes whether bytes that nobody reads may still be coming when the connection ends.
+    pub(crate) fn set_lingers(&self, lingers: bool) {
+        self.lingers.store(lingers, Ordering::Relaxed);
     }
 
     pub(crate) fn lingers(&self) -> bool {

@@ -61,6 +61,7 @@ pub(crate) async fn serve<S, B>(
             None => return,
         },
     };
+    io.set_protocol(protocol);
     let io = TokioIo::new(io);
     let service = Served::new(service, Arc::clone(&state));
     match protocol {

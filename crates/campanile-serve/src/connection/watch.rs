@@ -166,7 +166,7 @@ impl<'a> Watch<'a> {
     }
 
     fn cut(&self) {
-        let requests = self.state.in_flight();
+        let requests = self.state.unanswered();
         let log = &self.state.site().cut_log;
         log.begin();
         if requests > 0 {

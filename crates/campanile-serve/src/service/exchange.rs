@@ -6,7 +6,7 @@ use campanile_http::body::{Asked, BodyEnd, How, OnBodyEnd};
 use campanile_http::grpc::{self, Code};
 use campanile_http::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::Request;
 
@@ -18,6 +18,7 @@ pub(crate) struct Exchange {
     state: Arc<State>,
     asked: Asked,
     http1: bool,
+    http10: bool,
     grpc: bool,
     /// The request's body may still be coming when the answer is sent.
     has_body: bool,
@@ -31,6 +32,7 @@ impl Exchange {
             state,
             asked,
             http1,
+            http10: request.version() <= Version::HTTP_10,
             has_body: http1 && !request.body().is_end_stream(),
             grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
         }
@@ -57,9 +59,12 @@ impl Exchange {
         } else if self.state.is_leaving() {
             self.tell_to_leave(answer);
         }
-        if self.has_body && closes(answer.headers()) {
-            self.state.set_lingers();
+        if self.http10 && answer.headers().contains_key(CONNECTION) {
+            // hyper adds `keep-alive` to what it takes for an answer of HTTP/1.1.
+            *answer.version_mut() = Version::HTTP_10;
         }
+        // If nobody reads it hyper ends the connection with this answer, whatever that says.
+        self.state.set_lingers(self.has_body);
     }
 
     /// Makes the answer to a request that is cut before its head, and counts it.
@@ -87,12 +92,6 @@ impl Exchange {
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-}
-
-/// Tells whether the connection ends with this answer, as a layer or we said.
-fn closes(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONNECTION);
-    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
 impl OnBodyEnd for Exchange {

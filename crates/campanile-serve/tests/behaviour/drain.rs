@@ -56,7 +56,7 @@ async fn what_is_on_the_way_when_the_drain_time_ends_is_served() {
     running.in_flight(3).await;
     running.handle.drain();
     running.handle.draining_over().await;
-    tokio::time::sleep(ms(100)).await;
+    tokio::time::sleep(ms(30)).await;
     for client in [&mut kept, &mut fresh] {
         client.get("/").await;
         let answer = client.answer().await;
@@ -175,4 +175,29 @@ async fn a_head_that_drips_holds_the_stop_for_a_second_and_one_that_ends_in_it_i
     assert!(took < ms(1500), "{took:?}");
     dripping.await.unwrap();
     reading.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_that_keeps_alive_is_told_to_close_and_nothing_else() {
+    let running = start(times(3_000, 1_000), Server::new(simple())).await;
+    let mut client = running.client().await;
+    client
+        .send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+        .await;
+    assert!(
+        client
+            .answer()
+            .await
+            .head
+            .contains("\r\nconnection: keep-alive\r\n")
+    );
+    running.handle.drain();
+    client
+        .send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert!(answer.closes(), "{answer:?}");
+    assert_eq!(client.rest().await, "");
+    running.handle.end_drain_time();
+    running.stopped().await;
 }

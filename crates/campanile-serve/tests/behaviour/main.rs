@@ -3,10 +3,12 @@
 
 mod cut;
 mod drain;
+mod early;
 mod http2;
 mod limits;
 mod load;
 mod serving;
+mod slow;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
