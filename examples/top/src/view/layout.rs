@@ -48,6 +48,16 @@ impl Places {
     }
 }
 
+/// Returns the cells of a line of a table: the columns are computed once, which takes the longest of all.
+pub(super) fn on_line(columns: &[Rect], line: Rect) -> Vec<Rect> {
+    let cell = |column: &Rect| Rect {
+        y: line.y,
+        height: line.height,
+        ..*column
+    };
+    columns.iter().map(cell).collect()
+}
+
 fn has_banner(model: &Model) -> bool {
     let phase = model.last().map_or("", |sample| sample.phase.as_str());
     matches!(model.link(), Link::Lost(_)) || matches!(phase, "draining" | "stopping" | "stopped")

@@ -6,7 +6,7 @@ use ratatui::{
     text::Line,
 };
 
-use super::{Screen, Theme};
+use super::{Screen, Theme, layout::on_line};
 use crate::{
     model::Model,
     number::{end_of, front_of, time},
@@ -26,7 +26,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &mu
     }
     // What is very wide has room for ids that grew on their way.
     let id = ID + (area.width.saturating_sub(120) / 2).min(30);
-    let layout = Layout::horizontal([
+    let columns = Layout::horizontal([
         Constraint::Length(1),
         Constraint::Length(id),
         Constraint::Length(7),
@@ -34,12 +34,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &mu
         Constraint::Length(10),
         Constraint::Length(if area.width < 100 { 12 } else { 32 }),
     ])
-    .spacing(1);
+    .spacing(1)
+    .split(area);
     if rows.is_empty() {
         return;
     }
     if let Some(line) = lines.next() {
-        let places = layout.split(line);
+        let places = on_line(&columns, line);
         let heads = ["id", "method", "route", "age", "doing"];
         for (head, place) in heads.into_iter().zip(&places[1..]) {
             let side = if head == "age" {
@@ -51,7 +52,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &mu
         }
     }
     for (request, line) in rows.into_iter().skip(screen.above).zip(lines) {
-        let places = layout.split(line);
+        let places = on_line(&columns, line);
         let width = |column: usize| usize::from(places[column].width);
         let cells = [
             end_of(request.id.as_str(), width(1)),

@@ -7,7 +7,7 @@ use ratatui::{
     text::Line,
 };
 
-use super::{Screen, Theme, sparkline};
+use super::{Screen, Theme, layout::on_line, sparkline};
 use crate::{model::Course, number::end_of};
 
 /// From here on a long name leaves room for a course.
@@ -43,11 +43,11 @@ impl Rows {
         let mut widths = vec![Constraint::Length(1), Constraint::Length(name)];
         widths.extend(self.heads.iter().map(|_| Constraint::Length(number)));
         widths.push(Constraint::Fill(1));
-        let layout = Layout::horizontal(widths);
+        let columns = Layout::horizontal(widths).split(area);
 
         let mut lines = area.rows();
         if let Some(line) = lines.next() {
-            let places = layout.split(line);
+            let places = on_line(&columns, line);
             frame.render_widget(
                 Line::styled(self.title, Theme::title()),
                 places[1].union(places[2]),
@@ -64,7 +64,7 @@ impl Rows {
             room
         };
         for (row, line) in self.rows.iter().take(shown).zip(&mut lines) {
-            let places = layout.split(line);
+            let places = on_line(&columns, line);
             let name = Line::styled(end_of(&row.name, usize::from(name.saturating_sub(1))), row.style);
             frame.render_widget(name, places[1]);
             for (number, place) in row.numbers.iter().zip(&places[2..]) {

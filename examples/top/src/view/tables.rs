@@ -124,7 +124,7 @@ fn calls(model: &Model, screen: &Screen) -> Rows {
     };
     Rows {
         title: "Calls to",
-        heads: &["calls/s", "errors/s", "flying"],
+        heads: &["calls/s", "errors/s", "active"],
         rows: model.hosts().into_iter().map(row).collect(),
     }
 }

@@ -98,7 +98,7 @@ fn a_cell_of_many_seconds_is_their_most_and_stays_while_others_come() {
     let mut model = Model::default();
     model.apply(event("history", r#"{"length":6,"samples":[]}"#));
     let mut course = |rate: Option<u32>| {
-        let rate = rate.map_or("null".to_owned(), |rate| rate.to_string());
+        let rate = rate.map_or_else(|| "null".to_owned(), |rate| rate.to_string());
         model.apply(event("sample", &format!(r#"{{"requests":{rate}}}"#)));
         model.course(|sample| sample.requests).cells(Span::Whole, 3)
     };
