@@ -12,6 +12,7 @@ use std::{
 
 use campanile_http::{Outcome, in_flight};
 use fastrand::Rng;
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -22,6 +23,11 @@ use crate::{
     wait::PATIENCE,
 };
 
+/// Between two lines about the progress.
+const LINES: Duration = Duration::from_secs(5);
+/// Between two positions of the bar.
+const FRAMES: Duration = Duration::from_millis(100);
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Torture {
@@ -31,7 +37,7 @@ pub struct Torture {
     pub seed: u64,
     /// How many clients there are at once.
     pub clients: u64,
-    /// Whether lines about the progress are printed.
+    /// Whether the progress is shown: as a bar on a terminal, elsewhere as a line each five seconds.
     pub progress: bool,
 }
 
@@ -97,12 +103,13 @@ impl Torture {
         began: Instant,
     ) -> Vec<String> {
         let mut wrong = Vec::new();
-        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        let bar = self.bar();
+        let mut tick = tokio::time::interval(if bar.is_hidden() { LINES } else { FRAMES });
         tick.tick().await;
         loop {
             tokio::select! {
                 ended = clients.join_next() => match ended {
-                    None => return wrong,
+                    None => break,
                     Some(Ok(Ok(()))) => {}
                     Some(Ok(Err(why))) => {
                         wrong.push(why);
@@ -110,15 +117,29 @@ impl Torture {
                     }
                     Some(Err(error)) => wrong.push(format!("a client: {error}")),
                 },
-                _ = tick.tick() => self.say(shared, began),
+                _ = tick.tick() => self.say(&bar, shared, began),
             }
         }
+        bar.finish_and_clear();
+        wrong
+    }
+
+    /// Makes the bar, which is hidden where there is no terminal.
+    fn bar(&self) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} exchanges, {per_sec}, {eta} left");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(self.exchanges).with_style(style)
     }
 
     #[allow(clippy::print_stdout, reason = "asked for by the program that wants it")]
-    fn say(&self, shared: &Shared, began: Instant) {
-        if self.progress {
-            let done = self.exchanges - shared.left.load(Ordering::Relaxed);
+    fn say(&self, bar: &ProgressBar, shared: &Shared, began: Instant) {
+        let done = self.exchanges - shared.left.load(Ordering::Relaxed);
+        if !bar.is_hidden() {
+            bar.set_position(done);
+        } else if self.progress {
             let speed = done as f64 / began.elapsed().as_secs_f64();
             println!("{done} of {} exchanges, {speed:.0} each second", self.exchanges);
         }
