@@ -234,26 +234,27 @@ async fn stop_in_turn(way: &Way, test: &str) {
     for (kind, connections) in [(Kind::KeepAlive, 20), (Kind::H2, 3)] {
         loads.spawn(Load::new(kind, address, connections).run(orders.clone(), || {}));
     }
+    let mut next = Instant::now() + way.apart();
     let enough = Arc::new(AtomicBool::new(false));
     let mut visitors = JoinSet::new();
     for _ in 0..VISITORS {
         visitors.spawn(visit(address, orders.clone(), Arc::clone(&enough)));
     }
 
-    let mut bursts = Tally::default();
+    let (mut bursts, mut by_leaving) = (Tally::default(), 0);
     for stop in 0..STOPS {
-        let next = Instant::now() + way.apart();
+        // Both have their load then, also before the first stop.
+        sleep_until(next).await;
+        next = Instant::now() + way.apart();
         let (sender, orders) = Orders::channel();
         let burst = tokio::spawn(Load::new(Kind::Burst, address, BURST).run(orders.clone(), || {}));
         sender.send_replace(Order::Burst);
         sleep(Duration::from_millis(stop % 5)).await;
-        let answered = leaving.stop().await;
-        assert!(answered > 0, "stop {stop}: who was stopped had no load");
+        by_leaving += leaving.stop().await;
         // Nobody but the other is there now.
         assert_eq!(ask(address, &orders).await, Fate::Answered, "stop {stop}");
         bursts += &timeout(PATIENCE, burst).await.expect("a burst ends").unwrap();
         leaving = std::mem::replace(&mut staying, Process::start(way, test).await);
-        sleep_until(next).await;
     }
     enough.store(true, Ordering::Relaxed);
     let (mut visits, mut worst) = (Tally::default(), Duration::ZERO);
@@ -271,6 +272,7 @@ async fn stop_in_turn(way: &Way, test: &str) {
     }
 
     println!("{STOPS} stops, at worst {worst:?}: visitors {visits:?}; bursts {bursts:?}; others {kept:?}");
+    assert!(by_leaving > 100, "who was stopped had no load: {by_leaving}");
     assert!(kept.answered > 1000 && visits.answered > 100, "too few to tell");
     assert_eq!(bursts.answered, STOPS * BURST as u64, "{bursts:?}");
     for tally in [&visits, &kept] {
