@@ -263,6 +263,8 @@ async fn stop_in_turn(way: &Way, test: &str) {
         visits += &tally;
         worst = worst.max(slowest);
     }
+    // Those of the load that met the last close have come again too.
+    sleep_until(next).await;
     // Nobody opens another connection from now on, and those that are open end with their servers.
     sender.send_replace(Order::Finish);
     tokio::join!(leaving.stop(), staying.stop());
