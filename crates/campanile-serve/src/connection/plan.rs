@@ -63,12 +63,8 @@ impl Watch<'_> {
             }
             return Plan::Wait;
         }
-        // Before the first answer a client would only come back, and not to another server.
-        if self.tone == Tone::Polite
-            && (!self.came_late || self.state.is_idle())
-            && self.due(self.go_away, now)
-        {
-            return self.turn_away(now);
+        if self.tone == Tone::Polite && self.due(self.go_away, now) {
+            return self.plan_go_away(self.go_away, now);
         }
         self.plan_idle(now)
     }
@@ -90,8 +86,10 @@ impl Watch<'_> {
 
     fn plan_leave(&mut self, now: Duration) -> Plan {
         let state = self.state;
-        let served_http2 = self.protocol == Protocol::Http2 && state.has_served();
-        if !state.is_idle() || served_http2 {
+        if self.protocol == Protocol::Http2 && state.has_served() {
+            return self.plan_go_away(self.leave_began, now);
+        }
+        if !state.is_idle() {
             return self.turn_away(now);
         }
         if let (Protocol::Http1, Some(began)) = (self.protocol, state.head_began()) {
@@ -115,6 +113,18 @@ impl Watch<'_> {
         // On a busy machine the silence can be over before the runtime has heard of what came in it.
         state.probe();
         Plan::Do(Order::Look)
+    }
+
+    /// Tells an HTTP/2 client that was answered before, since `due`: while it waits for an answer, or has been silent.
+    ///
+    /// Never right behind an answer. A client may be about to send its next request then; the `h2` crate's sends what it has
+    /// taken from its user behind its acknowledgement, where it is above the last id.
+    fn plan_go_away(&mut self, due: Duration, now: Duration) -> Plan {
+        let silent_since = self.state.idle_since().max(due);
+        if !self.state.is_idle() || self.due(silent_since + SILENCE, now) {
+            return self.turn_away(now);
+        }
+        Plan::Wait
     }
 
     /// A client that lives acknowledges a GOAWAY's ping; whoever does not would hold the stop to its end.

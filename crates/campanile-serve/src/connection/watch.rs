@@ -58,8 +58,6 @@ pub(super) struct Watch<'a> {
     pub(super) began: Duration,
     pub(super) max_age: Option<Duration>,
     pub(super) go_away: Duration,
-    /// It was accepted in the drain.
-    pub(super) came_late: bool,
     pub(super) leave_began: Duration,
     pub(super) cut_began: Duration,
     pub(super) turned_away: Option<Duration>,
@@ -85,7 +83,6 @@ impl<'a> Watch<'a> {
                 .max_age
                 .map(|age| age.mul_f64(0.9 + 0.2 * fastrand::f64())),
             go_away: Duration::ZERO,
-            came_late: site.handle.is_draining(),
             leave_began: Duration::ZERO,
             cut_began: Duration::ZERO,
             turned_away: None,

@@ -69,6 +69,40 @@ async fn who_comes_in_the_drain_is_answered_first() {
     assert!(!running.stopped().await.was_cut());
 }
 
+/// Asks over one connection until it is told to go; each request has to be answered.
+async fn ask_on(running: &Running) -> u32 {
+    let (mut sender, connection) = connect(running).await;
+    let mut answered = 0;
+    // Once it has heard a GOAWAY, a connection takes nothing new.
+    while let Ok(mut ready) = sender.ready().await {
+        let request = Request::get("http://a/").body(()).unwrap();
+        let answer = ready.send_request(request, true).unwrap().0.await;
+        let mut body = answer.unwrap().into_body();
+        while let Some(data) = body.data().await {
+            data.unwrap();
+        }
+        answered += 1;
+        sender = ready;
+    }
+    within("the end of a connection", connection)
+        .await
+        .unwrap()
+        .unwrap();
+    answered
+}
+
+#[tokio::test]
+async fn who_asks_as_soon_as_it_is_answered_does_not_ask_behind_a_goaway() {
+    let running = start(times(1000, 5000), Server::new(simple())).await;
+    running.handle.drain();
+    // Those that come late wait for their moment as well: many at once.
+    let clients = (0..20).map(|_| ask_on(&running));
+    for answered in futures_util::future::join_all(clients).await {
+        assert!(answered > 0);
+    }
+    assert!(!running.stopped().await.was_cut());
+}
+
 #[tokio::test]
 async fn streams_in_flight_end_and_what_is_on_the_way_is_served() {
     let running = start(times(0, 10_000), Server::new(simple())).await;

@@ -4,6 +4,7 @@ mod baseplate;
 mod call;
 mod daemon;
 mod deadline;
+mod exhausted;
 mod flags;
 mod gunicorn;
 mod metrics;

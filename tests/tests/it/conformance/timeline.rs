@@ -107,6 +107,107 @@ fn all_is_served_in_the_drain_time_and_clients_are_asked_to_go() {
 }
 
 #[test]
+fn who_asks_on_and_on_is_told_to_go_and_loses_nothing() {
+    let mut service = boot(&["--drain", "1.5"]);
+    let (address, begun) = (service.address().to_owned(), Instant::now());
+    let clients = [
+        std::thread::spawn({
+            let address = address.clone();
+            move || ask_on_over_http1(&address)
+        }),
+        std::thread::spawn(move || ask_on_over_http2(&address)),
+    ];
+    // Several hundred requests before, and as many in the drain time.
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(
+        clients.iter().all(|client| !client.is_finished()),
+        "nobody told them to go yet"
+    );
+    service.signal("TERM");
+    for client in clients {
+        let (before, after) = client.join().expect("no request fails");
+        assert!(
+            before > 10 && after > 10,
+            "{before} requests, and {after} on later connections"
+        );
+    }
+    ends_within(&mut service, begun, Duration::from_millis(2500));
+}
+
+/// Asks until nobody listens; returns how many requests were answered on the first connection, and how many on those
+/// that followed.
+fn ask_on_over_http1(address: &str) -> (u32, u32) {
+    let (mut before, mut after) = (0, 0);
+    let mut connection = connect(address).expect("the service listens");
+    loop {
+        send(&mut *connection, "/fast");
+        let head = receive(&mut *connection);
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        let told = head.contains("connection: close");
+        // Nobody is told twice on one connection.
+        if told {
+            assert_eq!(end(&mut *connection), "");
+        }
+        if after > 0 || told {
+            after += 1;
+        } else {
+            before += 1;
+        }
+        if told {
+            connection = match connect(address) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+                    return (before, after);
+                }
+            };
+        }
+    }
+}
+
+/// The same, where GOAWAY tells.
+#[tokio::main(flavor = "current_thread")]
+async fn ask_on_over_http2(address: &str) -> (u32, u32) {
+    let (mut before, mut after) = (0, 0);
+    for number in 0.. {
+        let io = match tokio::net::TcpStream::connect(address).await {
+            Ok(io) => io,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+                break;
+            }
+        };
+        let (mut requests, connection) = h2::client::handshake(io).await.expect("it speaks HTTP/2");
+        let connection = tokio::spawn(connection);
+        loop {
+            requests = match requests.ready().await {
+                Ok(requests) => requests,
+                Err(goaway) => {
+                    assert_eq!(goaway.reason(), Some(h2::Reason::NO_ERROR), "{goaway:?}");
+                    assert!(goaway.is_go_away() && goaway.is_remote(), "{goaway:?}");
+                    break;
+                }
+            };
+            let request = http::Request::get("http://x/fast")
+                .body(())
+                .expect("it is well-formed");
+            let (answer, _) = requests.send_request(request, true).expect("it was ready");
+            let mut answer = answer.await.expect("each request is answered");
+            assert_eq!(answer.status(), 200);
+            while let Some(data) = answer.body_mut().data().await {
+                data.expect("the body comes whole");
+            }
+            *(if number == 0 { &mut before } else { &mut after }) += 1;
+        }
+        connection
+            .await
+            .expect("it does not panic")
+            .expect("the end is clean");
+    }
+    (before, after)
+}
+
+#[test]
 fn idle_connections_hold_nothing() {
     let mut service = boot(&["--drain", "0.3", "--stop", "60"]);
     let mut used = connect(service.address()).unwrap();
