@@ -308,7 +308,7 @@ fn page_can_be_read_in_any_light_and_width() {
     if wanted {
         std::thread::sleep(history);
     }
-    for (width, first_screen) in [(1280, 860), (390, 844)] {
+    for (width, first_screen) in [(1280, 735), (390, 844)] {
         for scheme in ["light", "dark"] {
             browser.look(width, first_screen, scheme);
             let first = browser.picture();
