@@ -182,14 +182,19 @@ struct Driver {
 
 impl Driver {
     fn start() -> Self {
-        let mut child = Command::new("chromedriver")
+        let child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("it was there a moment ago");
-        let mut said = BufReader::new(child.stdout.take().expect("the pipe was asked for"));
+        // From here on it is ended whatever happens.
+        let mut driver = Self {
+            child,
+            address: String::new(),
+        };
+        let mut said = BufReader::new(driver.child.stdout.take().expect("the pipe was asked for"));
         let mut line = String::new();
         loop {
             line.clear();
@@ -197,10 +202,10 @@ impl Driver {
             assert!(read > 0, "chromedriver ended before it said where it listens");
             if let Some((_, port)) = line.split_once("successfully on port ") {
                 let port = port.trim().trim_end_matches('.');
-                let address = format!("127.0.0.1:{port}");
+                driver.address = format!("127.0.0.1:{port}");
                 // It is not to be told that nobody reads any more.
                 std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-                return Self { child, address };
+                return driver;
             }
         }
     }
