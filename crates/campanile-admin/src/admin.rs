@@ -4,6 +4,7 @@ use std::fmt;
 #[cfg(unix)]
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Extensions;
 use ipnet::IpNet;
@@ -11,6 +12,7 @@ use ipnet::IpNet;
 #[cfg(unix)]
 use crate::Listen;
 use crate::exposition::IntoExposition;
+use crate::live::LENGTHS;
 use crate::settings::{LogLevel, Settings};
 use crate::{AdminService, Check, Peer, Probes, Request, Sampler, Status};
 
@@ -53,6 +55,16 @@ impl Admin {
         F: Fn() -> String + Send + Sync + 'static,
     {
         self.settings.live_text = Some(Arc::new(text));
+        self
+    }
+
+    /// Sets how far the live page looks back, in whole seconds, from two to an hour; five minutes if it is not said.
+    ///
+    /// Each second is a few hundred bytes of memory, and of what is sent to a page when it is opened.
+    #[must_use]
+    pub fn with_history(mut self, history: Duration) -> Self {
+        let seconds = usize::try_from(history.as_secs()).unwrap_or(usize::MAX);
+        self.settings.history = seconds.clamp(*LENGTHS.start(), *LENGTHS.end());
         self
     }
 

@@ -7,7 +7,7 @@ use http::Extensions;
 
 use crate::exposition::{BoxError, Exposition};
 use crate::lane::Lane;
-use crate::live::Live;
+use crate::live::{LENGTH, Live};
 use crate::service::Gate;
 use crate::{Check, Peer, Phase, Request, Status};
 
@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) version: String,
     pub(crate) shared_port: bool,
     pub(crate) live: Arc<Live>,
+    /// So many samples are kept.
+    pub(crate) history: usize,
     /// Where metrics are rendered.
     pub(crate) scrapes: Lane,
     /// Where the table of requests is read.
@@ -64,6 +66,7 @@ impl Default for Settings {
             version: String::new(),
             shared_port: false,
             live: Arc::default(),
+            history: LENGTH,
             scrapes: Lane::new(4),
             tables: Lane::new(2),
         }

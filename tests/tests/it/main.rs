@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod backlog;
+#[cfg(target_os = "linux")]
+mod browser;
 mod conformance;
 mod exchange;
 mod exposition;

@@ -1,23 +1,34 @@
 //! The history, and the pages that listen.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// So many seconds are kept.
-pub(super) const LENGTH: usize = 300;
+/// So many seconds are kept, unless the caller says otherwise.
+pub(crate) const LENGTH: usize = 300;
+/// Of fewer nothing can be drawn; of more, each page that is opened is sent megabytes.
+pub(crate) const LENGTHS: RangeInclusive<usize> = 2..=3600;
 /// So many pages may be open at once.
 const PAGES: usize = 100;
 /// So many events may wait for a page that does not read, until it is dropped.
 const WAITING: usize = 8;
 
-/// The samples of the last five minutes, and who is told of the next.
+/// The samples of the last seconds, and who is told of the next.
 #[derive(Default)]
 pub(crate) struct Live {
     state: Mutex<State>,
+}
+
+/// What a page is told before all else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) length: usize,
 }
 
 #[derive(Default)]
@@ -33,7 +44,7 @@ impl Live {
     /// # Errors
     ///
     /// Tells why there can be none now.
-    pub(crate) fn join(&self, service: &str, version: &str) -> Result<mpsc::Receiver<Bytes>, &'static str> {
+    pub(crate) fn join(&self, about: About<'_>) -> Result<mpsc::Receiver<Bytes>, &'static str> {
         let mut state = self.state();
         if state.samplers == 0 {
             return Err("nobody looks at the metrics");
@@ -44,7 +55,7 @@ impl Live {
         }
         let (page, events) = mpsc::channel(WAITING);
         // The channel is empty: there is room.
-        let _ = page.try_send(state.history(service, version));
+        let _ = page.try_send(state.history(about));
         state.pages.push(page);
         Ok(events)
     }
@@ -54,18 +65,17 @@ impl Live {
         self.state().pages.iter().any(|page| !page.is_closed())
     }
 
-    /// Keeps a sample and tells it to the pages, with what else happened. Pages that do not read are dropped.
-    pub(super) fn publish(&self, sample: String, more: Option<&str>) {
+    /// Keeps a sample among so many and tells it to the pages, with what else happened. Pages that do not read are dropped.
+    pub(super) fn publish(&self, sample: String, more: Option<&str>, length: usize) {
         let mut event = format!("event: sample\ndata: {sample}\n\n");
         if let Some(requests) = more {
             event.extend(["event: requests\ndata: ", requests, "\n\n"]);
         }
         let event = Bytes::from(event);
         let mut state = self.state();
-        if state.samples.len() == LENGTH {
-            state.samples.pop_front();
-        }
         state.samples.push_back(sample.into());
+        let surplus = state.samples.len().saturating_sub(length);
+        state.samples.drain(..surplus);
         state.pages.retain(|page| page.try_send(event.clone()).is_ok());
     }
 
@@ -89,12 +99,12 @@ impl Live {
 }
 
 impl State {
-    fn history(&self, service: &str, version: &str) -> Bytes {
+    fn history(&self, about: About<'_>) -> Bytes {
         let about = json!({
-            "length": LENGTH,
+            "length": about.length,
             "pid": std::process::id(),
-            "service": service,
-            "version": version,
+            "service": about.service,
+            "version": about.version,
         });
         let about = about.to_string();
         let about = about.strip_suffix('}').unwrap_or(&about);

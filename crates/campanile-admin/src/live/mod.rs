@@ -1,4 +1,4 @@
-//! What the live page is fed: a sample a second, a history of five minutes, and the pages that listen.
+//! What the live page is fed: a sample a second, a history of five minutes or as long as is wanted, and the pages that listen.
 //!
 //! Samples are made from the text of the metrics, so that any recorder will do. They are always made, since a page that is
 //! opened wants to see what was; each is written once, and all pages are sent the same bytes.
@@ -13,7 +13,7 @@ mod sample;
 mod sampler;
 mod totals;
 
-pub(crate) use self::hub::Live;
+pub(crate) use self::hub::{About, LENGTH, LENGTHS, Live};
 #[cfg(fuzzing)]
 pub use self::replay::replay;
 pub use self::sampler::Sampler;

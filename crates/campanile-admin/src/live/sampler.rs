@@ -57,7 +57,10 @@ impl Sampler {
                 last = (None, now);
                 continue;
             };
-            self.settings.live.publish(look.sample, look.requests.as_deref());
+            let requests = look.requests.as_deref();
+            self.settings
+                .live
+                .publish(look.sample, requests, self.settings.history);
             last = (look.totals, now);
         }
     }

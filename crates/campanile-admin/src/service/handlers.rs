@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use super::endpoint::Endpoint;
 use super::gate::Refusal;
 use super::{answer, page, query, requests, scrape};
+use crate::live::About;
 use crate::settings::Settings;
 use crate::{Body, Check, Peer, Phase};
 
@@ -172,7 +173,12 @@ fn live(settings: &Settings, method: &Method) -> Response<Body> {
     let body = if *method == Method::HEAD {
         Body::whole("")
     } else {
-        match settings.live.join(&settings.service_name, &settings.version) {
+        let about = About {
+            service: &settings.service_name,
+            version: &settings.version,
+            length: settings.history,
+        };
+        match settings.live.join(about) {
             Ok(events) => Body::events(events),
             Err(why) => return answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }

@@ -135,6 +135,19 @@ async fn the_history_is_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_history_is_as_long_as_is_wanted() {
+    let text = Text::default();
+    for (wanted, kept) in [(20, 20), (0, 2), (u64::MAX, 3600)] {
+        let admin = text.admin().with_history(Duration::from_secs(wanted));
+        let _sampler = sampled(&admin).await;
+        tokio::time::sleep(Duration::from_secs(wanted.min(3600) + 10)).await;
+        let history = Page::open(&admin).await.event("history").await.unwrap();
+        assert_eq!(history["length"], kept);
+        assert_eq!(history["samples"].as_array().unwrap().len(), kept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn everything_that_the_page_shows_is_in_a_sample() {
     let text = Text::default();
     let left = Some(Duration::from_millis(2500));

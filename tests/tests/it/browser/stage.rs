@@ -1,0 +1,262 @@
+//! A service with traffic, and its admin port, in this process.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::Path,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use campanile_admin::{Admin, Exposition, Phase, Request, Status};
+use campanile_client::CallName;
+use campanile_http::{in_flight, method};
+use campanile_lifecycle::{Handle, Lifecycle, Settings};
+use campanile_recorder::{CellRecorder, Format};
+use campanile_serve::Server;
+use campanile_server::ConcurrencyLimitLayer;
+use http::StatusCode;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::oneshot,
+    task::{AbortHandle, JoinSet},
+};
+use tower::{ServiceBuilder, ServiceExt};
+
+/// How long the drain lasts.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(8);
+
+type Caller = Client<HttpConnector, Empty<Bytes>>;
+
+/// A running service. Everything of it ends when this is dropped.
+pub(super) struct Stage {
+    /// Where the service listens.
+    pub(super) service: SocketAddr,
+    /// Where its admin port does.
+    pub(super) admin: SocketAddr,
+    caller: Caller,
+    runtime: Runtime,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// A request that is in flight until this is dropped.
+pub(super) struct Held(AbortHandle);
+
+impl Stage {
+    /// Starts a service whose page looks back so far.
+    pub(super) fn start(history: Duration) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let _entered = runtime.enter();
+        let recorder = CellRecorder::new()
+            .install()
+            .expect("a process of its own has none");
+        let caller: Caller = Client::builder(TokioExecutor::new()).build_http();
+        let upstream = runtime.block_on(upstream());
+        let settings = Settings::new()
+            .with_drain_time(DRAIN_TIME)
+            .with_stop_timeout(Duration::from_secs(1));
+        let lifecycle = Lifecycle::new(settings).expect("times that fit");
+        let handle = lifecycle.handle();
+        let layers = campanile_server::stack().with_concurrency_limit(ConcurrencyLimitLayer::new(64));
+        let server = Server::new(app(caller.clone(), upstream).layer(layers))
+            .bind("127.0.0.1:0")
+            .max_connections(256)
+            .backlog_interval(Duration::from_millis(250))
+            .lifecycle(lifecycle)
+            .bound()
+            .expect("a free port");
+        let service = server.addresses().next().expect("it has one").to_string();
+        runtime.spawn(server.run());
+
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let admin = admin(recorder, handle).with_history(history);
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            admin.run_blocking(listener, async {
+                let _ = stopped.await;
+            })
+        });
+        drop(_entered);
+        Self {
+            service: service.parse().expect("an address of TCP"),
+            admin: address,
+            caller,
+            runtime,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Sends so many requests a second, of many kinds, more and fewer by turns, for as long as the service is there.
+    pub(super) fn traffic(&self, rate: f64) {
+        let (caller, service) = (self.caller.clone(), self.service);
+        self.runtime.spawn(async move {
+            let mut running = JoinSet::new();
+            let started = Instant::now();
+            loop {
+                let turn = started.elapsed().as_secs_f64();
+                let now = rate * (1.0 + 0.3 * (turn / 9.0).sin() + 0.15 * (turn / 2.3).sin());
+                tokio::time::sleep(Duration::from_secs_f64(1.0 / now)).await;
+                let (method, path) = match fastrand::u8(..100) {
+                    0 => ("GET", "/broken"),
+                    1..3 => ("GET", "/nowhere"),
+                    3..13 => ("POST", "/orders"),
+                    _ => ("GET", "/items/7"),
+                };
+                let caller = caller.clone();
+                running.spawn(async move { drop(send(&caller, service, method, path, "").await) });
+                while running.try_join_next().is_some() {}
+            }
+        });
+    }
+
+    /// Sends a request and returns the status of its answer.
+    pub(super) fn send(&self, method: &'static str, path: &str) -> StatusCode {
+        let sent = send(&self.caller, self.service, method, path, "");
+        self.runtime.block_on(sent).expect("the service answers")
+    }
+
+    /// Sends a request that is not answered, under this id.
+    pub(super) fn hold(&self, id: &str) -> Held {
+        let (caller, service, id) = (self.caller.clone(), self.service, id.to_owned());
+        let sent = self.runtime.spawn(async move {
+            drop(send(&caller, service, "GET", "/reports/yearly", &id).await);
+        });
+        Held(sent.abort_handle())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            ended
+                .expect("it was there")
+                .expect("it does not panic")
+                .expect("it ends well");
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn send(
+    caller: &Caller,
+    service: SocketAddr,
+    method: &str,
+    path: &str,
+    id: &str,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("http://{service}{path}"))
+        .header("x-request-id", id)
+        .body(Empty::new())?;
+    let response = caller.request(request).await?;
+    let status = response.status();
+    response.into_body().collect().await?;
+    Ok(status)
+}
+
+/// Starts what the service calls.
+async fn upstream() -> SocketAddr {
+    let app = Router::new()
+        .route("/prices", get(async || pause(3).await))
+        .route("/stock", get(async || pause(12).await))
+        .route("/ledger", get(std::future::pending::<()>));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(axum::serve(listener, app).into_future());
+    address
+}
+
+async fn pause(milliseconds: u64) {
+    let about = fastrand::u64(500..2000) * milliseconds;
+    tokio::time::sleep(Duration::from_micros(about)).await;
+}
+
+fn app(caller: Caller, upstream: SocketAddr) -> Router {
+    let call = async move |name: &'static str| {
+        let client = ServiceBuilder::new()
+            .layer(campanile_client::stack())
+            .service(caller.clone());
+        let request = http::Request::get(format!("http://{upstream}/{name}"))
+            .extension(CallName::new(name, name))
+            .body(Empty::new())
+            .expect("a well-formed URL");
+        match client.oneshot(request).await {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::BAD_GATEWAY,
+        }
+    };
+    let (orders, reports) = (call.clone(), call.clone());
+    Router::new()
+        .route(
+            "/items/{id}",
+            get(async move |Path(_): Path<String>| call("prices").await),
+        )
+        .route(
+            "/orders",
+            post(async move || match orders("stock").await {
+                StatusCode::OK => StatusCode::CREATED,
+                other => other,
+            }),
+        )
+        .route(
+            "/reports/{name}",
+            get(async move |Path(_): Path<String>| reports("ledger").await),
+        )
+        .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .route("/banned", get(async || StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS))
+}
+
+fn admin(recorder: CellRecorder, handle: Handle) -> Admin {
+    let status = handle.clone();
+    Admin::new()
+        .with_service_name("shop")
+        .with_version("2.7.1")
+        .with_metrics(move |accept: &str| {
+            let format = Format::of_accept(accept);
+            let chunks = recorder.try_snapshot()?.chunks(format);
+            std::io::Result::Ok(Exposition::chunks(format.content_type(), chunks))
+        })
+        .with_status(move || {
+            let phase = Phase::of_name(status.phase().as_str()).unwrap_or(Phase::Stopped);
+            let left = status
+                .drain_deadline()
+                .map(|end| end.into_std().saturating_duration_since(Instant::now()));
+            Status::new(phase).with_time_left(left)
+        })
+        .with_requests(|| in_flight::snapshot().into_iter().map(request).collect())
+        .with_drain(move || handle.drain())
+}
+
+fn request(row: in_flight::InFlightRequest) -> Request {
+    let request = Request::new(row.id)
+        .with_method(method::name(row.method))
+        .with_route(row.route.unwrap_or_default())
+        .with_age(row.age)
+        .with_phase(row.phase.as_str());
+    match row.host {
+        Some(host) => request.with_host(host),
+        None => request,
+    }
+}
