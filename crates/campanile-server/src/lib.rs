@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod names;
 pub mod request_body;
 pub mod request_id;
+pub mod request_start;
 mod route;
 mod series;
 mod stack;
@@ -24,6 +25,7 @@ pub use self::{
     metrics::MetricsLayer,
     request_body::RequestBodySizeLayer,
     request_id::RequestIdLayer,
+    request_start::RequestStartLayer,
     route::Route,
     stack::{Stack, Stacked, stack},
     upgrade::UpgradeGuard,

@@ -83,6 +83,18 @@ pub(crate) const DEADLINES_REJECTED: Metric = Metric::new(
     None,
     "Incoming deadlines that could not be read.",
 );
+pub(crate) const PROXY_WAIT: Metric = Metric::new(
+    "http_server_proxy_wait_seconds",
+    Kind::Histogram,
+    Some(Unit::Seconds),
+    "Time that requests waited in the queue of the proxy in front, as its X-Request-Start tells.",
+);
+pub(crate) const STARTS_REJECTED: Metric = Metric::new(
+    "http_server_request_starts_rejected_total",
+    Kind::Counter,
+    None,
+    "Incoming X-Request-Start headers that could not be believed.",
+);
 pub(crate) const SOFT_TIMEOUTS: Metric = Metric::new(
     "http_server_soft_timeouts_total",
     Kind::Counter,
@@ -110,6 +122,8 @@ pub const ALL: &[Metric] = &[
     SATURATED,
     IDS_REJECTED,
     DEADLINES_REJECTED,
+    PROXY_WAIT,
+    STARTS_REJECTED,
     SOFT_TIMEOUTS,
     RPCS,
     FOLDED,

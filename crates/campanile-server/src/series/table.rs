@@ -3,6 +3,7 @@
 use std::{
     ptr,
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use campanile_http::{
@@ -28,6 +29,8 @@ pub(crate) struct ServerSeries {
     ids_rejected: Lazy<Counter>,
     deadlines_rejected: Lazy<Counter>,
     soft_timeouts: Lazy<Counter>,
+    starts_rejected: Lazy<Counter>,
+    proxy_wait: Lazy<Histogram>,
     upgraded: Lazy<Gauge>,
 }
 
@@ -71,6 +74,8 @@ impl ServerSeries {
             ids_rejected: Lazy::new(),
             deadlines_rejected: Lazy::new(),
             soft_timeouts: Lazy::new(),
+            starts_rejected: Lazy::new(),
+            proxy_wait: Lazy::new(),
             upgraded: Lazy::new(),
         }
     }
@@ -176,6 +181,19 @@ impl ServerSeries {
 
     pub(crate) fn count_soft_timeout(&self) {
         self.count(&self.soft_timeouts, names::SOFT_TIMEOUTS);
+    }
+
+    pub(crate) fn count_rejected_start(&self) {
+        self.count(&self.starts_rejected, names::STARTS_REJECTED);
+    }
+
+    pub(crate) fn record_proxy_wait(&self, waited: Duration) {
+        let histogram = self.proxy_wait.get(self.source, |recorder| {
+            self.histogram(recorder, names::PROXY_WAIT, Vec::new())
+        });
+        if let Some(histogram) = histogram {
+            histogram.record(waited);
+        }
     }
 
     /// Returns the gauge of upgraded connections.

@@ -14,7 +14,7 @@ use std::{
 
 use campanile_server::{
     CatchPanicLayer, ConcurrencyLimitLayer, DeadlineLayer, DrainLayer, MetricsLayer, RequestBodySizeLayer,
-    RequestIdLayer, ViewNameLayer, stack,
+    RequestIdLayer, RequestStartLayer, ViewNameLayer, stack,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
@@ -76,6 +76,7 @@ six!(
     DeadlineLayer::new().with_timeout(Duration::from_secs(3600))
 );
 six!(drain, DrainLayer::new(|| true));
+six!(request_start, RequestStartLayer::new());
 six!(view_name, ViewNameLayer::new());
 six!(request_body, RequestBodySizeLayer::new());
 six!(whole_stack, stack().with_view_name());
