@@ -426,6 +426,12 @@ pub fn all() -> Vec<Case> {
             identified,
         ),
         case(
+            "tower: id taken, not in the table",
+            identified_tower,
+            RequestIdLayer::new().without_table().layer(Trivial),
+            identified,
+        ),
+        case(
             "tower: id generated, scoped, echoed",
             tower,
             RequestIdLayer::new().layer(Trivial),

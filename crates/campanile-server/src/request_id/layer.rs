@@ -40,6 +40,7 @@ static TRACEPARENT: HeaderName = headers::TRACEPARENT;
 struct Config {
     table: &'static ServerSeries,
     trusted: bool,
+    seated: bool,
     /// Nothing for the usual one, so that cloning touches no reference count.
     header: Option<Arc<HeaderName>>,
 }
@@ -52,6 +53,7 @@ impl RequestIdLayer {
             config: Config {
                 table: series::global(),
                 trusted: true,
+                seated: true,
                 header: None,
             },
         }
@@ -68,6 +70,13 @@ impl RequestIdLayer {
     #[must_use]
     pub fn without_incoming_ids(mut self) -> Self {
         self.config.trusted = false;
+        self
+    }
+
+    /// Keeps requests out of the [table of requests in flight](campanile_http::in_flight).
+    #[must_use]
+    pub fn without_table(mut self) -> Self {
+        self.config.seated = false;
         self
     }
 
@@ -122,7 +131,11 @@ impl Config {
         let [value, traceparent] = headers::find_each(request.headers(), [self.header(), &TRACEPARENT]);
         let id = self.id(value);
         let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
-        let seat = in_flight::Seat::take(&id, method::number(request.method()), Mark::now());
+        let seat = if self.seated {
+            in_flight::Seat::take(&id, method::number(request.method()), Mark::now())
+        } else {
+            None
+        };
         let context = RequestContext::of_request(
             id,
             traceparent.cloned(),

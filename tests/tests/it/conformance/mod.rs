@@ -7,6 +7,7 @@ mod deadline;
 mod exhausted;
 mod flags;
 mod gunicorn;
+mod in_flight;
 mod metrics;
 mod processes;
 mod routes;

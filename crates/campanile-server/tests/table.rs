@@ -1,0 +1,31 @@
+//! The table of requests in flight. It is the process's, so this is the only test in its own.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
+use std::convert::Infallible;
+
+use campanile_http::in_flight;
+use campanile_server::RequestIdLayer;
+use http::{Request, Response};
+use http_body_util::Empty;
+use tower::{Layer, ServiceExt, service_fn};
+
+#[tokio::test]
+async fn a_layer_without_the_table_keeps_its_requests_out_of_it() {
+    for (layer, rows) in [
+        (RequestIdLayer::new(), 1),
+        (RequestIdLayer::new().without_table(), 0),
+    ] {
+        let service = layer.layer(service_fn(move |_: Request<()>| async move {
+            assert_eq!(in_flight::snapshot().len(), rows);
+            Ok::<_, Infallible>(Response::new(Empty::<bytes::Bytes>::new()))
+        }));
+        let answer = service
+            .oneshot(Request::get("/").body(()).unwrap())
+            .await
+            .unwrap();
+        assert!(answer.headers().contains_key("x-request-id"));
+        drop(answer);
+        assert_eq!(in_flight::snapshot().len(), 0);
+    }
+}

@@ -1,0 +1,118 @@
+//! The table of requests in flight, read while thousands come and go.
+
+use std::{
+    collections::HashSet,
+    io::{Read, Write},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use campanile_tests::{
+    process::wait_until,
+    wire::{connect, read_head},
+};
+use serde_json::Value;
+
+use super::boot;
+
+const CLIENTS: usize = 20;
+const REQUESTS: usize = 500;
+
+/// What a client asks for, the route of it, and how its ids begin.
+const KINDS: [(&str, &str, &str, &str); 4] = [
+    ("GET", "/sleep/0.002", "/sleep/{s}", "sleeper-"),
+    ("GET", "/status/404/some.view", "/status/{code}/{view}", "seeker-"),
+    ("POST", "/echo", "/echo", "speaker-"),
+    ("GET", "/fast", "/fast", "racer-"),
+];
+
+/// Reads the table; the admin port hands it to whoever names it by its address.
+fn table(admin: &str) -> Vec<Value> {
+    let mut connection = connect(admin).expect("the admin port listens");
+    let ask = "GET /requests?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    connection
+        .write_all(ask.as_bytes())
+        .expect("the connection lives");
+    let head = read_head(&mut *connection);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let mut body = String::new();
+    connection.read_to_string(&mut body).expect("the whole table");
+    let mut told: Value = serde_json::from_str(&body).expect("JSON");
+    match told["requests"].take() {
+        Value::Array(rows) => rows,
+        other => panic!("no table: {other}"),
+    }
+}
+
+/// Makes requests one after the other on a connection of its own.
+fn ask(service: &str, client: usize) {
+    let mut connection = connect(service).expect("the service listens");
+    for request in 0..REQUESTS {
+        let (method, path, _, name) = KINDS[(client + request) % KINDS.len()];
+        let body = if method == "POST" { "hello" } else { "" };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}{client}-{request}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection
+            .write_all(head.as_bytes())
+            .expect("the connection lives");
+        let head = read_head(&mut *connection).to_ascii_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+        connection.read_exact(&mut body).expect("the body comes");
+    }
+}
+
+/// Sees that a row speaks of one request, and not of two that had its seat.
+fn check(row: &Value) {
+    let id = row["id"].as_str().expect("an id");
+    let kind = KINDS.iter().find(|(.., name)| id.starts_with(name));
+    let (method, _, route, name) = kind.unwrap_or_else(|| panic!("whose is {row}?"));
+    let numbers: Vec<&str> = id[name.len()..].split('-').collect();
+    assert!(
+        numbers.len() == 2 && numbers.iter().all(|number| number.parse::<usize>().is_ok()),
+        "{row}"
+    );
+    assert_eq!(row["method"], *method, "{row}");
+    // Between the accept and the router there is none yet.
+    let known = row["route"].as_str().unwrap_or_default();
+    assert!(known.is_empty() || known == *route, "{row}");
+    assert!(matches!(row["phase"].as_str(), Some("app" | "body")), "{row}");
+    let age = row["age_seconds"].as_f64().expect("an age");
+    assert!((0.0..60.0).contains(&age), "{row}");
+}
+
+#[test]
+fn every_row_is_of_one_request_while_ten_thousand_come_and_go_and_nothing_is_left() {
+    let service = boot(&[]);
+    let (address, admin) = (service.address(), service.admin());
+    let over = AtomicBool::new(false);
+    let mut seen = HashSet::new();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| scope.spawn(move || ask(address, client)))
+                .collect();
+            let ended = clients.into_iter().map(|client| client.join());
+            let well = ended.fold(true, |well, client| well && client.is_ok());
+            over.store(true, Ordering::Release);
+            well
+        });
+        while !over.load(Ordering::Acquire) {
+            let rows = table(admin);
+            rows.iter().for_each(check);
+            let ids: HashSet<_> = rows.iter().map(|row| row["id"].to_string()).collect();
+            assert_eq!(ids.len(), rows.len(), "a request twice in one table");
+            seen.extend(ids);
+        }
+        assert!(asking.join().expect("it only joins"), "a client failed");
+    });
+    assert!(seen.len() > 20, "only {} were ever seen", seen.len());
+    wait_until(
+        || table(admin).is_empty(),
+        || format!("left behind: {:?}", table(admin)),
+    );
+}
