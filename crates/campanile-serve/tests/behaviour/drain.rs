@@ -51,19 +51,30 @@ async fn idle_connections_hold_the_stop_for_their_silence_and_no_longer() {
 
 #[tokio::test]
 async fn what_is_on_the_way_when_the_drain_time_ends_is_served() {
-    let running = start(times(0, 5000), Server::new(simple())).await;
-    let (mut kept, mut fresh) = (running.kept_alive().await, running.client().await);
-    running.in_flight(3).await;
-    running.handle.drain();
-    running.handle.draining_over().await;
-    tokio::time::sleep(ms(30)).await;
-    for client in [&mut kept, &mut fresh] {
-        client.get("/").await;
-        let answer = client.answer().await;
-        assert_eq!((answer.status, answer.closes()), (200, true));
-        assert_eq!(client.rest().await, "");
+    for _ in 0..20 {
+        let running = start(times(0, 5000), Server::new(simple())).await;
+        let (mut kept, mut fresh) = (running.kept_alive().await, running.client().await);
+        running.in_flight(3).await;
+        let begun = Instant::now();
+        running.handle.drain();
+        running.handle.draining_over().await;
+        tokio::time::sleep(ms(30)).await;
+        kept.get("/").await;
+        if begun.elapsed() > ms(150) {
+            // The machine had something else to do meanwhile, and the silence may be over.
+            running.stopped().await;
+            continue;
+        }
+        fresh.get("/").await;
+        for client in [&mut kept, &mut fresh] {
+            let answer = client.answer().await;
+            assert_eq!((answer.status, answer.closes()), (200, true));
+            assert_eq!(client.rest().await, "");
+        }
+        assert!(!running.stopped().await.was_cut());
+        return;
     }
-    assert!(!running.stopped().await.was_cut());
+    panic!("in none of 20 rounds was the request sent within 150 ms of the drain");
 }
 
 #[tokio::test]
