@@ -42,7 +42,7 @@ impl Port {
     ) -> Result<Self, ServeError> {
         let address: ListenAddress = wanted.address.parse().map_err(Kind::Address)?;
         let (listen, address) = bind(address)?;
-        let mut admin = admin(handle);
+        let mut admin = admin_of(handle);
         // Once nothing can fail any more that the caller may try again.
         if let Some(metrics) = metrics(given, other) {
             admin = admin.with_metrics(move |accept: &str| text(&metrics, accept));
@@ -118,7 +118,11 @@ fn bind(address: ListenAddress) -> Result<(Listen, ListenAddress), ServeError> {
     }
 }
 
-fn admin(handle: &Handle) -> Admin {
+/// Makes an admin port that knows a lifecycle, its checks and the table of requests in flight, as
+/// [`Server::admin`](crate::Server::admin) opens it: for whoever keeps another server, or mounts its
+/// [`probes`](Admin::probes) in the application. Its metrics are for the caller to add.
+#[must_use]
+pub fn admin_of(handle: &Handle) -> Admin {
     let (status, checks, drain) = (handle.clone(), handle.clone(), handle.clone());
     Admin::new()
         .with_status(move || {

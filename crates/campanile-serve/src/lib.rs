@@ -19,6 +19,8 @@ mod site;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "admin")]
+pub use self::admin::admin_of;
 pub use self::bound::Bound;
 pub use self::connection::{Connection, Draining};
 pub use self::error::ServeError;

@@ -5,7 +5,6 @@
 
 mod call;
 mod flags;
-mod health;
 mod log;
 mod profile;
 mod recorder;

@@ -26,7 +26,7 @@ impl Service {
             bind = bind.with_connection_limit(limit.get());
         }
         let listener = bind.bind()?;
-        let app = routes::router(lifecycle.handle(), flags);
+        let app = routes::router(&lifecycle.handle(), flags);
         metrics.clone().keep_up()?;
         let server = Server::new(app)
             .lifecycle(lifecycle)

@@ -12,12 +12,11 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use campanile_admin::{Admin, Exposition, Phase, Request, Status};
+use campanile_admin::{Admin, Exposition};
 use campanile_client::CallName;
-use campanile_http::{in_flight, method};
 use campanile_lifecycle::{Handle, Lifecycle, Settings};
 use campanile_recorder::{CellRecorder, Format};
-use campanile_serve::Server;
+use campanile_serve::{Server, admin_of};
 use campanile_server::ConcurrencyLimitLayer;
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
@@ -80,7 +79,7 @@ impl Stage {
 
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let admin = admin(recorder, handle).with_history(history);
+        let admin = admin(recorder, &handle).with_history(history);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             admin.run_blocking(listener, async {
@@ -228,9 +227,8 @@ fn app(caller: Caller, upstream: SocketAddr) -> Router {
         .route("/banned", get(async || StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS))
 }
 
-fn admin(recorder: CellRecorder, handle: Handle) -> Admin {
-    let status = handle.clone();
-    Admin::new()
+fn admin(recorder: CellRecorder, handle: &Handle) -> Admin {
+    admin_of(handle)
         .with_service_name("shop")
         .with_version("2.7.1")
         .with_metrics(move |accept: &str| {
@@ -238,25 +236,4 @@ fn admin(recorder: CellRecorder, handle: Handle) -> Admin {
             let chunks = recorder.try_snapshot()?.chunks(format);
             std::io::Result::Ok(Exposition::chunks(format.content_type(), chunks))
         })
-        .with_status(move || {
-            let phase = Phase::of_name(status.phase().as_str()).unwrap_or(Phase::Stopped);
-            let left = status
-                .drain_deadline()
-                .map(|end| end.into_std().saturating_duration_since(Instant::now()));
-            Status::new(phase).with_time_left(left)
-        })
-        .with_requests(|| in_flight::snapshot().into_iter().map(request).collect())
-        .with_drain(move || handle.drain())
-}
-
-fn request(row: in_flight::InFlightRequest) -> Request {
-    let request = Request::new(row.id)
-        .with_method(method::name(row.method))
-        .with_route(row.route.unwrap_or_default())
-        .with_age(row.age)
-        .with_phase(row.phase.as_str());
-    match row.host {
-        Some(host) => request.with_host(host),
-        None => request,
-    }
 }

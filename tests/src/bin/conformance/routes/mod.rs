@@ -10,16 +10,16 @@ use axum::{
     routing::{any, get},
 };
 use campanile_lifecycle::Handle;
+use campanile_serve::admin_of;
 use campanile_server::ConcurrencyLimitLayer;
 
 use crate::{
     call::{self, Upstream},
     flags::Flags,
-    health,
 };
 
 /// Makes the service.
-pub(crate) fn router(service: Handle, flags: &Flags) -> Router {
+pub(crate) fn router(service: &Handle, flags: &Flags) -> Router {
     let mut layers = campanile_server::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.
@@ -39,8 +39,7 @@ pub(crate) fn router(service: Handle, flags: &Flags) -> Router {
         .route("/stream", get(timing::stream))
         .route("/boom", get(status::boom))
         .route("/ws", any(socket::echo))
-        .route("/health", get(health::health))
-        .with_state(service)
+        .route_service("/health", admin_of(service).probes())
         .merge(
             Router::new()
                 .route("/call", get(call::call))
