@@ -1,18 +1,17 @@
 //! A recorder that writes down everything it is asked and told, in order.
-#![allow(dead_code, reason = "each test uses some of it")]
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::sync::{Arc, Mutex};
 
+use campanile_recorder::profile::{Profile, ProfileRecorder, Row};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Label, Level, Metadata,
     Recorder, SharedString, Unit,
 };
 
-pub(crate) const METADATA: Metadata<'static> = Metadata::new("tests", Level::INFO, None);
+pub(super) const METADATA: Metadata<'static> = Metadata::new("tests", Level::INFO, None);
 
 #[derive(Clone, Default)]
-pub(crate) struct Recording(Arc<Inner>);
+pub(super) struct Recording(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -29,30 +28,30 @@ struct Cell {
 
 impl Recording {
     /// Takes what was recorded since it was last asked: `name{label=value,…} +1`.
-    pub(crate) fn recorded(&self) -> Vec<String> {
+    pub(super) fn recorded(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.recorded.lock().unwrap())
     }
 
     /// Takes what was described since it was last asked: `kind name unit: help`.
-    pub(crate) fn described(&self) -> Vec<String> {
+    pub(super) fn described(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.described.lock().unwrap())
     }
 
     /// Returns the keys that were asked for, each once.
-    pub(crate) fn keys(&self) -> Vec<String> {
+    pub(super) fn keys(&self) -> Vec<String> {
         let registered = self.0.registered.lock().unwrap();
         registered.iter().map(|(_, cell)| cell.key.clone()).collect()
     }
 
     /// Returns how many handles of the only key hold it.
-    pub(crate) fn handles(&self) -> usize {
+    pub(super) fn handles(&self) -> usize {
         let registered = self.0.registered.lock().unwrap();
         assert_eq!(registered.len(), 1);
         Arc::strong_count(&registered[0].1) - 1
     }
 
     /// Returns what a gauge is now.
-    pub(crate) fn gauge(&self, key: &str) -> f64 {
+    pub(super) fn gauge(&self, key: &str) -> f64 {
         let registered = self.0.registered.lock().unwrap();
         let (_, cell) = registered.iter().find(|(_, cell)| cell.key == key).unwrap();
         *cell.gauge.lock().unwrap()
@@ -163,8 +162,15 @@ impl Recorder for Recording {
     }
 }
 
+/// Puts a table of these rows over a recording.
+pub(super) fn over(rows: impl IntoIterator<Item = Row>) -> (ProfileRecorder<Recording>, Recording) {
+    let recording = Recording::default();
+    let profile = Profile::new(rows).expect("the table is valid");
+    (profile.over(recording.clone()), recording)
+}
+
 /// Makes a key from `name{label=value,…}`.
-pub(crate) fn key(text: &str) -> Key {
+pub(super) fn key(text: &str) -> Key {
     let (name, labels) = text.split_once('{').unwrap_or((text, "}"));
     let labels = labels.strip_suffix('}').unwrap();
     let labels = labels.split(',').filter(|label| !label.is_empty()).map(|label| {
@@ -175,7 +181,7 @@ pub(crate) fn key(text: &str) -> Key {
 }
 
 /// Spells a key as [`key`] reads it, labels in its order.
-pub(crate) fn spelled(key: &Key) -> String {
+pub(super) fn spelled(key: &Key) -> String {
     let labels: Vec<_> = key
         .labels()
         .map(|label| format!("{}={}", label.key(), label.value()))
@@ -183,14 +189,14 @@ pub(crate) fn spelled(key: &Key) -> String {
     format!("{}{{{}}}", key.name(), labels.join(","))
 }
 
-pub(crate) fn counter(recorder: &impl Recorder, text: &str) -> Counter {
+pub(super) fn counter(recorder: &impl Recorder, text: &str) -> Counter {
     recorder.register_counter(&key(text), &METADATA)
 }
 
-pub(crate) fn gauge(recorder: &impl Recorder, text: &str) -> Gauge {
+pub(super) fn gauge(recorder: &impl Recorder, text: &str) -> Gauge {
     recorder.register_gauge(&key(text), &METADATA)
 }
 
-pub(crate) fn histogram(recorder: &impl Recorder, text: &str) -> Histogram {
+pub(super) fn histogram(recorder: &impl Recorder, text: &str) -> Histogram {
     recorder.register_histogram(&key(text), &METADATA)
 }

@@ -1,21 +1,13 @@
 //! What a table does to the handles and descriptions that pass through it.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
-mod profile_support;
-
-use campanile_recorder::profile::{Label, Profile, ProfileRecorder, Row};
+use campanile_recorder::profile::{Label, Profile, Row};
 use metrics::{Recorder, Unit};
 use metrics_util::{
     MetricKind,
     debugging::{DebugValue, DebuggingRecorder},
 };
-use profile_support::{Recording, counter, gauge, histogram, spelled};
 
-fn over(rows: impl IntoIterator<Item = Row>) -> (ProfileRecorder<Recording>, Recording) {
-    let recording = Recording::default();
-    let profile = Profile::new(rows).expect("the table is valid");
-    (profile.over(recording.clone()), recording)
-}
+use super::support::{counter, gauge, histogram, over, spelled};
 
 #[test]
 fn what_the_table_does_not_name_passes_unchanged() {

@@ -1,11 +1,10 @@
 //! talisker's table over metrics-exporter-prometheus, to the text that is scraped.
 
-mod profile_support;
-
 use campanile_recorder::profile::Profile;
 use metrics::Recorder;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use profile_support::{counter, histogram};
+
+use super::support::{counter, histogram};
 
 #[test]
 fn talisker_is_rendered_as_talisker_would() {

@@ -1,22 +1,14 @@
 //! Gauges to which several sources contribute.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
-
-mod profile_support;
 
 use std::{
     sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
 
-use campanile_recorder::profile::{Profile, ProfileRecorder, Row};
+use campanile_recorder::profile::{Profile, Row};
 use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use profile_support::{Recording, gauge};
 
-fn over(rows: impl IntoIterator<Item = Row>) -> (ProfileRecorder<Recording>, Recording) {
-    let recording = Recording::default();
-    let profile = Profile::new(rows).expect("the table is valid");
-    (profile.over(recording.clone()), recording)
-}
+use super::support::{gauge, over};
 
 #[test]
 fn gauges_that_share_a_target_are_its_sum_when_they_are_set() {
