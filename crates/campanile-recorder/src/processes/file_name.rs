@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use crate::processes::{layout::MAJOR, own_file::now};
+use crate::processes::{clock::now, layout::MAJOR};
 
 /// What all names begin with, the major version behind it.
 const BEGIN: &str = "campanile-";

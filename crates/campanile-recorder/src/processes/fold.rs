@@ -14,12 +14,12 @@ use crate::{
     Labels, names,
     processes::{
         archive,
+        clock::now,
         contents::Unread,
         file_name,
         file_name::Named,
         folder::{Folder, Lock, is_owned},
         moments,
-        own_file::now,
         room::allocate,
         scan::Scan,
     },

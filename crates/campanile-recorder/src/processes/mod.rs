@@ -50,15 +50,17 @@
 //!
 //! # Who does what
 //!
-//! [`own_file`] writes; [`contents`] reads words, purely; [`mapped`] keeps a file mapped; [`scan`] sees all files as
-//! they are at one moment; [`totals`] adds them up; [`fold`] moves the counts of the dead to the [`archive`];
-//! [`snapshot`] is what is rendered.
+//! [`new_file`] makes a process's file and [`own_file`] writes it; [`contents`] reads words, purely; [`mapped`] keeps a
+//! file mapped; [`scan`] sees all files as they are at one moment; [`totals`] adds them up; [`fold`] moves the counts of
+//! the dead to the [`archive`]; [`snapshot`] is what is rendered.
 
 mod error;
 mod gauge_mode;
 
 #[cfg(unix)]
 mod archive;
+#[cfg(unix)]
+mod clock;
 #[cfg(unix)]
 mod contents;
 #[cfg(unix)]
@@ -79,6 +81,8 @@ mod loom_tests;
 mod mapped;
 #[cfg(unix)]
 mod moments;
+#[cfg(unix)]
+mod new_file;
 #[cfg(unix)]
 mod own_file;
 #[cfg(all(test, unix))]

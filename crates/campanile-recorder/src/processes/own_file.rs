@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use metrics::Unit;
@@ -15,17 +14,17 @@ use crate::{
     cells::{PAGE, Words},
     memory::Declaration,
     processes::{
-        DirectoryError, GaugeMode, default_rules, file_name,
+        DirectoryError, GaugeMode,
+        clock::now,
+        default_rules,
         folder::{Folder, Lock},
-        layout::{self, CELLS_LEN, CONTINUES_LEN, HEADER, MAGIC, Role, Shape, VERSION, at},
-        moments,
+        layout::{self, CELLS_LEN, CONTINUES_LEN, HEADER, Shape, at},
+        new_file::{self, NewFile},
         record::{CellsAt, Declared, Described, Record},
         room::allocate,
     },
 };
 
-/// How often a name is tried anew, because somebody was looking at the file or took it for a dead one's.
-const ATTEMPTS: usize = 100;
 /// Words of the longest piece of journal that is taken without need.
 const LONGEST_PIECE: usize = 16 * PAGE;
 
@@ -57,30 +56,25 @@ struct End {
 }
 
 impl OwnFile {
-    /// Makes a file. Nobody sees it by its name before it is locked and can be read.
+    /// Makes a file, of one page yet.
     pub(crate) fn make(folder: &Folder, modes: Arc<Rules<GaugeMode>>) -> Result<Self, DirectoryError> {
-        let error = |source: io::Error| DirectoryError::new(folder.path(), "make a file", source);
-        for _ in 0..ATTEMPTS {
-            let name = file_name::of_process(std::process::id());
-            if let Some((lock, head)) = make(folder, &name).map_err(error)? {
-                let end = End {
-                    file: PAGE as u64 * 8,
-                    piece: None,
-                    written: HEADER,
-                    committed: 0,
-                    next_piece: PAGE,
-                };
-                return Ok(Self {
-                    name,
-                    lock,
-                    head,
-                    end: Mutex::new(end),
-                    modes,
-                    default_modes: default_rules(),
-                });
-            }
-        }
-        Err(error(io::ErrorKind::ResourceBusy.into()))
+        let NewFile { name, lock, head } = new_file::make(folder)
+            .map_err(|error| DirectoryError::new(folder.path(), "make a file", error))?;
+        let end = End {
+            file: PAGE as u64 * 8,
+            piece: None,
+            written: HEADER,
+            committed: 0,
+            next_piece: PAGE,
+        };
+        Ok(Self {
+            name,
+            lock,
+            head,
+            end: Mutex::new(end),
+            modes,
+            default_modes: default_rules(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -197,58 +191,6 @@ impl OwnFile {
         end.file += bytes;
         Ok((words, offset))
     }
-}
-
-/// Makes a file of one page; nothing if somebody came between.
-fn make(folder: &Folder, name: &str) -> io::Result<Option<(Lock, Words)>> {
-    let new = file_name::new(name);
-    let file = folder.make(&new)?;
-    moments::reached("process file made");
-    let made = || {
-        // Others look whether it is owned, and remove it if it is not: then there is nothing to rename.
-        let Some(lock) = Lock::try_new(file)? else {
-            return Ok(None);
-        };
-        let file = lock.file();
-        moments::reached("process file locked");
-        allocate(file, 0, PAGE as u64 * 8)?;
-        let head = Words::of_file(file, 0, PAGE)?;
-        for (index, value) in [
-            (at::MAGIC, MAGIC),
-            (at::VERSION, VERSION),
-            (at::ROLE, Role::Process.code()),
-            (at::PID, std::process::id().into()),
-            (at::STARTED, now()),
-            (at::JOURNAL, layout::join(HEADER as u32, (PAGE - HEADER) as u32)),
-        ] {
-            head.as_slice()[index].store(value, Relaxed);
-        }
-        moments::reached("process file written");
-        match folder.rename_new(&new, name) {
-            // Gone, or the name is another's, whose counts must stay.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
-                ) =>
-            {
-                Ok(None)
-            }
-            renamed => renamed.map(|()| Some((lock, head))),
-        }
-    };
-    let made = made();
-    if !matches!(made, Ok(Some(_))) {
-        // Nothing is lost if it stays: the next fold removes it.
-        let _ = folder.remove(&new);
-    }
-    made
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
