@@ -15,108 +15,25 @@ use tower::Service;
 use crate::accept::accept;
 #[cfg(feature = "admin")]
 use crate::admin::Port;
-use crate::cut::CutLog;
-use crate::error::{Kind, ServeError};
-use crate::place::Place;
 use crate::queues::Queues;
-use crate::server::Server;
 use crate::service::BoxError;
-use crate::site::{Site, http1_builder};
+use crate::site::Site;
 #[cfg(feature = "tls")]
 use crate::tls::Reload;
 
 /// A server whose listeners are bound: clients may connect already, and wait in the kernel's queue until
-/// [`run`](Self::run). Made by [`Server::bound`].
+/// [`run`](Self::run). Made by [`Server::bound`](crate::Server::bound).
 #[must_use = "nothing is served before `run`"]
 pub struct Bound<S> {
-    service: S,
-    lifecycle: Lifecycle,
-    listeners: Vec<(Listener, Arc<Site>)>,
-    queues: Queues,
+    pub(crate) service: S,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) listeners: Vec<(Listener, Arc<Site>)>,
+    pub(crate) queues: Queues,
     #[cfg(feature = "admin")]
-    admin: Option<Port>,
+    pub(crate) admin: Option<Port>,
     /// The certificates to be loaded anew on HUP.
     #[cfg(feature = "tls")]
-    hang_up: Option<Reload>,
-}
-
-pub(crate) fn bind<S>(server: Server<S>) -> Result<Bound<S>, ServeError> {
-    let Server {
-        service,
-        places,
-        limits,
-        settings,
-        lifecycle,
-        max_connections,
-        recorder,
-        queues,
-        #[cfg(feature = "admin")]
-        admin,
-        #[cfg(feature = "admin")]
-        metrics,
-    } = server;
-    if places.is_empty() {
-        return Err(Kind::NoListener.into());
-    }
-    // Before the first socket: a TERM that comes meanwhile is remembered.
-    #[cfg(feature = "tls")]
-    let catches_signals = lifecycle.is_none();
-    let lifecycle = match lifecycle {
-        Some(lifecycle) => lifecycle,
-        None => {
-            let mut lifecycle = Lifecycle::new(settings).map_err(Kind::Settings)?;
-            if let Some(recorder) = recorder {
-                lifecycle = lifecycle.with_recorder(recorder);
-            }
-            lifecycle.install_signals().map_err(Kind::Signals)?;
-            lifecycle
-        }
-    };
-    let handle = lifecycle.handle();
-    let cut_log = Arc::new(CutLog::new());
-    let http1 = http1_builder();
-    let mut queues = Queues::new(queues, recorder);
-    let open = |place: Place| {
-        let listener = place.at.open(max_connections, recorder)?;
-        let site = Site {
-            label: listener.label().clone(),
-            address: listener.local_address().clone(),
-            handle: handle.clone(),
-            cutting: handle.cutting(),
-            limits,
-            queue_wait: queues.watch(&listener),
-            cut_log: Arc::clone(&cut_log),
-            http1: http1.clone(),
-            #[cfg(feature = "tls")]
-            tls: place.tls.map(|tls| tls.terminate(recorder)),
-        };
-        Ok((listener, Arc::new(site)))
-    };
-    let listeners = places
-        .into_iter()
-        .map(open)
-        .collect::<Result<Vec<_>, ServeError>>()?;
-    #[cfg(feature = "admin")]
-    let admin = match admin {
-        Some(admin) => Some(Port::open(admin, &handle, metrics, recorder)?),
-        None => None,
-    };
-    campanile_http::clock::warm_up();
-    #[cfg(feature = "tls")]
-    let hang_up = match catches_signals {
-        true => Reload::on_hang_up(&listeners).map_err(Kind::Signals)?,
-        false => None,
-    };
-    Ok(Bound {
-        service,
-        lifecycle,
-        listeners,
-        queues,
-        #[cfg(feature = "admin")]
-        admin,
-        #[cfg(feature = "tls")]
-        hang_up,
-    })
+    pub(crate) hang_up: Option<Reload>,
 }
 
 impl<S> Bound<S> {
@@ -145,7 +62,7 @@ impl<S> Bound<S> {
         self.lifecycle.handle()
     }
 
-    /// Serves until the stop has come to its end. See [`Server::run`].
+    /// Serves until the stop has come to its end. See [`Server::run`](crate::Server::run).
     pub async fn run<B>(self) -> Report
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,

@@ -61,7 +61,7 @@ impl CutLog {
                 peer = %state.peer(),
                 requests,
                 upgraded = state.is_upgraded(),
-                age_seconds = state.now().as_secs_f64(),
+                age_seconds = state.activity.now().as_secs_f64(),
                 "connection is cut"
             ),
             LINES => tracing::warn!("and more connections are cut"),

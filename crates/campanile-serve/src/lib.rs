@@ -16,6 +16,7 @@ mod queues;
 mod server;
 mod service;
 mod site;
+mod start;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -4,27 +4,19 @@ use std::fmt;
 use std::time::Duration;
 
 use campanile_backlog::Saturation;
-use campanile_lifecycle::{Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, Settings};
 use campanile_listen::{Bind, Listener};
 #[cfg(feature = "admin")]
 use campanile_recorder::CellRecorder;
-use http::Response;
-use http_body::Body;
-use hyper::Request;
-use hyper::body::Incoming;
 use metrics::Recorder;
-use tower::Service;
 
 #[cfg(feature = "admin")]
 use crate::admin;
-use crate::bound::Bound;
 use crate::limits::{LONGEST, Limits};
 use crate::place::{At, Place};
 use crate::queues::Wanted;
-use crate::service::BoxError;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::{ServeError, bound};
 
 /// Serves a tower service over HTTP/1 and HTTP/2 on any number of listeners, and stops without losing a request. See
 /// the [crate docs](crate).
@@ -240,41 +232,6 @@ impl<S> Server<S> {
             tls,
         });
         self
-    }
-
-    /// Binds the listeners and catches signals, so that addresses are known and clients may connect, and accepts
-    /// nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// If there is nothing to listen on, if an address cannot be read or bound, if a time of the stop is longer than a
-    /// year, or if signals cannot be caught.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with IO and time.
-    pub fn bound(self) -> Result<Bound<S>, ServeError> {
-        bound::bind(self)
-    }
-
-    /// Binds, and serves until the stop has come to its end: TERM, INT or USR2 begin it, a second one ends the drain time,
-    /// a third cuts.
-    ///
-    /// Dropped, it cuts what is in flight.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`bound`](Self::bound); once it serves there are none.
-    pub async fn run<B>(self) -> Result<Report, ServeError>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
-        Ok(self.bound()?.run().await)
     }
 }
 

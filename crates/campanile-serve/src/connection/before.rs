@@ -82,8 +82,8 @@ pub(super) async fn tell_protocol(io: &mut ServedIo, state: &State) -> Option<Pr
 async fn silence(state: &State) {
     state.site().handle.draining_over().await;
     let mut heard = None;
-    while heard != Some(state.last_read()) {
-        heard = Some(state.last_read());
-        sleep(SILENCE.max(TO_LEAVE.saturating_sub(state.now()))).await;
+    while heard != Some(state.activity.last_read()) {
+        heard = Some(state.activity.last_read());
+        sleep(SILENCE.max(TO_LEAVE.saturating_sub(state.activity.now()))).await;
     }
 }

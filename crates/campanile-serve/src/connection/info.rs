@@ -66,7 +66,7 @@ impl Connection {
     /// Returns the time since the connection was accepted.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.state.now()
+        self.state.activity.now()
     }
 
     /// Tells whether the client is to go elsewhere, because the service drains or the connection is old.

@@ -102,7 +102,7 @@ impl AsyncRead for ServedIo {
         let room = buf.remaining();
         ready!(this.stream()?.poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            this.state.read();
+            this.state.activity.read();
         } else if room > 0 {
             this.peer_is_done = true;
         }
@@ -152,8 +152,8 @@ impl ServedIo {
     #[inline]
     fn note_write<T>(&self, written: &Poll<T>) {
         match written {
-            Poll::Ready(_) => self.state.write_went_on(),
-            Poll::Pending => self.state.write_blocked(),
+            Poll::Ready(_) => self.state.activity.write_went_on(),
+            Poll::Pending => self.state.activity.write_blocked(),
         }
     }
 

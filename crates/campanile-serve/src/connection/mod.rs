@@ -11,9 +11,11 @@
 //! | `watch` | knows when to look: the tones of a stop, and the timer |
 //! | `plan` | decides: timeouts, leaving, cut |
 //! | `state` | what these and the requests tell each other |
+//! | `activity` | what goes on, and since when nothing does |
 //! | `streams` | the tasks of HTTP/2's streams |
 //! | `info` | what a request may ask of its connection |
 
+mod activity;
 mod before;
 mod drive;
 mod info;

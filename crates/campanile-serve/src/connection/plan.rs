@@ -26,7 +26,8 @@ impl Watch<'_> {
             self.leave(now);
         }
         // Whoever takes nothing of an answer would hold it, and its descriptor, for ever.
-        if let (Some(since), Some(idle)) = (self.state.blocked_since(), self.state.site().limits.idle)
+        if let (Some(since), Some(idle)) =
+            (self.state.activity.blocked_since(), self.state.site().limits.idle)
             && self.due(since + idle, now)
         {
             return self.timed_out("the client does not read");
@@ -43,8 +44,8 @@ impl Watch<'_> {
 
     fn plan_http1(&mut self, now: Duration) -> Plan {
         let limits = self.state.site().limits;
-        if self.state.is_idle()
-            && let Some(began) = self.state.head_began()
+        if self.state.activity.is_idle()
+            && let Some(began) = self.state.activity.head_began()
         {
             if self.due(began + limits.header_read, now) {
                 return self.timed_out("the head took too long");
@@ -56,7 +57,7 @@ impl Watch<'_> {
 
     fn plan_http2(&mut self, now: Duration) -> Plan {
         let limits = self.state.site().limits;
-        if !self.state.has_served() {
+        if !self.state.activity.has_served() {
             // The preface is a head of a kind: what comes next has to be a request.
             if self.due(self.began + limits.header_read, now) {
                 return self.timed_out("the first request took too long");
@@ -71,8 +72,8 @@ impl Watch<'_> {
 
     fn plan_idle(&mut self, now: Duration) -> Plan {
         if let Some(idle) = self.state.site().limits.idle {
-            let since = if self.state.is_idle() {
-                self.state.idle_since().max(self.began)
+            let since = if self.state.activity.is_idle() {
+                self.state.activity.idle_since().max(self.began)
             } else {
                 now
             };
@@ -86,13 +87,13 @@ impl Watch<'_> {
 
     fn plan_leave(&mut self, now: Duration) -> Plan {
         let state = self.state;
-        if self.protocol == Protocol::Http2 && state.has_served() {
+        if self.protocol == Protocol::Http2 && state.activity.has_served() {
             return self.plan_go_away(self.leave_began, now);
         }
-        if !state.is_idle() {
+        if !state.activity.is_idle() {
             return self.turn_away(now);
         }
-        if let (Protocol::Http1, Some(began)) = (self.protocol, state.head_began()) {
+        if let (Protocol::Http1, Some(began)) = (self.protocol, state.activity.head_began()) {
             // hyper would wait for the rest of the head, for ever.
             let patience = began.max(self.leave_began) + state.site().limits.header_read.min(TO_LEAVE);
             if self.due(patience, now) {
@@ -101,7 +102,7 @@ impl Watch<'_> {
             return Plan::Wait;
         }
         // hyper drops an idle connection at once, and with it what is on the way.
-        if !self.due(state.last_read().max(self.leave_began) + SILENCE, now) {
+        if !self.due(state.activity.last_read().max(self.leave_began) + SILENCE, now) {
             return Plan::Wait;
         }
         // Asked to look and polled since, but not read: hyper has something to write, and minds an orderly end.
@@ -120,8 +121,8 @@ impl Watch<'_> {
     /// Never right behind an answer. A client may be about to send its next request then; the `h2` crate's sends what it has
     /// taken from its user behind its acknowledgement, where it is above the last id.
     fn plan_go_away(&mut self, due: Duration, now: Duration) -> Plan {
-        let silent_since = self.state.idle_since().max(due);
-        if !self.state.is_idle() || self.due(silent_since + SILENCE, now) {
+        let silent_since = self.state.activity.idle_since().max(due);
+        if !self.state.activity.is_idle() || self.due(silent_since + SILENCE, now) {
             return self.turn_away(now);
         }
         Plan::Wait
@@ -129,9 +130,9 @@ impl Watch<'_> {
 
     /// A client that lives acknowledges a GOAWAY's ping; whoever does not would hold the stop to its end.
     fn plan_turned_away(&mut self, at: Duration, now: Duration) -> Plan {
-        let silent = self.state.last_read() <= at && self.state.is_idle();
+        let silent = self.state.activity.last_read() <= at && self.state.activity.is_idle();
         // A GOAWAY stands behind the answers that are still to be written.
-        let since = at.max(self.state.idle_since());
+        let since = at.max(self.state.activity.idle_since());
         if self.protocol == Protocol::Http2 && silent && self.due(since + TO_LEAVE, now) {
             return Plan::Do(Order::Abandon("the client does not answer to GOAWAY"));
         }
@@ -146,7 +147,7 @@ impl Watch<'_> {
             self.state
                 .site()
                 .handle
-                .count_cut_requests(self.state.unanswered() as u64);
+                .count_cut_requests(self.state.activity.unanswered() as u64);
             self.state.set_cut(Cut::Bodies);
             self.wake_streams();
             return Plan::Do(Order::Look);

@@ -33,7 +33,7 @@ where
     F::Output: Send,
 {
     fn execute(&self, inner: F) {
-        self.state.stream_began();
+        self.state.activity.stream_began();
         tokio::spawn(Stream {
             inner,
             waiting: None,
@@ -55,7 +55,7 @@ pin_project! {
 
     impl<F> PinnedDrop for Stream<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.streams.state.stream_ended();
+            this.streams.state.activity.stream_ended();
         }
     }
 }

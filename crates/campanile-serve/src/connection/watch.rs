@@ -76,7 +76,7 @@ impl<'a> Watch<'a> {
             waker: None,
             armed: None,
             wake: None,
-            began: state.now(),
+            began: state.activity.now(),
             // Connections that came together must not all go together.
             max_age: site
                 .limits
@@ -96,10 +96,11 @@ impl<'a> Watch<'a> {
                 return Poll::Ready(Order::Leave);
             }
         }
-        let mut look = self.armed.is_none() || self.tone > Tone::Serving || self.state.head_began().is_some();
+        let mut look =
+            self.armed.is_none() || self.tone > Tone::Serving || self.state.activity.head_began().is_some();
         loop {
             if look {
-                let now = self.state.now();
+                let now = self.state.activity.now();
                 self.wake = None;
                 if let Plan::Do(order) = self.plan(now) {
                     return Poll::Ready(order);
@@ -134,7 +135,7 @@ impl<'a> Watch<'a> {
     /// Goes over to the next tone of the service.
     fn advance(&mut self) -> Tone {
         let handle = &self.state.site().handle;
-        let now = self.state.now();
+        let now = self.state.activity.now();
         match self.tone {
             Tone::Serving => {
                 self.tone = Tone::Polite;
@@ -163,7 +164,7 @@ impl<'a> Watch<'a> {
     }
 
     fn cut(&self) {
-        let requests = self.state.unanswered();
+        let requests = self.state.activity.unanswered();
         let log = &self.state.site().cut_log;
         log.begin();
         if requests > 0 {

@@ -27,7 +27,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     #[inline]
     pub(super) fn begin<B: Body>(state: Arc<State>, asked: Asked, http1: bool, request: &Request<B>) -> Self {
-        state.request_began();
+        state.activity.request_began();
         Self {
             state,
             asked,
@@ -106,6 +106,6 @@ impl OnBodyEnd for Exchange {
 impl Drop for Exchange {
     #[inline]
     fn drop(&mut self) {
-        self.state.request_ended();
+        self.state.activity.request_ended();
     }
 }
