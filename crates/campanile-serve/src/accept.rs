@@ -4,27 +4,14 @@ use std::sync::Arc;
 
 use campanile_lifecycle::Hold;
 use campanile_listen::{Accepted, Listener};
-use http::Response;
-use http_body::Body;
-use hyper::Request;
-use hyper::body::Incoming;
-use tower::Service;
 
 use crate::connection;
-use crate::service::BoxError;
+use crate::service::Serve;
 use crate::site::Site;
 
 /// Accepts until the drain time is over, then what is still in the queue, and comes to an end with the listener
 /// closed. Each connection gets a task.
-pub(crate) async fn accept<S, B>(mut listener: Listener, site: Arc<Site>, service: S, hold: Hold)
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, service: S, hold: Hold) {
     let handle = site.handle.clone();
     let label = site.label.clone();
     // Moved, since a service need not be `Sync`.

@@ -5,14 +5,9 @@ use std::time::Duration;
 
 use campanile_lifecycle::Hold;
 use campanile_listen::Accepted;
-use http::Response;
-use http_body::Body;
-use hyper::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Notify;
-use tower::Service;
 
 use super::before::{secure, tell_protocol};
 use super::drive::drive;
@@ -22,24 +17,17 @@ use super::state::State;
 use super::streams::Streams;
 use super::watch::Watch;
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
-use crate::service::{BoxError, Served};
+use crate::service::{Serve, Served};
 use crate::site::Site;
 
 /// Serves one connection to its end, or to its upgrade.
-pub(crate) async fn serve<S, B>(
+pub(crate) async fn serve<S: Serve>(
     accepted: Accepted,
     queue_wait: Option<Duration>,
     site: Arc<Site>,
     service: S,
     hold: Hold,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+) {
     let Accepted { io, peer, .. } = accepted;
     let local = io.get_ref().local_addr().ok();
     let state = Arc::new(State::new(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use campanile_http::body::Asked;
 use http::{Response, Version};
+use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
@@ -18,6 +19,29 @@ use self::future::ResponseFuture;
 use crate::connection::{Connection, State};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is served: the bounds of [`Server::run`](crate::Server::run) for whoever passes a service on. There they are
+/// spelt out, where users read them in the docs and in the compiler's words.
+pub(crate) trait Serve:
+    Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+    type Body: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> Serve for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Body = B;
+}
 
 /// A user's service on one connection.
 #[derive(Debug)]
@@ -35,7 +59,7 @@ impl<S> Served<S> {
 impl<S, B> hyper::service::Service<Request<Incoming>> for Served<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
-    B: http_body::Body,
+    B: Body,
     B::Error: Into<BoxError>,
 {
     type Response = Response<ServedBody<B>>;
