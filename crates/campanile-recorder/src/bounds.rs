@@ -13,8 +13,8 @@ const SHIFT: u32 = 50;
 #[derive(Debug)]
 pub(crate) struct Bounds {
     bounds: Arc<[f64]>,
-    /// For each step of the highest bits from `first` on, which is one below the first positive bound; what lies beyond
-    /// all bounds is repeated to the end. Nothing where a comparison does not tell the bucket.
+    /// For each step of the highest bits from `first` on, which is one below the first positive bound and has zero too;
+    /// what lies beyond all bounds is repeated to the end. Nothing where a comparison does not tell the bucket.
     steps: Option<Box<[Step; STEPS]>>,
     first: u64,
 }
@@ -63,12 +63,12 @@ impl Bounds {
         self.bounds.len() + 1
     }
 
-    /// The bucket of a value, the first whose bound is not below it, if the table tells: for positive, finite values.
+    /// The bucket of a value, the first whose bound is not below it, if the table tells: for finite values from zero on.
     #[inline]
     pub(crate) fn find(&self, value: f64) -> Option<usize> {
-        // The order of the bits is that of the values, as long as they are positive.
+        // The order of the bits is that of the values, as long as they have no sign.
         let bits = value.to_bits();
-        if bits.wrapping_sub(1) >= f64::INFINITY.to_bits() - 1 {
+        if bits >= f64::INFINITY.to_bits() {
             return None;
         }
         let step = (bits >> SHIFT).saturating_sub(self.first).min(STEPS as u64 - 1);
@@ -101,6 +101,17 @@ fn steps(bounds: &[f64]) -> Option<(u64, Box<[Step; STEPS]>)> {
     );
     for (at, entry) in (first..).zip(&mut *steps) {
         entry.bucket = bucket;
+        if at == first && bounds[..positive].last() == Some(&0.0) {
+            // Zero is not above this bound, and the rest of the step is, unless a positive bound is so small.
+            if step(bounds[positive]) == at {
+                return None;
+            }
+            *entry = Step {
+                bound: 0.0,
+                bucket: positive - 1,
+            };
+            continue;
+        }
         let mut within = bounds[bucket..].iter().take_while(|bound| step(**bound) == at);
         if let Some(bound) = within.next() {
             entry.bound = *bound;
@@ -154,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_table_agrees_with_a_search() {
-        let sets: [&[f64]; 9] = [
+        let sets: [&[f64]; 10] = [
             &[
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
                 7.5, 10.0, 30.0, 60.0, 300.0,
@@ -167,6 +178,7 @@ mod tests {
             &[1e-300, 1e300],
             &[f64::MIN_POSITIVE, f64::MAX],
             &[5e-324],
+            &[0.0, 5e-324],
         ];
         for bounds in sets {
             let near = bounds.iter().flat_map(|bound| {
@@ -193,6 +205,13 @@ mod tests {
                     f64::MIN_POSITIVE,
                 ]),
             );
+        }
+    }
+
+    #[test]
+    fn zero_is_found_as_it_is_most_requests_size() {
+        for (bounds, bucket) in [(&[0.0, 256.0][..], 0), (&[256.0], 0), (&[-1.0, 256.0], 1)] {
+            assert_eq!(Bounds::new(bounds).find(0.0), Some(bucket), "{bounds:?}");
         }
     }
 
