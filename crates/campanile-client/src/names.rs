@@ -1,7 +1,6 @@
 //! The metrics of this crate, and the words of their labels. They stand nowhere else.
 
 use campanile_http::series::{Kind, Metric};
-use http::Method;
 use metrics::Unit;
 
 pub(crate) const REQUESTS: Metric = Metric::new(
@@ -94,25 +93,3 @@ pub(crate) mod label {
 
 /// The value of a label that nothing names.
 pub(crate) const UNKNOWN: &str = "unknown";
-
-/// The values of the method's label, by [`method`].
-pub(crate) const METHODS: [&str; 10] = [
-    "_OTHER", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE",
-];
-
-/// Returns the method's place in [`METHODS`].
-#[inline]
-pub(crate) fn method(method: &Method) -> u8 {
-    match *method {
-        Method::GET => 1,
-        Method::POST => 2,
-        Method::PUT => 3,
-        Method::DELETE => 4,
-        Method::HEAD => 5,
-        Method::OPTIONS => 6,
-        Method::CONNECT => 7,
-        Method::PATCH => 8,
-        Method::TRACE => 9,
-        _ => 0,
-    }
-}

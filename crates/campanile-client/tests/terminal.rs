@@ -370,3 +370,100 @@ async fn method_status_and_error_are_labels_where_asked_for() {
         &error("connection", "ECONNREFUSED"),
     ]);
 }
+
+/// A body that panics when it is asked whether it is at its end.
+struct Unaskable;
+
+impl http_body::Body for Unaskable {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        panic!("on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_body_at_its_head_ends_the_call() {
+    let board = Board::new();
+    let service = MetricsLayer::new()
+        .with_recorder(board)
+        .layer(tower::service_fn(|_: Request<()>| async {
+            Ok::<_, std::io::Error>(Response::new(Unaskable))
+        }));
+    let call = service.oneshot(Request::get("http://127.0.0.1/x").body(()).unwrap());
+    let panicked = tokio::spawn(async move { drop(call.await) }).await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(
+        board.sum("http_client_active_requests"),
+        0.0,
+        "{:?}",
+        board.lines()
+    );
+    assert_eq!(
+        board.sum("http_client_requests_total"),
+        1.0,
+        "{:?}",
+        board.lines()
+    );
+}
+
+#[tokio::test]
+async fn a_panic_of_who_finds_the_error_ends_the_call() {
+    let board = Board::new();
+    let layer = MetricsLayer::new()
+        .with_recorder(board)
+        .with_error_source(|_: &std::io::Error| panic!("on purpose"));
+    let service = layer.layer(tower::service_fn(|_: Request<()>| async {
+        Err::<Response<Empty<Bytes>>, _>(std::io::Error::other("on purpose"))
+    }));
+    let call = service.oneshot(Request::get("http://127.0.0.1/x").body(()).unwrap());
+    let panicked = tokio::spawn(async move { drop(call.await) }).await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(
+        board.sum("http_client_active_requests"),
+        0.0,
+        "{:?}",
+        board.lines()
+    );
+    assert_eq!(
+        board.sum("http_client_requests_total"),
+        1.0,
+        "{:?}",
+        board.lines()
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_a_path_is_no_call_of_grpc() {
+    let board = Board::new();
+    let service = MetricsLayer::new()
+        .with_recorder(board)
+        .layer(tower::service_fn(|_: Request<()>| async {
+            Ok::<_, std::io::Error>(
+                Response::builder()
+                    .header("content-type", "application/grpc")
+                    .header("grpc-status", "0")
+                    .body(Empty::<Bytes>::new())
+                    .unwrap(),
+            )
+        }));
+    let request = Request::post("example.com:443")
+        .header("content-type", "application/grpc")
+        .body(())
+        .unwrap();
+    service.oneshot(request).await.unwrap();
+    let of_rpc: Vec<_> = board
+        .lines()
+        .into_iter()
+        .filter(|line| line.starts_with("rpc_"))
+        .collect();
+    assert_eq!(of_rpc, [] as [String; 0]);
+}

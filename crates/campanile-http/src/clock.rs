@@ -9,9 +9,27 @@ use std::{sync::OnceLock, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u64);
 
-fn clock() -> &'static quanta::Clock {
-    static CLOCK: OnceLock<quanta::Clock> = OnceLock::new();
-    CLOCK.get_or_init(quanta::Clock::new)
+struct Clock {
+    quanta: quanta::Clock,
+    /// Of the difference of two raw readings.
+    seconds: f64,
+}
+
+#[inline]
+fn clock() -> &'static Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(Clock::new)
+}
+
+impl Clock {
+    #[cold]
+    fn new() -> Self {
+        let quanta = quanta::Clock::new();
+        // Of so many that what is lost by whole nanoseconds does not matter.
+        const MANY: u64 = 1 << 48;
+        let seconds = quanta.delta_as_nanos(0, MANY) as f64 * 1e-9 / MANY as f64;
+        Self { quanta, seconds }
+    }
 }
 
 /// Prepares the clock. The first read does so too, but calibration takes some 20 milliseconds and at most
@@ -25,20 +43,21 @@ impl Mark {
     #[inline]
     #[must_use]
     pub fn now() -> Self {
-        Self(clock().raw())
+        Self(clock().quanta.raw())
     }
 
     /// Returns the seconds from this mark to a later one; zero if `later` is earlier.
     #[inline]
     #[must_use]
     pub fn seconds_until(self, later: Self) -> f64 {
-        clock().delta_as_nanos(self.0, later.0) as f64 * 1e-9
+        // Signed, which is one instruction to convert; a difference is far from either limit.
+        later.0.saturating_sub(self.0).cast_signed() as f64 * clock().seconds
     }
 
     /// Returns the time from this mark to a later one; zero if `later` is earlier.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {
-        clock().delta(self.0, later.0)
+        clock().quanta.delta(self.0, later.0)
     }
 
     /// Returns the mark as the number that [`Self::from_raw`] takes.

@@ -120,6 +120,16 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers::find(headers, &CONTENT_TYPE).is_some_and(is_grpc_type)
 }
 
+/// Tells whether [`is_grpc`] may say that a message is gRPC's, without a call that it would have to be in memory for.
+#[inline]
+#[must_use]
+pub fn may_be_grpc(headers: &HeaderMap) -> bool {
+    headers.keys_len() > headers::FEW
+        || headers
+            .iter()
+            .any(|(name, value)| *name == CONTENT_TYPE && value.as_bytes().starts_with(b"application/grpc"))
+}
+
 fn is_grpc_type(value: &HeaderValue) -> bool {
     value
         .as_bytes()

@@ -22,7 +22,7 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Headers up to which a look at each name is cheaper than the hash of one: the map hashes byte by byte, each
 /// waiting for the one before.
-const FEW: usize = 16;
+pub(crate) const FEW: usize = 16;
 
 /// Finds the first value of a header.
 ///

@@ -14,6 +14,7 @@ pub mod nesting;
 mod outcome;
 mod request_id;
 pub mod series;
+pub mod spares;
 
 #[doc(inline)]
 pub use self::{

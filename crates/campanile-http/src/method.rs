@@ -7,17 +7,23 @@ pub const NAMES: [&str; 10] = [
     "_OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 ];
 
+pub(crate) const HEAD: u8 = 2;
+pub(crate) const CONNECT: u8 = 6;
+
 /// Returns a method's place in [`NAMES`].
 #[inline]
 #[must_use]
 pub fn number(method: &Method) -> u8 {
+    // Asked first: what else is asked of the method then needs no answer, as most requests' is this one.
+    if *method == Method::GET {
+        return 1;
+    }
     match *method {
-        Method::GET => 1,
-        Method::HEAD => 2,
+        Method::HEAD => HEAD,
         Method::POST => 3,
         Method::PUT => 4,
         Method::DELETE => 5,
-        Method::CONNECT => 6,
+        Method::CONNECT => CONNECT,
         Method::OPTIONS => 7,
         Method::TRACE => 8,
         Method::PATCH => 9,

@@ -5,6 +5,7 @@ mod answer;
 pub mod catch_panic;
 pub mod deadline;
 pub mod drain;
+mod kept;
 pub mod limit;
 pub mod metrics;
 pub mod names;

@@ -15,7 +15,6 @@ use campanile_http::{
     body::{BodyEnd, OnBodyEnd, TrackedBody},
     method,
     nesting::Identity,
-    series::OTHER,
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -89,7 +88,7 @@ impl<S> Layer<S> for RequestBodySizeLayer {
 }
 
 impl OnBodyEnd for Read {
-    fn on_body_end(&mut self, end: BodyEnd<'_>) {
+    fn on_body_end(self, end: BodyEnd<'_>) {
         self.series.record_request_size(self.table, end.bytes);
     }
 }
@@ -117,8 +116,10 @@ where
             return self.inner.call(request.map(TrackedBody::untracked));
         }
         let method = method::number(request.method());
-        let route = route::of(request.extensions()).unwrap_or(OTHER);
-        let series = self.table.route(method, route, series::ROUTE_LIMIT as usize);
+        let series = match route::of(request.extensions()) {
+            Some(route) => self.table.route(method, route, series::ROUTE_LIMIT as usize),
+            None => self.table.other_route(method),
+        };
         let read = Read {
             table: self.table,
             series,

@@ -31,8 +31,7 @@ struct Inner {
 pub(crate) struct UpgradeWatch(Weak<Inner>);
 
 /// Tells whether a request asks for an upgrade that is counted here.
-#[inline]
-pub(crate) fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
+fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
     if request.version() <= Version::HTTP_11 {
         also_h1 && (*request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE))
     } else {

@@ -66,7 +66,7 @@ const MAX_LEN: usize = 64;
 
 /// Finds the name that the request alone tells: its route, or the path of a gRPC call.
 fn name<B>(request: &Request<B>) -> Option<HeaderValue> {
-    let name = match route::of(request.extensions()) {
+    let name = match route::template(request.extensions()) {
         Some(route) => route,
         None if grpc::is_grpc(request.headers()) => request.uri().path(),
         None => return None,

@@ -205,3 +205,173 @@ async fn skipped_route_is_skipped_also_where_views_are_routes() {
     ask(&layer, Ok::<_, &str>(answer(200, Some(b"users.show")))).await;
     assert!(seen.snapshot().into_vec().is_empty());
 }
+
+/// A body that panics when it is asked whether it is at its end.
+struct Unaskable;
+
+impl Body for Unaskable {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        panic!("on purpose");
+    }
+}
+
+/// Asks for something that panics; returns the requests that were counted, and those in flight.
+async fn panicking<S, B>(service: S, seen: &Snapshotter) -> (Vec<String>, f64)
+where
+    S: tower::Service<Request<String>, Response = Response<B>, Future: Send + 'static> + Send + 'static,
+{
+    let call = service.oneshot(Request::new(String::new()));
+    let ended = tokio::spawn(async move { drop(call.await) }).await;
+    assert!(ended.unwrap_err().is_panic());
+    let all = seen.snapshot().into_vec();
+    let counted = all
+        .iter()
+        .map(|(key, ..)| key.key())
+        .filter(|key| key.name() == "http_server_requests_total")
+        .map(|key| {
+            let values: Vec<&str> = key.labels().map(metrics::Label::value).collect();
+            values.join(" ")
+        })
+        .collect();
+    let active = all
+        .iter()
+        .filter(|(key, ..)| key.key().name() == "http_server_active_requests")
+        .map(|(.., value)| match value {
+            DebugValue::Gauge(value) => value.0,
+            other => panic!("no gauge: {other:?}"),
+        })
+        .sum();
+    (counted, active)
+}
+
+#[tokio::test]
+async fn a_panic_of_the_body_at_its_head_ends_the_exchange() {
+    let (layer, seen) = layer();
+    let service = layer.layer(service_fn(|_: Request<String>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Unaskable))
+    }));
+    let (counted, active) = panicking(service, &seen).await;
+    assert_eq!((counted.len(), active), (1, 0.0), "{counted:?}");
+}
+
+/// A recorder that panics when a histogram is made for the first time.
+struct Startled {
+    inner: DebuggingRecorder,
+    calm: std::sync::atomic::AtomicBool,
+}
+
+impl metrics::Recorder for Startled {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, key: &metrics::Key, metadata: &metrics::Metadata<'_>) -> metrics::Counter {
+        self.inner.register_counter(key, metadata)
+    }
+
+    fn register_gauge(&self, key: &metrics::Key, metadata: &metrics::Metadata<'_>) -> metrics::Gauge {
+        self.inner.register_gauge(key, metadata)
+    }
+
+    fn register_histogram(&self, key: &metrics::Key, metadata: &metrics::Metadata<'_>) -> metrics::Histogram {
+        assert!(
+            self.calm.swap(true, std::sync::atomic::Ordering::SeqCst),
+            "on purpose"
+        );
+        self.inner.register_histogram(key, metadata)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_recorder_at_the_head_ends_the_exchange() {
+    let recorder: &'static Startled = Box::leak(Box::new(Startled {
+        inner: DebuggingRecorder::new(),
+        calm: false.into(),
+    }));
+    let seen = recorder.inner.snapshotter();
+    let service = MetricsLayer::new()
+        .with_recorder(recorder)
+        .layer(service_fn(|_: Request<String>| async {
+            Ok::<_, std::convert::Infallible>(Response::new(String::from("answer")))
+        }));
+    let (counted, active) = panicking(service, &seen).await;
+    assert_eq!((counted.len(), active), (1, 0.0), "{counted:?}");
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn routers_that_come_and_go_never_lend_each_other_their_routes() {
+    use axum::{Router, routing::get};
+    let (layer, seen) = layer();
+    let mut expected = std::collections::BTreeMap::new();
+    for round in 0..3000_usize {
+        let name = format!("/r{:02}/{{id}}", (round * 7) % 23);
+        let inner = Router::new().route(&name, get(|| async { "x" }));
+        let (router, full) = match round % 4 {
+            0 => (inner.layer(layer.clone()), name.clone()),
+            1 => (
+                Router::new().nest("/n", inner.layer(layer.clone())),
+                format!("/n{name}"),
+            ),
+            2 => (
+                Router::new().nest_service("/s", inner.layer(layer.clone())),
+                format!("/s{name}"),
+            ),
+            _ => (
+                Router::new()
+                    .nest_service("/t", inner.layer(layer.clone()))
+                    .layer(layer.clone()),
+                format!("/t{name}"),
+            ),
+        };
+        let uri = full.replace("{id}", &round.to_string());
+        let method = ["GET", "HEAD"][round % 2];
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        drop(
+            http_body_util::BodyExt::collect(answer.into_body())
+                .await
+                .unwrap(),
+        );
+        *expected.entry(format!("{method} {full}")).or_insert(0_u64) += 1;
+    }
+    let counted: std::collections::BTreeMap<String, u64> = seen
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .filter(|(key, ..)| key.key().name() == "http_server_requests_total")
+        .map(|(key, _, _, value)| {
+            let find = |name| {
+                key.key()
+                    .labels()
+                    .find(|label| label.key() == name)
+                    .unwrap()
+                    .value()
+                    .to_owned()
+            };
+            let DebugValue::Counter(count) = value else {
+                panic!("no counter")
+            };
+            (
+                format!("{} {}", find("http_request_method"), find("http_route")),
+                count,
+            )
+        })
+        .collect();
+    assert_eq!(counted, expected);
+}

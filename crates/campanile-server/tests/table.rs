@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use campanile_http::in_flight;
 use campanile_server::RequestIdLayer;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test]
@@ -28,4 +28,13 @@ async fn a_layer_without_the_table_keeps_its_requests_out_of_it() {
         drop(answer);
         assert_eq!(in_flight::snapshot().len(), 0);
     }
+    // As the module's documentation says: until the body ends, not until it is dropped.
+    let service = RequestIdLayer::new().layer(service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"answer"))))
+    }));
+    let request = Request::get("/").body(()).unwrap();
+    let mut answer = service.oneshot(request).await.unwrap();
+    assert_eq!(in_flight::snapshot().len(), 1);
+    while answer.body_mut().frame().await.is_some() {}
+    assert_eq!(in_flight::snapshot().len(), 0, "the body has ended");
 }

@@ -10,20 +10,20 @@ use campanile_http::body::TrackedBody;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{ErrorSource, call::EndOfCall};
+use super::{ErrorSource, ending::Ending};
 use crate::failure;
 
 pin_project! {
     /// The body of an answer. See the [module docs](super).
     pub struct ResponseBody<B, V> {
         #[pin]
-        tracked: TrackedBody<B, EndOfCall>,
+        tracked: TrackedBody<B, Ending>,
         source: V,
     }
 }
 
 impl<B, V> ResponseBody<B, V> {
-    pub(super) fn new(tracked: TrackedBody<B, EndOfCall>, source: V) -> Self {
+    pub(super) fn new(tracked: TrackedBody<B, Ending>, source: V) -> Self {
         Self { tracked, source }
     }
 }
@@ -43,10 +43,8 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
         let source = this.source;
-        this.tracked.poll_frame_with(cx, |end, error| {
-            if let Some(call) = &mut end.0 {
-                call.fail_in_body(failure::in_body(source.first(error)));
-            }
+        this.tracked.poll_frame_with(cx, |ending, error| {
+            ending.0.fail_in_body(failure::in_body(source.first(error)));
         })
     }
 

@@ -1,57 +1,94 @@
 //! One call, from its beginning to its one end.
 
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::OnceLock,
+};
+
 use campanile_http::{
     RequestContext,
-    body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
-    grpc::Code,
-    headers::view_name,
+    grpc::{self, Code},
     in_flight::SeatRef,
+    method,
+    nesting::{Around, Identity},
+    spares::Spares,
 };
-use http::{Request, Response, StatusCode, uri::Authority};
+use http::{Method, Request, uri::Authority};
 
 use super::{
     counted::Counted,
-    log::Line,
     options::{self, Options, with_host},
-    rpc::RpcCall,
+    rare::{Rare, Rarity},
+    rpc::{self, RpcBlock},
     table::{HostBlock, Table},
     view::ViewBlock,
 };
-use crate::{
-    CallName, DeadlineExceeded,
-    failure::{Failure, Type},
-    names,
-};
+use crate::{CallName, failure::Failure};
 
-/// A call that has not ended.
+/// A call that has not ended. Whoever holds it ends it: the future up to the head, then the body.
 ///
-/// Moved from the future to the body to its end; what is larger than this is moved by a call of `memmove`.
+/// It has no `Drop` of its own.
 pub(super) struct Call {
-    table: &'static Table,
-    host: &'static HostBlock,
-    view: Option<&'static ViewBlock>,
-    seat: Option<SeatRef>,
-    rpc: Option<RpcCall>,
-    failure: Option<Failure>,
-    log: Option<Box<Line>>,
-    started: Mark,
-    seconds: f64,
+    pub(super) table: &'static Table,
+    pub(super) identity: Identity,
+    pub(super) host: &'static HostBlock,
+    pub(super) view: Option<&'static ViewBlock>,
+    pub(super) rpc: Option<&'static RpcBlock>,
+    /// What few calls have. Of a type that is not known here: where it is nothing, no code to drop it is in the way.
+    pub(super) rare: Option<Box<dyn Rarity>>,
+    pub(super) failure: Option<Failure>,
+    pub(super) seat: Option<SeatRef>,
+    pub(super) started: Mark,
+    pub(super) seconds: f64,
+    pub(super) views: u32,
+    pub(super) rpc_methods: u32,
     /// The status of the head; 0 as long as there is none.
-    status: u16,
-    method: u8,
+    pub(super) status: u16,
+    pub(super) method: u8,
+    pub(super) code: Option<Code>,
+    pub(super) is_rpc: bool,
     /// Whether the answer may name the view.
-    asks_view: bool,
-    counted: Counted,
-    views: u32,
-    rpc_methods: u32,
+    pub(super) asks_view: bool,
+    pub(super) counted: Counted,
 }
 
-const _: () = assert!(size_of::<Option<Call>>() <= 128);
+thread_local! {
+    static SPARES: Spares<Call> = const { Spares::new() };
+}
 
 impl Call {
-    #[inline]
-    pub(super) fn begin<B>(table: &'static Table, options: Option<&Options>, request: &Request<B>) -> Self {
+    /// Begins a call to a host that is known by its authority; nothing for another, and for one that a layer further
+    /// out counts.
+    // Not inlined, as `head` is not: a layer's own code is small then, and what it wraps can be inlined into it.
+    #[inline(never)]
+    pub(super) fn begin_usual(
+        table: &'static Table,
+        authority: &str,
+        path: &str,
+        method: u8,
+    ) -> Option<Box<Self>> {
+        let identity = identity(table, authority, path);
+        if identity.is_around() {
+            return None;
+        }
+        let host = table.known_authority(authority)?;
+        Some(Spares::keep(
+            &SPARES,
+            Self {
+                counted: Counted::begin_usual(table.source, host),
+                ..Self::new(table, identity, host, method)
+            },
+        ))
+    }
+
+    /// Begins a call that may be gRPC's, named by the caller or otherwise unusual.
+    pub(super) fn begin_apart<B>(
+        table: &'static Table,
+        options: Option<&Options>,
+        request: &Request<B>,
+        identity: Identity,
+    ) -> Box<Self> {
         let name = request.extensions().get::<CallName>();
         let (hosts, views, rpc_methods) = match options {
             None => (options::HOSTS, options::VIEWS, options::RPC_METHODS),
@@ -61,157 +98,90 @@ impl Call {
         let view = name
             .and_then(CallName::view)
             .map(|view| table.view(host, view, views));
-        let method = names::method(request.method());
-        let counted = Counted::begin(table.source, options, host, method);
-        let seat = RequestContext::with_current(|current| current.and_then(RequestContext::seat));
+        let is_rpc = *request.method() == Method::POST
+            && grpc::is_grpc(request.headers())
+            && request.uri().path_and_query().is_some();
+        let rpc = if is_rpc {
+            table.known_rpc(rpc::name(request.uri().path()))
+        } else {
+            None
+        };
+        let method = method::number(request.method());
+        Spares::keep(
+            &SPARES,
+            Self {
+                view,
+                rpc,
+                is_rpc,
+                rare: Rare::of(request, is_rpc && rpc.is_none()),
+                counted: Counted::begin(table.source, options, host, method),
+                asks_view: view.is_none() && options.is_none_or(|options| options.believes(host.name)),
+                views: u32::try_from(views).unwrap_or(u32::MAX),
+                rpc_methods: u32::try_from(rpc_methods).unwrap_or(u32::MAX),
+                ..Self::new(table, identity, host, method)
+            },
+        )
+    }
+
+    /// Notes the call in the table of requests in flight, and reads the clock.
+    #[inline(always)]
+    fn new(table: &'static Table, identity: Identity, host: &'static HostBlock, method: u8) -> Self {
+        let seat = RequestContext::current_seat();
         if let Some(seat) = seat {
             seat.set_calling(host.label);
         }
         Self {
             table,
+            identity,
             host,
-            view,
-            counted,
-            seat,
-            rpc: RpcCall::begin(table, request),
+            view: None,
+            rpc: None,
+            rare: None,
             failure: None,
-            log: Line::begin(request),
+            seat,
+            started: Mark::now(),
             seconds: 0.0,
+            views: options::VIEWS as u32,
+            rpc_methods: options::RPC_METHODS as u32,
             status: 0,
             method,
-            asks_view: view.is_none() && options.is_none_or(|options| options.believes(host.name)),
-            views: u32::try_from(views).unwrap_or(u32::MAX),
-            rpc_methods: u32::try_from(rpc_methods).unwrap_or(u32::MAX),
-            started: Mark::now(),
+            code: None,
+            is_rpc: false,
+            asks_view: true,
+            counted: Counted::NotActive,
         }
     }
 
-    /// Notes the head of the answer.
+    /// Notes that the layer stands around the inner service, while the guard lives.
     #[inline]
-    pub(super) fn head<B>(&mut self, response: &Response<B>) {
-        self.leave_seat();
-        self.seconds = self.started.seconds_until(Mark::now());
-        let status = response.status();
-        if (status == StatusCode::GATEWAY_TIMEOUT || self.rpc.is_some())
-            && response.extensions().get::<DeadlineExceeded>().is_some()
-        {
-            self.fail(Failure::DEADLINE);
-            return;
-        }
-        self.status = status.as_u16();
-        if status.is_server_error() {
-            self.failure = Some(Failure::HTTP);
-        }
-        if self.asks_view
-            && let Some(name) = view_name(response.headers())
-        {
-            self.view = Some(self.table.view(self.host, name, self.views as usize));
-        }
-        if let Some(rpc) = &mut self.rpc {
-            rpc.code = Code::from_headers(response.headers());
-        }
-    }
-
-    /// Notes an error in place of the head.
-    #[cold]
-    pub(super) fn fail(&mut self, failure: Failure) {
-        self.leave_seat();
-        self.seconds = self.started.seconds_until(Mark::now());
-        self.failure = Some(failure);
-        if let Some(rpc) = &mut self.rpc {
-            rpc.code = match failure {
-                Failure::DEADLINE => Some(Code::DeadlineExceeded),
-                Failure {
-                    kind: Type::Cancelled,
-                    ..
-                } => Some(Code::Cancelled),
-                _ => None,
-            };
-        }
-    }
-
-    /// Notes an error of the answer's body. An answer that was an error already is none a second time.
-    #[cold]
-    pub(super) fn fail_in_body(&mut self, failure: Failure) {
-        self.failure.get_or_insert(failure);
-    }
-
-    #[inline]
-    fn leave_seat(&mut self) {
-        if let Some(seat) = self.seat.take() {
-            seat.set_app();
-        }
-    }
-
-    /// Counts the call: the only place that does.
-    #[inline]
-    pub(super) fn end(&mut self) {
-        let source = self.table.source;
-        let view = self.view.unwrap_or(&self.host.unnamed);
-        if self.counted == Counted::Usual {
-            if let Some(active) = self.host.active(source) {
-                active.decrement(1.0);
-            }
-            view.count(source);
-        } else {
-            let error = self.failure.map_or("", |failure| failure.kind.as_str());
-            self.counted
-                .end_apart(source, (self.host, view), (self.method, self.status, error));
-        }
-        if self.status != 0 {
-            view.record(source, self.method, self.status, self.seconds);
-        }
-        if let Some(failure) = self.failure {
-            view.fail(source, failure, self.status);
-        }
-        let mut folded = self.host.folded || view.folded;
-        if let Some(rpc) = self.rpc.take() {
-            folded |= rpc.end(self.table, self.rpc_methods as usize);
-        }
-        if folded {
-            self.table.count_folded();
-        }
-        if let Some(line) = &self.log {
-            line.write(self.host.name, view.view, self.status, self.failure, self.seconds);
-        }
-    }
-
-    /// Counts the call as one that was dropped before its head.
-    #[cold]
-    pub(super) fn cancel(&mut self) {
-        self.fail(Failure::CANCELLED);
-        self.end();
+    pub(super) fn enter(&self) -> Around {
+        self.identity.enter()
     }
 }
 
-/// A call that ends once, by whatever comes first; nothing where a layer further out counts it.
-pub(super) struct EndOfCall(pub(super) Option<Call>);
-
-impl OnBodyEnd for EndOfCall {
-    #[inline]
-    fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        // Ended where it is: moving it out costs more than the rest of this.
-        let Some(call) = &mut self.0 else { return };
-        if let Some(rpc) = &mut call.rpc
-            && rpc.code.is_none()
-        {
-            rpc.code = match end.how {
-                How::Dropped => Some(Code::Cancelled),
-                _ => end.trailers.and_then(Code::from_headers),
-            };
-        }
-        call.end();
-        self.0 = None;
-    }
+/// Makes the identity of a call, by which calls are told apart that are made within one another.
+///
+/// By the text of the URL and not by where it stands in memory: the outer call's may be freed when the inner one's is
+/// made, and the same place used again.
+#[inline]
+pub(super) fn identity(table: &'static Table, authority: &str, path: &str) -> Identity {
+    Identity::of(table).with(fingerprint(authority, path))
 }
 
-impl Drop for EndOfCall {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(call) = &mut self.0 {
-            call.cancel();
-        }
-    }
+/// Gives back the box of a call that has ended.
+#[inline]
+pub(super) fn give_back(call: Box<Call>) {
+    Spares::give_back(&SPARES, call);
+}
+
+#[inline]
+fn fingerprint(authority: &str, path: &str) -> usize {
+    static STATE: OnceLock<foldhash::fast::FixedState> = OnceLock::new();
+    let state = STATE.get_or_init(foldhash::fast::FixedState::default);
+    let mut hasher = state.build_hasher();
+    hasher.write(authority.as_bytes());
+    hasher.write(path.as_bytes());
+    hasher.finish() as usize
 }
 
 /// Finds the block of the host that a call goes to.

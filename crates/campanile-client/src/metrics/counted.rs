@@ -27,6 +27,12 @@ impl Counted {
         if options.is_some_and(|options| options.status_labels) {
             return Self::begin_labelled(source, host, method);
         }
+        Self::begin_usual(source, host)
+    }
+
+    /// Raises the gauge of a call without further labels.
+    #[inline]
+    pub(super) fn begin_usual(source: Source, host: &'static HostBlock) -> Self {
         match host.active(source) {
             Some(active) => {
                 active.increment(1.0);

@@ -2,11 +2,14 @@
 
 use std::sync::OnceLock;
 
-use campanile_http::series::{Lazy, Source};
+use campanile_http::{
+    method,
+    series::{Lazy, Source},
+};
 use metrics::Histogram;
 
 use super::{register::register_histogram, view::decimal};
-use crate::names::{self, METHODS, label};
+use crate::names::{self, label};
 
 /// Statuses have three digits, the first not a zero.
 const LOWEST: u16 = 100;
@@ -16,7 +19,7 @@ const STATUSES: usize = 900;
 #[derive(Default)]
 pub(super) struct Durations {
     first: [OnceLock<Series>; 3],
-    more: [OnceLock<Box<[Lazy<Histogram>]>>; METHODS.len()],
+    more: [OnceLock<Box<[Lazy<Histogram>]>>; method::NAMES.len()],
 }
 
 struct Series {
@@ -35,8 +38,11 @@ impl Durations {
         host: &'static str,
         view: &'static str,
     ) -> Option<&Histogram> {
-        self.place(method, status)
-            .get(source, |recorder| register(recorder, method, status, host, view))
+        let place = self.place(method, status);
+        match place.resolved() {
+            Some(histogram) => Some(histogram),
+            None => resolve(place, source, (method, status, host, view)),
+        }
     }
 
     #[inline]
@@ -58,6 +64,14 @@ impl Durations {
 }
 
 #[cold]
+fn resolve<'a>(
+    place: &'a Lazy<Histogram>,
+    source: Source,
+    (method, status, host, view): (u8, u16, &'static str, &'static str),
+) -> Option<&'a Histogram> {
+    place.get(source, |recorder| register(recorder, method, status, host, view))
+}
+
 fn register(
     recorder: &dyn metrics::Recorder,
     method: u8,
@@ -70,7 +84,7 @@ fn register(
         recorder,
         &names::DURATION,
         [
-            (label::METHOD, METHODS[usize::from(method)]),
+            (label::METHOD, method::name(method)),
             (label::HOST, host),
             (label::VIEW, view),
             (label::STATUS, status),

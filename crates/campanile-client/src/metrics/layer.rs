@@ -2,13 +2,12 @@
 
 use std::{
     error::Error,
-    hash::{BuildHasher, Hasher},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use campanile_http::{body::Asked, nesting::Identity};
-use http::{Request, Response, Uri};
+use campanile_http::{grpc, method};
+use http::{Method, Request, Response, uri::Authority};
 use http_body::Body;
 use metrics::Recorder;
 use tower_layer::Layer;
@@ -16,10 +15,12 @@ use tower_service::Service;
 
 use super::{
     ErrorItself, ErrorSource, ErrorSourceFn, ResponseBody, ResponseFuture,
-    call::{Call, EndOfCall},
+    call::{self, Call},
+    log,
     options::{Options, ViewHeader},
     table::{self, Table},
 };
+use crate::CallName;
 
 /// Counts what goes out. See the [module docs](super).
 #[derive(Debug, Clone)]
@@ -189,38 +190,54 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let layer = &self.layer;
-        let identity = Identity::of(layer.table).with(fingerprint(request.uri()));
-        let call = EndOfCall(
-            (!identity.is_around()).then(|| Call::begin(layer.table, layer.options.as_deref(), &request)),
-        );
-        let asked = Asked::by(request.method());
-        let around = call.0.is_some().then(|| identity.enter());
-        let inner = self.inner.call(request);
-        drop(around);
-        ResponseFuture::new(
-            inner,
-            call,
-            identity,
-            asked,
-            layer.source.clone(),
-            layer.body_source.clone(),
-        )
+        match self.layer.begin(&request) {
+            Some(call) => ResponseFuture::call(&mut self.inner, request, call, self.layer.sources()),
+            None => self.layer.call_apart(&mut self.inner, request),
+        }
     }
 }
 
-/// Tells calls apart that are made within one another.
-///
-/// By the text of the URL and not by where it stands in memory: the outer call's may be freed when the inner one's is
-/// made, and the same place used again.
-#[inline]
-fn fingerprint(uri: &Uri) -> usize {
-    static STATE: OnceLock<foldhash::fast::FixedState> = OnceLock::new();
-    let state = STATE.get_or_init(foldhash::fast::FixedState::default);
-    let mut hasher = state.build_hasher();
-    if let Some(authority) = uri.authority() {
-        hasher.write(authority.as_str().as_bytes());
+impl<W: Clone, V: Clone> MetricsLayer<W, V> {
+    fn sources(&self) -> (W, V) {
+        (self.source.clone(), self.body_source.clone())
     }
-    hasher.write(uri.path().as_bytes());
-    hasher.finish() as usize
+
+    /// Begins a call that is like most; nothing for others, which are looked at apart.
+    ///
+    /// Here is what has to be inlined: where a request's place is handed to a function that is not, it has to be in
+    /// memory of its own, and is copied once more on its way to the inner service.
+    #[inline(always)]
+    fn begin<B>(&self, request: &Request<B>) -> Option<Box<Call>> {
+        let method = request.method();
+        if self.options.is_some()
+            || request.extensions().get::<CallName>().is_some()
+            || *method == Method::POST && grpc::may_be_grpc(request.headers())
+            || log::is_wanted()
+        {
+            return None;
+        }
+        let authority = request.uri().authority()?.as_str();
+        Call::begin_usual(
+            self.table,
+            authority,
+            request.uri().path(),
+            method::number(method),
+        )
+    }
+
+    /// Calls the inner service for a call that is not counted, or not like most.
+    #[cold]
+    fn call_apart<S, B>(&self, inner: &mut S, request: Request<B>) -> ResponseFuture<S::Future, W, V>
+    where
+        S: Service<Request<B>>,
+    {
+        let uri = request.uri();
+        let authority = uri.authority().map_or("", Authority::as_str);
+        let identity = call::identity(self.table, authority, uri.path());
+        if identity.is_around() {
+            return ResponseFuture::passing(inner.call(request), self.sources());
+        }
+        let call = Call::begin_apart(self.table, self.options.as_deref(), &request, identity);
+        ResponseFuture::call(inner, request, call, self.sources())
+    }
 }

@@ -14,16 +14,18 @@ pub(super) struct Line {
     url: String,
 }
 
+/// Tells whether anybody listens.
+#[inline]
+pub(super) fn is_wanted() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+}
+
 impl Line {
-    #[inline]
-    pub(super) fn begin<B>(request: &Request<B>) -> Option<Box<Self>> {
-        if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-            return None;
-        }
-        Some(Box::new(Self {
+    pub(super) fn begin<B>(request: &Request<B>) -> Option<Self> {
+        is_wanted().then(|| Self {
             method: request.method().clone(),
             url: masked(request.uri()),
-        }))
+        })
     }
 
     #[cold]

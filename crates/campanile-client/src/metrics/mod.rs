@@ -61,12 +61,14 @@ mod body;
 mod call;
 mod counted;
 mod durations;
+mod ending;
 mod future;
 mod layer;
 mod log;
 #[cfg(feature = "connect")]
 mod names_of;
 mod options;
+mod rare;
 mod register;
 mod rpc;
 mod source;

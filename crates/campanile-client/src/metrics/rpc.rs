@@ -1,10 +1,10 @@
-//! The handles of a gRPC method, and the status of a call.
+//! The handles of a gRPC method.
 
 use campanile_http::{
     grpc::Code,
     series::{Lazy, Source},
 };
-use http::{Method, Request, uri::PathAndQuery};
+use http::uri::PathAndQuery;
 use metrics::Counter;
 
 use super::{register::register_counter, table::Table};
@@ -43,45 +43,22 @@ impl RpcBlock {
     }
 }
 
-/// A call of gRPC that has not ended.
-pub(super) struct RpcCall {
-    method: Name,
-    pub(super) code: Option<Code>,
+/// Counts the end of a call, and tells whether its name was folded.
+pub(super) fn count(
+    table: &'static Table,
+    known: Option<&'static RpcBlock>,
+    unproven: Option<&PathAndQuery>,
+    code: Option<Code>,
+    limit: usize,
+) -> bool {
+    let code = code.unwrap_or(Code::Unknown);
+    let path = unproven.map_or("", PathAndQuery::path);
+    let block = known.unwrap_or_else(|| table.rpc(name(path), code != Code::Unimplemented, limit));
+    block.count(table.source, code);
+    block.folded
 }
 
-enum Name {
-    Known(&'static RpcBlock),
-    /// Kept until it is known whether anybody implements it. Boxed, since it is seldom: a call is moved often.
-    New(Box<PathAndQuery>),
-}
-
-impl RpcCall {
-    /// Begins a call, if the request is one of gRPC.
-    #[inline]
-    pub(super) fn begin<B>(table: &'static Table, request: &Request<B>) -> Option<Self> {
-        if *request.method() != Method::POST || !campanile_http::grpc::is_grpc(request.headers()) {
-            return None;
-        }
-        let path = request.uri().path_and_query()?;
-        let method = match table.known_rpc(name(path)) {
-            Some(block) => Name::Known(block),
-            None => Name::New(Box::new(path.clone())),
-        };
-        Some(Self { method, code: None })
-    }
-
-    /// Counts the call, and tells whether its name was folded.
-    pub(super) fn end(self, table: &'static Table, limit: usize) -> bool {
-        let code = self.code.unwrap_or(Code::Unknown);
-        let block = match self.method {
-            Name::Known(block) => block,
-            Name::New(path) => table.rpc(name(&path), code != Code::Unimplemented, limit),
-        };
-        block.count(table.source, code);
-        block.folded
-    }
-}
-
-fn name(path: &PathAndQuery) -> &str {
-    path.path().trim_start_matches('/')
+/// Returns `package.Service/Method` of a gRPC path.
+pub(super) fn name(path: &str) -> &str {
+    path.trim_start_matches('/')
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::OnceLock};
 
 use campanile_http::{
-    in_flight,
+    in_flight, method,
     series::{FoldCounter, Key, Lazy, Names, OTHER, SeriesTable, Source},
 };
 use metrics::{Gauge, Recorder};
@@ -11,7 +11,7 @@ use metrics::{Gauge, Recorder};
 use super::{register::register_gauge, rpc::RpcBlock, view::ViewBlock};
 use crate::{
     host,
-    names::{self, METHODS, label},
+    names::{self, label},
 };
 
 /// Tags of keys: a name that was let in, and the place of those that were not.
@@ -181,7 +181,7 @@ pub(crate) struct HostBlock {
     pub(crate) label: in_flight::Label,
     pub(crate) active: Lazy<Gauge>,
     /// Where a layer tells them apart.
-    active_by_method: OnceLock<Box<[Lazy<Gauge>; METHODS.len()]>>,
+    active_by_method: OnceLock<Box<[Lazy<Gauge>; method::NAMES.len()]>>,
     pub(crate) unnamed: ViewBlock,
     /// The views that came first, which are most of the calls: found without a hash.
     first: [OnceLock<ViewBlock>; 2],
@@ -219,7 +219,7 @@ impl HostBlock {
         let gauges = self.active_by_method.get_or_init(Box::default);
         let method = usize::from(method);
         gauges[method].get(source, |recorder| {
-            let labels = [(label::HOST, self.name), (label::METHOD, METHODS[method])];
+            let labels = [(label::HOST, self.name), (label::METHOD, method::NAMES[method])];
             register_gauge(recorder, &names::ACTIVE, labels)
         })
     }

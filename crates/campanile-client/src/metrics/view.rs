@@ -2,13 +2,16 @@
 
 use std::sync::OnceLock;
 
-use campanile_http::series::{Key, Lazy, SeriesTable, Source};
+use campanile_http::{
+    method,
+    series::{Key, Lazy, SeriesTable, Source},
+};
 use metrics::Counter;
 
 use super::{durations::Durations, register::register_counter};
 use crate::{
     failure::{Failure, Phase, Type},
-    names::{self, METHODS, label},
+    names::{self, label},
 };
 
 /// The handles of a view of a host.
@@ -69,7 +72,7 @@ impl ViewBlock {
                     [
                         (label::HOST, self.host),
                         (label::VIEW, self.view),
-                        (label::METHOD, METHODS[usize::from(method)]),
+                        (label::METHOD, method::name(method)),
                         // Once a series, as the code of an error is.
                         (label::STATUS, Box::leak(status.into())),
                         (label::ERROR_TYPE, error),

@@ -151,7 +151,8 @@ impl<S> Propagate<S> {
     #[inline]
     fn write_id(&self, fields: &mut HeaderMap, context: Option<&RequestContext>) {
         let options = self.options.as_deref();
-        let name = options.map_or(headers::X_REQUEST_ID, |options| options.header.clone());
+        static USUAL: HeaderName = headers::X_REQUEST_ID;
+        let name = options.map_or(&USUAL, |options| &options.header);
         let pass_through = options.is_some_and(|options| options.pass_through);
         if let http::header::Entry::Vacant(place) = fields.entry(name) {
             let id = match context {

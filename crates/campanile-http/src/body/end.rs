@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::method;
+
 /// What ended a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,7 +14,7 @@ pub enum How {
     Failed,
     /// It was dropped before its end.
     Dropped,
-    /// It panicked when polled. Told when it is dropped.
+    /// It panicked when polled.
     Panicked,
 }
 
@@ -32,7 +34,7 @@ pub struct BodyEnd<'a> {
 pub trait OnBodyEnd {
     /// Called exactly once for each tracked body, at the latest when it is dropped, also while unwinding: must not
     /// panic.
-    fn on_body_end(&mut self, end: BodyEnd<'_>);
+    fn on_body_end(self, end: BodyEnd<'_>);
 }
 
 /// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
@@ -52,6 +54,17 @@ impl Asked {
         match *method {
             Method::HEAD => Self::Head,
             Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Reads it from the [number](method::number) of the request's method.
+    #[inline]
+    #[must_use]
+    pub fn by_number(number: u8) -> Self {
+        match number {
+            method::HEAD => Self::Head,
+            method::CONNECT => Self::Connect,
             _ => Self::Other,
         }
     }

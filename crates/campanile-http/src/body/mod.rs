@@ -11,12 +11,13 @@
 //! | trailers, or `None` | then |
 //! | as many bytes as the exact size hint tells, or else `Content-Length` | when it is dropped after them, complete; trailers may still follow |
 //! | an error | [`How::Failed`] |
-//! | dropped earlier | [`How::Dropped`], or [`How::Panicked`] if by a panic of the body itself |
+//! | it panics | [`How::Panicked`], at once |
+//! | dropped earlier | [`How::Dropped`] |
 
 mod end;
 mod tracked;
 
 pub use self::{
     end::{Asked, BodyEnd, How, OnBodyEnd},
-    tracked::{TrackedBody, Tracking, track},
+    tracked::{Foreseen, TrackedBody, Tracking, track},
 };

@@ -25,7 +25,7 @@ pub fn track<B: Body, H: OnBodyEnd>(
     response.map(|body| tracking.wrap(body))
 }
 
-/// What has to be known of an answer before its body is wrapped: [`track`] in two steps.
+/// What has to be known of an answer before its body is wrapped: [`track`] in steps.
 ///
 /// For futures on the request path, which move an answer once where they map it in its [`Poll`].
 #[derive(Debug)]
@@ -34,22 +34,49 @@ pub struct Tracking<H> {
     on_end: Option<H>,
 }
 
-impl<H: OnBodyEnd> Tracking<H> {
-    /// Looks at an answer, and tells `on_end` of the end at once where that is the head.
+/// What an answer says of its end. The first step of a [`Tracking`], and the only one that asks the body, whose code may
+/// panic: until it is through, whoever is to be told of the end is still in safe hands.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreseen {
+    /// Bytes after which the server stops, [`UNKNOWN`], or [`AT_HEAD`].
+    whole: u64,
+}
+
+impl Foreseen {
+    /// Looks at an answer.
     #[inline]
-    pub fn of<B: Body>(response: &Response<B>, asked: Asked, on_end: H) -> Self {
-        let mut this = Self {
-            whole: UNKNOWN,
-            on_end: Some(on_end),
-        };
-        if asked.ends_at_head(response.status()) || response.body().is_end_stream() {
-            this.on_end.end(How::Complete, 0, None);
+    pub fn of<B: Body>(response: &Response<B>, asked: Asked) -> Self {
+        let whole = if asked.ends_at_head(response.status()) || response.body().is_end_stream() {
+            AT_HEAD
         } else {
             // Hyper goes by the hint where there is one, else by the header.
             let hint = response.body().size_hint().exact();
-            this.whole = hint.unwrap_or_else(|| content_length(response.headers()));
+            hint.unwrap_or_else(|| content_length(response.headers()))
+        };
+        Self { whole }
+    }
+
+    /// Has `on_end` told of the end; at once, where that is the head.
+    #[inline]
+    pub fn tell<H: OnBodyEnd>(self, on_end: H) -> Tracking<H> {
+        let mut tracking = Tracking {
+            whole: self.whole,
+            on_end: Some(on_end),
+        };
+        if self.whole == AT_HEAD {
+            tracking.on_end.end(How::Complete, 0, None);
         }
-        this
+        tracking
+    }
+}
+
+impl<H: OnBodyEnd> Tracking<H> {
+    /// Looks at an answer, and tells `on_end` of the end at once where that is the head.
+    ///
+    /// Where the body panics, `on_end` is dropped and told nothing; see [`Foreseen`].
+    #[inline]
+    pub fn of<B: Body>(response: &Response<B>, asked: Asked, on_end: H) -> Self {
+        Foreseen::of(response, asked).tell(on_end)
     }
 
     /// Makes the tracking of an answer whose end nobody is told.
@@ -76,7 +103,6 @@ impl<H: OnBodyEnd> Tracking<H> {
             inner,
             bytes: 0,
             whole: self.whole,
-            polling: false,
             on_end: self.on_end,
         }
     }
@@ -107,7 +133,6 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
             inner,
             bytes: 0,
             whole: UNKNOWN,
-            polling: false,
             on_end,
         }
     }
@@ -115,6 +140,9 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
 
 /// No body is so long.
 const UNKNOWN: u64 = u64::MAX;
+
+/// Nor so long.
+const AT_HEAD: u64 = u64::MAX - 1;
 
 /// Returns [`UNKNOWN`] where the header is not there or no number.
 fn content_length(headers: &HeaderMap) -> u64 {
@@ -131,21 +159,41 @@ pin_project! {
         bytes: u64,
         // Bytes after which the server stops, or `UNKNOWN`.
         whole: u64,
-        polling: bool,
         on_end: Option<H>,
     }
 
     impl<B, H: OnBodyEnd> PinnedDrop for TrackedBody<B, H> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let how = if *this.polling {
-                How::Panicked
-            } else if *this.bytes >= *this.whole {
+            let how = if *this.bytes >= *this.whole {
                 How::Complete
             } else {
                 How::Dropped
             };
             this.on_end.end(how, *this.bytes, None);
+        }
+    }
+}
+
+/// The body is being polled: a drop is its panic.
+struct Polling<'a, H: OnBodyEnd> {
+    on_end: &'a mut Option<H>,
+    bytes: u64,
+    has_returned: bool,
+}
+
+impl<H: OnBodyEnd> Polling<'_, H> {
+    #[inline]
+    fn returned(mut self) {
+        self.has_returned = true;
+    }
+}
+
+impl<H: OnBodyEnd> Drop for Polling<'_, H> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.has_returned {
+            self.on_end.end(How::Panicked, self.bytes, None);
         }
     }
 }
@@ -158,10 +206,8 @@ trait EndOnce {
 impl<H: OnBodyEnd> EndOnce for Option<H> {
     #[inline]
     fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
-        // Ended where it is: moving it out costs more than the rest of this.
-        if let Some(on_end) = self {
+        if let Some(on_end) = self.take() {
             on_end.on_body_end(BodyEnd { how, bytes, trailers });
-            *self = None;
         }
     }
 }
@@ -180,9 +226,13 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
         on_error: impl FnOnce(&mut H, &B::Error),
     ) -> PolledFrame<B> {
         let mut this = self.project();
-        *this.polling = true;
+        let polling = Polling {
+            on_end: this.on_end,
+            bytes: *this.bytes,
+            has_returned: false,
+        };
         let polled = this.inner.as_mut().poll_frame(cx);
-        *this.polling = false;
+        polling.returned();
         let frame = ready!(polled);
         let end = match &frame {
             Some(Ok(frame)) => {

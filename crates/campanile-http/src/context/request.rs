@@ -125,6 +125,19 @@ impl RequestContext {
         f(looked_at.outer.as_ref())
     }
 
+    /// Returns the seat of the request that the calling code works for.
+    #[inline]
+    #[must_use]
+    pub fn current_seat() -> Option<SeatRef> {
+        let look = |current: &Cell<Option<Self>>| {
+            let context = current.take();
+            let seat = context.as_ref().and_then(Self::seat);
+            current.set(context);
+            seat
+        };
+        CURRENT.try_with(look).ok().flatten()
+    }
+
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
     #[inline]
     #[must_use = "the context is current while the guard lives"]

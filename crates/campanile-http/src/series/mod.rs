@@ -25,6 +25,7 @@
 
 mod handles;
 mod names;
+mod pins;
 mod store;
 mod table;
 

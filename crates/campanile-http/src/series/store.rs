@@ -21,9 +21,11 @@ pub(super) struct Store<V> {
 struct Place<V>(OnceLock<Entry<V>>);
 
 /// A key and what stands under it.
+#[repr(C)]
 pub(super) struct Entry<V> {
-    key: StoredKey,
+    /// Comes first: it may have laid out what is touched most by cache lines.
     pub(super) value: V,
+    key: StoredKey,
 }
 
 enum StoredKey {
@@ -63,8 +65,10 @@ impl<V> Entry<V> {
                 let (first, len) = (usize::from(*first), usize::from(*len));
                 *tag == key.tag
                     && first == key.first.len()
+                    && len == first + key.second.len()
                     && text.get(..first) == Some(key.first.as_bytes())
-                    && text.get(first..len) == Some(key.second.as_bytes())
+                    // Most keys have one name: that is known without a comparison.
+                    && (len == first || text.get(first..len) == Some(key.second.as_bytes()))
             }
             StoredKey::Long(long) => long.is(key),
         }

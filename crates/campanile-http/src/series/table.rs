@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use super::store::{Entry, Store};
+use super::{
+    pins::Pins,
+    store::{Entry, Store},
+};
 
 /// Generations of the table, each eight times the one before.
 const GENERATIONS: usize = 8;
@@ -45,13 +48,14 @@ impl<'a> Key<'a> {
 ///
 /// Grows by generations: a new array of slots has all of the old one, which stays for readers that are still in it;
 /// entries never move. All published by [`OnceLock`]s and by the slots, so there is no unsafe code to be wrong.
-pub struct SeriesTable<V>(OnceLock<Box<Inner<V>>>);
+pub struct SeriesTable<V: 'static>(OnceLock<Box<Inner<V>>>);
 
-struct Inner<V> {
+struct Inner<V: 'static> {
     hasher: foldhash::fast::FixedState,
     current: AtomicUsize,
     generations: [OnceLock<Box<[Slot]>>; GENERATIONS],
     store: Store<V>,
+    pins: Pins<V>,
     len: AtomicUsize,
     writing: Mutex<()>,
 }
@@ -109,6 +113,31 @@ impl<V> SeriesTable<V> {
     }
 }
 
+impl<V> SeriesTable<V> {
+    /// Finds the block of a key of one name by where that stands, if it was [pinned](Self::pin) there.
+    ///
+    /// Reads no byte of the name, which is in no near cache where there are many.
+    #[inline]
+    pub fn get_pinned(&self, tag: u8, name: &str) -> Option<&'static V> {
+        self.0.get()?.pins.find(tag, name)
+    }
+
+    /// Lets [`Self::get_pinned`] find the block of a key of one name by where that stands from now on. Locks; without
+    /// effect where there is no such block.
+    ///
+    /// Nothing else may ever stand there: the name is static, or belongs to something that the caller keeps for ever.
+    /// Else a later name would be taken for it.
+    #[cold]
+    pub fn pin(&'static self, tag: u8, name: &str) {
+        let Some(inner) = self.0.get() else { return };
+        let _writing = inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = Key::new(tag, name, "");
+        if let Some(block) = inner.find(inner.hash(&key), &key) {
+            inner.pins.put(tag, name, block);
+        }
+    }
+}
+
 impl<V> Inner<V> {
     fn new() -> Self {
         let this = Self {
@@ -117,6 +146,7 @@ impl<V> Inner<V> {
             current: AtomicUsize::new(0),
             generations: [const { OnceLock::new() }; GENERATIONS],
             store: Store::new(),
+            pins: Pins::new(),
             len: AtomicUsize::new(0),
             writing: Mutex::new(()),
         };
@@ -246,6 +276,53 @@ mod tests {
             assert_eq!(table.get(Key::new(1, &format!("/route/{n}"), "x")), Some(&n));
             assert_eq!(table.get(Key::new(2, &format!("/route/{n}"), "x")), None);
             assert_eq!(table.get(Key::new(1, "x", &format!("/route/{n}"))), None);
+        }
+    }
+
+    #[test]
+    fn pinned_names_are_found_by_their_place_alone() {
+        static TABLE: SeriesTable<usize> = SeriesTable::new();
+        let table = &TABLE;
+        let names: Vec<String> = (0..1_000).map(|n| format!("/route/{n}")).collect();
+        for (n, name) in names.iter().enumerate() {
+            table.get_or_insert(Key::new(1, name, ""), || n);
+            assert_eq!(table.get_pinned(1, name), None);
+            table.pin(1, name);
+            table.pin(1, name);
+        }
+        for (n, name) in names.iter().enumerate() {
+            assert_eq!(table.get_pinned(1, name), Some(&n));
+            assert_eq!(table.get_pinned(2, name), None);
+            assert_eq!(table.get_pinned(1, &name[..5]), None);
+            assert_eq!(table.get_pinned(1, &name.clone()), None);
+        }
+        table.pin(1, "/never/seen");
+        assert_eq!(table.get_pinned(1, "/never/seen"), None);
+    }
+
+    #[test]
+    fn threads_that_look_while_others_pin_find_the_right_block_or_none() {
+        static TABLE: SeriesTable<usize> = SeriesTable::new();
+        let names: Vec<String> = (0..4_000).map(|n| format!("/route/{n}")).collect();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        for (n, name) in names.iter().enumerate() {
+                            assert!(TABLE.get_pinned(1, name).is_none_or(|found| *found == n));
+                        }
+                    }
+                });
+            }
+            for (n, name) in names.iter().enumerate() {
+                TABLE.get_or_insert(Key::new(1, name, ""), || n);
+                TABLE.pin(1, name);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        for (n, name) in names.iter().enumerate() {
+            assert_eq!(TABLE.get_pinned(1, name), Some(&n));
         }
     }
 

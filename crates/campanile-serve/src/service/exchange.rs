@@ -96,7 +96,7 @@ impl Exchange {
 
 impl OnBodyEnd for Exchange {
     #[inline]
-    fn on_body_end(&mut self, end: BodyEnd<'_>) {
+    fn on_body_end(self, end: BodyEnd<'_>) {
         if end.how == How::Complete {
             self.state.site().handle.count_served_request();
         }

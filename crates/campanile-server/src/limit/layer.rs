@@ -117,7 +117,7 @@ impl Config {
             return true;
         }
         let Some(exempt) = &self.exempt else { return false };
-        exempt.contains(route::of(request.extensions()).unwrap_or_else(|| request.uri().path()))
+        exempt.contains(route::template(request.extensions()).unwrap_or_else(|| request.uri().path()))
     }
 }
 

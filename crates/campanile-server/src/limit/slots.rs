@@ -186,7 +186,7 @@ impl Drop for Slot {
 
 impl OnBodyEnd for Slot {
     #[inline]
-    fn on_body_end(&mut self, _end: BodyEnd<'_>) {}
+    fn on_body_end(self, _end: BodyEnd<'_>) {}
 }
 
 impl fmt::Debug for Limit {

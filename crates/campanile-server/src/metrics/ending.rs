@@ -4,74 +4,20 @@ use std::fmt;
 
 use campanile_http::{
     Outcome, RequestContext,
-    body::{Asked, BodyEnd, How, OnBodyEnd},
+    body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
 };
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    notes::{ACTIVE, ENDS_APART, LABELLED, Notes, ROUTE_KNOWN, RPC},
+    exchange::{self, Exchange},
+    notes::{ACTIVE, BODY_SIZES, ENDS_APART, LABELLED, PANICKED, RESPONSE_DURATION, RPC, TOLD_APART},
     settings::Settings,
 };
-use crate::series::{RouteSeries, RpcSeries, StatusSeries};
+use crate::series::RouteSeries;
 
-/// An exchange that has not ended. Whoever holds it ends it: the future up to the head, then the body.
-///
-/// Moves from the one into the other, so it is seven words: references into tables that stay, and numbers. It has no
-/// `Drop` of its own.
-#[derive(Clone, Copy)]
-pub struct Ending {
-    pub(super) settings: &'static Settings,
-    series: &'static RouteSeries,
-    status: Option<&'static StatusSeries>,
-    pub(super) rpc: Option<&'static RpcSeries>,
-    started: Mark,
-    /// [`u64::MAX`] where it is not known.
-    request_bytes: u64,
-    pub(super) notes: Notes,
-}
-
-const _: () = assert!(size_of::<Option<Ending>>() == 56);
-
-impl Ending {
-    /// Begins an exchange: raises the gauge and reads the clock.
-    #[inline(always)]
-    pub(super) fn begin(
-        settings: &'static Settings,
-        series: &'static RouteSeries,
-        rpc: Option<&'static RpcSeries>,
-        mut notes: Notes,
-        request_bytes: Option<u64>,
-    ) -> Self {
-        let started = Mark::now();
-        notes.set(ACTIVE, enter(settings, series));
-        Self {
-            settings,
-            series,
-            status: None,
-            rpc,
-            started,
-            request_bytes: request_bytes.unwrap_or(u64::MAX),
-            notes,
-        }
-    }
-
-    /// Makes what nobody ends.
-    pub(super) fn of_nothing(settings: &'static Settings) -> Self {
-        let mut notes = Notes::new(0, Asked::Other);
-        notes.set(ROUTE_KNOWN, true);
-        Self {
-            settings,
-            series: settings.table.other_route(0),
-            status: None,
-            rpc: None,
-            started: Mark::now(),
-            request_bytes: u64::MAX,
-            notes,
-        }
-    }
-
+impl Exchange {
     /// Moves the exchange to the series of its route, which it began without.
     #[cold]
     pub(super) fn move_to(&mut self, series: &'static RouteSeries) {
@@ -92,32 +38,31 @@ impl Ending {
     /// Notes the status of the answer's head, and the time to it.
     #[inline]
     pub(super) fn note_status(&mut self, status: StatusCode, now: Mark) {
-        let series = self.series.status(status);
-        self.status = Some(series);
         self.notes.set_status(status);
         let seconds = self.started.seconds_until(now);
         self.series
-            .record_duration(self.settings.table, series, status, seconds);
+            .record_duration(self.settings.table, status.as_u16(), seconds);
     }
 
     /// Counts the exchange: the only place that does.
-    pub(super) fn end(&self, outcome: Outcome, bytes: u64) {
-        let (settings, series) = (self.settings, self.series);
+    #[inline(always)]
+    fn end(&self, outcome: Outcome, bytes: u64) {
+        let (settings, series, notes) = (self.settings, self.series, self.notes);
         let table = settings.table;
-        let head = self.status.map(|series| (series, self.notes.status()));
-        series.count_end(table, head, outcome);
-        if settings.usual.response_duration {
+        let status = notes.status();
+        series.count_end(table, status, outcome);
+        if notes.has(RESPONSE_DURATION) {
             series.record_response_duration(table, self.started.seconds_until(Mark::now()));
         }
-        if settings.usual.body_sizes {
+        if notes.has(BODY_SIZES) {
             if self.request_bytes != u64::MAX {
                 series.record_request_size(table, self.request_bytes);
             }
-            if self.status.is_some() {
+            if status != 0 {
                 series.record_response_size(table, bytes);
             }
         }
-        if self.notes.has(ENDS_APART) {
+        if notes.has(ENDS_APART) {
             self.end_apart(outcome, bytes);
         }
         self.leave_series();
@@ -141,7 +86,7 @@ impl Ending {
             .response_duration
             .then(|| self.started.seconds_until(Mark::now()));
         let request = (chosen.body_sizes && self.request_bytes != u64::MAX).then_some(self.request_bytes);
-        let response = (chosen.body_sizes && self.status.is_some()).then_some(bytes);
+        let response = (chosen.body_sizes && self.notes.status() != 0).then_some(bytes);
         self.series
             .record_labelled(self.settings.table, labels, seconds, [request, response]);
     }
@@ -165,40 +110,78 @@ impl Ending {
     }
 }
 
+/// Ends an exchange that was dropped before the head of its answer.
+#[cold]
+pub(super) fn end_early(exchange: Box<Exchange>) {
+    let panicked = exchange.notes.has(PANICKED);
+    let outcome = if panicked {
+        Outcome::Panicked
+    } else {
+        Outcome::Cancelled
+    };
+    end(exchange, outcome, 0);
+}
+
+/// Ends an exchange whose inner service yielded an error.
+#[cold]
+pub(super) fn fail(exchange: Box<Exchange>) {
+    end(exchange, Outcome::Failed, 0);
+}
+
+fn end(mut exchange: Box<Exchange>, outcome: Outcome, bytes: u64) {
+    exchange.rare = None;
+    exchange.end(outcome, bytes);
+    exchange::give_back(exchange);
+}
+
 /// Raises the gauge of a route and notes the route in the table of requests in flight; tells whether there is a gauge.
-#[inline]
-fn enter(settings: &Settings, series: &'static RouteSeries) -> bool {
+#[inline(always)]
+pub(super) fn enter(settings: &Settings, series: &'static RouteSeries) -> bool {
     let gauge = series.active(settings.table);
     if let Some(gauge) = gauge {
         gauge.increment(1.0);
     }
-    RequestContext::with_current(|context| {
-        if let Some(seat) = context.and_then(RequestContext::seat) {
-            seat.set_route(series.label);
-        }
-    });
+    if let Some(seat) = RequestContext::current_seat() {
+        seat.set_route(series.label);
+    }
     gauge.is_some()
 }
 
+/// An exchange whose answer has its head: ended by the answer's body.
+#[derive(Debug)]
+pub struct Ending(pub(super) Box<Exchange>);
+
 impl OnBodyEnd for Ending {
     #[inline]
-    fn on_body_end(&mut self, end: BodyEnd<'_>) {
-        if let (Some(trailers), true) = (end.trailers, self.notes.has(RPC)) {
-            self.note_trailers(trailers);
+    fn on_body_end(self, end: BodyEnd<'_>) {
+        let exchange = self.0;
+        if end.how == How::Complete && !exchange.notes.has(TOLD_APART) {
+            exchange.end(Outcome::Completed, end.bytes);
+            exchange::give_back(exchange);
+        } else {
+            end_apart(exchange, end);
         }
-        let outcome = match end.how {
-            How::Complete => self.notes.told().unwrap_or(Outcome::Completed),
-            How::Failed => Outcome::Failed,
-            How::Panicked => Outcome::Panicked,
-            _ => Outcome::Aborted,
-        };
-        self.end(outcome, end.bytes);
     }
 }
 
-impl fmt::Debug for Ending {
+/// Ends an exchange that is no completed one, or may be none.
+#[inline(never)]
+fn end_apart(mut exchange: Box<Exchange>, body: BodyEnd<'_>) {
+    if let (Some(trailers), true) = (body.trailers, exchange.notes.has(RPC)) {
+        exchange.note_trailers(trailers);
+    }
+    let outcome = match body.how {
+        How::Complete => exchange.notes.told().unwrap_or(Outcome::Completed),
+        How::Failed => Outcome::Failed,
+        How::Panicked => Outcome::Panicked,
+        _ => Outcome::Aborted,
+    };
+    end(exchange, outcome, body.bytes);
+}
+
+impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ending")
+        f.debug_struct("Exchange")
             .field("told", &self.notes.told())
             .finish_non_exhaustive()
     }

@@ -1,29 +1,45 @@
 //! An exchange up to its head: what is found out of the request and its answer.
 
 use campanile_http::{
-    Outcome,
-    body::{Asked, Tracking},
+    body::{Foreseen, Tracking},
     clock::Mark,
     grpc, method,
-    nesting::{Around, Identity},
+    nesting::Identity,
+    spares::Spares,
 };
 use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::{
-    ending::Ending,
+    ending::{Ending, enter},
     inner_route,
-    notes::{COUNTED, INSIDE, LABELLED, Notes, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
-    rare::{Rare, rpc_name},
+    notes::{ACTIVE, Notes, PANICKED, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
+    rare::{Rare, Rarity, rpc_name},
     settings::Settings,
 };
-use crate::{route, upgrade::UpgradeWatch};
+use crate::{
+    route,
+    series::{RouteSeries, RpcSeries},
+    upgrade::UpgradeWatch,
+};
 
-/// An exchange up to the head of its answer.
+/// An exchange that has not ended. Whoever holds it ends it: the future up to the head, then the body.
+///
+/// It has no `Drop` of its own.
 pub(super) struct Exchange {
-    pub(super) ending: Ending,
-    /// What few requests have.
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) settings: &'static Settings,
+    pub(super) series: &'static RouteSeries,
+    pub(super) rpc: Option<&'static RpcSeries>,
+    pub(super) started: Mark,
+    /// [`u64::MAX`] where it is not known.
+    pub(super) request_bytes: u64,
+    pub(super) notes: Notes,
+    /// What few requests have. Of a type that is not known here: where it is nothing, no code to drop it is in the way.
+    pub(super) rare: Option<Box<dyn Rarity>>,
+}
+
+thread_local! {
+    static SPARES: Spares<Exchange> = const { Spares::new() };
 }
 
 /// Tells the layer around this one the route that it could not see.
@@ -35,36 +51,83 @@ pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
     }
 }
 
+/// Begins the exchange of a request that is like most; nothing for others, which are looked at apart.
+///
+/// Here is what has to be inlined: where a request's place is handed to a function that is not, it has to be in
+/// memory of its own, and is copied once more on its way to the inner service.
+#[inline(always)]
+pub(super) fn begin<B: Body>(settings: &'static Settings, request: &Request<B>) -> Option<Box<Exchange>> {
+    let method = request.method();
+    if Identity::of(settings.table).is_around()
+        || settings.apart
+        || *method == Method::CONNECT
+        // gRPC posts, so most requests are told by their method alone.
+        || *method == Method::POST && grpc::may_be_grpc(request.headers())
+    {
+        return None;
+    }
+    let number = method::number(method);
+    let notes = settings.notes.with_method(number);
+    let route = route::of(request.extensions());
+    let bytes = request.body().size_hint().exact().unwrap_or(u64::MAX);
+    Some(Exchange::begin_usual(settings, number, route, bytes, notes))
+}
+
+/// Notes the head of the answer, and hands the exchange over to its body.
+///
+/// Whose code may panic, as the recorder's may: until then the exchange is where its end is sure.
+#[inline(never)]
+pub(super) fn head<B: Body>(
+    place: &mut Option<Box<Exchange>>,
+    response: &Response<B>,
+) -> Option<Tracking<Ending>> {
+    let exchange = place.as_mut()?;
+    exchange.notes.set(PANICKED, true);
+    exchange.answered(response);
+    let foreseen = Foreseen::of(response, exchange.notes.asked());
+    exchange.notes.set(PANICKED, false);
+    place.take().map(|exchange| foreseen.tell(Ending(exchange)))
+}
+
 impl Exchange {
-    /// Begins an exchange. Only if `apart` may its route be its answer's view, or its labels others than usual.
-    #[inline(always)]
-    pub(super) fn begin<B: Body>(
+    // Not inlined, as `head` is not: a layer's own code is small then, and what it wraps can be inlined into it.
+    #[inline(never)]
+    fn begin_usual(
+        settings: &'static Settings,
+        method: u8,
+        route: Option<route::Known<'_>>,
+        request_bytes: u64,
+        mut notes: Notes,
+    ) -> Box<Self> {
+        let table = settings.table;
+        let series = match route {
+            Some(route) => {
+                notes.set(ROUTE_KNOWN, true);
+                table.route(method, route, settings.routes as usize)
+            }
+            None => table.other_route(method),
+        };
+        Self::begin(settings, (series, None), request_bytes, notes, None)
+    }
+
+    /// Begins an exchange that may be gRPC's or ask for an upgrade, whose route may be its answer's view or its labels
+    /// others than usual.
+    pub(super) fn begin_apart<B: Body>(
         settings: &'static Settings,
         request: &Request<B>,
         upgrade: Option<UpgradeWatch>,
-        apart: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         let table = settings.table;
         let method = method::number(request.method());
-        let mut notes = Notes::new(method, Asked::by(request.method()));
-        notes.set(COUNTED, true);
-        // gRPC posts, so most requests are told by their method alone.
+        let mut notes = settings.notes.with_method(method);
         let is_rpc = *request.method() == Method::POST && grpc::is_grpc(request.headers());
         let mut rpc = None;
         if is_rpc {
             notes.set(RPC, true);
             rpc = table.known_rpc(rpc_name(request.uri().path()));
         }
-        if apart && settings.status_labels {
-            notes.set(LABELLED, true);
-        }
         let series = match (route::of(request.extensions()), rpc) {
-            _ if apart && settings.view_name_is_route => {
-                notes.set(VIEW, true);
-                // Nobody else is asked.
-                notes.set(ROUTE_KNOWN, true);
-                table.other_route(method)
-            }
+            _ if notes.has(VIEW) => table.other_route(method),
             (Some(route), _) => {
                 notes.set(ROUTE_KNOWN, true);
                 table.route(method, route, settings.routes as usize)
@@ -81,129 +144,86 @@ impl Exchange {
         } else {
             None
         };
-        let bytes = request.body().size_hint().exact();
-        Self {
-            ending: Ending::begin(settings, series, rpc, notes, bytes),
-            rare,
-        }
+        let request_bytes = request.body().size_hint().exact().unwrap_or(u64::MAX);
+        Self::begin(settings, (series, rpc), request_bytes, notes, rare)
     }
 
-    /// Makes the exchange of a request that is not counted here, of which nothing is noted.
-    #[cold]
-    pub(super) fn passing(settings: &'static Settings) -> Self {
-        Self {
-            ending: Ending::of_nothing(settings),
-            rare: None,
-        }
-    }
-
-    /// Comes before the inner service is called.
-    #[inline]
-    pub(super) fn call(&mut self) -> Calling<'_> {
-        self.listen();
-        Calling {
-            exchange: self,
-            has_returned: false,
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_counted(&self) -> bool {
-        self.ending.notes.has(COUNTED)
-    }
-
-    /// Notes that the layer stands around the inner service, while the guard lives.
-    #[inline]
-    pub(super) fn enter(&self) -> Around {
-        Identity::of(self.ending.settings.table).enter()
-    }
-
-    /// Comes before each call into the inner service: forgets what was told of a route to somebody else.
-    #[inline]
-    pub(super) fn listen(&mut self) {
-        self.ending.notes.set(INSIDE, true);
-        if !self.ending.notes.has(ROUTE_KNOWN) {
-            inner_route::take(self.ending.settings.table);
-        }
+    /// Raises the gauge and reads the clock.
+    #[inline(always)]
+    fn begin(
+        settings: &'static Settings,
+        (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
+        request_bytes: u64,
+        mut notes: Notes,
+        rare: Option<Box<dyn Rarity>>,
+    ) -> Box<Self> {
+        let started = Mark::now();
+        notes.set(ACTIVE, enter(settings, series));
+        Spares::keep(
+            &SPARES,
+            Self {
+                settings,
+                series,
+                rpc,
+                started,
+                request_bytes,
+                notes,
+                rare,
+            },
+        )
     }
 
     /// Comes after each call into the inner service: takes the route that was told meanwhile.
     #[inline]
     pub(super) fn hear(&mut self) {
-        self.ending.notes.set(INSIDE, false);
-        if !self.ending.notes.has(ROUTE_KNOWN)
-            && let Some((series, folded)) = inner_route::take(self.ending.settings.table)
-        {
-            if folded {
-                self.ending.settings.table.count_folded();
-            }
-            self.ending.move_to(series);
-            self.ending.notes.set(ROUTE_KNOWN, true);
+        if inner_route::is_told() {
+            self.hear_route();
         }
     }
 
-    /// Notes the head of the answer, and hands the rest over to its body.
+    #[cold]
+    fn hear_route(&mut self) {
+        let table = self.settings.table;
+        let Some((series, folded)) = inner_route::take(table) else {
+            return;
+        };
+        if self.notes.has(ROUTE_KNOWN) {
+            return;
+        }
+        if folded {
+            table.count_folded();
+        }
+        self.move_to(series);
+        self.notes.set(ROUTE_KNOWN, true);
+    }
+
+    /// Notes that the inner service panicked.
+    #[cold]
+    pub(super) fn note_panic(&mut self) {
+        // What was told before is nobody's.
+        inner_route::take(self.settings.table);
+        self.notes.set(PANICKED, true);
+    }
+
+    /// Notes the head of the answer.
     #[inline]
-    pub(super) fn answered<B: Body>(&mut self, response: &Response<B>) -> Tracking<Ending> {
+    fn answered<B>(&mut self, response: &Response<B>) {
         let now = Mark::now();
         if !response.extensions().is_empty() {
             self.note_extensions(response);
         }
-        if self.ending.notes.has(TOLD_BY_HEADERS) {
+        if self.notes.has(TOLD_BY_HEADERS) {
             self.note_headers(response);
         }
-        self.ending.note_status(response.status(), now);
+        self.note_status(response.status(), now);
         if self.rare.is_some() {
             self.note_upgrade(response.status());
         }
-        let ending = self.ending;
-        self.ending.notes.set(COUNTED, false);
-        Tracking::of(response, ending.notes.asked(), ending)
-    }
-
-    /// Ends an exchange that was dropped before the head of its answer.
-    #[cold]
-    pub(super) fn end_early(&mut self) {
-        let panicked = self.ending.notes.has(INSIDE);
-        self.end(if panicked {
-            Outcome::Panicked
-        } else {
-            Outcome::Cancelled
-        });
-    }
-
-    /// Ends an exchange whose inner service yielded an error.
-    #[cold]
-    pub(super) fn fail(&mut self) -> Tracking<Ending> {
-        self.end(Outcome::Failed);
-        Tracking::nobody()
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        self.ending.notes.set(COUNTED, false);
-        self.ending.end(outcome, 0);
     }
 }
 
-/// An exchange whose inner service is being called: there is no future yet that would end it at a panic.
-pub(super) struct Calling<'a> {
-    pub(super) exchange: &'a mut Exchange,
-    has_returned: bool,
-}
-
-impl Calling<'_> {
-    #[inline]
-    pub(super) fn returned(mut self) {
-        self.has_returned = true;
-        self.exchange.hear();
-    }
-}
-
-impl Drop for Calling<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.has_returned {
-            self.exchange.end_early();
-        }
-    }
+/// Gives back the box of an exchange that has ended.
+#[inline]
+pub(super) fn give_back(exchange: Box<Exchange>) {
+    Spares::give_back(&SPARES, exchange);
 }

@@ -6,50 +6,55 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_http::body::TrackedBody;
+use campanile_http::body::{TrackedBody, Tracking};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{ending::Ending, exchange::Exchange};
+use super::{
+    ending::{Ending, end_early, fail},
+    exchange::{Exchange, head},
+    inside::Calling,
+};
 
 pin_project! {
     /// The future of [`Metrics`](super::Metrics).
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        exchange: Exchange,
+        // Nothing for a request that is not counted, and once the body has taken it over.
+        exchange: Option<Box<Exchange>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            let exchange = this.project().exchange;
-            if exchange.is_counted() {
-                exchange.end_early();
+            if let Some(exchange) = this.project().exchange.take() {
+                end_early(exchange);
             }
         }
     }
 }
 
 impl<F> ResponseFuture<F> {
-    #[inline]
-    pub(super) fn new(inner: F, exchange: Exchange) -> Self {
-        Self { inner, exchange }
+    /// Makes the future of a request that is not counted here.
+    pub(super) fn passing(inner: F) -> Self {
+        Self {
+            inner,
+            exchange: None,
+        }
     }
 
     /// Calls the inner service for a request that is counted here.
     // Always: so that the request is handed on from where it is.
     #[inline(always)]
-    pub(super) fn call<S, R>(inner: &mut S, request: R, mut exchange: Exchange) -> Self
+    pub(super) fn call<S, R>(inner: &mut S, request: R, exchange: Box<Exchange>) -> Self
     where
         S: Service<R, Future = F>,
     {
-        let calling = exchange.call();
-        let around = calling.exchange.enter();
+        let calling = Calling::of(exchange);
         let inner = inner.call(request);
-        drop(around);
-        calling.returned();
+        let exchange = calling.returned();
         Self { inner, exchange }
     }
 }
@@ -64,20 +69,23 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let exchange = this.exchange;
-        if !exchange.is_counted() {
+        let Some(exchange) = this.exchange else {
             return this.inner.poll(cx).map_ok(pass);
-        }
-        exchange.listen();
-        let around = exchange.enter();
+        };
+        let inside = exchange.enter();
         let polled = this.inner.poll(cx);
-        drop(around);
-        exchange.hear();
+        inside.returned();
         let tracking = match &polled {
-            Poll::Ready(Ok(response)) => exchange.answered(response),
-            Poll::Ready(Err(_)) => exchange.fail(),
+            Poll::Ready(Ok(response)) => head(this.exchange, response),
+            Poll::Ready(Err(_)) => {
+                if let Some(exchange) = this.exchange.take() {
+                    fail(exchange);
+                }
+                None
+            }
             Poll::Pending => return Poll::Pending,
         };
+        let tracking = tracking.unwrap_or_else(Tracking::nobody);
         polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
     }
 }

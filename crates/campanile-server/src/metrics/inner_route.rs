@@ -43,20 +43,18 @@ pub(super) fn tell(table: &'static ServerSeries, (series, folded): (&'static Rou
     });
 }
 
-/// Takes what was told to the layers that record to `table`: the series, and whether its route is folded.
+/// Tells whether anything was told to anybody.
 #[inline]
+pub(super) fn is_told() -> bool {
+    PLACES.with(|places| places.any.get())
+}
+
+/// Takes what was told to the layers that record to `table`: the series, and whether its route is folded.
 pub(super) fn take(table: &'static ServerSeries) -> Option<(&'static RouteSeries, bool)> {
-    PLACES.with(|places| {
-        if places.any.get() {
-            places.take(table)
-        } else {
-            None
-        }
-    })
+    PLACES.with(|places| places.take(table))
 }
 
 impl Places {
-    #[cold]
     fn take(&self, table: &'static ServerSeries) -> Option<(&'static RouteSeries, bool)> {
         let place = self
             .told

@@ -86,10 +86,7 @@ impl MetricsLayer {
     /// Off by default: each of these metrics then has a histogram for each pair of the two.
     #[must_use]
     pub fn with_status_labels(self) -> Self {
-        self.with(|settings| {
-            settings.status_labels = true;
-            settings.apart = true;
-        })
+        self.with(|settings| settings.status_labels = true)
     }
 
     /// Takes the route from the answer's `X-View-Name`, and from nothing else: without one that may be a label (1 to 64
@@ -99,10 +96,7 @@ impl MetricsLayer {
     /// flight as `other`.
     #[must_use]
     pub fn with_view_name_as_route(self) -> Self {
-        self.with(|settings| {
-            settings.view_name_is_route = true;
-            settings.apart = true;
-        })
+        self.with(|settings| settings.view_name_is_route = true)
     }
 
     /// Leaves the requests of a route uncounted, such as a health check's. Without a route the path is compared.
@@ -163,7 +157,7 @@ impl Config {
         let Some(skipped) = &self.skipped else {
             return false;
         };
-        let route = route::of(request.extensions()).unwrap_or_else(|| request.uri().path());
+        let route = route::template(request.extensions()).unwrap_or_else(|| request.uri().path());
         skipped.contains(route)
     }
 
@@ -181,10 +175,10 @@ impl Config {
             if is_around {
                 exchange::tell_outer(settings, &request);
             }
-            return ResponseFuture::new(inner.call(request), Exchange::passing(settings));
+            return ResponseFuture::passing(inner.call(request));
         }
         let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
-        let exchange = Exchange::begin(settings, &request, upgrade, true);
+        let exchange = Exchange::begin_apart(settings, &request, upgrade);
         ResponseFuture::call(inner, request, exchange)
     }
 }
@@ -205,15 +199,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let settings = self.config.settings;
-        if Identity::of(settings.table).is_around()
-            || settings.apart
-            || upgrade::is_asked_for(&request, settings.h1_upgrade_guard)
-        {
-            return self.config.call_apart(&mut self.inner, request);
+        match exchange::begin(self.config.settings, &request) {
+            Some(exchange) => ResponseFuture::call(&mut self.inner, request, exchange),
+            None => self.config.call_apart(&mut self.inner, request),
         }
-        let exchange = Exchange::begin(settings, &request, None, false);
-        ResponseFuture::call(&mut self.inner, request, exchange)
     }
 }
 

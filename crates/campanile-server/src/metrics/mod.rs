@@ -36,6 +36,7 @@ mod ending;
 mod exchange;
 mod future;
 mod inner_route;
+mod inside;
 mod layer;
 mod notes;
 mod rare;

@@ -5,19 +5,16 @@ use http::StatusCode;
 
 /// What is noted of an exchange in few bits, kept in one word.
 ///
-/// An exchange moves from the future into the body right after it was written. A word is forwarded from the store to
-/// the load; a row of small fields, written one by one and copied by larger ones, waits until all are in the cache.
-#[derive(Clone, Copy)]
+/// Each step of an exchange asks or sets one of them, and all are at hand in one register.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Notes(u64);
 
 /// One bit of [`Notes`].
 #[derive(Clone, Copy)]
 pub(super) struct Flag(u64);
 
-/// It is counted here: not for requests that are let pass, and not once its body has taken it over.
-pub(super) const COUNTED: Flag = Flag(1);
-/// The inner service is being called or polled: a drop meanwhile is its panic.
-pub(super) const INSIDE: Flag = Flag(1 << 1);
+/// The inner service panicked.
+pub(super) const PANICKED: Flag = Flag(1 << 1);
 /// Its route is known, for better or worse.
 pub(super) const ROUTE_KNOWN: Flag = Flag(1 << 2);
 /// It is a call of gRPC.
@@ -28,13 +25,18 @@ pub(super) const ACTIVE: Flag = Flag(1 << 4);
 pub(super) const VIEW: Flag = Flag(1 << 5);
 /// Times and sizes have status and outcome as labels.
 pub(super) const LABELLED: Flag = Flag(1 << 6);
+/// The time to the end is recorded, with the labels that are usual.
+pub(super) const RESPONSE_DURATION: Flag = Flag(1 << 13);
+/// The sizes of the bodies are recorded, with the labels that are usual.
+pub(super) const BODY_SIZES: Flag = Flag(1 << 14);
 /// Something is to be done at the end that most have not to do.
 pub(super) const ENDS_APART: Flag = Flag(RPC.0 | LABELLED.0);
+/// The end is another than the body says, or its trailers say something.
+pub(super) const TOLD_APART: Flag = Flag(RPC.0 | ((1 << TOLD.bits) - 1) << TOLD.shift);
 /// Something is to be read from the answer's headers.
 pub(super) const TOLD_BY_HEADERS: Flag = Flag(RPC.0 | VIEW.0);
 
 const METHOD: Part = Part { shift: 8, bits: 4 };
-const ASKED: Part = Part { shift: 12, bits: 2 };
 /// The places below are kept one higher, so that zero is none.
 const TOLD: Part = Part { shift: 16, bits: 3 };
 const CODE: Part = Part { shift: 20, bits: 5 };
@@ -50,14 +52,20 @@ struct Part {
 }
 
 impl Notes {
+    /// Makes the notes of an exchange of which nothing is known.
+    pub(super) const fn new() -> Self {
+        Self(0)
+    }
+
+    /// Adds a flag.
+    pub(super) const fn with(self, flag: Flag) -> Self {
+        Self(self.0 | flag.0)
+    }
+
+    /// Adds the number of the request's method.
     #[inline]
-    pub(super) fn new(method: u8, asked: Asked) -> Self {
-        let asked = match asked {
-            Asked::Other => 0,
-            Asked::Head => 1,
-            Asked::Connect => 2,
-        };
-        Self(u64::from(method) << METHOD.shift | asked << ASKED.shift)
+    pub(super) fn with_method(self, number: u8) -> Self {
+        Self(self.0 | u64::from(number) << METHOD.shift)
     }
 
     /// Tells whether the bit is set; of a flag of several, whether one of them is.
@@ -88,11 +96,7 @@ impl Notes {
 
     #[inline]
     pub(super) fn asked(self) -> Asked {
-        match self.part(ASKED) {
-            0 => Asked::Other,
-            1 => Asked::Head,
-            _ => Asked::Connect,
-        }
+        Asked::by_number(self.method())
     }
 
     /// Returns the status of the answer's head, zero without one.
@@ -127,12 +131,24 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
+    use campanile_http::method;
+
     use super::*;
 
     #[test]
     fn notes_are_kept_apart() {
-        let mut notes = Notes::new(9, Asked::Connect);
-        for flag in [COUNTED, INSIDE, ROUTE_KNOWN, RPC, ACTIVE, VIEW, LABELLED] {
+        let connect = method::number(&http::Method::CONNECT);
+        let mut notes = Notes::new().with_method(connect);
+        for flag in [
+            PANICKED,
+            ROUTE_KNOWN,
+            RPC,
+            ACTIVE,
+            VIEW,
+            LABELLED,
+            RESPONSE_DURATION,
+            BODY_SIZES,
+        ] {
             assert!(!notes.has(flag));
             notes.set(flag, true);
         }
@@ -145,14 +161,14 @@ mod tests {
                 assert_eq!((notes.told(), notes.code()), (Some(told), Some(code)));
             }
         }
-        notes.set(INSIDE, false);
+        notes.set(PANICKED, false);
         notes.set_told(None);
         notes.set_code(None);
-        assert!(!notes.has(INSIDE) && notes.has(COUNTED) && notes.has(ACTIVE));
+        assert!(!notes.has(PANICKED) && notes.has(ACTIVE));
         assert_eq!((notes.told(), notes.code()), (None, None));
         assert_eq!(
             (notes.method(), notes.asked(), notes.status()),
-            (9, Asked::Connect, 999)
+            (connect, Asked::Connect, 999)
         );
     }
 }

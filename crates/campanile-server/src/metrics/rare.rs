@@ -11,7 +11,10 @@ use super::{
     exchange::Exchange,
     notes::{ROUTE_KNOWN, RPC, VIEW},
 };
-use crate::{route::Route, upgrade::UpgradeWatch};
+use crate::{
+    route::{Known, Route},
+    upgrade::UpgradeWatch,
+};
 
 /// What has to be known of a tunnel, or of a gRPC method that nobody has called before.
 pub(super) struct Rare {
@@ -20,9 +23,24 @@ pub(super) struct Rare {
     upgrade: Option<UpgradeWatch>,
 }
 
+/// [`Rare`], where it is not known.
+pub(super) trait Rarity: Send + Sync {
+    fn known(&mut self) -> &mut Rare;
+}
+
+impl Rarity for Rare {
+    fn known(&mut self) -> &mut Rare {
+        self
+    }
+}
+
 impl Rare {
     #[cold]
-    pub(super) fn of<B>(request: &Request<B>, is_unproven: bool, upgrade: Option<UpgradeWatch>) -> Box<Self> {
+    pub(super) fn of<B>(
+        request: &Request<B>,
+        is_unproven: bool,
+        upgrade: Option<UpgradeWatch>,
+    ) -> Box<dyn Rarity> {
         let path = request.uri().path_and_query().filter(|_| is_unproven);
         Box::new(Self {
             unproven: path.cloned(),
@@ -35,57 +53,53 @@ impl Exchange {
     /// Notes what an inner layer or the application tells in the answer's extensions.
     #[cold]
     pub(super) fn note_extensions<B>(&mut self, response: &Response<B>) {
-        let ending = &mut self.ending;
-        ending
-            .notes
+        self.notes
             .set_told(response.extensions().get::<Outcome>().copied());
-        if !ending.notes.has(ROUTE_KNOWN)
+        if !self.notes.has(ROUTE_KNOWN)
             && let Some(route) = response.extensions().get::<Route>()
         {
-            let settings = ending.settings;
+            let settings = self.settings;
             let series =
                 settings
                     .table
-                    .route(ending.notes.method(), route.as_str(), settings.routes as usize);
-            ending.move_to(series);
-            ending.notes.set(ROUTE_KNOWN, true);
+                    .route(self.notes.method(), Known::Said(route), settings.routes as usize);
+            self.move_to(series);
+            self.notes.set(ROUTE_KNOWN, true);
         }
     }
 
     /// Notes what the headers of an answer tell.
     #[cold]
     pub(super) fn note_headers<B>(&mut self, response: &Response<B>) {
-        if self.ending.notes.has(RPC) {
+        if self.notes.has(RPC) {
             self.note_rpc(response);
         }
-        if self.ending.notes.has(VIEW)
+        if self.notes.has(VIEW)
             && let Some(view) = headers::view_name(response.headers())
         {
-            let ending = &mut self.ending;
-            let settings = ending.settings;
+            let settings = self.settings;
             let routes = settings.routes as usize;
-            ending.move_to(settings.table.route(ending.notes.method(), view, routes));
+            self.move_to(settings.table.view(self.notes.method(), view, routes));
         }
     }
 
     /// Notes the status of a gRPC call, and its name once it is served.
     fn note_rpc<B>(&mut self, response: &Response<B>) {
-        let ending = &mut self.ending;
         let answered = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
         let mut code = Code::from_headers(response.headers());
         if !answered && code.is_none() {
             code = Some(code_of_status(response.status()));
         }
-        ending.notes.set_code(code);
+        self.notes.set_code(code);
         // An answer that a layer made says nothing of whether anybody serves the method.
-        let proven = answered && ending.notes.told().is_none() && code != Some(Code::Unimplemented);
-        let unproven = self.rare.as_mut().and_then(|rare| rare.unproven.take());
+        let proven = answered && self.notes.told().is_none() && code != Some(Code::Unimplemented);
+        let unproven = self.rare.as_mut().and_then(|rare| rare.known().unproven.take());
         if let (Some(path), true) = (unproven, proven) {
-            let settings = ending.settings;
+            let settings = self.settings;
             let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
-            ending.rpc = Some(rpc);
-            if !ending.notes.has(ROUTE_KNOWN) {
-                ending.move_to(settings.table.rpc_route(ending.notes.method(), rpc));
+            self.rpc = Some(rpc);
+            if !self.notes.has(ROUTE_KNOWN) {
+                self.move_to(settings.table.rpc_route(self.notes.method(), rpc));
             }
         }
     }
@@ -93,10 +107,10 @@ impl Exchange {
     /// Notes the answer to the request for an upgrade.
     #[cold]
     pub(super) fn note_upgrade(&mut self, status: StatusCode) {
-        if let Some(rare) = self.rare.take()
-            && let Some(upgrade) = rare.upgrade
+        if let Some(mut rare) = self.rare.take()
+            && let Some(upgrade) = rare.known().upgrade.take()
         {
-            upgrade.answered(self.ending.settings.table, self.ending.notes.asked(), status);
+            upgrade.answered(self.settings.table, self.notes.asked(), status);
         }
     }
 }

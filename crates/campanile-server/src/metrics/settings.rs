@@ -1,24 +1,23 @@
 //! What a layer was told to do.
 
-use std::{
-    ptr,
-    sync::{Mutex, PoisonError},
+use super::notes::{BODY_SIZES, LABELLED, Notes, RESPONSE_DURATION, ROUTE_KNOWN, VIEW};
+use crate::{
+    kept::{Kept, keep},
+    series::{self, ServerSeries},
 };
-
-use crate::series::{self, ServerSeries};
 
 /// What a layer was told to do, but for what few people set.
 ///
-/// Found by one reference that stays: what a request keeps of it is moved with its exchange.
-#[derive(Clone, Copy)]
+/// Found by one reference that stays, for each service and each exchange keeps one.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Settings {
     pub(super) table: &'static ServerSeries,
     pub(super) routes: u32,
     pub(super) rpcs: u32,
     /// What was chosen.
     pub(super) at_end: AtEnd,
-    /// What of it is recorded with the labels that are usual: all or nothing.
-    pub(super) usual: AtEnd,
+    /// What is noted of each exchange from its beginning.
+    pub(super) notes: Notes,
     pub(super) status_labels: bool,
     pub(super) h1_upgrade_guard: bool,
     pub(super) view_name_is_route: bool,
@@ -45,7 +44,7 @@ pub(super) static DEFAULT: Settings = Settings {
     routes: series::ROUTE_LIMIT,
     rpcs: series::RPC_LIMIT,
     at_end: EVERYTHING,
-    usual: EVERYTHING,
+    notes: Notes::new().with(RESPONSE_DURATION).with(BODY_SIZES),
     status_labels: false,
     h1_upgrade_guard: false,
     view_name_is_route: false,
@@ -53,31 +52,22 @@ pub(super) static DEFAULT: Settings = Settings {
 };
 
 impl Settings {
-    /// Finds or keeps settings like these. They stay for the life of the process, as the series do; a program has few
-    /// that differ.
+    /// Finds or keeps settings like these.
     pub(super) fn keep(mut self) -> &'static Self {
         let usual = !self.status_labels;
-        self.usual = AtEnd {
-            response_duration: usual && self.at_end.response_duration,
-            body_sizes: usual && self.at_end.body_sizes,
-        };
-        static KEPT: Mutex<Vec<&'static Settings>> = Mutex::new(Vec::new());
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(settings) = kept.iter().find(|settings| settings.are(&self)) {
-            return settings;
-        }
-        let settings: &'static Self = Box::leak(Box::new(self));
-        kept.push(settings);
-        settings
-    }
-
-    fn are(&self, other: &Self) -> bool {
-        ptr::eq(self.table, other.table)
-            && (self.routes, self.rpcs) == (other.routes, other.rpcs)
-            && self.at_end == other.at_end
-            && self.status_labels == other.status_labels
-            && self.h1_upgrade_guard == other.h1_upgrade_guard
-            && self.view_name_is_route == other.view_name_is_route
-            && self.apart == other.apart
+        self.notes = [
+            (RESPONSE_DURATION, usual && self.at_end.response_duration),
+            (BODY_SIZES, usual && self.at_end.body_sizes),
+            (LABELLED, self.status_labels),
+            // Nobody else is asked for the route.
+            (VIEW, self.view_name_is_route),
+            (ROUTE_KNOWN, self.view_name_is_route),
+        ]
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .fold(Notes::new(), |notes, (flag, _)| notes.with(flag));
+        self.apart |= self.status_labels || self.view_name_is_route || self.h1_upgrade_guard;
+        static KEPT: Kept<Settings> = Kept::new(Vec::new());
+        keep(&KEPT, self)
     }
 }

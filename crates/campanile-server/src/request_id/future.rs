@@ -3,16 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use campanile_http::{
-    RequestContext, Scoped,
-    body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, Tracking},
-    headers,
-    in_flight::Seat,
-};
+use campanile_http::{RequestContext, Scoped, in_flight::Seat};
 use http::{HeaderName, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -20,9 +14,8 @@ use tracing::Span;
 
 /// What is kept of a request until its answer's head.
 pub(super) struct Admitted {
-    /// Nothing for the usual one.
-    pub(super) header: Option<Arc<HeaderName>>,
-    pub(super) span: Span,
+    pub(super) header: &'static HeaderName,
+    pub(super) span: Option<Box<Span>>,
     pub(super) seat: Option<Seat>,
 }
 
@@ -67,7 +60,7 @@ where
         let Some(admitted) = this.admitted.as_mut() else {
             return this.inner.poll(cx).map_ok(pass);
         };
-        let entered = admitted.span.enter();
+        let entered = admitted.span.as_deref().map(Span::enter);
         let mut polled = this.inner.as_mut().poll(cx);
         drop(entered);
         let response = match &mut polled {
@@ -78,21 +71,17 @@ where
         let Admitted { header, span, seat } = this.admitted.take().expect("seen above");
         let context = this.inner.take_context();
         if let Some(context) = &context {
-            let name = header.map_or(headers::X_REQUEST_ID, |header| HeaderName::clone(&header));
-            response
-                .headers_mut()
-                .insert(name, context.id().as_header().clone());
+            let id = context.id().as_header().clone();
+            response.headers_mut().insert(header, id);
         }
-        // Asked for whatever: the body of an answer to HEAD is dropped soon, which ends it for the table.
-        let held = seat.as_ref().map(Seat::reference);
-        let tracking = Tracking::of(response, Asked::Other, HeldSeat(seat));
-        if let (Some(seat), true) = (held, tracking.is_open()) {
+        if let (Some(seat), false) = (&seat, response.body().is_end_stream()) {
             seat.set_body();
         }
         polled.map_ok(|response| {
             response.map(|body| ResponseBody {
-                inner: Scoped::new(context, tracking.wrap(body)),
+                inner: Scoped::new(context, body),
                 span,
+                seat,
             })
         })
     }
@@ -103,28 +92,23 @@ fn pass<B>(response: Response<B>) -> Response<ResponseBody<B>> {
     response.map(ResponseBody::passing)
 }
 
-/// The request's seat, given back at the end of the body.
-struct HeldSeat(#[allow(dead_code, reason = "held to be dropped")] Option<Seat>);
-
-impl OnBodyEnd for HeldSeat {
-    #[inline]
-    fn on_body_end(&mut self, _end: BodyEnd<'_>) {}
-}
-
 pin_project! {
     /// The body of an answer, polled with the request's context as the current one.
     pub struct ResponseBody<B> {
         #[pin]
-        inner: Scoped<TrackedBody<B, HeldSeat>>,
-        span: Span,
+        inner: Scoped<B>,
+        span: Option<Box<Span>>,
+        // Given back at the end of the body, at the latest when it is dropped.
+        seat: Option<Seat>,
     }
 }
 
 impl<B> ResponseBody<B> {
     fn passing(inner: B) -> Self {
         Self {
-            inner: Scoped::new(None, TrackedBody::untracked(inner)),
-            span: Span::none(),
+            inner: Scoped::new(None, inner),
+            span: None,
+            seat: None,
         }
     }
 }
@@ -139,8 +123,15 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        let _entered = this.span.enter();
-        this.inner.poll_frame(cx)
+        let _entered = this.span.as_deref().map(Span::enter);
+        let mut inner = this.inner;
+        let polled = inner.as_mut().poll_frame(cx);
+        if let Poll::Ready(frame) = &polled
+            && (!matches!(frame, Some(Ok(_))) || inner.is_end_stream())
+        {
+            *this.seat = None;
+        }
+        polled
     }
 
     #[inline]

@@ -2,89 +2,97 @@
 
 use std::{
     fmt,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use campanile_http::{
     RequestContext, RequestId,
     clock::{self, Mark},
-    headers, in_flight, method,
+    headers,
+    in_flight::Seat,
+    method,
 };
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::Span;
 
 use super::future::{Admitted, ResponseFuture};
-use crate::series::{self, ServerSeries};
+use crate::{
+    kept::{Kept, keep},
+    series::{self, ServerSeries},
+};
 
 /// Gives each request its id. See the [module docs](crate::request_id).
 #[derive(Clone)]
 pub struct RequestIdLayer {
-    config: Config,
+    settings: &'static Settings,
 }
 
 /// Gives each request its id. See the [module docs](crate::request_id).
 #[derive(Clone)]
 pub struct RequestIds<S> {
     inner: S,
-    config: Config,
+    settings: &'static Settings,
 }
 
-static X_REQUEST_ID: HeaderName = headers::X_REQUEST_ID;
 static TRACEPARENT: HeaderName = headers::TRACEPARENT;
 
-#[derive(Clone)]
-struct Config {
+#[derive(Clone, PartialEq)]
+struct Settings {
     table: &'static ServerSeries,
+    header: HeaderName,
     trusted: bool,
     seated: bool,
-    /// Nothing for the usual one, so that cloning touches no reference count.
-    header: Option<Arc<HeaderName>>,
 }
+
+static DEFAULT: Settings = Settings {
+    table: series::global(),
+    header: headers::X_REQUEST_ID,
+    trusted: true,
+    seated: true,
+};
 
 impl RequestIdLayer {
     /// Makes a layer that takes ids from `X-Request-Id`.
     #[must_use]
     pub fn new() -> Self {
+        Self { settings: &DEFAULT }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        static KEPT: Kept<Settings> = Kept::new(Vec::new());
+        let mut settings = self.settings.clone();
+        change(&mut settings);
         Self {
-            config: Config {
-                table: series::global(),
-                trusted: true,
-                seated: true,
-                header: None,
-            },
+            settings: keep(&KEPT, settings),
         }
     }
 
     /// Reads and answers another header.
     #[must_use]
-    pub fn with_header(mut self, name: HeaderName) -> Self {
-        self.config.header = Some(Arc::new(name));
-        self
+    pub fn with_header(self, name: HeaderName) -> Self {
+        self.with(|settings| settings.header = name)
     }
 
     /// Ignores ids that come in, as a service at the edge does: every request gets a new one.
     #[must_use]
-    pub fn without_incoming_ids(mut self) -> Self {
-        self.config.trusted = false;
-        self
+    pub fn without_incoming_ids(self) -> Self {
+        self.with(|settings| settings.trusted = false)
     }
 
     /// Keeps requests out of the [table of requests in flight](campanile_http::in_flight).
     #[must_use]
-    pub fn without_table(mut self) -> Self {
-        self.config.seated = false;
-        self
+    pub fn without_table(self) -> Self {
+        self.with(|settings| settings.seated = false)
     }
 
     /// Counts rejected ids with this recorder in place of the installed one.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.config.table = series::of_recorder(recorder);
-        self
+    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+        self.with(|settings| settings.table = series::of_recorder(recorder))
     }
 }
 
@@ -101,21 +109,20 @@ impl<S> Layer<S> for RequestIdLayer {
         clock::warm_up();
         RequestIds {
             inner,
-            config: self.config.clone(),
+            settings: self.settings,
         }
     }
 }
 
-impl Config {
-    fn header(&self) -> &HeaderName {
-        self.header.as_deref().unwrap_or(&X_REQUEST_ID)
-    }
-
+impl Settings {
     /// Takes the id that came, or makes one.
-    #[inline]
+    #[inline(always)]
     fn id(&self, value: Option<&HeaderValue>) -> RequestId {
         match value {
-            Some(value) if self.trusted => RequestId::from_header(value).unwrap_or_else(|_| self.reject()),
+            Some(value) if self.trusted => match RequestId::from_header(value) {
+                Ok(id) => id,
+                Err(_) => self.reject(),
+            },
             _ => RequestId::generate(),
         }
     }
@@ -127,23 +134,33 @@ impl Config {
     }
 
     #[inline]
-    fn admit<B>(&self, request: &mut Request<B>) -> (RequestContext, Admitted) {
-        let [value, traceparent] = headers::find_each(request.headers(), [self.header(), &TRACEPARENT]);
+    fn admit<B>(&'static self, request: &mut Request<B>) -> (RequestContext, Admitted) {
+        let [value, traceparent] = headers::find_each(request.headers(), [&self.header, &TRACEPARENT]);
+        let traceparent = traceparent.cloned();
         let id = self.id(value);
-        let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
+        let span = span(&id);
         let seat = if self.seated {
-            in_flight::Seat::take(&id, method::number(request.method()), Mark::now())
+            Seat::take(&id, method::number(request.method()), Mark::now())
         } else {
             None
         };
-        let context = RequestContext::of_request(
-            id,
-            traceparent.cloned(),
-            seat.as_ref().map(in_flight::Seat::reference),
-        );
+        let seat_ref = seat.as_ref().map(Seat::reference);
+        let context = RequestContext::of_request(id, traceparent, seat_ref);
         request.extensions_mut().insert(context.clone());
-        let header = self.header.clone();
+        let header = &self.header;
         (context, Admitted { header, span, seat })
+    }
+}
+
+/// Makes the span of a request; nothing where nobody wants it, as a span is large to be moved about.
+#[inline]
+fn span(id: &RequestId) -> Option<Box<Span>> {
+    let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
+    // Not `is_disabled`: without a subscriber, tracing may write what happens to a span to the log.
+    if span.is_none() {
+        None
+    } else {
+        Some(Box::new(span))
     }
 }
 
@@ -174,9 +191,9 @@ where
         if request.extensions().get::<RequestContext>().is_some() {
             return pass(&mut self.inner, request);
         }
-        let (context, admitted) = self.config.admit(&mut request);
+        let (context, admitted) = self.settings.admit(&mut request);
         let mut context = Some(context);
-        let span = admitted.span.enter();
+        let span = admitted.span.as_deref().map(Span::enter);
         let lent = RequestContext::lend(&mut context);
         let inner = self.inner.call(request);
         drop(lent);
@@ -188,8 +205,8 @@ where
 impl fmt::Debug for RequestIdLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestIdLayer")
-            .field("header", self.config.header())
-            .field("trusted", &self.config.trusted)
+            .field("header", &self.settings.header)
+            .field("trusted", &self.settings.trusted)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,5 @@ mod table;
 pub(crate) use self::{
     route::RouteSeries,
     rpc::RpcSeries,
-    status::StatusSeries,
     table::{ROUTE_LIMIT, RPC_LIMIT, ServerSeries, global, of_recorder},
 };

@@ -11,51 +11,34 @@ use std::{
 use campanile_http::{Outcome, series::Lazy};
 use metrics::{Counter, Histogram};
 
-/// What a request with this status touches: the time to its head, and its end where it was completed.
+/// What a request of this status touches: the time to its head, and its end where it was completed.
 #[derive(Default)]
 pub(crate) struct StatusSeries {
     pub(super) completed: Lazy<Counter>,
     pub(super) duration: Lazy<Histogram>,
 }
 
-/// The status that owns a place; the first that comes.
+/// The series of the statuses of a route: the first three that come side by side.
 #[derive(Default)]
-pub(super) struct Owner(AtomicU16);
-
-impl Owner {
-    /// Tells whether the place is this status's already.
-    #[inline]
-    pub(super) fn is(&self, status: u16) -> bool {
-        // Relaxed: what stands in the place does not depend on whose it is.
-        self.0.load(Ordering::Relaxed) == status
-    }
-
-    /// Tells whether the place is this status's, which takes it if it is nobody's.
-    pub(super) fn is_or_becomes(&self, status: u16) -> bool {
-        match self
-            .0
-            .compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed)
-        {
-            Ok(_) => true,
-            Err(owner) => owner == status,
-        }
-    }
-}
-
-/// The statuses of a route that came after the first.
-#[derive(Default)]
-pub(super) struct MoreStatuses {
-    second: (Owner, StatusSeries),
-    third: (Owner, StatusSeries),
+pub(super) struct Statuses {
+    first: [(AtomicU16, StatusSeries); 3],
     /// By their number less 100.
     far: OnceLock<Box<[OnceLock<Box<StatusSeries>>]>>,
 }
 
-impl MoreStatuses {
+impl Statuses {
     /// Finds the series of a status.
     pub(super) fn get(&self, status: u16) -> &StatusSeries {
-        for (owner, series) in [&self.second, &self.third] {
-            if owner.is_or_becomes(status) {
+        for (owner, series) in &self.first {
+            // Relaxed: what stands in the place does not depend on whose it is.
+            let mut seen = owner.load(Ordering::Relaxed);
+            if seen == 0 {
+                seen = match owner.compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => status,
+                    Err(quicker) => quicker,
+                };
+            }
+            if seen == status {
                 return series;
             }
         }

@@ -13,7 +13,7 @@ use campanile_http::{
 use metrics::{Counter, Gauge, Histogram, Key as MetricKey, Label as MetricLabel, Recorder};
 
 use super::{RouteSeries, RpcSeries};
-use crate::names;
+use crate::{names, route::Known};
 
 /// All series that go to one recorder. Lives as long as the process, so that requests refer to it without a count.
 pub(crate) struct ServerSeries {
@@ -60,6 +60,13 @@ pub(crate) fn of_recorder(recorder: &'static (dyn Recorder + Sync)) -> &'static 
     table
 }
 
+/// One table is no other.
+impl PartialEq for ServerSeries {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
+    }
+}
+
 impl ServerSeries {
     const fn new(source: Source) -> Self {
         Self {
@@ -91,8 +98,17 @@ impl ServerSeries {
 
     /// Finds the series of a method and a route, and counts it if the route is folded.
     #[inline]
-    pub(crate) fn route(&'static self, method: u8, route: &str, limit: usize) -> &'static RouteSeries {
-        let (series, folded) = self.find_route(method, route, limit);
+    pub(crate) fn route(&'static self, method: u8, route: Known<'_>, limit: usize) -> &'static RouteSeries {
+        self.counted(self.find_route(method, route, limit))
+    }
+
+    /// Finds the series of a method and a view that is its route, and counts it if that is folded.
+    pub(crate) fn view(&'static self, method: u8, view: &str, limit: usize) -> &'static RouteSeries {
+        self.counted(self.find_named(method, view, limit))
+    }
+
+    #[inline]
+    fn counted(&self, (series, folded): (&'static RouteSeries, bool)) -> &'static RouteSeries {
         if folded {
             self.count_folded();
         }
@@ -104,9 +120,31 @@ impl ServerSeries {
     pub(crate) fn find_route(
         &'static self,
         method: u8,
-        route: &str,
+        route: Known<'_>,
         limit: usize,
     ) -> (&'static RouteSeries, bool) {
+        // Most routes stand where they stood before, and so need not be read.
+        match self.routes.get_pinned(method, route.as_str()) {
+            Some(series) => (series, false),
+            None => self.find_unpinned(method, route, limit),
+        }
+    }
+
+    #[inline(never)]
+    fn find_unpinned(
+        &'static self,
+        method: u8,
+        route: Known<'_>,
+        limit: usize,
+    ) -> (&'static RouteSeries, bool) {
+        let (series, folded) = self.find_named(method, route.as_str(), limit);
+        if !folded && route.may_stay() && series.may_be_pinned() && route.stays() {
+            self.routes.pin(method, route.as_str());
+        }
+        (series, folded)
+    }
+
+    fn find_named(&'static self, method: u8, route: &str, limit: usize) -> (&'static RouteSeries, bool) {
         match self.routes.get(Key::new(method, route, "")) {
             Some(series) => (series, false),
             None => self.new_route(method, route, limit),
@@ -241,5 +279,22 @@ impl ServerSeries {
         // There are recorders that render labels in the order of the key.
         labels.sort_unstable();
         MetricKey::from_parts(metric.name, labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::Route;
+
+    #[test]
+    fn a_text_that_goes_away_does_not_keep_one_that_stays_from_being_pinned() {
+        static TABLE: ServerSeries = ServerSeries::new(Source::Global);
+        let (table, said) = (&TABLE, "/users/{id}");
+        table.find_route(1, Known::Said(&Route::new(String::from(said))), 10);
+        for _ in 0..2 {
+            table.find_route(1, Known::Said(&Route::new(said)), 10);
+        }
+        assert!(table.routes.get_pinned(1, said).is_some());
     }
 }

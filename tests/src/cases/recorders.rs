@@ -6,13 +6,21 @@ use campanile_server::{MetricsLayer, stack};
 use metrics::Recorder;
 use tower::Layer;
 
-use crate::cases::{Case, Trivial, all_families, case, identified, outgoing_metrics, plain, within_request};
+use super::{
+    Case,
+    inbound::all_families,
+    outbound::outgoing_metrics,
+    requests::{identified, plain},
+    routers::router,
+    run::{case, within_request},
+    services::Trivial,
+};
 
 const BARE: &str = "recorder: bare: count, duration, active";
 const BARE_STACK: &str = "recorder: bare: stack()";
 
 /// The cases; those under a table have the one without it for their baseline.
-pub(crate) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let tower = "tower: bare";
     vec![
         case(
@@ -30,6 +38,31 @@ pub(crate) fn cases() -> Vec<Case> {
             outgoing_metrics().with_status_labels().layer(Trivial),
         ),
         case(BARE, tower, small(CellRecorder::new()).layer(Trivial), plain),
+        case(
+            "recorder: bare: every family",
+            tower,
+            all(CellRecorder::new()).layer(Trivial),
+            plain,
+        ),
+        case(
+            "axum: recorder: count, duration, active",
+            "axum: bare",
+            router(|router| router.layer(small(CellRecorder::new()))),
+            plain,
+        ),
+        case(
+            "axum: recorder: every family",
+            "axum: bare",
+            router(|router| router.layer(all(CellRecorder::new()))),
+            plain,
+        ),
+        within_request(
+            "client: recorder: metrics",
+            "client: bare",
+            campanile_client::MetricsLayer::new()
+                .with_recorder(Box::leak(Box::new(CellRecorder::new())))
+                .layer(Trivial),
+        ),
         case(
             "recorder: under talisker's: count, duration, active",
             BARE,

@@ -1,0 +1,82 @@
+//! The inner service is at work: a drop meanwhile is its panic.
+
+use campanile_http::nesting::{Around, Identity};
+
+use super::{ending::end_early, exchange::Exchange};
+
+/// The inner service is being polled.
+pub(super) struct Inside<'a> {
+    exchange: &'a mut Exchange,
+    /// The layer stands around what runs.
+    #[allow(dead_code, reason = "held to be dropped")]
+    around: Around,
+    has_returned: bool,
+}
+
+impl Exchange {
+    /// Comes before the inner service is polled.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Inside<'_> {
+        Inside {
+            around: Identity::of(self.settings.table).enter(),
+            exchange: self,
+            has_returned: false,
+        }
+    }
+}
+
+impl Inside<'_> {
+    /// Comes after the poll.
+    #[inline]
+    pub(super) fn returned(mut self) {
+        self.has_returned = true;
+        self.exchange.hear();
+    }
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.has_returned {
+            self.exchange.note_panic();
+        }
+    }
+}
+
+/// The inner service is being called: there is no future yet that would end the exchange at a panic.
+pub(super) struct Calling {
+    exchange: Option<Box<Exchange>>,
+    #[allow(dead_code, reason = "held to be dropped")]
+    around: Around,
+}
+
+impl Calling {
+    /// Comes before the call.
+    #[inline]
+    pub(super) fn of(exchange: Box<Exchange>) -> Self {
+        Self {
+            around: Identity::of(exchange.settings.table).enter(),
+            exchange: Some(exchange),
+        }
+    }
+
+    /// Comes after the call.
+    #[inline]
+    pub(super) fn returned(mut self) -> Option<Box<Exchange>> {
+        let mut exchange = self.exchange.take();
+        if let Some(exchange) = &mut exchange {
+            exchange.hear();
+        }
+        exchange
+    }
+}
+
+impl Drop for Calling {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.note_panic();
+            end_early(exchange);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The layers of incoming requests, around a tower service, and what they are made of.
+
+use campanile_http::{RequestContext, RequestId, clock::Mark, nesting::Identity};
+use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
+use http::Extensions;
+use metrics::{Counter, Gauge, Histogram};
+use tower::Layer;
+
+use super::{
+    Case,
+    floor::{Floor, Handles, IdFloor},
+    idle::{IDLE, Idle},
+    requests::{identified, plain},
+    run::{among_routes, case, micro},
+    services::{NoOpLayer, Tracking, Trivial},
+};
+
+static IDLE_IDENTITY: u8 = 0;
+
+/// The handles of the floor, which are there from the beginning.
+fn floor_handles() -> &'static Handles {
+    Box::leak(Box::new(Handles {
+        count: Counter::from_arc(std::sync::Arc::new(Idle)),
+        duration: Histogram::from_arc(std::sync::Arc::new(Idle)),
+        active: Gauge::from_arc(std::sync::Arc::new(Idle)),
+    }))
+}
+
+pub(super) fn count_duration_active() -> MetricsLayer {
+    MetricsLayer::new()
+        .with_recorder(&IDLE)
+        .with_response_duration(false)
+        .with_body_sizes(false)
+}
+
+pub(super) fn all_families() -> MetricsLayer {
+    MetricsLayer::new().with_recorder(&IDLE)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let tower = "tower: bare";
+    let identified_tower = "tower: bare, id in the request";
+    vec![
+        micro("micro: nothing", || ()),
+        micro("micro: two reads of the clock", || {
+            let start = Mark::now();
+            std::hint::black_box(start.seconds_until(Mark::now()));
+        }),
+        micro("micro: two reads of std's clock", || {
+            std::hint::black_box(std::time::Instant::now().elapsed().as_secs_f64());
+        }),
+        micro("micro: enter and leave a nesting, twice", {
+            let identity = Identity::of(&IDLE_IDENTITY);
+            move || {
+                drop(std::hint::black_box(identity.enter()));
+                drop(std::hint::black_box(identity.enter()));
+            }
+        }),
+        micro("micro: look for a context", || {
+            std::hint::black_box(RequestContext::with_current(|context| context.is_some()));
+        }),
+        micro("micro: a context in extensions, and current", {
+            let id: RequestId = "0b6b9e2c-6d5e-4b13-9a44-6a0c53b4bd40".parse().unwrap();
+            move || {
+                let context = RequestContext::new(id.clone());
+                let mut extensions = Extensions::new();
+                extensions.insert(context.clone());
+                context.sync_scope(|| std::hint::black_box(&mut extensions).len());
+            }
+        }),
+        case(tower, tower, Trivial, plain),
+        case(
+            "tower: layer that does nothing",
+            tower,
+            NoOpLayer.layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: body tracked, nothing counted",
+            tower,
+            Tracking(Trivial),
+            plain,
+        ),
+        case(
+            "tower: floor: count, duration, active",
+            tower,
+            Floor {
+                inner: Trivial,
+                handles: floor_handles(),
+            },
+            plain,
+        ),
+        case(
+            "tower: metrics: count, duration, active",
+            tower,
+            count_duration_active().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: metrics: every family",
+            tower,
+            all_families().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: concurrency limit",
+            tower,
+            ConcurrencyLimitLayer::new(512)
+                .with_recorder(&IDLE)
+                .layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: deadline layer, no deadline",
+            tower,
+            DeadlineLayer::new().layer(Trivial),
+            plain,
+        ),
+        case(identified_tower, identified_tower, Trivial, identified),
+        case(
+            "tower: floor: id taken, scoped, echoed",
+            identified_tower,
+            IdFloor(Trivial),
+            identified,
+        ),
+        case(
+            "tower: id taken, scoped, echoed",
+            identified_tower,
+            RequestIdLayer::new().layer(Trivial),
+            identified,
+        ),
+        case(
+            "tower: id taken, not in the table",
+            identified_tower,
+            RequestIdLayer::new().without_table().layer(Trivial),
+            identified,
+        ),
+        case(
+            "tower: id generated, scoped, echoed",
+            tower,
+            RequestIdLayer::new().layer(Trivial),
+            plain,
+        ),
+        case(
+            "tower: stack(), every family",
+            identified_tower,
+            stack().with_metrics(all_families()).layer(Trivial),
+            identified,
+        ),
+        among_routes(
+            "tower: bare, 1 route named",
+            "tower: bare, 1 route named",
+            1,
+            Trivial,
+        ),
+        among_routes(
+            "tower: metrics, 1 route",
+            "tower: bare, 1 route named",
+            1,
+            count_duration_active().layer(Trivial),
+        ),
+        among_routes(
+            "tower: bare, 10,000 routes named",
+            "tower: bare, 10,000 routes named",
+            10_000,
+            Trivial,
+        ),
+        among_routes(
+            "tower: metrics, 10,000 routes",
+            "tower: bare, 10,000 routes named",
+            10_000,
+            count_duration_active().with_route_limit(20_000).layer(Trivial),
+        ),
+    ]
+}
