@@ -10,15 +10,15 @@ use campanile_tests::cases::{self, Case};
 
 /// Instructions that a case may take over its baseline: a few in a hundred more than were counted last.
 const BOUNDS: &[(&str, u32)] = &[
-    ("tower: metrics: count, duration, active", 750),
-    ("tower: metrics: every family", 875),
-    ("tower: concurrency limit", 360),
+    ("tower: metrics: count, duration, active", 590),
+    ("tower: metrics: every family", 700),
+    ("tower: concurrency limit", 345),
     ("tower: deadline layer, no deadline", 390),
-    ("tower: id taken, scoped, echoed", 2_600),
-    ("tower: stack(), every family", 4_700),
-    ("client: metrics", 1_200),
+    ("tower: id taken, scoped, echoed", 2_370),
+    ("tower: stack(), every family", 4_250),
+    ("client: metrics", 975),
     ("client: id composed and sent", 1_550),
-    ("client: metrics, id composed and sent", 2_670),
+    ("client: metrics, id composed and sent", 2_460),
     // A profile's table is applied when a handle is registered: what it does not scale is the recorder's own.
     ("recorder: under talisker's: count, duration, active", 5),
     ("recorder: under talisker's: stack()", 40),

@@ -199,21 +199,21 @@ impl RouteSeries {
     #[inline]
     pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
         let place = &self.more.at_end.usual.response_duration;
-        self.record(table, place, names::RESPONSE_DURATION, seconds);
+        self.record(table, place, &names::RESPONSE_DURATION, seconds);
     }
 
     /// Records the bytes of a request's body.
     #[inline]
     pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
         let place = &self.more.at_end.usual.request_size;
-        self.record(table, place, names::REQUEST_SIZE, bytes as f64);
+        self.record(table, place, &names::REQUEST_SIZE, float(bytes));
     }
 
     /// Records the bytes of an answer's body.
     #[inline]
     pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
         let place = &self.more.at_end.usual.response_size;
-        self.record(table, place, names::RESPONSE_SIZE, bytes as f64);
+        self.record(table, place, &names::RESPONSE_SIZE, float(bytes));
     }
 
     /// Records what there is of time and bytes of both bodies with status, zero without a head, and outcome as labels.
@@ -229,7 +229,7 @@ impl RouteSeries {
     }
 
     #[inline]
-    fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: Metric, value: f64) {
+    fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: &'static Metric, value: f64) {
         let histogram = match place.resolved() {
             Some(histogram) => Some(histogram),
             None => self.resolve(table, place, metric),
@@ -244,12 +244,18 @@ impl RouteSeries {
         &self,
         table: &ServerSeries,
         place: &'a Lazy<Histogram>,
-        metric: Metric,
+        metric: &'static Metric,
     ) -> Option<&'a Histogram> {
         place.get(table.source, |recorder| {
-            table.histogram(recorder, metric, self.labels())
+            table.histogram(recorder, *metric, self.labels())
         })
     }
+}
+
+/// Signed, which is one instruction to convert; no body is so long.
+#[inline]
+fn float(bytes: u64) -> f64 {
+    bytes.cast_signed() as f64
 }
 
 #[cfg(test)]
