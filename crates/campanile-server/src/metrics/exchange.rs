@@ -81,11 +81,10 @@ pub(super) fn head<B: Body>(
     place: &mut Option<Box<Exchange>>,
     response: &Response<B>,
 ) -> Option<Tracking<Ending>> {
-    let exchange = place.as_mut()?;
-    exchange.notes.set(PANICKED, true);
-    exchange.answered(response);
-    let foreseen = Foreseen::of(response, exchange.notes.asked());
-    exchange.notes.set(PANICKED, false);
+    let watched = place.as_mut()?.watch();
+    watched.exchange.answered(response);
+    let foreseen = Foreseen::of(response, watched.exchange.notes.asked());
+    watched.returned();
     place.take().map(|exchange| foreseen.tell(Ending(exchange)))
 }
 

@@ -1,26 +1,56 @@
-//! The inner service is at work: a drop meanwhile is its panic.
+//! The inner service is at work, or other code that is not ours: what unwinds meanwhile is its panic.
 
 use campanile_http::nesting::{Around, Identity};
 
 use super::{ending::end_early, exchange::Exchange};
 
-/// The inner service is being polled.
-pub(super) struct Inside<'a> {
-    exchange: &'a mut Exchange,
-    /// The layer stands around what runs.
-    #[allow(dead_code, reason = "held to be dropped")]
-    around: Around,
+/// Other code is at work. What it costs falls on those that panic: nothing is noted of others.
+pub(super) struct Watched<'a> {
+    pub(super) exchange: &'a mut Exchange,
     has_returned: bool,
 }
 
+/// The inner service is being polled.
+pub(super) struct Inside<'a> {
+    watched: Watched<'a>,
+    /// The layer stands around what runs.
+    #[allow(dead_code, reason = "held to be dropped")]
+    around: Around,
+}
+
 impl Exchange {
+    /// Comes before other code runs.
+    #[inline]
+    pub(super) fn watch(&mut self) -> Watched<'_> {
+        Watched {
+            exchange: self,
+            has_returned: false,
+        }
+    }
+
     /// Comes before the inner service is polled.
     #[inline]
     pub(super) fn enter(&mut self) -> Inside<'_> {
         Inside {
             around: Identity::of(self.settings.table).enter(),
-            exchange: self,
-            has_returned: false,
+            watched: self.watch(),
+        }
+    }
+}
+
+impl Watched<'_> {
+    /// Comes after it.
+    #[inline]
+    pub(super) fn returned(mut self) {
+        self.has_returned = true;
+    }
+}
+
+impl Drop for Watched<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.has_returned {
+            self.exchange.note_panic();
         }
     }
 }
@@ -28,18 +58,9 @@ impl Exchange {
 impl Inside<'_> {
     /// Comes after the poll.
     #[inline]
-    pub(super) fn returned(mut self) {
-        self.has_returned = true;
-        self.exchange.hear();
-    }
-}
-
-impl Drop for Inside<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.has_returned {
-            self.exchange.note_panic();
-        }
+    pub(super) fn returned(self) {
+        self.watched.exchange.hear();
+        self.watched.returned();
     }
 }
 
