@@ -37,6 +37,20 @@ pub trait OnBodyEnd {
     fn on_body_end(self, end: BodyEnd<'_>);
 }
 
+/// The state that ends once.
+pub(super) trait EndOnce {
+    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>);
+}
+
+impl<H: OnBodyEnd> EndOnce for Option<H> {
+    #[inline]
+    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
+        if let Some(on_end) = self.take() {
+            on_end.on_body_end(BodyEnd { how, bytes, trailers });
+        }
+    }
+}
+
 /// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the methods")]

@@ -16,8 +16,10 @@
 
 mod end;
 mod tracked;
+mod tracking;
 
 pub use self::{
     end::{Asked, BodyEnd, How, OnBodyEnd},
-    tracked::{Foreseen, TrackedBody, Tracking, track},
+    tracked::TrackedBody,
+    tracking::{Foreseen, Tracking, track},
 };

@@ -7,95 +7,16 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{Asked, BodyEnd, How, OnBodyEnd};
-use crate::headers;
-
-/// Wraps the body of an answer so that `on_end` is told of its end; at once, where that is the head.
-#[inline]
-pub fn track<B: Body, H: OnBodyEnd>(
-    response: Response<B>,
-    asked: Asked,
-    on_end: H,
-) -> Response<TrackedBody<B, H>> {
-    let tracking = Tracking::of(&response, asked, on_end);
-    response.map(|body| tracking.wrap(body))
-}
-
-/// What has to be known of an answer before its body is wrapped: [`track`] in steps.
-///
-/// For futures on the request path, which move an answer once where they map it in its [`Poll`].
-#[derive(Debug)]
-pub struct Tracking<H> {
-    whole: u64,
-    on_end: Option<H>,
-}
-
-/// What an answer says of its end. The first step of a [`Tracking`], and the only one that asks the body, whose code may
-/// panic: until it is through, whoever is to be told of the end is still in safe hands.
-#[derive(Debug, Clone, Copy)]
-pub struct Foreseen {
-    /// Bytes after which the server stops, [`UNKNOWN`], or [`AT_HEAD`].
-    whole: u64,
-}
-
-impl Foreseen {
-    /// Looks at an answer.
-    #[inline]
-    pub fn of<B: Body>(response: &Response<B>, asked: Asked) -> Self {
-        let whole = if asked.ends_at_head(response.status()) || response.body().is_end_stream() {
-            AT_HEAD
-        } else {
-            // Hyper goes by the hint where there is one, else by the header.
-            let hint = response.body().size_hint().exact();
-            hint.unwrap_or_else(|| content_length(response.headers()))
-        };
-        Self { whole }
-    }
-
-    /// Has `on_end` told of the end; at once, where that is the head.
-    #[inline]
-    pub fn tell<H: OnBodyEnd>(self, on_end: H) -> Tracking<H> {
-        let mut tracking = Tracking {
-            whole: self.whole,
-            on_end: Some(on_end),
-        };
-        if self.whole == AT_HEAD {
-            tracking.on_end.end(How::Complete, 0, None);
-        }
-        tracking
-    }
-}
+use super::{
+    How, OnBodyEnd,
+    end::EndOnce,
+    tracking::{Tracking, UNKNOWN},
+};
 
 impl<H: OnBodyEnd> Tracking<H> {
-    /// Looks at an answer, and tells `on_end` of the end at once where that is the head.
-    ///
-    /// Where the body panics, `on_end` is dropped and told nothing; see [`Foreseen`].
-    #[inline]
-    pub fn of<B: Body>(response: &Response<B>, asked: Asked, on_end: H) -> Self {
-        Foreseen::of(response, asked).tell(on_end)
-    }
-
-    /// Makes the tracking of an answer whose end nobody is told.
-    #[inline]
-    #[must_use]
-    pub fn nobody() -> Self {
-        Self {
-            whole: UNKNOWN,
-            on_end: None,
-        }
-    }
-
-    /// Tells whether the end is still to come.
-    #[inline]
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.on_end.is_some()
-    }
-
     /// Wraps the body of the answer.
     #[inline]
     pub fn wrap<B>(self, inner: B) -> TrackedBody<B, H> {
@@ -136,19 +57,6 @@ impl<B, H: OnBodyEnd> TrackedBody<B, H> {
             on_end,
         }
     }
-}
-
-/// No body is so long.
-const UNKNOWN: u64 = u64::MAX;
-
-/// Nor so long.
-const AT_HEAD: u64 = u64::MAX - 1;
-
-/// Returns [`UNKNOWN`] where the header is not there or no number.
-fn content_length(headers: &HeaderMap) -> u64 {
-    headers::find(headers, &CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .unwrap_or(UNKNOWN)
 }
 
 pin_project! {
@@ -194,20 +102,6 @@ impl<H: OnBodyEnd> Drop for Polling<'_, H> {
     fn drop(&mut self) {
         if !self.has_returned {
             self.on_end.end(How::Panicked, self.bytes, None);
-        }
-    }
-}
-
-/// The state that ends once.
-trait EndOnce {
-    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>);
-}
-
-impl<H: OnBodyEnd> EndOnce for Option<H> {
-    #[inline]
-    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
-        if let Some(on_end) = self.take() {
-            on_end.on_body_end(BodyEnd { how, bytes, trailers });
         }
     }
 }

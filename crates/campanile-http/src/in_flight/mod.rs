@@ -25,6 +25,7 @@
 
 mod cell;
 mod label;
+mod places;
 mod seats;
 
 pub use self::{

@@ -1,42 +1,12 @@
-//! Who sits where: the table's seats, handed out by thread.
+//! Who sits where: the seats, and what is noted of each request.
 
-use std::{
-    cell::RefCell,
-    num::NonZeroU32,
-    sync::{
-        Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::{num::NonZeroU32, time::Duration};
+
+use super::{
+    label::Label,
+    places::{self, cell},
 };
-
-use super::{cell::SeatCell, label::Label};
 use crate::{RequestId, clock::Mark};
-
-const CHUNK: usize = 256;
-const CHUNKS: usize = 256;
-/// Seats that a thread takes from the table, or gives back to it, at a time.
-const HANDFUL: usize = 32;
-
-struct Table {
-    chunks: [OnceLock<Box<[SeatCell]>>; CHUNKS],
-    /// Seats below were handed out at least once.
-    used: AtomicU32,
-    free: Mutex<Vec<u32>>,
-}
-
-static TABLE: Table = Table {
-    chunks: [const { OnceLock::new() }; CHUNKS],
-    used: AtomicU32::new(0),
-    free: Mutex::new(Vec::new()),
-};
-
-/// Free seats of one thread. Back to the table with the thread's end.
-struct Free(Vec<u32>);
-
-thread_local! {
-    static FREE: RefCell<Free> = const { RefCell::new(Free(Vec::new())) };
-}
 
 /// What a request is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +66,7 @@ impl Seat {
     /// Takes a seat for a request; nothing when all are taken, or kept by other threads for their next requests.
     #[inline]
     pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
-        let place = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()?;
+        let place = places::take()?;
         let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
         let number = NonZeroU32::MIN.saturating_add(place);
         Some(Self(SeatRef { number, generation }))
@@ -124,9 +94,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let place = self.0.place();
         cell(place).vacate();
-        if FREE.try_with(|free| free.borrow_mut().push(place)).is_err() {
-            give_back([place]);
-        }
+        places::put(place);
     }
 }
 
@@ -184,7 +152,7 @@ impl SeatRef {
 pub fn snapshot() -> Vec<InFlightRequest> {
     /// A seat that is being written at so many looks in a row is changing hands; its request is not old.
     const TRIES: usize = 100;
-    let used = TABLE.used.load(Ordering::Acquire);
+    let used = places::used();
     let now = Mark::now();
     (0..used)
         .filter_map(|place| {
@@ -203,57 +171,4 @@ pub fn snapshot() -> Vec<InFlightRequest> {
             })
         })
         .collect()
-}
-
-#[inline]
-fn cell(place: u32) -> &'static SeatCell {
-    let place = place as usize;
-    let chunk = TABLE.chunks[place / CHUNK].get_or_init(|| (0..CHUNK).map(|_| SeatCell::new()).collect());
-    &chunk[place % CHUNK]
-}
-
-impl Free {
-    #[inline]
-    fn pop(&mut self) -> Option<u32> {
-        if self.0.is_empty() {
-            self.refill();
-        }
-        self.0.pop()
-    }
-
-    #[inline]
-    fn push(&mut self, place: u32) {
-        self.0.push(place);
-        if self.0.len() > 2 * HANDFUL {
-            give_back(self.0.drain(HANDFUL..));
-        }
-    }
-
-    #[cold]
-    fn refill(&mut self) {
-        let mut free = TABLE.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = free.len().saturating_sub(HANDFUL);
-        self.0.extend(free.drain(left..));
-        let used = TABLE.used.load(Ordering::Relaxed);
-        if self.0.is_empty() && (used as usize) < CHUNK * CHUNKS {
-            let more = used + HANDFUL as u32;
-            self.0.extend(used..more);
-            TABLE.used.store(more, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for Free {
-    fn drop(&mut self) {
-        give_back(self.0.drain(..));
-    }
-}
-
-#[cold]
-fn give_back(places: impl IntoIterator<Item = u32>) {
-    TABLE
-        .free
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(places);
 }

@@ -24,6 +24,7 @@
 //! ```
 
 mod handles;
+mod key;
 mod names;
 mod pins;
 mod store;
@@ -31,6 +32,7 @@ mod table;
 
 pub use self::{
     handles::{Kind, Lazy, METADATA, Metric, Source},
+    key::Key,
     names::{FOLDED, FoldCounter, Names, OTHER},
-    table::{Key, SeriesTable},
+    table::SeriesTable,
 };

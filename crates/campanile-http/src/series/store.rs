@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::table::Key;
+use super::key::Key;
 
 /// Bytes of a key that stand in the entry itself, beside the handles: most routes, hosts and methods.
 const SHORT: usize = 28;

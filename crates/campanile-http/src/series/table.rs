@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    key::Key,
     pins::Pins,
     store::{Entry, Store},
 };
@@ -17,23 +18,6 @@ use super::{
 /// Generations of the table, each eight times the one before.
 const GENERATIONS: usize = 8;
 const FIRST: usize = 64;
-
-/// What a block of handles stands under: a small number, such as a method's, and up to two names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key<'a> {
-    pub(super) tag: u8,
-    pub(super) first: &'a str,
-    pub(super) second: &'a str,
-}
-
-impl<'a> Key<'a> {
-    /// Makes a key; leave `second` empty where one name is enough.
-    #[inline]
-    #[must_use]
-    pub const fn new(tag: u8, first: &'a str, second: &'a str) -> Self {
-        Self { tag, first, second }
-    }
-}
 
 /// A table of blocks that only grows, and whose readers take no lock.
 ///

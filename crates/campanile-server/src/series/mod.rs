@@ -2,6 +2,7 @@
 
 mod at_end;
 mod route;
+mod routes;
 mod rpc;
 mod status;
 mod table;

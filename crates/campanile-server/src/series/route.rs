@@ -9,7 +9,7 @@ use campanile_http::{
     Outcome,
     in_flight::Label,
     method,
-    series::{Lazy, Metric, OTHER},
+    series::{Lazy, OTHER},
 };
 use metrics::{Counter, Gauge, Histogram, Label as MetricLabel};
 
@@ -30,7 +30,7 @@ pub(crate) struct RouteSeries {
     /// How often its name was pinned in the table.
     pins: AtomicU8,
     pub(crate) label: Label,
-    more: Box<More>,
+    pub(super) more: Box<More>,
 }
 
 /// The handles of a completed request of one status: of the first below 400 that was, as most are.
@@ -42,9 +42,9 @@ struct Usual {
 }
 
 /// What fewer requests touch, or those that record every family.
-struct More {
+pub(super) struct More {
     active: Lazy<Gauge>,
-    at_end: AtEnd,
+    pub(super) at_end: AtEnd,
     method: u8,
     name: &'static str,
     statuses: Statuses,
@@ -78,7 +78,7 @@ impl RouteSeries {
         self.pins.load(Ordering::Relaxed) < PLACES && self.pins.fetch_add(1, Ordering::Relaxed) < PLACES
     }
 
-    fn labels(&self) -> Vec<MetricLabel> {
+    pub(super) fn labels(&self) -> Vec<MetricLabel> {
         vec![
             MetricLabel::from_static_parts(names::METHOD, method::name(self.more.method)),
             MetricLabel::from_static_parts(names::ROUTE, self.more.name),
@@ -96,7 +96,7 @@ impl RouteSeries {
         labels
     }
 
-    fn labels_of_end(&self, status: u16, outcome: Outcome) -> Vec<MetricLabel> {
+    pub(super) fn labels_of_end(&self, status: u16, outcome: Outcome) -> Vec<MetricLabel> {
         let mut labels = self.labels_with(status);
         labels.push(MetricLabel::from_static_parts(names::OUTCOME, outcome.as_str()));
         labels
@@ -194,68 +194,6 @@ impl RouteSeries {
             });
         }
     }
-
-    /// Records the time to the end of an exchange.
-    #[inline]
-    pub(crate) fn record_response_duration(&self, table: &ServerSeries, seconds: f64) {
-        let place = &self.more.at_end.usual.response_duration;
-        self.record(table, place, &names::RESPONSE_DURATION, seconds);
-    }
-
-    /// Records the bytes of a request's body.
-    #[inline]
-    pub(crate) fn record_request_size(&self, table: &ServerSeries, bytes: u64) {
-        let place = &self.more.at_end.usual.request_size;
-        self.record(table, place, &names::REQUEST_SIZE, float(bytes));
-    }
-
-    /// Records the bytes of an answer's body.
-    #[inline]
-    pub(crate) fn record_response_size(&self, table: &ServerSeries, bytes: u64) {
-        let place = &self.more.at_end.usual.response_size;
-        self.record(table, place, &names::RESPONSE_SIZE, float(bytes));
-    }
-
-    /// Records what there is of time and bytes of both bodies with status, zero without a head, and outcome as labels.
-    pub(crate) fn record_labelled(
-        &self,
-        table: &ServerSeries,
-        (status, outcome): (u16, Outcome),
-        seconds: Option<f64>,
-        bytes: [Option<u64>; 2],
-    ) {
-        let series = self.more.at_end.labelled(status, outcome);
-        series.record(table, seconds, bytes, || self.labels_of_end(status, outcome));
-    }
-
-    #[inline]
-    fn record(&self, table: &ServerSeries, place: &Lazy<Histogram>, metric: &'static Metric, value: f64) {
-        let histogram = match place.resolved() {
-            Some(histogram) => Some(histogram),
-            None => self.resolve(table, place, metric),
-        };
-        if let Some(histogram) = histogram {
-            histogram.record(value);
-        }
-    }
-
-    #[cold]
-    fn resolve<'a>(
-        &self,
-        table: &ServerSeries,
-        place: &'a Lazy<Histogram>,
-        metric: &'static Metric,
-    ) -> Option<&'a Histogram> {
-        place.get(table.source, |recorder| {
-            table.histogram(recorder, *metric, self.labels())
-        })
-    }
-}
-
-/// Signed, which is one instruction to convert; no body is so long.
-#[inline]
-fn float(bytes: u64) -> f64 {
-    bytes.cast_signed() as f64
 }
 
 #[cfg(test)]
