@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,6 +14,21 @@ use std::{
 
 /// How long a program may take to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Finds an address for a program that is told its port by number. Below those that the system gives to whoever asks for
+/// any, so that no client and no other test comes to have it before the program does.
+///
+/// # Panics
+///
+/// If of a hundred ports none is free.
+#[must_use]
+pub fn own_address() -> SocketAddr {
+    let drawn = || SocketAddr::from(([127, 0, 0, 1], fastrand::u16(20_000..32_000)));
+    std::iter::repeat_with(drawn)
+        .take(100)
+        .find(|address| TcpListener::bind(address).is_ok())
+        .expect("of a hundred ports one is free")
+}
 
 /// A running program. It is killed, by its own id, when this is dropped.
 #[derive(Debug)]

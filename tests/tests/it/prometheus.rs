@@ -1,7 +1,6 @@
 //! A real Prometheus scrapes the service, and answers what dashboards ask.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -9,7 +8,7 @@ use std::{
 
 use campanile_tests::{
     judges,
-    process::{Process, wait_until},
+    process::{Process, own_address, wait_until},
     wire::Ask,
 };
 use serde_json::Value;
@@ -37,7 +36,7 @@ impl Prometheus {
         std::fs::write(&config, text).expect("the configuration can be written");
         // The port is free for a moment only, so somebody else may be faster.
         for _ in 0..3 {
-            let address = free_address();
+            let address = own_address().to_string();
             let child = Command::new("prometheus")
                 .arg(format!("--config.file={}", config.display()))
                 .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
@@ -112,11 +111,6 @@ impl Drop for Prometheus {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
 }
 
 fn requests(service: &Process) {

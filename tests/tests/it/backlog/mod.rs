@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use campanile_backlog::{Backlog, BacklogMonitor};
 use campanile_recorder::{CellRecorder, Format, Profile};
 use campanile_tests::judges;
+use campanile_tests::process::own_address;
 
 const PACKAGES: [&str; 3] = ["gunicorn==23.0.0", judges::PYTHON_CLIENT, "packaging==25.0"];
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/backlog/gunicorn.conf.py");
@@ -36,8 +37,7 @@ impl Gunicorn {
     fn start(listener: &TcpListener, packages: &Path) -> Self {
         let folder = std::env::temp_dir().join(format!("campanile-gunicorn-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        // Free a moment ago; nobody else asks for it by number.
-        let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let metrics = own_address();
         rustix::io::fcntl_setfd(listener, rustix::io::FdFlags::empty()).unwrap();
         let child = Command::new("python3")
             .args(["-m", "gunicorn", "--config", CONFIG, "--chdir", FOLDER])
