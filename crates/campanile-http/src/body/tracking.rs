@@ -19,7 +19,7 @@ pub fn track<B: Body, H: OnBodyEnd>(
 
 /// What has to be known of an answer before its body is wrapped: [`track`] in steps.
 ///
-/// For futures on the request path, which move an answer once where they map it in its [`Poll`].
+/// For futures on the request path, which move an answer once where they map it in its [`Poll`](std::task::Poll).
 #[derive(Debug)]
 pub struct Tracking<H> {
     pub(super) whole: u64,

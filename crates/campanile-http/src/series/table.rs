@@ -27,8 +27,9 @@ const FIRST: usize = 64;
 /// a plain reference into it.
 ///
 /// Slots of open addressing lead to entries: eight bytes each, half a hash and a number, so that eight of them are in
-/// a cache line and probing past a stranger follows nothing. The entries stand side by side, each with its key inside
-/// and at the beginning of a line: of many routes, each costs a request two or three lines that are in no near cache.
+/// a cache line and probing past a stranger follows nothing. The entries stand side by side, each with its key inside;
+/// a block begins with a line, so it can lay out what is touched most: of many, each look costs lines that are in no near
+/// cache. Where a name stands where it did before, one look leads to its block: see [`Self::pin`].
 ///
 /// Grows by generations: a new array of slots has all of the old one, which stays for readers that are still in it;
 /// entries never move. All published by [`OnceLock`]s and by the slots, so there is no unsafe code to be wrong.
@@ -73,7 +74,7 @@ impl<V> SeriesTable<V> {
         inner.find(inner.hash(&key), &key)
     }
 
-    /// Finds the block of a key, or puts the one that `make` makes. The only place that locks.
+    /// Finds the block of a key, or puts the one that `make` makes. Locks where it puts.
     ///
     /// `make` runs under the lock, so it must not put into the same table.
     #[inline]
