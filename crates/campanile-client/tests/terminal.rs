@@ -390,6 +390,14 @@ impl http_body::Body for Unaskable {
     }
 }
 
+/// Asserts that one call was counted, and that none is in flight.
+#[track_caller]
+fn assert_one_ended(board: &Board) {
+    let lines = board.lines();
+    assert_eq!(board.sum("http_client_active_requests"), 0.0, "{lines:?}");
+    assert_eq!(board.sum("http_client_requests_total"), 1.0, "{lines:?}");
+}
+
 #[tokio::test]
 async fn a_panic_of_the_body_at_its_head_ends_the_call() {
     let board = Board::new();
@@ -401,18 +409,7 @@ async fn a_panic_of_the_body_at_its_head_ends_the_call() {
     let call = service.oneshot(Request::get("http://127.0.0.1/x").body(()).unwrap());
     let panicked = tokio::spawn(async move { drop(call.await) }).await;
     assert!(panicked.unwrap_err().is_panic());
-    assert_eq!(
-        board.sum("http_client_active_requests"),
-        0.0,
-        "{:?}",
-        board.lines()
-    );
-    assert_eq!(
-        board.sum("http_client_requests_total"),
-        1.0,
-        "{:?}",
-        board.lines()
-    );
+    assert_one_ended(board);
 }
 
 #[tokio::test]
@@ -427,18 +424,7 @@ async fn a_panic_of_who_finds_the_error_ends_the_call() {
     let call = service.oneshot(Request::get("http://127.0.0.1/x").body(()).unwrap());
     let panicked = tokio::spawn(async move { drop(call.await) }).await;
     assert!(panicked.unwrap_err().is_panic());
-    assert_eq!(
-        board.sum("http_client_active_requests"),
-        0.0,
-        "{:?}",
-        board.lines()
-    );
-    assert_eq!(
-        board.sum("http_client_requests_total"),
-        1.0,
-        "{:?}",
-        board.lines()
-    );
+    assert_one_ended(board);
 }
 
 #[tokio::test]

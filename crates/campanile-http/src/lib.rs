@@ -13,6 +13,7 @@ pub mod method;
 pub mod nesting;
 mod outcome;
 mod request_id;
+pub mod seldom;
 pub mod series;
 pub mod spares;
 

@@ -61,8 +61,7 @@ impl<'a> Known<'a> {
     /// for each request: it may be one that was made for a request alone.
     pub(crate) fn stays(self) -> bool {
         match self {
-            Self::Said(Route(Cow::Borrowed(_))) => true,
-            Self::Said(Route(Cow::Owned(_))) => false,
+            Self::Said(_) => self.may_stay(),
             #[cfg(feature = "axum")]
             Self::Matched(path) => {
                 let kept: &'static axum::extract::MatchedPath = Box::leak(Box::new(path.clone()));
@@ -74,6 +73,8 @@ impl<'a> Known<'a> {
 }
 
 /// Finds the route that somebody in front of the layer knows.
+// Always, and what it calls too: the compiler has to see that no reference to the request's extensions is kept, else the
+// request would be copied once more on its way.
 #[inline(always)]
 pub(crate) fn of(extensions: &Extensions) -> Option<Known<'_>> {
     if extensions.is_empty() {
@@ -87,7 +88,6 @@ pub(crate) fn template(extensions: &Extensions) -> Option<&str> {
     of(extensions).map(Known::as_str)
 }
 
-// The compiler has to see that it keeps no reference: else the request would be copied once more on its way.
 #[inline]
 fn find(extensions: &Extensions) -> Option<Known<'_>> {
     if let Some(route) = extensions.get::<Route>() {

@@ -12,6 +12,7 @@ use campanile_http::{
     in_flight::SeatRef,
     method,
     nesting::{Around, Identity},
+    seldom::Seldom,
     spares::Spares,
 };
 use http::{Method, Request, uri::Authority};
@@ -19,7 +20,7 @@ use http::{Method, Request, uri::Authority};
 use super::{
     counted::Counted,
     options::{self, Options, with_host},
-    rare::{Rare, Rarity},
+    rare::Rare,
     rpc::{self, RpcBlock},
     table::{HostBlock, Table},
     view::ViewBlock,
@@ -35,8 +36,7 @@ pub(super) struct Call {
     pub(super) host: &'static HostBlock,
     pub(super) view: Option<&'static ViewBlock>,
     pub(super) rpc: Option<&'static RpcBlock>,
-    /// What few calls have. Of a type that is not known here: where it is nothing, no code to drop it is in the way.
-    pub(super) rare: Option<Box<dyn Rarity>>,
+    pub(super) rare: Seldom<Rare>,
     pub(super) failure: Option<Failure>,
     pub(super) seat: Option<SeatRef>,
     pub(super) started: Mark,
@@ -124,7 +124,7 @@ impl Call {
     }
 
     /// Notes the call in the table of requests in flight, and reads the clock.
-    #[inline(always)]
+    #[inline]
     fn new(table: &'static Table, identity: Identity, host: &'static HostBlock, method: u8) -> Self {
         let seat = RequestContext::current_seat();
         if let Some(seat) = seat {
@@ -136,7 +136,7 @@ impl Call {
             host,
             view: None,
             rpc: None,
-            rare: None,
+            rare: Seldom::nothing(),
             failure: None,
             seat,
             started: Mark::now(),

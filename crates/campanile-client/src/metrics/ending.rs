@@ -78,7 +78,7 @@ impl Call {
     }
 
     /// Counts the call: the only place that does.
-    #[inline(always)]
+    #[inline]
     fn end(&mut self) {
         let source = self.table.source;
         let view = self.view.unwrap_or(&self.host.unnamed);
@@ -108,14 +108,14 @@ impl Call {
         let mut rare = self.rare.take();
         let mut folded = view.folded;
         if self.is_rpc {
-            let unproven = rare.as_mut().and_then(|rare| rare.known().unproven.take());
+            let unproven = rare.get_mut().and_then(|rare| rare.unproven.take());
             let limit = self.rpc_methods as usize;
             folded |= rpc::count(self.table, self.rpc, unproven.as_ref(), self.code, limit);
         }
         if folded {
             self.table.count_folded();
         }
-        if let Some(line) = rare.as_mut().and_then(|rare| rare.known().line.take()) {
+        if let Some(line) = rare.get_mut().and_then(|rare| rare.line.take()) {
             line.write(self.host.name, view.view, self.status, self.failure, self.seconds);
         }
     }

@@ -1,5 +1,6 @@
 //! What few calls have: a gRPC method that nobody has answered before, a line in the log.
 
+use campanile_http::seldom::Seldom;
 use http::{Request, uri::PathAndQuery};
 
 use super::log::Line;
@@ -11,27 +12,16 @@ pub(super) struct Rare {
     pub(super) line: Option<Line>,
 }
 
-/// [`Rare`], where it is not known.
-pub(super) trait Rarity: Send + Sync {
-    fn known(&mut self) -> &mut Rare;
-}
-
-impl Rarity for Rare {
-    fn known(&mut self) -> &mut Rare {
-        self
-    }
-}
-
 impl Rare {
-    pub(super) fn of<B>(request: &Request<B>, is_unproven: bool) -> Option<Box<dyn Rarity>> {
+    pub(super) fn of<B>(request: &Request<B>, is_unproven: bool) -> Seldom<Self> {
         let path = request.uri().path_and_query().filter(|_| is_unproven);
         let this = Self {
             unproven: path.cloned(),
             line: Line::begin(request),
         };
         if this.unproven.is_none() && this.line.is_none() {
-            return None;
+            return Seldom::nothing();
         }
-        Some(Box::new(this))
+        Seldom::new(this)
     }
 }

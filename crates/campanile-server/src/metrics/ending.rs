@@ -7,6 +7,7 @@ use campanile_http::{
     body::{BodyEnd, How, OnBodyEnd},
     clock::Mark,
     grpc::Code,
+    seldom::Seldom,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -22,6 +23,8 @@ impl Exchange {
     #[cold]
     pub(super) fn move_to(&mut self, series: &'static RouteSeries) {
         self.leave_series();
+        // In between it stands in no gauge, should a recorder panic.
+        self.notes.set(ACTIVE, false);
         self.series = series;
         self.notes.set(ACTIVE, enter(self.settings, series));
     }
@@ -45,7 +48,7 @@ impl Exchange {
     }
 
     /// Counts the exchange: the only place that does.
-    #[inline(always)]
+    #[inline]
     fn end(&self, outcome: Outcome, bytes: u64) {
         let (settings, series, notes) = (self.settings, self.series, self.notes);
         let table = settings.table;
@@ -129,13 +132,13 @@ pub(super) fn fail(exchange: Box<Exchange>) {
 }
 
 fn end(mut exchange: Box<Exchange>, outcome: Outcome, bytes: u64) {
-    exchange.rare = None;
+    exchange.rare = Seldom::nothing();
     exchange.end(outcome, bytes);
     exchange::give_back(exchange);
 }
 
 /// Raises the gauge of a route and notes the route in the table of requests in flight; tells whether there is a gauge.
-#[inline(always)]
+#[inline]
 pub(super) fn enter(settings: &Settings, series: &'static RouteSeries) -> bool {
     let gauge = series.active(settings.table);
     if let Some(gauge) = gauge {

@@ -5,6 +5,7 @@ use campanile_http::{
     clock::Mark,
     grpc, method,
     nesting::Identity,
+    seldom::Seldom,
     spares::Spares,
 };
 use http::{Method, Request, Response};
@@ -14,7 +15,7 @@ use super::{
     ending::{Ending, enter},
     inner_route,
     notes::{ACTIVE, Notes, PANICKED, ROUTE_KNOWN, RPC, TOLD_BY_HEADERS, VIEW},
-    rare::{Rare, Rarity, rpc_name},
+    rare::{Rare, rpc_name},
     settings::Settings,
 };
 use crate::{
@@ -34,8 +35,7 @@ pub(super) struct Exchange {
     /// [`u64::MAX`] where it is not known.
     pub(super) request_bytes: u64,
     pub(super) notes: Notes,
-    /// What few requests have. Of a type that is not known here: where it is nothing, no code to drop it is in the way.
-    pub(super) rare: Option<Box<dyn Rarity>>,
+    pub(super) rare: Seldom<Rare>,
 }
 
 thread_local! {
@@ -106,7 +106,7 @@ impl Exchange {
             }
             None => table.other_route(method),
         };
-        Self::begin(settings, (series, None), request_bytes, notes, None)
+        Self::begin(settings, (series, None), request_bytes, notes, Seldom::nothing())
     }
 
     /// Begins an exchange that may be gRPC's or ask for an upgrade, whose route may be its answer's view or its labels
@@ -139,22 +139,22 @@ impl Exchange {
         };
         let is_unproven = is_rpc && rpc.is_none();
         let rare = if is_unproven || upgrade.is_some() {
-            Some(Rare::of(request, is_unproven, upgrade))
+            Rare::of(request, is_unproven, upgrade)
         } else {
-            None
+            Seldom::nothing()
         };
         let request_bytes = request.body().size_hint().exact().unwrap_or(u64::MAX);
         Self::begin(settings, (series, rpc), request_bytes, notes, rare)
     }
 
     /// Raises the gauge and reads the clock.
-    #[inline(always)]
+    #[inline]
     fn begin(
         settings: &'static Settings,
         (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
         request_bytes: u64,
         mut notes: Notes,
-        rare: Option<Box<dyn Rarity>>,
+        rare: Seldom<Rare>,
     ) -> Box<Self> {
         let started = Mark::now();
         notes.set(ACTIVE, enter(settings, series));

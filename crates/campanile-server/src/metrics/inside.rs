@@ -84,11 +84,11 @@ impl Calling {
     /// Comes after the call.
     #[inline]
     pub(super) fn returned(mut self) -> Option<Box<Exchange>> {
-        let mut exchange = self.exchange.take();
-        if let Some(exchange) = &mut exchange {
+        // Heard where it is: a recorder that panics must not take it along.
+        if let Some(exchange) = &mut self.exchange {
             exchange.hear();
         }
-        exchange
+        self.exchange.take()
     }
 }
 

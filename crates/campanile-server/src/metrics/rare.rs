@@ -4,6 +4,7 @@ use campanile_http::{
     Outcome,
     grpc::{self, Code},
     headers,
+    seldom::Seldom,
 };
 use http::{Request, Response, StatusCode, uri::PathAndQuery};
 
@@ -23,26 +24,15 @@ pub(super) struct Rare {
     upgrade: Option<UpgradeWatch>,
 }
 
-/// [`Rare`], where it is not known.
-pub(super) trait Rarity: Send + Sync {
-    fn known(&mut self) -> &mut Rare;
-}
-
-impl Rarity for Rare {
-    fn known(&mut self) -> &mut Rare {
-        self
-    }
-}
-
 impl Rare {
     #[cold]
     pub(super) fn of<B>(
         request: &Request<B>,
         is_unproven: bool,
         upgrade: Option<UpgradeWatch>,
-    ) -> Box<dyn Rarity> {
+    ) -> Seldom<Self> {
         let path = request.uri().path_and_query().filter(|_| is_unproven);
-        Box::new(Self {
+        Seldom::new(Self {
             unproven: path.cloned(),
             upgrade,
         })
@@ -93,7 +83,7 @@ impl Exchange {
         self.notes.set_code(code);
         // An answer that a layer made says nothing of whether anybody serves the method.
         let proven = answered && self.notes.told().is_none() && code != Some(Code::Unimplemented);
-        let unproven = self.rare.as_mut().and_then(|rare| rare.known().unproven.take());
+        let unproven = self.rare.get_mut().and_then(|rare| rare.unproven.take());
         if let (Some(path), true) = (unproven, proven) {
             let settings = self.settings;
             let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
@@ -107,8 +97,8 @@ impl Exchange {
     /// Notes the answer to the request for an upgrade.
     #[cold]
     pub(super) fn note_upgrade(&mut self, status: StatusCode) {
-        if let Some(mut rare) = self.rare.take()
-            && let Some(upgrade) = rare.known().upgrade.take()
+        if let Some(rare) = self.rare.take().get_mut()
+            && let Some(upgrade) = rare.upgrade.take()
         {
             upgrade.answered(self.settings.table, self.notes.asked(), status);
         }

@@ -116,7 +116,7 @@ impl<S> Layer<S> for RequestIdLayer {
 
 impl Settings {
     /// Takes the id that came, or makes one.
-    #[inline(always)]
+    #[inline]
     fn id(&self, value: Option<&HeaderValue>) -> RequestId {
         match value {
             Some(value) if self.trusted => match RequestId::from_header(value) {
