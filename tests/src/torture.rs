@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_http::{Outcome, in_flight};
+use campanile_core::{Outcome, in_flight};
 use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;

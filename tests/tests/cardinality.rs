@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use axum::body::Body;
 use bytes::Bytes;
-use campanile_server::{MetricsLayer, RequestIdLayer, Route, stack};
+use campanile_inbound::{MetricsLayer, RequestIdLayer, Route, stack};
 use campanile_tests::{
     app::App,
     client::Http1,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
-use campanile_server::{ConcurrencyLimitLayer, stack};
+use campanile_inbound::{ConcurrencyLimitLayer, stack};
 use campanile_tests::{
     client::{Ask, Http1},
     tally::Tally,

@@ -78,7 +78,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "loom",
         args: "",
-        about: "loom tests of campanile-http, campanile-lifecycle and campanile-recorder",
+        about: "loom tests of campanile-core, campanile-lifecycle and campanile-recorder",
         run: |_| loom(),
     },
     Command {
@@ -179,7 +179,7 @@ pub(crate) fn loom() -> Result<Outcome, Error> {
     // Other flags make other artefacts of every dependency: in the common directory they would push out
     // those of the ordinary build, and each would be built again at every change of mind.
     let target = metadata::read()?.target_directory.join("loom");
-    Cargo::new("test -p campanile-http -p campanile-lifecycle -p campanile-recorder --release --lib loom")
+    Cargo::new("test -p campanile-core -p campanile-lifecycle -p campanile-recorder --release --lib loom")
         .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
         .run()

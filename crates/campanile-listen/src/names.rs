@@ -46,7 +46,7 @@ pub(crate) const ACCEPT_ERRORS: Name = Name {
     help: "Failed accepts, by the name of the error number",
 };
 
-// Shared with campanile-server, which counts what no connection shows: the text must be the same, or the help of the
+// Shared with campanile-inbound, which counts what no connection shows: the text must be the same, or the help of the
 // family depends on which of the two was first.
 pub(crate) const UPGRADED_CONNECTIONS: Name = Name {
     name: "http_server_upgraded_connections",

@@ -1,34 +1,30 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod answer;
-pub mod catch_panic;
-pub mod deadline;
-pub mod drain;
-mod kept;
-pub mod limit;
-pub mod metrics;
-pub mod names;
-pub mod request_body;
-pub mod request_id;
-pub mod request_start;
-mod route;
-mod series;
-mod stack;
-mod upgrade;
-pub mod view_name;
+mod accept;
+#[cfg(feature = "admin")]
+mod admin;
+mod bound;
+mod connection;
+mod cut;
+mod error;
+mod limits;
+#[cfg(feature = "tls")]
+mod names;
+mod place;
+mod queues;
+mod server;
+mod service;
+mod site;
+mod start;
+#[cfg(feature = "tls")]
+mod tls;
 
-pub use self::{
-    catch_panic::CatchPanicLayer,
-    deadline::DeadlineLayer,
-    drain::DrainLayer,
-    limit::{ConcurrencyLimitLayer, Limit},
-    metrics::MetricsLayer,
-    request_body::RequestBodySizeLayer,
-    request_id::RequestIdLayer,
-    request_start::RequestStartLayer,
-    route::Route,
-    stack::{Stack, Stacked, stack},
-    upgrade::UpgradeGuard,
-    view_name::ViewNameLayer,
-};
+#[cfg(feature = "admin")]
+pub use self::admin::admin_of;
+pub use self::bound::Bound;
+pub use self::connection::{Connection, Draining};
+pub use self::error::ServeError;
+pub use self::server::Server;
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};

@@ -7,23 +7,28 @@ pub use campanile_admin as admin;
 #[cfg(feature = "backlog")]
 #[doc(inline)]
 pub use campanile_backlog as backlog;
-#[cfg(feature = "client")]
 #[doc(inline)]
-pub use campanile_client as client;
+pub use campanile_core::{
+    Carry, Deadline, Outcome, RequestContext, RequestId, carry_blocking, headers, in_flight, method,
+};
+#[cfg(feature = "inbound")]
 #[doc(inline)]
-pub use campanile_http as http;
+pub use campanile_inbound as inbound;
 #[cfg(feature = "lifecycle")]
 #[doc(inline)]
 pub use campanile_lifecycle as lifecycle;
 #[cfg(feature = "listen")]
 #[doc(inline)]
 pub use campanile_listen as listen;
+#[cfg(feature = "outbound")]
+#[doc(inline)]
+pub use campanile_outbound as outbound;
 #[cfg(feature = "recorder")]
 #[doc(inline)]
 pub use campanile_recorder as recorder;
-#[cfg(feature = "serve")]
-#[doc(inline)]
-pub use campanile_serve as serve;
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use campanile_server as server;
+#[cfg(feature = "server")]
+#[doc(inline)]
+pub use campanile_server::Server;

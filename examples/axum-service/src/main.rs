@@ -17,11 +17,11 @@ use axum::{
     routing::get,
 };
 use campanile::{
-    client::{self, CallName},
-    http::RequestContext,
+    RequestContext,
+    inbound::ConcurrencyLimitLayer,
     listen::Connections,
+    outbound::{self, CallName},
     recorder::{CellRecorder, Format},
-    server::ConcurrencyLimitLayer,
 };
 use clap::Parser;
 use http_body_util::BodyExt;
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Any recorder of the `metrics` facade will do.
     let metrics = CellRecorder::new().install()?;
 
-    let inbound = campanile::server::stack()
+    let inbound = campanile::inbound::stack()
         .with_concurrency_limit(ConcurrencyLimitLayer::new(512))
         .with_view_name();
 
@@ -82,7 +82,7 @@ async fn order(State(warehouse): State<Warehouse>, Path(id): Path<u32>) -> Resul
         .extension(CallName::new("warehouse", "get-stock"))
         .body(Body::empty())
         .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let answer = client::shared()
+    let answer = outbound::shared()
         .oneshot(call)
         .await
         .map_err(|_| StatusCode::BAD_GATEWAY)?;

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use campanile::{http::Outcome, lifecycle::Report, listen::ListenAddress};
+use campanile::{Outcome, lifecycle::Report, listen::ListenAddress};
 
 use crate::{
     prometheus,

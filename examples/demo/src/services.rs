@@ -25,13 +25,13 @@ use axum::{
 };
 use bytes::Bytes;
 use campanile::{
-    client::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
-    http::RequestContext,
+    RequestContext,
+    inbound::{self, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer},
     lifecycle::{Handle, Lifecycle, Report, Settings},
     listen::{Bind, ListenAddress, Listener},
+    outbound::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
     recorder::{CellRecorder, Format},
-    serve::{Bound, Server},
-    server::{self, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer},
+    server::{Bound, Server},
 };
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -167,10 +167,10 @@ impl Running {
     }
 }
 
-/// All inbound layers. A program that is one service needs no more than `server::stack()`.
-fn inbound(service: Service) -> server::Stack {
+/// All inbound layers. A program that is one service needs no more than `inbound::stack()`.
+fn inbound(service: Service) -> inbound::Stack {
     let recorder = recorder(service);
-    server::stack()
+    inbound::stack()
         .with_request_id(RequestIdLayer::new().with_recorder(recorder))
         .with_metrics(MetricsLayer::new().with_recorder(recorder))
         .with_deadline(DeadlineLayer::new().with_recorder(recorder))
@@ -283,15 +283,15 @@ type HyperClient = Client<Connector<HttpConnector>, Body>;
 /// Another service, as one that calls it knows it.
 #[derive(Clone)]
 struct Remote {
-    client: client::metrics::Metrics<client::propagate::Propagate<HyperClient>>,
+    client: outbound::metrics::Metrics<outbound::propagate::Propagate<HyperClient>>,
     name: &'static str,
     address: String,
 }
 
 impl Remote {
-    /// A program that is one service needs no more than `client::stack()`.
+    /// A program that is one service needs no more than `outbound::stack()`.
     fn new(from: Service, to: Service, address: &ListenAddress) -> Self {
-        let metrics = client::MetricsLayer::new()
+        let metrics = outbound::MetricsLayer::new()
             .with_recorder(recorder(from))
             .with_host_name(&address.to_string(), to.name());
         let connector = ConnectorLayer::new()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use campanile::{
-    http::in_flight,
+    in_flight,
     recorder::{CellRecorder, Format},
 };
 use tokio::time::sleep;

@@ -5,7 +5,7 @@ use std::{
     ops::{Index, IndexMut},
 };
 
-use campanile::http::Outcome;
+use campanile::Outcome;
 
 use crate::prometheus;
 

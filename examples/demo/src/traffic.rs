@@ -10,11 +10,9 @@ use std::{
 
 use axum::body::Body;
 use campanile::{
-    http::{
-        Deadline, Outcome,
-        headers::{X_REQUEST_DEADLINE, X_REQUEST_ID},
-        in_flight,
-    },
+    Deadline, Outcome,
+    headers::{X_REQUEST_DEADLINE, X_REQUEST_ID},
+    in_flight,
     listen::ListenAddress,
 };
 use futures_util::future::join_all;

@@ -12,10 +12,7 @@
 use std::{error::Error, net::SocketAddr};
 
 use axum::{Router, body::Body, extract::State, http::Request, routing::get};
-use campanile::{
-    client,
-    http::{Carry, RequestContext},
-};
+use campanile::{Carry, RequestContext, outbound};
 use clap::Parser;
 use http_body_util::BodyExt;
 use tokio::{
@@ -62,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener, service: Router) -> std::io::Result<()> {
-    axum::serve(listener, service.layer(campanile::server::stack())).await
+    axum::serve(listener, service.layer(campanile::inbound::stack())).await
 }
 
 async fn answer_a(State(b): State<Remote>) -> String {
@@ -92,7 +89,7 @@ impl Remote {
 
     async fn call(self) -> Result<String, Box<dyn Error + Send + Sync>> {
         let request = Request::get(format!("http://{}/", self.0)).body(Body::empty())?;
-        let answer = client::shared().oneshot(request).await?;
+        let answer = outbound::shared().oneshot(request).await?;
         let body = answer.into_body().collect().await?.to_bytes();
         Ok(String::from_utf8_lossy(&body).into_owned())
     }

@@ -17,12 +17,12 @@ use axum::{
     routing::get,
 };
 use campanile::{
-    client::{self, CallName},
+    inbound::{MetricsLayer, stack},
+    outbound::{self, CallName},
     recorder::{
         CellRecorder, Format,
         profile::{Label, Profile, Row},
     },
-    server::{MetricsLayer, stack},
 };
 use clap::Parser;
 use tokio::{
@@ -101,7 +101,7 @@ async fn order(State(warehouse): State<SocketAddr>) -> Result<Body, StatusCode> 
         .extension(CallName::new("warehouse", "stock"))
         .body(Body::empty())
         .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let answer = client::shared().oneshot(call).await;
+    let answer = outbound::shared().oneshot(call).await;
     let answer = answer.map_err(|_| StatusCode::BAD_GATEWAY)?;
     Ok(Body::new(answer.into_body()))
 }

@@ -11,10 +11,10 @@ use std::{convert::Infallible, error::Error, future::ready, net::SocketAddr, tim
 
 use bytes::Bytes;
 use campanile::{
-    http::RequestContext,
+    RequestContext,
+    inbound::{MetricsLayer, Route},
     listen::Connections,
     recorder::{CellRecorder, Format},
-    server::{MetricsLayer, Route},
 };
 use clap::Parser;
 use http_body_util::Full;
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     let metrics = CellRecorder::new().install()?;
 
-    let layers = campanile::server::stack().with_metrics(MetricsLayer::new().with_skipped_route("/metrics"));
+    let layers = campanile::inbound::stack().with_metrics(MetricsLayer::new().with_skipped_route("/metrics"));
     let service = ServiceBuilder::new()
         .layer(layers)
         .service(service_fn(move |request| {

@@ -26,7 +26,7 @@ impl Port {
                 Exposition::chunks(format.content_type(), recorder.snapshot().chunks(format))
             })
             .with_requests(|| {
-                let rows = campanile_http::in_flight::snapshot();
+                let rows = campanile_core::in_flight::snapshot();
                 rows.into_iter()
                     .map(|row| campanile_admin::Request::new(row.id))
                     .collect()

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_serve::Server;
+use campanile_server::Server;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};

@@ -25,7 +25,7 @@ use campanile_drain::{
     order::{Order, Orders},
 };
 use campanile_listen::{Bind, Listener, Sharing};
-use campanile_serve::Server;
+use campanile_server::Server;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tokio::{

@@ -1,7 +1,7 @@
 //! The handlers, by path.
 
 use axum::body::Body;
-use campanile_server::UpgradeGuard;
+use campanile_inbound::UpgradeGuard;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_http::{
+use campanile_core::{
     RequestContext, RequestId, Scoped,
     body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, Tracking},
     clock::Mark,

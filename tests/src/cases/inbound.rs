@@ -1,7 +1,7 @@
 //! The layers of incoming requests, around a tower service, and what they are made of.
 
-use campanile_http::{RequestContext, RequestId, clock::Mark, nesting::Identity};
-use campanile_server::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
+use campanile_core::{RequestContext, RequestId, clock::Mark, nesting::Identity};
+use campanile_inbound::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
 use http::Extensions;
 use metrics::{Counter, Gauge, Histogram};
 use tower::Layer;

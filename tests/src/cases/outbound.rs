@@ -1,6 +1,6 @@
 //! The layers of outgoing calls.
 
-use campanile_client::{MetricsLayer, PropagateLayer};
+use campanile_outbound::{MetricsLayer, PropagateLayer};
 use tower::Layer;
 
 use super::{Case, idle::IDLE, run::within_request, services::Trivial};

@@ -1,8 +1,8 @@
 //! The measured cases of profiles: campanile's recorder bare and with a table laid over it, and the layers with the
 //! labels that tables need.
 
+use campanile_inbound::{MetricsLayer, stack};
 use campanile_recorder::{CellRecorder, Profile};
-use campanile_server::{MetricsLayer, stack};
 use metrics::Recorder;
 use tower::Layer;
 
@@ -59,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
         within_request(
             "client: recorder: metrics",
             "client: bare",
-            campanile_client::MetricsLayer::new()
+            campanile_outbound::MetricsLayer::new()
                 .with_recorder(Box::leak(Box::new(CellRecorder::new())))
                 .layer(Trivial),
         ),

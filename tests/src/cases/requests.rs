@@ -1,7 +1,7 @@
 //! The requests.
 
 use bytes::Bytes;
-use campanile_http::headers::X_REQUEST_ID;
+use campanile_core::headers::X_REQUEST_ID;
 use http::{
     HeaderValue, Request,
     header::{ACCEPT, HOST, USER_AGENT},

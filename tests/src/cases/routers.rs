@@ -1,7 +1,7 @@
 //! The layers of incoming requests, around a route of axum.
 
 use axum::{Router, extract::Path, routing::get};
-use campanile_server::stack;
+use campanile_inbound::stack;
 
 use super::{
     Case,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_http::RequestContext;
-use campanile_server::Route;
+use campanile_core::RequestContext;
+use campanile_inbound::Route;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Empty;

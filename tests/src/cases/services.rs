@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_http::body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, track};
+use campanile_core::body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, track};
 use futures_util::TryFutureExt;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::Body;

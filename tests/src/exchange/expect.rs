@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use campanile_http::Outcome;
+use campanile_core::Outcome;
 
 use super::{Protocol, Row};
 use crate::{

@@ -4,7 +4,7 @@ mod drive;
 mod expect;
 mod rows;
 
-use campanile_http::Outcome;
+use campanile_core::Outcome;
 
 pub use self::{
     drive::{Connection, Left, Protocol, drive},

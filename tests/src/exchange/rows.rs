@@ -1,6 +1,6 @@
 //! The table.
 
-use campanile_http::Outcome::{Aborted, Cancelled, Completed, Failed, Panicked, Shed, TimedOut};
+use campanile_core::Outcome::{Aborted, Cancelled, Completed, Failed, Panicked, Shed, TimedOut};
 
 use super::{
     Client::{

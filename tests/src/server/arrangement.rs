@@ -12,7 +12,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use campanile_server::{
+use campanile_inbound::{
     ConcurrencyLimitLayer, DeadlineLayer, Limit, MetricsLayer, RequestIdLayer, Route, Stack, stack,
 };
 use futures_util::{FutureExt, future::BoxFuture};

@@ -8,8 +8,8 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use campanile_client::{MetricsLayer, PropagateLayer};
-use campanile_http::{Carry, RequestContext};
+use campanile_core::{Carry, RequestContext};
+use campanile_outbound::{MetricsLayer, PropagateLayer};
 use campanile_tests::wire::Ask;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
@@ -36,7 +36,7 @@ impl Service {
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let app = make(address).layer(campanile_server::stack());
+        let app = make(address).layer(campanile_inbound::stack());
         runtime.spawn(axum::serve(listener, app).into_future());
         Self {
             address,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use campanile_admin::{Admin, Peer};
+use campanile_inbound::{ConcurrencyLimitLayer, MetricsLayer};
 use campanile_listen::Connections;
 use campanile_recorder::{CellRecorder, Format};
-use campanile_server::{ConcurrencyLimitLayer, MetricsLayer};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;

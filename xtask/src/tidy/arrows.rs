@@ -14,23 +14,22 @@ enum Knows {
     AllLibraries,
 }
 
-const HTTP: &str = "campanile-http";
+const METRICS: &str = "campanile-metrics";
+const CORE: &str = "campanile-core";
 const FACADE: &str = "campanile";
 
 const ARROWS: &[(&str, Knows)] = &[
     (FACADE, Knows::AllLibraries),
     ("campanile-admin", Knows::Only(&["campanile-listen"])),
-    ("campanile-backlog", Knows::Only(&[])),
-    ("campanile-client", Knows::Only(&[HTTP])),
-    (HTTP, Knows::Only(&[])),
-    ("campanile-lifecycle", Knows::Only(&[])),
-    ("campanile-listen", Knows::Only(&[])),
-    ("campanile-probe", Knows::Only(&["campanile-scope"])),
+    ("campanile-backlog", Knows::Only(&[METRICS])),
+    (CORE, Knows::Only(&[METRICS])),
+    ("campanile-inbound", Knows::Only(&[CORE, METRICS])),
+    ("campanile-lifecycle", Knows::Only(&[METRICS])),
+    ("campanile-listen", Knows::Only(&[METRICS])),
+    (METRICS, Knows::Only(&[])),
+    ("campanile-outbound", Knows::Only(&[CORE, METRICS])),
     ("campanile-recorder", Knows::Only(&[])),
-    ("campanile-runtime", Knows::Only(&[])),
-    ("campanile-scope", Knows::Only(&["campanile-listen"])),
-    ("campanile-serve", Knows::AllLibraries),
-    ("campanile-server", Knows::Only(&[HTTP])),
+    ("campanile-server", Knows::AllLibraries),
 ];
 
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
@@ -81,7 +80,7 @@ fn may_know(knows: Knows, sibling: &Dependency) -> bool {
         Knows::AllLibraries => library && sibling.name != FACADE,
     };
     // The vocabulary knows nobody, so tests that speak it tie no sibling to another.
-    arrow || (sibling.kind.as_deref() == Some("dev") && sibling.name == HTTP)
+    arrow || (sibling.kind.as_deref() == Some("dev") && sibling.name == CORE)
 }
 
 #[cfg(test)]
@@ -103,28 +102,28 @@ mod tests {
     #[test]
     fn a_sibling_is_red() {
         assert_eq!(
-            findings("campanile-server", "campanile-client", None),
-            ["error: crates/campanile-server/Cargo.toml: \
-              campanile-server must not know campanile-client (normal dependency)"]
+            findings("campanile-inbound", "campanile-outbound", None),
+            ["error: crates/campanile-inbound/Cargo.toml: \
+              campanile-inbound must not know campanile-outbound (normal dependency)"]
         );
         assert_eq!(
-            findings("campanile-server", "campanile-client", Some("dev")).len(),
+            findings("campanile-inbound", "campanile-outbound", Some("dev")).len(),
             1
         );
-        assert_eq!(findings("campanile-server", "xtask", Some("dev")).len(), 1);
-        assert_eq!(findings("campanile-serve", "campanile", None).len(), 1);
+        assert_eq!(findings("campanile-inbound", "xtask", Some("dev")).len(), 1);
+        assert_eq!(findings("campanile-server", "campanile", None).len(), 1);
     }
 
     #[test]
     fn the_table_is_green() {
-        assert!(findings("campanile-server", "campanile-http", None).is_empty());
-        assert!(findings("campanile-listen", "campanile-http", Some("dev")).is_empty());
-        assert!(findings("campanile", "campanile-serve", None).is_empty());
-        assert!(findings("campanile-serve", "campanile-probe", None).is_empty());
+        assert!(findings("campanile-inbound", "campanile-core", None).is_empty());
+        assert!(findings("campanile-listen", "campanile-core", Some("dev")).is_empty());
+        assert!(findings("campanile", "campanile-server", None).is_empty());
+        assert!(findings("campanile-server", "campanile-admin", None).is_empty());
     }
 
     #[test]
     fn a_crate_outside_the_table_is_red() {
-        assert_eq!(findings("campanile-extras", "campanile-http", None).len(), 1);
+        assert_eq!(findings("campanile-extras", "campanile-core", None).len(), 1);
     }
 }

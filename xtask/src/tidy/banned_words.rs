@@ -5,7 +5,7 @@ use crate::tidy::repository::Repository;
 use crate::tidy::source::Source;
 
 /// The crate whose task is to spawn what the others only describe.
-const RUNNER: &str = "campanile-serve";
+const RUNNER: &str = "campanile-server";
 
 const BANNED: &[(&str, &str)] = &[
     ("tokio::spawn", "libraries do not spawn: hand out a future"),
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_runner_and_programs_may_spawn_but_not_set_variables() {
         let text = "fn f() { tokio::spawn(g()); env::set_var(a, b); }\n";
-        assert_eq!(findings("crates/campanile-serve/src/lib.rs", text).len(), 1);
+        assert_eq!(findings("crates/campanile-server/src/lib.rs", text).len(), 1);
         assert_eq!(findings("crates/a/src/bin/a.rs", text).len(), 1);
     }
 

@@ -77,7 +77,7 @@ mod tests {
         repository
             .metadata
             .packages
-            .push(Package::sample("campanile-http"));
+            .push(Package::sample("campanile-core"));
         check(&repository).iter().map(ToString::to_string).collect()
     }
 
@@ -95,7 +95,7 @@ mod tests {
         let text = "## [Unreleased]\n\n## [0.1.0]\n- workspace: x\n";
         assert_eq!(findings(text, &[]).len(), 1);
         assert_eq!(
-            findings(text, &[PATH, "crates/campanile-http/src/lib.rs"]).len(),
+            findings(text, &[PATH, "crates/campanile-core/src/lib.rs"]).len(),
             1
         );
         assert!(findings(text, &[PATH, "Cargo.toml"]).is_empty());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_line_that_names_no_crate_is_red() {
-        let text = "## [Unreleased]\n\n- campanile-http: x\n- campanile-htpt: y\nprose\n- no crate\n";
+        let text = "## [Unreleased]\n\n- campanile-core: x\n- campanile-htpt: y\nprose\n- no crate\n";
         assert_eq!(
             findings(text, &[]),
             [4, 5, 6].map(|line| format!(
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn keep_a_changelog_is_green() {
-        let text = "# Changelog\n\nProse.\n\n## [Unreleased]\n\n### Added\n\n- campanile-http: x\n  and y\n\
+        let text = "# Changelog\n\nProse.\n\n## [Unreleased]\n\n### Added\n\n- campanile-core: x\n  and y\n\
                     - workspace: z\n\n## [0.1.0]\n- old prose\n\n[0.1.0]: https://example.org\n";
         assert!(findings(text, &[]).is_empty());
     }

@@ -158,26 +158,26 @@ mod tests {
     fn a_module_that_is_declared_as_test_is_no_library_source() {
         let repository = Repository::sample(&[
             (
-                "crates/campanile-http/src/lib.rs",
+                "crates/campanile-core/src/lib.rs",
                 "//! x\nmod body;\n#[cfg(test)]\nmod props;\n",
             ),
-            ("crates/campanile-http/src/props.rs", "//! x\n"),
+            ("crates/campanile-core/src/props.rs", "//! x\n"),
             (
-                "crates/campanile-http/src/body/mod.rs",
+                "crates/campanile-core/src/body/mod.rs",
                 "//! x\n#[cfg(all(test, loom))]\nmod loom;\n",
             ),
-            ("crates/campanile-http/src/body/loom/mod.rs", "//! x\n"),
-            ("crates/campanile-http/src/property.rs", "//! x\n"),
-            ("crates/campanile-http/tests/body.rs", "//! x\n"),
+            ("crates/campanile-core/src/body/loom/mod.rs", "//! x\n"),
+            ("crates/campanile-core/src/property.rs", "//! x\n"),
+            ("crates/campanile-core/tests/body.rs", "//! x\n"),
         ]);
         let sources = repository.library_sources();
         let paths: Vec<_> = sources.iter().map(|source| source.path).collect();
         assert_eq!(
             paths,
             [
-                "crates/campanile-http/src/body/mod.rs",
-                "crates/campanile-http/src/lib.rs",
-                "crates/campanile-http/src/property.rs",
+                "crates/campanile-core/src/body/mod.rs",
+                "crates/campanile-core/src/lib.rs",
+                "crates/campanile-core/src/property.rs",
             ]
         );
     }

@@ -9,7 +9,7 @@
 use std::{error::Error, time::Duration};
 
 use campanile::{
-    client::{CallDeadline, CallName},
+    outbound::{CallDeadline, CallName},
     recorder::{CellRecorder, Format},
 };
 use clap::Parser;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let metrics = CellRecorder::new().install()?;
 
     let channel = ServiceBuilder::new()
-        .layer(campanile::client::stack())
+        .layer(campanile::outbound::stack())
         .service(server.connect().await?);
     let mut echo = EchoClient::new(channel);
 

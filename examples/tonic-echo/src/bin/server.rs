@@ -11,7 +11,7 @@ use std::{error::Error, future::ready, net::SocketAddr};
 
 use axum::{Router, routing::get};
 use campanile::{
-    http::RequestContext,
+    RequestContext,
     listen::Connections,
     recorder::{CellRecorder, Format},
 };
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connections = Connections::new(address).with_limit(10_000);
     let incoming = connections.count_incoming(TcpListenerStream::new(listener));
     Server::builder()
-        .layer(campanile::server::stack())
+        .layer(campanile::inbound::stack())
         .add_service(EchoServer::new(Parrot))
         .serve_with_incoming_shutdown(incoming, async move {
             ctrl_c.recv().await;

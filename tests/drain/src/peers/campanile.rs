@@ -1,9 +1,9 @@
-//! campanile-serve, by its manual: the signals, the drain and the close of the listener are its own.
+//! campanile-server, by its manual: the signals, the drain and the close of the listener are its own.
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use campanile_listen::Bind;
-use campanile_serve::Server;
+use campanile_server::Server;
 
 use crate::peers::{BACKLOG, service::router};
 

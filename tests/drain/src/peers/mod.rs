@@ -46,9 +46,9 @@ pub enum Peer {
     Nginx,
     /// haproxy, by USR1.
     Haproxy,
-    /// campanile-serve without a drain time.
+    /// campanile-server without a drain time.
     Campanile,
-    /// campanile-serve with half a second of drain time.
+    /// campanile-server with half a second of drain time.
     CampanileDrain,
 }
 

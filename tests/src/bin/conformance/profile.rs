@@ -1,6 +1,6 @@
 //! Whose metrics are shown: what the layers have to record for it, and the tables that are laid over the recorders.
 
-use campanile_client::PropagateLayer;
+use campanile_outbound::PropagateLayer;
 use campanile_recorder::{Profile as Table, profile::MethodCase};
 use clap::ValueEnum;
 
@@ -35,8 +35,8 @@ impl Profile {
     }
 
     /// The layer of incoming requests.
-    pub(crate) fn server_metrics(self) -> campanile_server::MetricsLayer {
-        let layer = campanile_server::MetricsLayer::new();
+    pub(crate) fn server_metrics(self) -> campanile_inbound::MetricsLayer {
+        let layer = campanile_inbound::MetricsLayer::new();
         match self {
             Self::Semconv | Self::Gunicorn => layer,
             Self::Talisker => layer.with_view_name_as_route().with_status_labels(),
@@ -45,8 +45,8 @@ impl Profile {
     }
 
     /// The layer of outgoing calls.
-    pub(crate) fn client_metrics(self) -> campanile_client::MetricsLayer {
-        let layer = campanile_client::MetricsLayer::new();
+    pub(crate) fn client_metrics(self) -> campanile_outbound::MetricsLayer {
+        let layer = campanile_outbound::MetricsLayer::new();
         match self {
             Self::Baseplate => layer.with_status_labels(),
             _ => layer,

@@ -6,7 +6,7 @@ use axum::Router;
 use campanile_admin::{Admin, Exposition};
 use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
 use campanile_listen::Bind;
-use campanile_serve::{Bound, Server};
+use campanile_server::{Bound, Server};
 
 use crate::{flags::Flags, log::Log, recorder::Text, routes};
 

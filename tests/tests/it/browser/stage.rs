@@ -13,11 +13,11 @@ use axum::{
 };
 use bytes::Bytes;
 use campanile_admin::{Admin, Exposition};
-use campanile_client::CallName;
+use campanile_inbound::ConcurrencyLimitLayer;
 use campanile_lifecycle::{Handle, Lifecycle, Settings};
+use campanile_outbound::CallName;
 use campanile_recorder::{CellRecorder, Format};
-use campanile_serve::{Server, admin_of};
-use campanile_server::ConcurrencyLimitLayer;
+use campanile_server::{Server, admin_of};
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
@@ -66,7 +66,7 @@ impl Stage {
             .with_stop_timeout(Duration::from_secs(1));
         let lifecycle = Lifecycle::new(settings).expect("times that fit");
         let handle = lifecycle.handle();
-        let layers = campanile_server::stack().with_concurrency_limit(ConcurrencyLimitLayer::new(64));
+        let layers = campanile_inbound::stack().with_concurrency_limit(ConcurrencyLimitLayer::new(64));
         let server = Server::new(app(caller.clone(), upstream).layer(layers))
             .bind("127.0.0.1:0")
             .max_connections(256)
@@ -195,7 +195,7 @@ async fn pause(milliseconds: u64) {
 fn app(caller: Caller, upstream: SocketAddr) -> Router {
     let call = async move |name: &'static str| {
         let client = ServiceBuilder::new()
-            .layer(campanile_client::stack())
+            .layer(campanile_outbound::stack())
             .service(caller.clone());
         let request = http::Request::get(format!("http://{upstream}/{name}"))
             .extension(CallName::new(name, name))

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use campanile_http::Deadline;
+use campanile_core::Deadline;
 use campanile_tests::{process::Process, wire::Ask};
 use http::HeaderMap;
 use serde_json::Value;

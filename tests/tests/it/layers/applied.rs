@@ -7,7 +7,7 @@ use axum::{
     extract::Request,
     routing::{get, post},
 };
-use campanile_server::{MetricsLayer, RequestBodySizeLayer, RequestIdLayer, Route, stack};
+use campanile_inbound::{MetricsLayer, RequestBodySizeLayer, RequestIdLayer, Route, stack};
 use campanile_tests::{
     client::{Ask, AskBody},
     tally::Tally,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use campanile_server::{ConcurrencyLimitLayer, MetricsLayer, stack};
+use campanile_inbound::{ConcurrencyLimitLayer, MetricsLayer, stack};
 use campanile_tests::{
     client::{Ask, AskBody, Http1, Http2},
     tally::Tally,

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use campanile_client::{CallDeadline, CallName, DeadlineExceeded};
+use campanile_outbound::{CallDeadline, CallName, DeadlineExceeded};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Bytes;
 use axum::http::{Request, Response};
-use campanile_client::{ConnectorLayer, MetricsLayer, Resolver, connect};
+use campanile_outbound::{ConnectorLayer, MetricsLayer, Resolver, connect};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::{self, Client, connect::HttpConnector},

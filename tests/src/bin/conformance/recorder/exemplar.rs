@@ -1,6 +1,6 @@
 //! Which request an observation belongs to. The closure is the manual's.
 
-use campanile_http::RequestContext;
+use campanile_core::RequestContext;
 use campanile_recorder::ExemplarLabels;
 
 /// The most bytes of an id that go into an exemplar: with its label's name they fill it.

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use campanile_http::RequestContext;
+use campanile_core::RequestContext;
 use serde_json::{Map, Value, json};
 
 /// `GET /echo[?exact][&lower]`: the head of the request; each flag has the handler set an id of its own.

@@ -9,9 +9,9 @@ use axum::{
     Router,
     routing::{any, get},
 };
+use campanile_inbound::ConcurrencyLimitLayer;
 use campanile_lifecycle::Handle;
-use campanile_serve::admin_of;
-use campanile_server::ConcurrencyLimitLayer;
+use campanile_server::admin_of;
 
 use crate::{
     call::{self, Upstream},
@@ -20,7 +20,7 @@ use crate::{
 
 /// Makes the service.
 pub(crate) fn router(service: &Handle, flags: &Flags) -> Router {
-    let mut layers = campanile_server::stack().with_metrics(flags.profile.server_metrics());
+    let mut layers = campanile_inbound::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.
         let limit = ConcurrencyLimitLayer::new(limit.get()).with_exempt_route("/health");

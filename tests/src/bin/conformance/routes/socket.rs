@@ -8,8 +8,8 @@ use axum::{
     },
     response::Response,
 };
-use campanile_serve::Connection;
-use campanile_server::UpgradeGuard;
+use campanile_inbound::UpgradeGuard;
+use campanile_server::Connection;
 
 /// `GET /ws`, over HTTP/2 an extended `CONNECT`.
 pub(super) async fn echo(

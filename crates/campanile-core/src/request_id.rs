@@ -1,0 +1,224 @@
+//! The id of a request: parsed, generated, composed and bounded.
+
+use std::{
+    cell::Cell,
+    error::Error,
+    fmt,
+    hash::{BuildHasher, RandomState},
+};
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+/// The id that links one request to every call it causes.
+///
+/// Holds 1 to 256 bytes of visible ASCII without `,`, `;` and `"`, so it can stand in a header, a log line and a
+/// label as it is. Cloning copies no text.
+///
+/// ```
+/// use campanile_core::RequestId;
+///
+/// let incoming: RequestId = "order-7".parse()?;
+/// let outgoing = incoming.compose();
+/// assert!(outgoing.as_str().ends_with("-order-7"));
+/// assert_eq!(outgoing.as_str().len(), 16 + 1 + 7);
+/// # Ok::<(), campanile_core::InvalidRequestId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(HeaderValue);
+
+/// The value cannot be a [`RequestId`]: empty, longer than 256 bytes, or with a byte that an id may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidRequestId(Reason);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Length(usize),
+    Byte(u8),
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Generated hex digits and the dash in front of an incoming id.
+const PREFIX: usize = 17;
+
+impl RequestId {
+    /// The longest id, in bytes.
+    pub const MAX_LEN: usize = 256;
+
+    /// Makes a new id: a random UUID (version 4) in text form.
+    #[must_use]
+    pub fn generate() -> Self {
+        let high = (random() & 0xffff_ffff_ffff_0fff) | 0x4000;
+        let low = (random() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+        let (high, low) = (hex(high), hex(low));
+        let mut text = [b'-'; 36];
+        text[0..8].copy_from_slice(&high[0..8]);
+        text[9..13].copy_from_slice(&high[8..12]);
+        text[14..18].copy_from_slice(&high[12..16]);
+        text[19..23].copy_from_slice(&low[0..4]);
+        text[24..36].copy_from_slice(&low[4..16]);
+        // One allocation with the count in it: of a vector, the first clone makes a second one.
+        Self::from_checked(Bytes::from_owner(text))
+    }
+
+    /// Takes the id from a header's value. Blanks around it are not part of it.
+    ///
+    /// # Errors
+    ///
+    /// When what is left is empty, too long, or has a byte that an id may not have.
+    #[inline]
+    pub fn from_header(value: &HeaderValue) -> Result<Self, InvalidRequestId> {
+        let bytes = value.as_bytes();
+        let trimmed = bytes.trim_ascii();
+        check(trimmed)?;
+        if trimmed.len() == bytes.len() {
+            return Ok(Self(value.clone()));
+        }
+        Ok(Self::from_checked(Bytes::copy_from_slice(trimmed)))
+    }
+
+    /// Makes the id for a call that is made while this request is served: 16 random hex digits, `-`, this id.
+    ///
+    /// Where that would pass [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes
+    /// is found whole at the end of every id that descends from it.
+    #[must_use]
+    pub fn compose(&self) -> Self {
+        let whole = self.0.as_bytes();
+        let kept = &whole[whole.len().saturating_sub(Self::MAX_LEN - PREFIX)..];
+        let mut text = Vec::with_capacity(PREFIX + kept.len());
+        text.extend_from_slice(&hex(random()));
+        text.push(b'-');
+        text.extend_from_slice(kept);
+        Self::from_checked(text.into())
+    }
+
+    /// Returns the id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.0.as_bytes()).expect("an id is ASCII")
+    }
+
+    /// Returns the id as the value of a header.
+    #[inline]
+    #[must_use]
+    pub fn as_header(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// Turns the id into the value of a header.
+    #[inline]
+    #[must_use]
+    pub fn into_header(self) -> HeaderValue {
+        self.0
+    }
+
+    fn from_checked(text: Bytes) -> Self {
+        Self(HeaderValue::from_maybe_shared(text).expect("an id is visible ASCII"))
+    }
+}
+
+impl std::str::FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let trimmed = text.trim_ascii().as_bytes();
+        check(trimmed)?;
+        Ok(Self::from_checked(Bytes::copy_from_slice(trimmed)))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({})", self.as_str())
+    }
+}
+
+impl fmt::Display for InvalidRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Length(len) => write!(f, "a request id has 1 to {} bytes, not {len}", RequestId::MAX_LEN),
+            Reason::Byte(byte) => write!(f, "a request id cannot have the byte {byte:#04x}"),
+        }
+    }
+}
+
+impl Error for InvalidRequestId {}
+
+/// Tells whether an id may have this byte: visible ASCII but for what separates values in headers and labels.
+#[inline]
+const fn is_allowed(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) & (byte != b',') & (byte != b';') & (byte != b'"')
+}
+
+#[inline]
+fn check(bytes: &[u8]) -> Result<(), InvalidRequestId> {
+    if bytes.is_empty() || bytes.len() > RequestId::MAX_LEN {
+        return Err(InvalidRequestId(Reason::Length(bytes.len())));
+    }
+    // Without an early end, and in blocks, it is done for many bytes at once. The last block may overlap the one before.
+    let fine = match bytes.last_chunk::<16>() {
+        Some(last) => {
+            let (blocks, _) = bytes.as_chunks::<16>();
+            let mut rejected = [0; 16];
+            note_rejected(&mut rejected, last);
+            for block in blocks {
+                note_rejected(&mut rejected, block);
+            }
+            rejected == [0; 16]
+        }
+        None => bytes.iter().all(|byte| is_allowed(*byte)),
+    };
+    if fine {
+        return Ok(());
+    }
+    Err(InvalidRequestId(Reason::Byte(first_rejected(bytes))))
+}
+
+/// Notes at each place whether the block has a byte there that an id may not have.
+#[inline]
+fn note_rejected(rejected: &mut [u8; 16], block: &[u8; 16]) {
+    for (rejected, byte) in rejected.iter_mut().zip(block) {
+        *rejected |= u8::from(!is_allowed(*byte));
+    }
+}
+
+#[cold]
+fn first_rejected(bytes: &[u8]) -> u8 {
+    let rejected = bytes.iter().copied().find(|byte| !is_allowed(*byte));
+    rejected.unwrap_or_default()
+}
+
+/// Writes a number in sixteen digits.
+#[inline]
+fn hex(value: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(value.to_be_bytes()) {
+        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    }
+    text
+}
+
+/// Draws 64 bits from SipHash, keyed by the operating system for each thread, over a counter.
+///
+/// As unpredictable as the standard library's hash maps, without a system call per id.
+#[inline]
+fn random() -> u64 {
+    thread_local! {
+        static SOURCE: (RandomState, Cell<u64>) = (RandomState::new(), const { Cell::new(0) });
+    }
+    let draw = |(keys, counter): &(RandomState, Cell<u64>)| {
+        counter.set(counter.get().wrapping_add(1));
+        keys.hash_one(counter.get())
+    };
+    // A destructor of another thread-local may ask for an id after this one is gone.
+    SOURCE
+        .try_with(draw)
+        .unwrap_or_else(|_| RandomState::new().hash_one(0_u64))
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod answer;
+pub mod catch_panic;
+pub mod deadline;
+pub mod drain;
+mod kept;
+pub mod limit;
+pub mod metrics;
+pub mod names;
+pub mod request_body;
+pub mod request_id;
+pub mod request_start;
+mod route;
+mod series;
+mod stack;
+mod upgrade;
+pub mod view_name;
+
+pub use self::{
+    catch_panic::CatchPanicLayer,
+    deadline::DeadlineLayer,
+    drain::DrainLayer,
+    limit::{ConcurrencyLimitLayer, Limit},
+    metrics::MetricsLayer,
+    request_body::RequestBodySizeLayer,
+    request_id::RequestIdLayer,
+    request_start::RequestStartLayer,
+    route::Route,
+    stack::{Stack, Stacked, stack},
+    upgrade::UpgradeGuard,
+    view_name::ViewNameLayer,
+};

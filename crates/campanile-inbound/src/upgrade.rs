@@ -1,0 +1,90 @@
+//! Upgraded streams that no connection wrapper sees.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use campanile_core::body::Asked;
+use http::{Method, Request, StatusCode, Version, header::UPGRADE};
+
+use crate::series::ServerSeries;
+
+/// Counts an upgraded stream in `http_server_upgraded_connections` while it is held.
+///
+/// The metrics layer puts it into the extensions of each HTTP/2 request that asks for a tunnel (`CONNECT`, also the
+/// extended one that carries WebSockets), since only the handler knows how long that lives. Move a clone into the
+/// task that serves the socket. It counts from the 2xx or 101 on, until the last clone is dropped; one that nobody
+/// took out of the request counts nothing.
+#[derive(Clone)]
+pub struct UpgradeGuard(Arc<Inner>);
+
+struct Inner {
+    table: &'static ServerSeries,
+    counted: AtomicBool,
+}
+
+/// The layer's side of a guard: does not keep it alive.
+pub(crate) struct UpgradeWatch(Weak<Inner>);
+
+/// Tells whether a request asks for an upgrade that is counted here.
+fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
+    if request.version() <= Version::HTTP_11 {
+        also_h1 && (*request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE))
+    } else {
+        *request.method() == Method::CONNECT
+    }
+}
+
+/// Puts a guard into a request that asks for an upgrade.
+pub(crate) fn watch<B>(
+    table: &'static ServerSeries,
+    request: &mut Request<B>,
+    also_h1: bool,
+) -> Option<UpgradeWatch> {
+    if !is_asked_for(request, also_h1) {
+        return None;
+    }
+    let inner = Arc::new(Inner {
+        table,
+        counted: AtomicBool::new(false),
+    });
+    let watch = UpgradeWatch(Arc::downgrade(&inner));
+    request.extensions_mut().insert(UpgradeGuard(inner));
+    Some(watch)
+}
+
+impl UpgradeWatch {
+    /// Begins to count, if the answer agrees to the upgrade and somebody still holds the guard.
+    pub(crate) fn answered(self, table: &ServerSeries, asked: Asked, status: StatusCode) {
+        let agreed =
+            status == StatusCode::SWITCHING_PROTOCOLS || (asked == Asked::Connect && status.is_success());
+        if let (true, Some(guard)) = (agreed, self.0.upgrade())
+            && let Some(gauge) = table.upgraded()
+        {
+            guard.counted.store(true, Ordering::Relaxed);
+            gauge.increment(1.0);
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.counted.load(Ordering::Relaxed)
+            && let Some(gauge) = self.table.upgraded()
+        {
+            gauge.decrement(1.0);
+        }
+    }
+}
+
+impl fmt::Debug for UpgradeGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpgradeGuard")
+            .field("counted", &self.0.counted)
+            .finish_non_exhaustive()
+    }
+}

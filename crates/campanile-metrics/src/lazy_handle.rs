@@ -1,0 +1,47 @@
+//! A handle that is resolved at its first use.
+
+use std::sync::OnceLock;
+
+use metrics::Recorder;
+
+use crate::RecorderHandle;
+
+/// One handle, or a set of handles, resolved at the first use after a recorder is installed and kept from then on.
+///
+/// Under a local recorder (`metrics::with_local_recorder`), as tests set it, a global handle is resolved against that one.
+#[derive(Debug)]
+pub struct LazyHandle<T>(OnceLock<T>);
+
+impl<T> LazyHandle<T> {
+    /// Makes an unresolved handle.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Returns the handle if it is resolved already.
+    #[inline]
+    pub fn resolved(&self) -> Option<&T> {
+        self.0.get()
+    }
+
+    /// Returns the handle, calling `register` to resolve it on first use; `None` while no recorder is installed.
+    #[inline]
+    pub fn get(&self, recorder: RecorderHandle, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {
+        match self.0.get() {
+            Some(handle) => Some(handle),
+            None => self.resolve(recorder, register),
+        }
+    }
+
+    #[cold]
+    fn resolve(&self, recorder: RecorderHandle, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {
+        recorder.with(|recorder| self.0.get_or_init(|| register(recorder)))
+    }
+}
+
+impl<T> Default for LazyHandle<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

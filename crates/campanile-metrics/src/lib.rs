@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod common;
+mod descriptor;
+mod errno;
+mod fold_counter;
+mod handle;
+mod label_limiter;
+mod lazy_handle;
+mod recorder_handle;
+
+#[doc(no_inline)]
+pub use metrics::Unit;
+
+pub use self::{
+    common::{SERIES_FOLDED, UPGRADED_CONNECTIONS},
+    descriptor::{Descriptor, Kind},
+    errno::{errno_name, errno_name_of},
+    fold_counter::FoldCounter,
+    handle::Handle,
+    label_limiter::{LabelLimiter, OTHER},
+    lazy_handle::LazyHandle,
+    recorder_handle::RecorderHandle,
+};

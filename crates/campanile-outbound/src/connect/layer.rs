@@ -1,0 +1,172 @@
+//! Counts what a connector opens, and sets it a time limit.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use campanile_core::clock::Mark;
+use http::Uri;
+use metrics::Recorder;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Connection;
+use crate::{
+    failure,
+    metrics::{HostBlock, MetricsLayer, Names, Table},
+};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Counts connections. See the [module docs](super).
+#[derive(Debug, Clone, Default)]
+pub struct ConnectorLayer {
+    names: Names,
+    timeout: Option<Duration>,
+}
+
+impl ConnectorLayer {
+    /// Makes the layer, without a time limit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the recorder, the names of hosts and their limit from the layer that counts the calls.
+    #[must_use]
+    pub fn with_names_of<W, V>(mut self, layer: &MetricsLayer<W, V>) -> Self {
+        self.names = Names::of(layer);
+        self
+    }
+
+    /// Records to this recorder. Keeps a table of series for the life of the process.
+    #[must_use]
+    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+        self.with_names_of(&MetricsLayer::new().with_recorder(recorder))
+    }
+
+    /// Fails with [`ConnectTimeout`] when there is no connection after this time.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<S> Layer<S> for ConnectorLayer {
+    type Service = Connector<S>;
+
+    fn layer(&self, inner: S) -> Connector<S> {
+        Connector {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The connector of [`ConnectorLayer`]. See the [module docs](super).
+#[derive(Debug, Clone)]
+pub struct Connector<S> {
+    inner: S,
+    layer: ConnectorLayer,
+}
+
+impl<S> Service<Uri> for Connector<S>
+where
+    S: Service<Uri>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Connection<S::Response>;
+    type Error = BoxError;
+    type Future = ConnectFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let host = self.layer.names.host(&uri);
+        ConnectFuture {
+            table: self.layer.names.table(),
+            host,
+            started: Mark::now(),
+            // Boxed, since hyper-util's client wants futures that can be moved.
+            end: self.layer.timeout.map(|timeout| Box::pin(sleep(timeout))),
+            inner: self.inner.call(uri),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Connector`].
+    pub struct ConnectFuture<F> {
+        #[pin]
+        inner: F,
+        end: Option<Pin<Box<Sleep>>>,
+        table: &'static Table,
+        host: &'static HostBlock,
+        started: Mark,
+    }
+}
+
+impl<F, T, E> Future for ConnectFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Connection<T>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (table, host) = (*this.table, *this.host);
+        let result = match this.inner.poll(cx) {
+            Poll::Ready(result) => result.map_err(Into::into),
+            Poll::Pending => {
+                let Some(end) = this.end else { return Poll::Pending };
+                ready!(end.as_mut().poll(cx));
+                Err(ConnectTimeout.into())
+            }
+        };
+        if host.folded {
+            table.count_folded();
+        }
+        Poll::Ready(match result {
+            Ok(connection) => {
+                let seconds = this.started.seconds_until(Mark::now());
+                let open = host.connect.opened(table, host.name, seconds);
+                Ok(Connection::new(connection, open))
+            }
+            Err(error) => {
+                let code = failure::to_head(Some(&*error)).code;
+                host.connect.failed(table, host.name, code);
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<F> fmt::Debug for ConnectFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectFuture").finish_non_exhaustive()
+    }
+}
+
+/// There was no connection in the time that [`ConnectorLayer::with_connect_timeout`] gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectTimeout;
+
+impl fmt::Display for ConnectTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection took too long to open")
+    }
+}
+
+impl Error for ConnectTimeout {}

@@ -1,0 +1,87 @@
+//! The service as hyper calls it: each call is counted, and finds its connection in the request.
+
+mod body;
+mod exchange;
+mod future;
+
+use std::sync::Arc;
+
+use campanile_core::body::Asked;
+use http::{Response, Version};
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use tower::{Service, ServiceExt};
+
+use self::body::ServedBody;
+use self::exchange::Exchange;
+use self::future::ResponseFuture;
+use crate::connection::{Connection, State};
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is served: the bounds of [`Server::run`](crate::Server::run) for whoever passes a service on. There they are
+/// spelt out, where users read them in the docs and in the compiler's words.
+pub(crate) trait Serve:
+    Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+    type Body: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> Serve for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Body = B;
+}
+
+/// A user's service on one connection.
+#[derive(Debug)]
+pub(crate) struct Served<S> {
+    inner: S,
+    state: Arc<State>,
+}
+
+impl<S> Served<S> {
+    pub(crate) fn new(inner: S, state: Arc<State>) -> Self {
+        Self { inner, state }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Served<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ServedBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S>;
+
+    #[inline]
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let asked = Asked::by(request.method());
+        let http1 = request.version() <= Version::HTTP_11;
+        let exchange = Exchange::begin(Arc::clone(&self.state), asked, http1, &request);
+        let extensions = request.extensions_mut();
+        extensions.insert(Connection::new(Arc::clone(&self.state)));
+        #[cfg(feature = "axum")]
+        if let Some(peer) = self.state.peer().tcp() {
+            extensions.insert(axum::extract::ConnectInfo(peer));
+        }
+        #[cfg(feature = "tonic")]
+        extensions.insert(tonic::transport::server::TcpConnectInfo {
+            local_addr: self.state.local(),
+            remote_addr: self.state.peer().tcp(),
+        });
+        ResponseFuture::new(self.inner.clone().oneshot(request), exchange)
+    }
+}
