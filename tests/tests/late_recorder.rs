@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
-use campanile_inbound::{ConcurrencyLimitLayer, stack};
+use campanile_inbound::{InFlightLimitLayer, stack};
 use campanile_tests::{
     client::{Ask, Http1},
     tally::Tally,
@@ -24,11 +24,11 @@ async fn requests_before_the_recorder_are_lost_and_those_after_are_counted() {
         let gate = Arc::clone(&gate);
         move || async move { gate.acquire_owned().await.unwrap().forget() }
     };
-    let limit = ConcurrencyLimitLayer::new(2);
+    let limit = InFlightLimitLayer::new(2);
     let router = Router::new()
         .route("/fast", get(|| async { "ok" }))
         .route("/held", get(held))
-        .layer(stack().with_concurrency_limit(limit.clone()));
+        .layer(stack().with_in_flight_limit(limit.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, router).into_future());

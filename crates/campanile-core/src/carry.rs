@@ -4,7 +4,7 @@
 //! somebody else polls and a blocking thread have to be given it:
 //!
 //! ```
-//! use campanile_core::{Carry, RequestContext, RequestId, carry_blocking};
+//! use campanile_core::{InRequestExt, RequestContext, RequestId, carry_blocking};
 //!
 //! let context = RequestContext::new(RequestId::generate());
 //! let id = context.id().clone();
@@ -31,7 +31,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::{RequestContext, Scoped};
 
 /// Gives futures, streams and bodies the context that is current now, for wherever they are polled later.
-pub trait Carry: Sized {
+pub trait InRequestExt: Sized {
     /// Wraps `self` so that it sees the request that is being served now.
     ///
     /// Without one it stays as it is, and sees the request of whoever polls it.
@@ -40,7 +40,7 @@ pub trait Carry: Sized {
     }
 }
 
-impl<T> Carry for T {}
+impl<T> InRequestExt for T {}
 
 /// Wraps a closure so that it sees the request that is being served now, on whatever thread it is called.
 pub fn carry_blocking<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {

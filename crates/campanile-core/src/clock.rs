@@ -7,7 +7,7 @@ use std::{sync::OnceLock, time::Duration};
 
 /// A point in time, for durations within one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
+pub struct FastInstant(u64);
 
 struct Clock {
     quanta: quanta::Clock,
@@ -38,7 +38,7 @@ pub fn warm_up() {
     clock();
 }
 
-impl Mark {
+impl FastInstant {
     /// Reads the clock.
     #[inline]
     #[must_use]

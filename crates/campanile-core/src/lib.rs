@@ -19,7 +19,7 @@ pub mod spares;
 
 #[doc(inline)]
 pub use self::{
-    carry::{Carry, carry_blocking},
+    carry::{InRequestExt, carry_blocking},
     context::{Entered, Lent, RequestContext, Scoped},
     deadline::Deadline,
     outcome::Outcome,

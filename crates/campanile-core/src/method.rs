@@ -14,7 +14,7 @@ pub(crate) const CONNECT: u8 = 6;
 #[inline]
 #[must_use]
 pub fn number(method: &Method) -> u8 {
-    // Asked first: what else is asked of the method then needs no answer, as most requests' is this one.
+    // MethodClass first: what else is asked of the method then needs no answer, as most requests' is this one.
     if *method == Method::GET {
         return 1;
     }

@@ -12,19 +12,19 @@ const DEPTH: usize = 16;
 
 struct Stack {
     len: Cell<usize>,
-    layers: [Cell<Identity>; DEPTH],
+    layers: [Cell<LayerId>; DEPTH],
 }
 
 thread_local! {
     static AROUND: Stack =
-        const { Stack { len: Cell::new(0), layers: [const { Cell::new(Identity(0)) }; DEPTH] } };
+        const { Stack { len: Cell::new(0), layers: [const { Cell::new(LayerId(0)) }; DEPTH] } };
 }
 
 /// Which layer it is; equal for all clones of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity(usize);
+pub struct LayerId(usize);
 
-impl Identity {
+impl LayerId {
     /// Makes the identity of the layer that keeps its state in `state`: its address.
     ///
     /// The state has to stay where it is, as in an `Arc`, and to have a size: types without one share addresses.
@@ -54,7 +54,7 @@ impl Identity {
     /// Notes that this layer stands around what runs until the guard is dropped. Guards on one thread are dropped in
     /// the reverse order of their making.
     #[inline]
-    pub fn enter(self) -> Around {
+    pub fn enter(self) -> EnteredLayer {
         AROUND.with(|stack| {
             let len = stack.len.get();
             if let Some(place) = stack.layers.get(len) {
@@ -62,23 +62,23 @@ impl Identity {
             }
             stack.len.set(len + 1);
         });
-        Around(PhantomData)
+        EnteredLayer(PhantomData)
     }
 }
 
-/// A guard: the layer stands around what runs while it lives. See [`Identity::enter`].
+/// A guard: the layer stands around what runs while it lives. See [`LayerId::enter`].
 #[must_use = "the layer stands around what runs while the guard lives"]
-pub struct Around(PhantomData<*const ()>);
+pub struct EnteredLayer(PhantomData<*const ()>);
 
-impl Drop for Around {
+impl Drop for EnteredLayer {
     #[inline]
     fn drop(&mut self) {
         AROUND.with(|stack| stack.len.set(stack.len.get() - 1));
     }
 }
 
-impl fmt::Debug for Around {
+impl fmt::Debug for EnteredLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Around")
+        f.write_str("EnteredLayer")
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use campanile_core::body::{Asked, BodyEnd, How, OnBodyEnd, TrackedBody, track};
+use campanile_core::body::{BodyEnd, EndReason, MethodClass, OnBodyEnd, TrackedBody, track};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Empty, Full};
@@ -86,7 +86,7 @@ impl Body for Script {
 }
 
 /// How a body ended, after how many bytes, with which status in the trailers.
-type End = (How, u64, Option<String>);
+type End = (EndReason, u64, Option<String>);
 
 /// The ends that were told.
 #[derive(Clone, Default)]
@@ -108,7 +108,7 @@ impl Ends {
 
     /// Asserts that there was exactly one end, and that it was this.
     #[track_caller]
-    fn one(&self, how: How, bytes: u64) {
+    fn one(&self, how: EndReason, bytes: u64) {
         assert_eq!(*self.0.borrow(), [(how, bytes, None)]);
     }
 }
@@ -117,7 +117,7 @@ type Tracked<B = Script> = Pin<Box<TrackedBody<B, Ends>>>;
 
 fn answer<B: Body>(response: Response<B>, method: &Method) -> (Tracked<B>, Ends) {
     let ends = Ends::default();
-    let tracked = track(response, Asked::by(method), ends.clone());
+    let tracked = track(response, MethodClass::by(method), ends.clone());
     (Box::pin(tracked.into_body()), ends)
 }
 
@@ -164,10 +164,10 @@ fn answers_without_a_body_end_at_their_head() {
         let mut response = Response::new(Script::of([Data("abc")]).exact(3));
         *response.status_mut() = status;
         let (body, ends) = answer(response, &method);
-        ends.one(How::Complete, 0);
+        ends.one(EndReason::Complete, 0);
         // The server drops it unpolled.
         drop(body);
-        ends.one(How::Complete, 0);
+        ends.one(EndReason::Complete, 0);
     }
 }
 
@@ -184,7 +184,7 @@ fn other_answers_do_not_end_at_their_head() {
         let (body, ends) = answer(response, &method);
         assert!(ends.none(), "{method} {status}");
         drop(body);
-        ends.one(How::Dropped, 0);
+        ends.one(EndReason::Dropped, 0);
     }
 }
 
@@ -195,20 +195,20 @@ fn an_ended_answer_that_is_polled_all_the_same_is_not_told_twice() {
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Err("on purpose")))));
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
     drop(body);
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
 }
 
 #[test]
 fn a_body_that_is_at_its_end_at_once_ends_at_the_head() {
     let (body, ends) = get(Script::default().knowing_its_end());
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
     assert!(body.is_end_stream());
     drop(body);
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
 
     let (body, ends) = answer(Response::new(Empty::<Bytes>::new()), &Method::GET);
     drop(body);
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
 }
 
 #[test]
@@ -217,13 +217,13 @@ fn a_body_that_knows_its_end_ends_with_its_last_frame() {
     frame(&mut body);
     assert!(ends.none());
     frame(&mut body);
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
     drop(body);
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
 
     let (mut body, ends) = answer(Response::new(Full::new(Bytes::from("abc"))), &Method::GET);
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Ok(_)))));
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_body_of_exact_size_is_whole_when_dropped_after_its_last_byte() {
     assert!(poll(&mut body).is_pending());
     frame(&mut body);
     drop(body);
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
 }
 
 #[test]
@@ -242,7 +242,10 @@ fn trailers_after_the_last_byte_of_an_exact_size_are_told() {
     frame(&mut body);
     assert!(ends.none());
     assert!(frame(&mut body).is_trailers());
-    assert_eq!(*ends.0.borrow(), [(How::Complete, 3, Some("\"0\"".to_owned()))]);
+    assert_eq!(
+        *ends.0.borrow(),
+        [(EndReason::Complete, 3, Some("\"0\"".to_owned()))]
+    );
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn a_body_of_exact_size_that_is_dropped_one_byte_early_is_dropped() {
     let (mut body, ends) = get(Script::of([Data("ab"), Data("c")]).exact(3));
     frame(&mut body);
     drop(body);
-    ends.one(How::Dropped, 2);
+    ends.one(EndReason::Dropped, 2);
 }
 
 #[test]
@@ -259,16 +262,16 @@ fn the_header_tells_the_size_where_the_body_does_not() {
     frame(&mut body);
     assert!(ends.none());
     drop(body);
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
 
     let (mut body, ends) = with_length(Script::of([Data("abc"), Wait]), "4");
     frame(&mut body);
     drop(body);
-    ends.one(How::Dropped, 3);
+    ends.one(EndReason::Dropped, 3);
 
     let (body, ends) = with_length(Script::of([Wait]), "0");
     drop(body);
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
 }
 
 #[test]
@@ -277,7 +280,7 @@ fn a_header_that_is_no_number_tells_nothing() {
         let (mut body, ends) = with_length(Script::of([Data("abc")]), length);
         frame(&mut body);
         drop(body);
-        ends.one(How::Dropped, 3);
+        ends.one(EndReason::Dropped, 3);
     }
 }
 
@@ -286,7 +289,7 @@ fn the_hint_goes_before_the_header() {
     let (mut body, ends) = with_length(Script::of([Data("abc"), Data("d")]).exact(4), "3");
     frame(&mut body);
     drop(body);
-    ends.one(How::Dropped, 3);
+    ends.one(EndReason::Dropped, 3);
 }
 
 #[test]
@@ -297,9 +300,9 @@ fn a_chunked_body_ends_with_none() {
     frame(&mut body);
     assert!(ends.none());
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
     drop(body);
-    ends.one(How::Complete, 3);
+    ends.one(EndReason::Complete, 3);
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn a_chunked_body_without_a_byte_ends_with_none() {
     let (mut body, ends) = get(Script::default());
     assert!(ends.none());
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
-    ends.one(How::Complete, 0);
+    ends.one(EndReason::Complete, 0);
 }
 
 #[test]
@@ -316,7 +319,10 @@ fn trailers_end_a_body_and_pass_unchanged() {
     frame(&mut body);
     let trailers = frame(&mut body).into_trailers().unwrap();
     assert_eq!(trailers["grpc-status"], "5");
-    assert_eq!(*ends.0.borrow(), [(How::Complete, 3, Some("\"5\"".to_owned()))]);
+    assert_eq!(
+        *ends.0.borrow(),
+        [(EndReason::Complete, 3, Some("\"5\"".to_owned()))]
+    );
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
     drop(body);
     assert_eq!(ends.0.borrow().len(), 1);
@@ -327,9 +333,9 @@ fn an_error_is_a_failure_and_passes() {
     let (mut body, ends) = get(Script::of([Data("ab"), Error]).exact(3));
     frame(&mut body);
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Err("on purpose")))));
-    ends.one(How::Failed, 2);
+    ends.one(EndReason::Failed, 2);
     drop(body);
-    ends.one(How::Failed, 2);
+    ends.one(EndReason::Failed, 2);
 }
 
 #[test]
@@ -338,7 +344,7 @@ fn a_body_dropped_half_way_is_dropped() {
     frame(&mut body);
     assert!(poll(&mut body).is_pending());
     drop(body);
-    ends.one(How::Dropped, 2);
+    ends.one(EndReason::Dropped, 2);
 }
 
 #[test]
@@ -346,9 +352,9 @@ fn a_panic_of_the_body_is_told_at_once() {
     let (mut body, ends) = get(Script::of([Data("ab"), Panic]));
     frame(&mut body);
     assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut body))).is_err());
-    ends.one(How::Panicked, 2);
+    ends.one(EndReason::Panicked, 2);
     drop(body);
-    ends.one(How::Panicked, 2);
+    ends.one(EndReason::Panicked, 2);
 }
 
 #[test]
@@ -360,7 +366,7 @@ fn a_panic_of_somebody_else_is_no_panic_of_the_body() {
         panic!("on purpose");
     }));
     assert!(panicked.is_err());
-    ends.one(How::Dropped, 2);
+    ends.one(EndReason::Dropped, 2);
 }
 
 #[test]
@@ -381,7 +387,7 @@ fn bytes_are_counted_over_all_parts_of_a_frame() {
     let (mut body, ends) = answer(Response::new(InTwoParts(false)), &Method::GET);
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Ok(_)))));
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
-    ends.one(How::Complete, 5);
+    ends.one(EndReason::Complete, 5);
 }
 
 #[test]
@@ -405,7 +411,7 @@ fn the_head_passes_unchanged() {
         .extension(7_u32)
         .body(Empty::<Bytes>::new())
         .unwrap();
-    let tracked = track(response, Asked::Other, Ends::default());
+    let tracked = track(response, MethodClass::Other, Ends::default());
     assert_eq!(tracked.status(), 418);
     assert_eq!(tracked.headers()["x-a"], "1");
     assert_eq!(tracked.extensions().get::<u32>(), Some(&7));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_core::{Carry, RequestContext, carry_blocking};
+use campanile_core::{InRequestExt, RequestContext, carry_blocking};
 use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};

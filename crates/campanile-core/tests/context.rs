@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_core::{Deadline, RequestContext, RequestId, in_flight::Seat};
+use campanile_core::{Deadline, RequestContext, RequestId, in_flight::InFlightEntry};
 use http::HeaderValue;
 
 fn context(id: &str) -> RequestContext {
@@ -51,14 +51,14 @@ fn there_is_no_request_outside_of_any() {
 fn the_context_tells_what_it_was_given() {
     let deadline = Deadline::after(Duration::from_secs(60));
     let id = RequestId::generate();
-    let seat = Seat::take(&id, 1, campanile_core::clock::Mark::now()).unwrap();
+    let seat = InFlightEntry::take(&id, 1, campanile_core::clock::FastInstant::now()).unwrap();
     let bare = RequestContext::new(id.clone());
     assert!(bare.deadline().is_none() && bare.traceparent().is_none() && bare.seat().is_none());
     let full = bare
         .clone()
         .with_deadline(deadline)
         .with_traceparent(HeaderValue::from_static("00-aa-bb-01"))
-        .with_seat(seat.reference());
+        .with_entry(seat.reference());
     assert_eq!(full.id(), &id);
     assert_eq!(full.deadline(), Some(deadline));
     assert_eq!(full.traceparent().unwrap(), "00-aa-bb-01");

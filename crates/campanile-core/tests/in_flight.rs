@@ -10,8 +10,8 @@ use std::{
 
 use campanile_core::{
     RequestId,
-    clock::Mark,
-    in_flight::{InFlightRequest, Label, Phase, Seat, snapshot},
+    clock::FastInstant,
+    in_flight::{InFlightEntry, InFlightRequest, Label, Phase, snapshot},
 };
 
 const SEATS: usize = 65_536;
@@ -38,8 +38,8 @@ fn id(text: &str) -> RequestId {
     text.parse().expect("a valid id")
 }
 
-fn sit(text: &str, method: u8) -> Option<Seat> {
-    Seat::take(&id(text), method, Mark::now())
+fn sit(text: &str, method: u8) -> Option<InFlightEntry> {
+    InFlightEntry::take(&id(text), method, FastInstant::now())
 }
 
 fn row(text: &str) -> Option<InFlightRequest> {
@@ -49,9 +49,9 @@ fn row(text: &str) -> Option<InFlightRequest> {
 #[test]
 fn a_row_tells_what_is_known_of_its_request() {
     let _turn = turn();
-    let started = Mark::now();
+    let started = FastInstant::now();
     std::thread::sleep(Duration::from_millis(2));
-    let seat = Seat::take(&id("order-7"), 3, started).unwrap();
+    let seat = InFlightEntry::take(&id("order-7"), 3, started).unwrap();
     let seat_ref = seat.reference();
     let first = row("order-7").unwrap();
     assert_eq!(
@@ -142,13 +142,13 @@ fn a_reference_has_no_effect_however_often_its_seat_is_used_again() {
     let first = sit("first", 1).unwrap();
     let late = first.reference();
     drop(first);
-    let (id, now) = (id("other"), Mark::now());
+    let (id, now) = (id("other"), FastInstant::now());
     // As many generations as the word with the route has bits for, and one on either side.
     for _ in 0..(1 << 19) - 2 {
-        drop(Seat::take(&id, 0, now));
+        drop(InFlightEntry::take(&id, 0, now));
     }
     for _ in 0..3 {
-        let seat = Seat::take(&id, 0, now);
+        let seat = InFlightEntry::take(&id, 0, now);
         late.set_body();
         assert_eq!(row("other").unwrap().phase, Phase::App);
         drop(seat);
@@ -225,9 +225,9 @@ fn rows_are_whole_while_four_threads_take_and_give_back_ten_thousand_seats() {
 
 /// Takes seats on this thread until there are none. The threads of tests that are just over may still keep a handful,
 /// so a later count may be higher than an earlier one.
-fn take_all() -> Vec<Seat> {
-    let (id, now) = (id("one-of-many"), Mark::now());
-    std::iter::from_fn(|| Seat::take(&id, 0, now)).collect()
+fn take_all() -> Vec<InFlightEntry> {
+    let (id, now) = (id("one-of-many"), FastInstant::now());
+    std::iter::from_fn(|| InFlightEntry::take(&id, 0, now)).collect()
 }
 
 /// Runs `f` on a thread of its own, so that the seats which that thread keeps come back with its end.

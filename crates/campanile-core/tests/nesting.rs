@@ -2,12 +2,12 @@
 
 use std::panic::catch_unwind;
 
-use campanile_core::nesting::Identity;
+use campanile_core::nesting::LayerId;
 
 #[test]
 fn a_nested_layer_sees_itself_and_a_sibling_does_not() {
     let (one, other) = (Box::new(1_u8), Box::new(1_u8));
-    let (one, other) = (Identity::of(&*one), Identity::of(&*other));
+    let (one, other) = (LayerId::of(&*one), LayerId::of(&*other));
     assert!(!one.is_around());
     let around = one.enter();
     assert!(one.is_around() && !other.is_around());
@@ -24,15 +24,15 @@ fn a_nested_layer_sees_itself_and_a_sibling_does_not() {
 fn an_identity_is_that_of_the_state_whoever_asks() {
     let state = std::sync::Arc::new(5_u32);
     let clone = std::sync::Arc::clone(&state);
-    assert_eq!(Identity::of(&*state), Identity::of(&*clone));
-    assert_eq!(Identity::of(&*state).with(0), Identity::of(&*state));
-    assert_ne!(Identity::of(&*state).with(1), Identity::of(&*state).with(2));
+    assert_eq!(LayerId::of(&*state), LayerId::of(&*clone));
+    assert_eq!(LayerId::of(&*state).with(0), LayerId::of(&*state));
+    assert_ne!(LayerId::of(&*state).with(1), LayerId::of(&*state).with(2));
 }
 
 #[test]
 fn parts_of_a_layer_are_told_apart() {
     let state = Box::new(0_u8);
-    let (first, second) = (Identity::of(&*state).with(1), Identity::of(&*state).with(2));
+    let (first, second) = (LayerId::of(&*state).with(1), LayerId::of(&*state).with(2));
     let _around = first.enter();
     assert!(first.is_around() && !second.is_around());
 }
@@ -40,7 +40,7 @@ fn parts_of_a_layer_are_told_apart() {
 #[test]
 fn after_a_panic_it_is_clean() {
     let state = Box::new(0_u8);
-    let layer = Identity::of(&*state);
+    let layer = LayerId::of(&*state);
     let panicked = catch_unwind(|| {
         let _around = layer.enter();
         let _again = layer.with(1).enter();
@@ -53,7 +53,7 @@ fn after_a_panic_it_is_clean() {
 #[test]
 fn deeper_than_sixteen_is_forgotten_and_nothing_else() {
     let state = Box::new(0_u8);
-    let layer = |depth| Identity::of(&*state).with(depth);
+    let layer = |depth| LayerId::of(&*state).with(depth);
     let mut guards: Vec<_> = (0..100).map(|depth| layer(depth).enter()).collect();
     for depth in 0..100 {
         assert_eq!(layer(depth).is_around(), depth < 16, "depth {depth}");
@@ -71,7 +71,7 @@ fn deeper_than_sixteen_is_forgotten_and_nothing_else() {
 #[test]
 fn another_thread_is_another_stack() {
     let state = Box::new(0_u8);
-    let layer = Identity::of(&*state);
+    let layer = LayerId::of(&*state);
     let _around = layer.enter();
     std::thread::scope(|scope| {
         let seen = scope.spawn(|| layer.is_around()).join().unwrap();

@@ -22,7 +22,7 @@ pub use self::{
     catch_panic::CatchPanicLayer,
     deadline::DeadlineLayer,
     drain::DrainLayer,
-    limit::{ConcurrencyLimitLayer, Limit},
+    limit::{InFlightLimitLayer, Limit},
     metrics::MetricsLayer,
     request_body::RequestBodySizeLayer,
     request_id::RequestIdLayer,

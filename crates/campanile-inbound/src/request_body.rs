@@ -14,7 +14,7 @@ use std::{
 use campanile_core::{
     body::{BodyEnd, OnBodyEnd, TrackedBody},
     method,
-    nesting::Identity,
+    nesting::LayerId,
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -51,7 +51,7 @@ pub struct Read {
 
 /// Marks a request whose body is counted for a recorder.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Counted(Identity);
+struct Counted(LayerId);
 
 impl RequestBodySizeLayer {
     /// Makes the layer.
@@ -111,7 +111,7 @@ where
             return self.inner.call(request.map(TrackedBody::untracked));
         }
         // The body is read outside of any call, so the request itself has to say that it is counted.
-        let counted = Counted(Identity::of(self.table));
+        let counted = Counted(LayerId::of(self.table));
         if request.extensions_mut().insert(counted) == Some(counted) {
             return self.inner.call(request.map(TrackedBody::untracked));
         }

@@ -3,8 +3,8 @@
 use tower_layer::Layer;
 
 use crate::{
-    CatchPanicLayer, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, ViewNameLayer,
-    catch_panic::CatchPanic, deadline::Deadlines, limit::ConcurrencyLimit, metrics::Metrics,
+    CatchPanicLayer, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, ViewNameLayer,
+    catch_panic::CatchPanic, deadline::Deadlines, limit::InFlightLimitService, metrics::Metrics,
     request_id::RequestIds, view_name::ViewName,
 };
 
@@ -13,15 +13,15 @@ use crate::{
 /// 1. [`RequestIdLayer`]: everything below logs and calls under the request's id.
 /// 2. [`MetricsLayer`]: counts whatever the layers below answer.
 /// 3. [`CatchPanicLayer`]: a panic is an answer, and counted as `panicked`.
-/// 4. [`ConcurrencyLimitLayer`]: lets everything through, until it is given a limit.
+/// 4. [`InFlightLimitLayer`]: lets everything through, until it is given a limit.
 /// 5. [`DeadlineLayer`]: keeps the deadlines that requests come with.
 /// 6. [`ViewNameLayer`]: off, until [`Stack::with_view_name`].
 ///
 /// ```
-/// use campanile_inbound::{ConcurrencyLimitLayer, stack};
+/// use campanile_inbound::{InFlightLimitLayer, stack};
 /// use tower::{ServiceBuilder, service_fn};
 ///
-/// let layers = stack().with_concurrency_limit(ConcurrencyLimitLayer::new(512));
+/// let layers = stack().with_in_flight_limit(InFlightLimitLayer::new(512));
 /// let service = ServiceBuilder::new().layer(layers).service(service_fn(
 ///     |_request: http::Request<String>| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) },
 /// ));
@@ -31,7 +31,7 @@ pub fn stack() -> Stack {
     Stack {
         request_id: RequestIdLayer::new(),
         metrics: MetricsLayer::new(),
-        limit: ConcurrencyLimitLayer::unlimited(),
+        limit: InFlightLimitLayer::unlimited(),
         deadline: DeadlineLayer::new(),
         view_name: ViewNameLayer::off(),
     }
@@ -42,7 +42,7 @@ pub fn stack() -> Stack {
 pub struct Stack {
     request_id: RequestIdLayer,
     metrics: MetricsLayer,
-    limit: ConcurrencyLimitLayer,
+    limit: InFlightLimitLayer,
     deadline: DeadlineLayer,
     view_name: ViewNameLayer,
 }
@@ -64,7 +64,7 @@ impl Stack {
 
     /// Takes a concurrency limit.
     #[must_use]
-    pub fn with_concurrency_limit(mut self, layer: ConcurrencyLimitLayer) -> Self {
+    pub fn with_in_flight_limit(mut self, layer: InFlightLimitLayer) -> Self {
         self.limit = layer;
         self
     }
@@ -85,7 +85,7 @@ impl Stack {
 }
 
 /// The service that [`Stack`] makes of a service.
-pub type Stacked<S> = RequestIds<Metrics<CatchPanic<ConcurrencyLimit<Deadlines<ViewName<S>>>>>>;
+pub type Stacked<S> = RequestIds<Metrics<CatchPanic<InFlightLimitService<Deadlines<ViewName<S>>>>>>;
 
 impl<S> Layer<S> for Stack {
     type Service = Stacked<S>;

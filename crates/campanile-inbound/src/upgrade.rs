@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use campanile_core::body::Asked;
+use campanile_core::body::MethodClass;
 use http::{Method, Request, StatusCode, Version, header::UPGRADE};
 
 use crate::series::ServerSeries;
@@ -59,9 +59,9 @@ pub(crate) fn watch<B>(
 
 impl UpgradeWatch {
     /// Begins to count, if the answer agrees to the upgrade and somebody still holds the guard.
-    pub(crate) fn answered(self, table: &ServerSeries, asked: Asked, status: StatusCode) {
-        let agreed =
-            status == StatusCode::SWITCHING_PROTOCOLS || (asked == Asked::Connect && status.is_success());
+    pub(crate) fn answered(self, table: &ServerSeries, asked: MethodClass, status: StatusCode) {
+        let agreed = status == StatusCode::SWITCHING_PROTOCOLS
+            || (asked == MethodClass::Connect && status.is_success());
         if let (true, Some(guard)) = (agreed, self.0.upgrade())
             && let Some(gauge) = table.upgraded()
         {

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use campanile_core::{RequestContext, RequestId, clock::Mark};
+use campanile_core::{RequestContext, RequestId, clock::FastInstant};
 use campanile_outbound::{MetricsLayer, PropagateLayer};
 use divan::{Bencher, counter::ItemsCount};
 use http::{Request, Response};
@@ -61,7 +61,7 @@ where
 /// What of the rest is the clock.
 #[divan::bench(sample_count = 1000, sample_size = 64)]
 fn two_clock_reads(bencher: Bencher<'_, '_>) {
-    bencher.bench_local(|| Mark::now().seconds_until(Mark::now()));
+    bencher.bench_local(|| FastInstant::now().seconds_until(FastInstant::now()));
 }
 
 #[divan::bench(sample_count = 1000, sample_size = 64)]

@@ -14,8 +14,8 @@ use std::{
 use bytes::Bytes;
 use campanile_core::{
     RequestContext, RequestId,
-    clock::Mark,
-    in_flight::{self, Phase, Seat},
+    clock::FastInstant,
+    in_flight::{self, InFlightEntry, Phase},
 };
 use campanile_outbound::{METRICS, MetricsLayer, PropagateLayer, stack};
 use http::{Method, Request, Response};
@@ -384,8 +384,8 @@ impl Future for Look {
 #[tokio::test]
 async fn the_request_being_served_is_seen_to_call() {
     let id = RequestId::generate();
-    let seat = Seat::take(&id, 0, Mark::now()).unwrap();
-    let context = RequestContext::new(id.clone()).with_seat(seat.reference());
+    let seat = InFlightEntry::take(&id, 0, FastInstant::now()).unwrap();
+    let context = RequestContext::new(id.clone()).with_entry(seat.reference());
     let name = id.as_str().to_owned();
     let service = stack().layer(service_fn(move |_: Request<()>| Look(name.clone(), false)));
     assert_eq!(phase(id.as_str()), (Phase::App, None));

@@ -9,7 +9,7 @@ pub use campanile_admin as admin;
 pub use campanile_backlog as backlog;
 #[doc(inline)]
 pub use campanile_core::{
-    Carry, Deadline, Outcome, RequestContext, RequestId, carry_blocking, headers, in_flight, method,
+    Deadline, InRequestExt, Outcome, RequestContext, RequestId, carry_blocking, headers, in_flight, method,
 };
 #[cfg(feature = "inbound")]
 #[doc(inline)]

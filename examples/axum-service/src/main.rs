@@ -18,7 +18,7 @@ use axum::{
 };
 use campanile::{
     RequestContext,
-    inbound::ConcurrencyLimitLayer,
+    inbound::InFlightLimitLayer,
     listen::Connections,
     outbound::{self, CallName},
     recorder::{CellRecorder, Format},
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let metrics = CellRecorder::new().install()?;
 
     let inbound = campanile::inbound::stack()
-        .with_concurrency_limit(ConcurrencyLimitLayer::new(512))
+        .with_in_flight_limit(InFlightLimitLayer::new(512))
         .with_view_name();
 
     let app = Router::new()

@@ -26,7 +26,7 @@ use axum::{
 use bytes::Bytes;
 use campanile::{
     RequestContext,
-    inbound::{self, ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer},
+    inbound::{self, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer},
     lifecycle::{Handle, Lifecycle, Report, Settings},
     listen::{Bind, ListenAddress, Listener},
     outbound::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
@@ -109,14 +109,14 @@ pub(crate) fn start(
     let catalog_app = Router::new()
         .route("/items/{item}", get(item))
         .with_state(to_stock);
-    let limit = ConcurrencyLimitLayer::new(LIMIT).with_recorder(recorder(Service::Edge));
+    let limit = InFlightLimitLayer::new(LIMIT).with_recorder(recorder(Service::Edge));
     let edge_app = Router::new()
         .route("/", get(index))
         .route("/products/{item}", get(product))
         .route("/feed", get(feed))
         .route("/report", get(report))
         .with_state(to_catalog)
-        .layer(inbound(Service::Edge).with_concurrency_limit(limit))
+        .layer(inbound(Service::Edge).with_in_flight_limit(limit))
         .layer(from_fn_with_state(visitors.clone(), count_visitors));
 
     let address = edge.local_address().clone();

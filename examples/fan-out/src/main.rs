@@ -12,7 +12,7 @@
 use std::{error::Error, net::SocketAddr};
 
 use axum::{Router, body::Body, extract::State, http::Request, routing::get};
-use campanile::{Carry, RequestContext, outbound};
+use campanile::{InRequestExt, RequestContext, outbound};
 use clap::Parser;
 use http_body_util::BodyExt;
 use tokio::{

@@ -12,8 +12,8 @@ use std::{
 
 use campanile_core::{
     RequestContext, RequestId, Scoped,
-    body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, Tracking},
-    clock::Mark,
+    body::{BodyEnd, BodyTracker, MethodClass, OnBodyEnd, TrackedBody},
+    clock::FastInstant,
     headers::X_REQUEST_ID,
 };
 use http::{HeaderName, Request, Response};
@@ -52,8 +52,8 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         self.handles.active.increment(1.0);
         FloorFuture {
-            started: Mark::now(),
-            asked: Asked::by(request.method()),
+            started: FastInstant::now(),
+            asked: MethodClass::by(request.method()),
             inner: self.inner.call(request),
             handles: self.handles,
         }
@@ -64,8 +64,8 @@ where
 pub(super) struct FloorFuture<F> {
     inner: F,
     handles: &'static Handles,
-    started: Mark,
-    asked: Asked,
+    started: FastInstant,
+    asked: MethodClass,
 }
 
 impl<F, B, E> Future for FloorFuture<F>
@@ -79,11 +79,11 @@ where
         let polled = Pin::new(&mut self.inner).poll(cx);
         let tracking = match &polled {
             Poll::Ready(Ok(response)) => {
-                let seconds = self.started.seconds_until(Mark::now());
+                let seconds = self.started.seconds_until(FastInstant::now());
                 self.handles.duration.record(seconds);
-                Tracking::of(response, self.asked, End(self.handles))
+                BodyTracker::of(response, self.asked, End(self.handles))
             }
-            _ => Tracking::nobody(),
+            _ => BodyTracker::nobody(),
         };
         polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
     }

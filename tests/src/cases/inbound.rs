@@ -1,7 +1,7 @@
 //! The layers of incoming requests, around a tower service, and what they are made of.
 
-use campanile_core::{RequestContext, RequestId, clock::Mark, nesting::Identity};
-use campanile_inbound::{ConcurrencyLimitLayer, DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
+use campanile_core::{RequestContext, RequestId, clock::FastInstant, nesting::LayerId};
+use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, stack};
 use http::Extensions;
 use metrics::{Counter, Gauge, Histogram};
 use tower::Layer;
@@ -12,7 +12,7 @@ use super::{
     idle::{IDLE, Idle},
     requests::{identified, plain},
     run::{among_routes, case, micro},
-    services::{NoOpLayer, Tracking, Trivial},
+    services::{BodyTracker, NoOpLayer, Trivial},
 };
 
 static IDLE_IDENTITY: u8 = 0;
@@ -43,14 +43,14 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         micro("micro: nothing", || ()),
         micro("micro: two reads of the clock", || {
-            let start = Mark::now();
-            std::hint::black_box(start.seconds_until(Mark::now()));
+            let start = FastInstant::now();
+            std::hint::black_box(start.seconds_until(FastInstant::now()));
         }),
         micro("micro: two reads of std's clock", || {
             std::hint::black_box(std::time::Instant::now().elapsed().as_secs_f64());
         }),
         micro("micro: enter and leave a nesting, twice", {
-            let identity = Identity::of(&IDLE_IDENTITY);
+            let identity = LayerId::of(&IDLE_IDENTITY);
             move || {
                 drop(std::hint::black_box(identity.enter()));
                 drop(std::hint::black_box(identity.enter()));
@@ -78,7 +78,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "tower: body tracked, nothing counted",
             tower,
-            Tracking(Trivial),
+            BodyTracker(Trivial),
             plain,
         ),
         case(
@@ -105,9 +105,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "tower: concurrency limit",
             tower,
-            ConcurrencyLimitLayer::new(512)
-                .with_recorder(&IDLE)
-                .layer(Trivial),
+            InFlightLimitLayer::new(512).with_recorder(&IDLE).layer(Trivial),
             plain,
         ),
         case(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_core::body::{Asked, BodyEnd, OnBodyEnd, TrackedBody, track};
+use campanile_core::body::{BodyEnd, MethodClass, OnBodyEnd, TrackedBody, track};
 use futures_util::TryFutureExt;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
@@ -72,7 +72,7 @@ impl<S: Service<R>, R> Service<R> for NoOp<S> {
 
 /// A layer that only learns of the end of the body.
 #[derive(Clone)]
-pub(super) struct Tracking<S>(pub(super) S);
+pub(super) struct BodyTracker<S>(pub(super) S);
 
 /// Nothing to do at the end.
 pub(super) struct Unmoved;
@@ -83,7 +83,7 @@ impl OnBodyEnd for Unmoved {
     }
 }
 
-impl<S, R, B> Service<R> for Tracking<S>
+impl<S, R, B> Service<R> for BodyTracker<S>
 where
     S: Service<R, Response = Response<B>, Error = Infallible>,
     B: Body,
@@ -99,6 +99,6 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         self.0
             .call(request)
-            .map_ok(|response| track(response, Asked::Other, Unmoved))
+            .map_ok(|response| track(response, MethodClass::Other, Unmoved))
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use campanile_inbound::{
-    ConcurrencyLimitLayer, DeadlineLayer, Limit, MetricsLayer, RequestIdLayer, Route, Stack, stack,
+    DeadlineLayer, InFlightLimitLayer, Limit, MetricsLayer, RequestIdLayer, Route, Stack, stack,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{Request, Response};
@@ -78,8 +78,8 @@ pub struct Layers {
     ids: RequestIdLayer,
     metrics: MetricsLayer,
     deadline: DeadlineLayer,
-    full: ConcurrencyLimitLayer,
-    few: ConcurrencyLimitLayer,
+    full: InFlightLimitLayer,
+    few: InFlightLimitLayer,
     started: Arc<AtomicU64>,
 }
 
@@ -92,8 +92,8 @@ impl Layers {
             ids: RequestIdLayer::new().with_recorder(tally),
             metrics: MetricsLayer::new().with_recorder(tally),
             deadline: DeadlineLayer::new().with_recorder(tally),
-            full: ConcurrencyLimitLayer::new(0).with_recorder(tally),
-            few: ConcurrencyLimitLayer::named(FEW, "few").with_recorder(tally),
+            full: InFlightLimitLayer::new(0).with_recorder(tally),
+            few: InFlightLimitLayer::named(FEW, "few").with_recorder(tally),
             started: Arc::default(),
         }
     }
@@ -142,8 +142,8 @@ impl Layers {
                     .with_deadline(self.deadline.with_timeout(TIMEOUT))
                     .layer(app),
             ),
-            Arrangement::Full => boxed(self.stack().with_concurrency_limit(self.full.clone()).layer(app)),
-            Arrangement::Limited => boxed(self.stack().with_concurrency_limit(self.few.clone()).layer(app)),
+            Arrangement::Full => boxed(self.stack().with_in_flight_limit(self.full.clone()).layer(app)),
+            Arrangement::Limited => boxed(self.stack().with_in_flight_limit(self.few.clone()).layer(app)),
             Arrangement::Bare => boxed(bare.service(app)),
             Arrangement::CatchOutside => boxed(CatchAround(bare.service(app))),
             Arrangement::TimeoutOutside => boxed(timeout.layer(bare.service(app))),

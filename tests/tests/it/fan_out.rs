@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use campanile_core::{Carry, RequestContext};
+use campanile_core::{InRequestExt, RequestContext};
 use campanile_outbound::{MetricsLayer, PropagateLayer};
 use campanile_tests::wire::Ask;
 use http::Request;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Router, routing::get};
 use campanile_admin::{Admin, Peer};
-use campanile_inbound::{ConcurrencyLimitLayer, MetricsLayer};
+use campanile_inbound::{InFlightLimitLayer, MetricsLayer};
 use campanile_listen::Connections;
 use campanile_recorder::{CellRecorder, Format};
 use http::{Request, StatusCode};
@@ -22,7 +22,7 @@ async fn the_live_page_shows_what_the_layers_record() {
         )
         .route("/teapot", get(|| async { StatusCode::IM_A_TEAPOT }))
         .route("/stuck", get(std::future::pending::<()>))
-        .layer(ConcurrencyLimitLayer::new(16).with_recorder(recorder))
+        .layer(InFlightLimitLayer::new(16).with_recorder(recorder))
         .layer(MetricsLayer::new().with_recorder(recorder));
     let call = async |target: &'static str| {
         let request = Request::get(target).body(axum::body::Body::empty()).unwrap();

@@ -7,7 +7,7 @@ use crate::method;
 /// What ended a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum How {
+pub enum EndReason {
     /// All of it was handed over.
     Complete,
     /// It yielded an error.
@@ -23,7 +23,7 @@ pub enum How {
 #[non_exhaustive]
 pub struct BodyEnd<'a> {
     /// What ended it.
-    pub how: How,
+    pub how: EndReason,
     /// Bytes of data that passed.
     pub bytes: u64,
     /// The trailers, where they ended it.
@@ -39,12 +39,12 @@ pub trait OnBodyEnd {
 
 /// The state that ends once.
 pub(super) trait EndOnce {
-    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>);
+    fn end(&mut self, how: EndReason, bytes: u64, trailers: Option<&HeaderMap>);
 }
 
 impl<H: OnBodyEnd> EndOnce for Option<H> {
     #[inline]
-    fn end(&mut self, how: How, bytes: u64, trailers: Option<&HeaderMap>) {
+    fn end(&mut self, how: EndReason, bytes: u64, trailers: Option<&HeaderMap>) {
         if let Some(on_end) = self.take() {
             on_end.on_body_end(BodyEnd { how, bytes, trailers });
         }
@@ -54,13 +54,13 @@ impl<H: OnBodyEnd> EndOnce for Option<H> {
 /// The methods whose answers end in a way of their own. HTTP has no others, so matching may be exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the methods")]
-pub enum Asked {
+pub enum MethodClass {
     Head,
     Connect,
     Other,
 }
 
-impl Asked {
+impl MethodClass {
     /// Reads it from the request's method.
     #[inline]
     #[must_use]

@@ -10,16 +10,16 @@
 //! | `is_end_stream()` after a data frame | with that frame: hyper polls no further |
 //! | trailers, or `None` | then |
 //! | as many bytes as the exact size hint tells, or else `Content-Length` | when it is dropped after them, complete; trailers may still follow |
-//! | an error | [`How::Failed`] |
-//! | it panics | [`How::Panicked`], at once |
-//! | dropped earlier | [`How::Dropped`] |
+//! | an error | [`EndReason::Failed`] |
+//! | it panics | [`EndReason::Panicked`], at once |
+//! | dropped earlier | [`EndReason::Dropped`] |
 
 mod end;
 mod tracked;
 mod tracking;
 
 pub use self::{
-    end::{Asked, BodyEnd, How, OnBodyEnd},
+    end::{BodyEnd, EndReason, MethodClass, OnBodyEnd},
     tracked::TrackedBody,
-    tracking::{Foreseen, Tracking, track},
+    tracking::{BodyTracker, ExpectedLength, track},
 };

@@ -11,12 +11,12 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    How, OnBodyEnd,
+    EndReason, OnBodyEnd,
     end::EndOnce,
-    tracking::{Tracking, UNKNOWN},
+    tracking::{BodyTracker, UNKNOWN},
 };
 
-impl<H: OnBodyEnd> Tracking<H> {
+impl<H: OnBodyEnd> BodyTracker<H> {
     /// Wraps the body of the answer.
     #[inline]
     pub fn wrap<B>(self, inner: B) -> TrackedBody<B, H> {
@@ -74,9 +74,9 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let how = if *this.bytes >= *this.whole {
-                How::Complete
+                EndReason::Complete
             } else {
-                How::Dropped
+                EndReason::Dropped
             };
             this.on_end.end(how, *this.bytes, None);
         }
@@ -101,7 +101,7 @@ impl<H: OnBodyEnd> Drop for Polling<'_, H> {
     #[inline]
     fn drop(&mut self) {
         if !self.has_returned {
-            self.on_end.end(How::Panicked, self.bytes, None);
+            self.on_end.end(EndReason::Panicked, self.bytes, None);
         }
     }
 }
@@ -134,15 +134,15 @@ impl<B: Body, H: OnBodyEnd> TrackedBody<B, H> {
                 if let Some(data) = frame.data_ref() {
                     *this.bytes += data.remaining() as u64;
                 }
-                (trailers.is_some() || this.inner.is_end_stream()).then_some((How::Complete, trailers))
+                (trailers.is_some() || this.inner.is_end_stream()).then_some((EndReason::Complete, trailers))
             }
             Some(Err(error)) => {
                 if let Some(on_end) = this.on_end {
                     on_error(on_end, error);
                 }
-                Some((How::Failed, None))
+                Some((EndReason::Failed, None))
             }
-            None => Some((How::Complete, None)),
+            None => Some((EndReason::Complete, None)),
         };
         if let Some((how, trailers)) = end {
             this.on_end.end(how, *this.bytes, trailers);

@@ -3,17 +3,17 @@
 use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::Body;
 
-use super::{Asked, How, OnBodyEnd, TrackedBody, end::EndOnce};
+use super::{EndReason, MethodClass, OnBodyEnd, TrackedBody, end::EndOnce};
 use crate::headers;
 
 /// Wraps the body of an answer so that `on_end` is told of its end; at once, where that is the head.
 #[inline]
 pub fn track<B: Body, H: OnBodyEnd>(
     response: Response<B>,
-    asked: Asked,
+    asked: MethodClass,
     on_end: H,
 ) -> Response<TrackedBody<B, H>> {
-    let tracking = Tracking::of(&response, asked, on_end);
+    let tracking = BodyTracker::of(&response, asked, on_end);
     response.map(|body| tracking.wrap(body))
 }
 
@@ -21,23 +21,23 @@ pub fn track<B: Body, H: OnBodyEnd>(
 ///
 /// For futures on the request path, which move an answer once where they map it in its [`Poll`](std::task::Poll).
 #[derive(Debug)]
-pub struct Tracking<H> {
+pub struct BodyTracker<H> {
     pub(super) whole: u64,
     pub(super) on_end: Option<H>,
 }
 
-/// What an answer says of its end. The first step of a [`Tracking`], and the only one that asks the body, whose code may
+/// What an answer says of its end. The first step of a [`BodyTracker`], and the only one that asks the body, whose code may
 /// panic: until it is through, whoever is to be told of the end is still in safe hands.
 #[derive(Debug, Clone, Copy)]
-pub struct Foreseen {
+pub struct ExpectedLength {
     /// Bytes after which the server stops, [`UNKNOWN`], or [`AT_HEAD`].
     whole: u64,
 }
 
-impl Foreseen {
+impl ExpectedLength {
     /// Looks at an answer.
     #[inline]
-    pub fn of<B: Body>(response: &Response<B>, asked: Asked) -> Self {
+    pub fn of<B: Body>(response: &Response<B>, asked: MethodClass) -> Self {
         let whole = if asked.ends_at_head(response.status()) || response.body().is_end_stream() {
             AT_HEAD
         } else {
@@ -50,25 +50,25 @@ impl Foreseen {
 
     /// Has `on_end` told of the end; at once, where that is the head.
     #[inline]
-    pub fn tell<H: OnBodyEnd>(self, on_end: H) -> Tracking<H> {
-        let mut tracking = Tracking {
+    pub fn tell<H: OnBodyEnd>(self, on_end: H) -> BodyTracker<H> {
+        let mut tracking = BodyTracker {
             whole: self.whole,
             on_end: Some(on_end),
         };
         if self.whole == AT_HEAD {
-            tracking.on_end.end(How::Complete, 0, None);
+            tracking.on_end.end(EndReason::Complete, 0, None);
         }
         tracking
     }
 }
 
-impl<H: OnBodyEnd> Tracking<H> {
+impl<H: OnBodyEnd> BodyTracker<H> {
     /// Looks at an answer, and tells `on_end` of the end at once where that is the head.
     ///
-    /// Where the body panics, `on_end` is dropped and told nothing; see [`Foreseen`].
+    /// Where the body panics, `on_end` is dropped and told nothing; see [`ExpectedLength`].
     #[inline]
-    pub fn of<B: Body>(response: &Response<B>, asked: Asked, on_end: H) -> Self {
-        Foreseen::of(response, asked).tell(on_end)
+    pub fn of<B: Body>(response: &Response<B>, asked: MethodClass, on_end: H) -> Self {
+        ExpectedLength::of(response, asked).tell(on_end)
     }
 
     /// Makes the tracking of an answer whose end nobody is told.

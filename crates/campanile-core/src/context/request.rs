@@ -5,13 +5,13 @@ use std::{cell::Cell, fmt, marker::PhantomData, sync::Arc};
 use http::HeaderValue;
 
 use super::Scoped;
-use crate::{Deadline, RequestId, in_flight::SeatRef};
+use crate::{Deadline, RequestId, in_flight::InFlightEntryRef};
 
 /// The request being served: its id, its deadline, its trace and its seat in the table of requests in flight.
 ///
 /// A layer puts it into the request's extensions and around everything that the inner service does, so code below
 /// finds it by [`RequestContext::current`] without an argument. Work that leaves the request's own future takes it
-/// along with [`Carry`](crate::Carry). Cloning is one reference count.
+/// along with [`InRequestExt`](crate::InRequestExt). Cloning is one reference count.
 ///
 /// ```
 /// use campanile_core::{RequestContext, RequestId};
@@ -30,7 +30,7 @@ struct Inner {
     id: RequestId,
     deadline: Option<Deadline>,
     traceparent: Option<HeaderValue>,
-    seat: Option<SeatRef>,
+    seat: Option<InFlightEntryRef>,
 }
 
 thread_local! {
@@ -48,7 +48,11 @@ impl RequestContext {
     /// whether somebody shares it.
     #[inline]
     #[must_use]
-    pub fn of_request(id: RequestId, traceparent: Option<HeaderValue>, seat: Option<SeatRef>) -> Self {
+    pub fn of_request(
+        id: RequestId,
+        traceparent: Option<HeaderValue>,
+        seat: Option<InFlightEntryRef>,
+    ) -> Self {
         Self(Arc::new(Inner {
             id,
             deadline: None,
@@ -73,7 +77,7 @@ impl RequestContext {
 
     /// Sets the request's seat in the [table of requests in flight](crate::in_flight).
     #[must_use]
-    pub fn with_seat(mut self, seat: SeatRef) -> Self {
+    pub fn with_entry(mut self, seat: InFlightEntryRef) -> Self {
         self.inner().seat = Some(seat);
         self
     }
@@ -106,7 +110,7 @@ impl RequestContext {
     /// Returns the request's seat in the [table of requests in flight](crate::in_flight).
     #[inline]
     #[must_use]
-    pub fn seat(&self) -> Option<SeatRef> {
+    pub fn seat(&self) -> Option<InFlightEntryRef> {
         self.0.seat
     }
 
@@ -128,7 +132,7 @@ impl RequestContext {
     /// Returns the seat of the request that the calling code works for.
     #[inline]
     #[must_use]
-    pub fn current_seat() -> Option<SeatRef> {
+    pub fn current_entry() -> Option<InFlightEntryRef> {
         let look = |current: &Cell<Option<Self>>| {
             let context = current.take();
             let seat = context.as_ref().and_then(Self::seat);

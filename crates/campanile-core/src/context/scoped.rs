@@ -14,7 +14,7 @@ pin_project! {
     /// Work that sees a [`RequestContext`] as the current one whenever it is polled, and when it is dropped.
     ///
     /// Is a [`Future`], a [`Stream`](futures_core::Stream) or a [`Body`](http_body::Body), as what it wraps is.
-    /// See [`RequestContext::scope`] and [`Carry`](crate::Carry).
+    /// See [`RequestContext::scope`] and [`InRequestExt`](crate::InRequestExt).
     pub struct Scoped<T> {
         context: Option<RequestContext>,
         // An option, so that it can be dropped while the context is current.

@@ -1,7 +1,7 @@
 //! The table of requests in flight: a seat for each, readable at any time from any thread.
 //!
-//! The request id layer takes a [`Seat`] when a request comes and gives it back at the end of its answer; other
-//! layers note the route and what the request is doing through the context's [`SeatRef`].
+//! The request id layer takes a [`InFlightEntry`] when a request comes and gives it back at the end of its answer; other
+//! layers note the route and what the request is doing through the context's [`InFlightEntryRef`].
 //!
 //! Threads get seats from the table 32 at a time and keep up to 64 free ones, so that a thread locks for one request
 //! in 32 at most, and for none where requests end on the thread they came to. Memory is allocated when a seat is used
@@ -11,9 +11,9 @@
 //! finds none is served without one.
 //!
 //! ```
-//! use campanile_core::{RequestId, clock::Mark, in_flight};
+//! use campanile_core::{RequestId, clock::FastInstant, in_flight};
 //!
-//! let seat = in_flight::Seat::take(&RequestId::generate(), 0, Mark::now()).expect("a seat is free");
+//! let seat = in_flight::InFlightEntry::take(&RequestId::generate(), 0, FastInstant::now()).expect("a seat is free");
 //! let reference = seat.reference();
 //! reference.set_calling(in_flight::Label::intern("stock"));
 //! assert_eq!(in_flight::snapshot()[0].host, Some("stock"));
@@ -30,5 +30,5 @@ mod seats;
 
 pub use self::{
     label::Label,
-    seats::{InFlightRequest, Phase, Seat, SeatRef, snapshot},
+    seats::{InFlightEntry, InFlightEntryRef, InFlightRequest, Phase, snapshot},
 };

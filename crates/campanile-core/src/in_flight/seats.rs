@@ -6,7 +6,7 @@ use super::{
     label::Label,
     places::{self, cell},
 };
-use crate::{RequestId, clock::Mark};
+use crate::{RequestId, clock::FastInstant};
 
 /// What a request is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,29 +52,29 @@ pub struct InFlightRequest {
 
 /// A seat, held as long as the request is in flight.
 #[derive(Debug)]
-pub struct Seat(SeatRef);
+pub struct InFlightEntry(InFlightEntryRef);
 
 /// Names a seat, to note what its request does. Without effect once the request has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeatRef {
+pub struct InFlightEntryRef {
     /// One more than its place, so that nothing has a number too and takes no room.
     number: NonZeroU32,
     generation: u32,
 }
 
-impl Seat {
+impl InFlightEntry {
     /// Takes a seat for a request; nothing when all are taken, or kept by other threads for their next requests.
     #[inline]
-    pub fn take(id: &RequestId, method: u8, started: Mark) -> Option<Self> {
+    pub fn take(id: &RequestId, method: u8, started: FastInstant) -> Option<Self> {
         let place = places::take()?;
         let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
         let number = NonZeroU32::MIN.saturating_add(place);
-        Some(Self(SeatRef { number, generation }))
+        Some(Self(InFlightEntryRef { number, generation }))
     }
 
     /// Notes that the request's body is being sent.
     ///
-    /// The owner need not fear for the next request's row: cheaper than [`SeatRef::set_body`]. What somebody else notes
+    /// The owner need not fear for the next request's row: cheaper than [`InFlightEntryRef::set_body`]. What somebody else notes
     /// in the same moment may be lost.
     #[inline]
     pub fn set_body(&self) {
@@ -84,12 +84,12 @@ impl Seat {
     /// Returns a name of the seat for others.
     #[inline]
     #[must_use]
-    pub fn reference(&self) -> SeatRef {
+    pub fn reference(&self) -> InFlightEntryRef {
         self.0
     }
 }
 
-impl Drop for Seat {
+impl Drop for InFlightEntry {
     #[inline]
     fn drop(&mut self) {
         let place = self.0.place();
@@ -109,7 +109,7 @@ fn in_body(state: u64) -> u64 {
     (state & !(PHASE | LABEL << HOST_SHIFT)) | 2
 }
 
-impl SeatRef {
+impl InFlightEntryRef {
     /// Notes the route.
     #[inline]
     pub fn set_route(self, route: Label) {
@@ -153,7 +153,7 @@ pub fn snapshot() -> Vec<InFlightRequest> {
     /// A seat that is being written at so many looks in a row is changing hands; its request is not old.
     const TRIES: usize = 100;
     let used = places::used();
-    let now = Mark::now();
+    let now = FastInstant::now();
     (0..used)
         .filter_map(|place| {
             let reading = cell(place).read(TRIES)?;
@@ -161,7 +161,7 @@ pub fn snapshot() -> Vec<InFlightRequest> {
                 id: String::from_utf8_lossy(&reading.id).into_owned(),
                 method: reading.method,
                 route: Label::from_number(reading.state >> ROUTE_SHIFT).name(),
-                age: Mark::from_raw(reading.started).until(now),
+                age: FastInstant::from_raw(reading.started).until(now),
                 phase: match reading.state & PHASE {
                     0 => Phase::App,
                     1 => Phase::Calling,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use campanile_http::{
+use campanile_core::{
     Deadline, grpc,
     headers::{GRPC_TIMEOUT, X_REQUEST_DEADLINE},
 };

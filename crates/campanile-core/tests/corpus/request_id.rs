@@ -1,6 +1,6 @@
 //! Any bytes as a request id.
 
-use campanile_http::RequestId;
+use campanile_core::RequestId;
 use http::HeaderValue;
 
 /// Of an id's end, what its descendants keep.

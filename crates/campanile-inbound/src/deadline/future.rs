@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_core::{Deadline, RequestContext, Scoped, clock::Mark};
+use campanile_core::{Deadline, RequestContext, Scoped, clock::FastInstant};
 use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
@@ -50,14 +50,14 @@ pin_project! {
 pub(super) struct SoftLimit {
     pub(super) table: &'static ServerSeries,
     pub(super) limit: Duration,
-    pub(super) started: Mark,
+    pub(super) started: FastInstant,
 }
 
 impl SoftLimit {
     #[cold]
     fn check(this: &mut Option<Self>) {
         let Some(this) = this.take() else { return };
-        let took = this.started.until(Mark::now());
+        let took = this.started.until(FastInstant::now());
         if took <= this.limit {
             return;
         }

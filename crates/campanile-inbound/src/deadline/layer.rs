@@ -8,7 +8,7 @@ use std::{
 
 use campanile_core::{
     Deadline, RequestContext, RequestId,
-    clock::{self, Mark},
+    clock::{self, FastInstant},
 };
 use http::{Request, Response};
 use metrics::Recorder;
@@ -170,7 +170,7 @@ where
         let soft_limit = self.config.soft_limit.map(|limit| SoftLimit {
             table: self.config.table,
             limit,
-            started: Mark::now(),
+            started: FastInstant::now(),
         });
         match self.config.deadline(&request) {
             None => ResponseFuture::unbounded(self.inner.call(request), soft_limit),

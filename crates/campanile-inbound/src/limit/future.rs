@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::body::{Asked, TrackedBody, Tracking};
+use campanile_core::body::{BodyTracker, MethodClass, TrackedBody};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -15,7 +15,7 @@ use super::slots::Slot;
 use crate::answer::{Asker, Refusal};
 
 pin_project! {
-    /// The future of [`ConcurrencyLimit`](super::ConcurrencyLimit).
+    /// The future of [`InFlightLimitService`](super::InFlightLimitService).
     pub struct ResponseFuture<F> {
         #[pin]
         state: State<F>,
@@ -26,7 +26,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         // Without a slot for what is let through.
-        Admitted { #[pin] inner: F, slot: Option<Slot>, asked: Asked },
+        Admitted { #[pin] inner: F, slot: Option<Slot>, asked: MethodClass },
         Refused { asker: Asker, body_unread: bool },
     }
 }
@@ -40,7 +40,7 @@ impl<F> ResponseFuture<F> {
     }
 
     #[inline]
-    pub(super) fn admitted(inner: F, slot: Option<Slot>, asked: Asked) -> Self {
+    pub(super) fn admitted(inner: F, slot: Option<Slot>, asked: MethodClass) -> Self {
         Self {
             state: State::Admitted { inner, slot, asked },
         }
@@ -62,8 +62,8 @@ where
                 let polled = inner.poll(cx);
                 drop(around);
                 let tracking = match (&polled, slot.take_if(|_| polled.is_ready())) {
-                    (Poll::Ready(Ok(response)), Some(slot)) => Tracking::of(response, *asked, slot),
-                    _ => Tracking::nobody(),
+                    (Poll::Ready(Ok(response)), Some(slot)) => BodyTracker::of(response, *asked, slot),
+                    _ => BodyTracker::nobody(),
                 };
                 polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
             }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::{body::Asked, clock};
+use campanile_core::{body::MethodClass, clock};
 use http::{Request, Response};
 use http_body::Body;
 use metrics::Recorder;
@@ -21,13 +21,13 @@ use crate::{answer::Asker, route, series};
 ///
 /// The state is one [`Limit`], shared by all clones and by every service that the layer makes.
 #[derive(Clone, Debug)]
-pub struct ConcurrencyLimitLayer {
+pub struct InFlightLimitLayer {
     config: Config,
 }
 
 /// Refuses requests beyond a number in flight. See the [module docs](crate::limit).
 #[derive(Clone)]
-pub struct ConcurrencyLimit<S> {
+pub struct InFlightLimitService<S> {
     inner: S,
     config: Config,
 }
@@ -39,7 +39,7 @@ struct Config {
     exempt: Option<Arc<HashSet<Box<str>>>>,
 }
 
-impl ConcurrencyLimitLayer {
+impl InFlightLimitLayer {
     /// Makes a layer that lets `limit` requests be in flight at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -98,12 +98,12 @@ impl ConcurrencyLimitLayer {
     }
 }
 
-impl<S> Layer<S> for ConcurrencyLimitLayer {
-    type Service = ConcurrencyLimit<S>;
+impl<S> Layer<S> for InFlightLimitLayer {
+    type Service = InFlightLimitService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         clock::warm_up();
-        ConcurrencyLimit {
+        InFlightLimitService {
             inner,
             config: self.config.clone(),
         }
@@ -121,7 +121,7 @@ impl Config {
     }
 }
 
-impl<S, ReqB, ResB> Service<Request<ReqB>> for ConcurrencyLimit<S>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for InFlightLimitService<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     ReqB: Body,
@@ -146,7 +146,7 @@ where
             },
             _ => None,
         };
-        let asked = Asked::by(request.method());
+        let asked = MethodClass::by(request.method());
         let around = slot.as_ref().map(|slot| slot.identity().enter());
         let inner = self.inner.call(request);
         drop(around);
@@ -154,9 +154,9 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for ConcurrencyLimit<S> {
+impl<S: fmt::Debug> fmt::Debug for InFlightLimitService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConcurrencyLimit")
+        f.debug_struct("InFlightLimitService")
             .field("inner", &self.inner)
             .field("config", &self.config)
             .finish()

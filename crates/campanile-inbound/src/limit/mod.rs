@@ -1,9 +1,9 @@
 //! Refuses what the service cannot serve now, at once and properly.
 //!
 //! ```
-//! use campanile_inbound::ConcurrencyLimitLayer;
+//! use campanile_inbound::InFlightLimitLayer;
 //!
-//! let layer = ConcurrencyLimitLayer::new(512).with_exempt_route("/health");
+//! let layer = InFlightLimitLayer::new(512).with_exempt_route("/health");
 //! // One number for the whole service: a clone is the same limit, over all connections and routes.
 //! let limit = layer.limit();
 //! limit.set(256);
@@ -28,6 +28,6 @@ mod slots;
 
 pub use self::{
     future::{ResponseBody, ResponseFuture},
-    layer::{ConcurrencyLimit, ConcurrencyLimitLayer},
+    layer::{InFlightLimitLayer, InFlightLimitService},
     slots::{Limit, Slot},
 };

@@ -11,8 +11,8 @@ use std::{
 
 use campanile_core::{
     body::{BodyEnd, OnBodyEnd},
-    clock::Mark,
-    nesting::Identity,
+    clock::FastInstant,
+    nesting::LayerId,
     series::Lazy,
 };
 use metrics::{Counter, Gauge, Label};
@@ -39,7 +39,7 @@ struct Shared {
 /// Since when all slots are taken, and what was not yet counted of earlier times.
 #[derive(Default)]
 struct Saturation {
-    since: Option<Mark>,
+    since: Option<FastInstant>,
     carried: Duration,
 }
 
@@ -81,8 +81,8 @@ impl Limit {
     }
 
     #[inline]
-    pub(super) fn identity(self) -> Identity {
-        Identity::of(self.0)
+    pub(super) fn identity(self) -> LayerId {
+        LayerId::of(self.0)
     }
 
     /// Takes a slot, or counts that there was none.
@@ -144,7 +144,7 @@ impl Shared {
     #[cold]
     fn note_saturation(&self) {
         let mut saturation = self.saturation.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Mark::now();
+        let now = FastInstant::now();
         if let Some(since) = saturation.since {
             saturation.carried += since.until(now);
         }
@@ -168,7 +168,7 @@ pub struct Slot(Limit);
 
 impl Slot {
     #[inline]
-    pub(super) fn identity(&self) -> Identity {
+    pub(super) fn identity(&self) -> LayerId {
         self.0.identity()
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use campanile_core::{
     Outcome, RequestContext,
-    body::{BodyEnd, How, OnBodyEnd},
-    clock::Mark,
+    body::{BodyEnd, EndReason, OnBodyEnd},
+    clock::FastInstant,
     grpc::Code,
     seldom::Seldom,
 };
@@ -40,7 +40,7 @@ impl Exchange {
 
     /// Notes the status of the answer's head, and the time to it.
     #[inline]
-    pub(super) fn note_status(&mut self, status: StatusCode, now: Mark) {
+    pub(super) fn note_status(&mut self, status: StatusCode, now: FastInstant) {
         self.notes.set_status(status);
         let seconds = self.started.seconds_until(now);
         self.series
@@ -55,7 +55,7 @@ impl Exchange {
         let status = notes.status();
         series.count_end(table, status, outcome);
         if notes.has(RESPONSE_DURATION) {
-            series.record_response_duration(table, self.started.seconds_until(Mark::now()));
+            series.record_response_duration(table, self.started.seconds_until(FastInstant::now()));
         }
         if notes.has(BODY_SIZES) {
             if self.request_bytes != u64::MAX {
@@ -87,7 +87,7 @@ impl Exchange {
         let chosen = self.settings.at_end;
         let seconds = chosen
             .response_duration
-            .then(|| self.started.seconds_until(Mark::now()));
+            .then(|| self.started.seconds_until(FastInstant::now()));
         let request = (chosen.body_sizes && self.request_bytes != u64::MAX).then_some(self.request_bytes);
         let response = (chosen.body_sizes && self.notes.status() != 0).then_some(bytes);
         self.series
@@ -144,7 +144,7 @@ pub(super) fn enter(settings: &Settings, series: &'static RouteSeries) -> bool {
     if let Some(gauge) = gauge {
         gauge.increment(1.0);
     }
-    if let Some(seat) = RequestContext::current_seat() {
+    if let Some(seat) = RequestContext::current_entry() {
         seat.set_route(series.label);
     }
     gauge.is_some()
@@ -158,7 +158,7 @@ impl OnBodyEnd for Ending {
     #[inline]
     fn on_body_end(self, end: BodyEnd<'_>) {
         let exchange = self.0;
-        if end.how == How::Complete && !exchange.notes.has(TOLD_APART) {
+        if end.how == EndReason::Complete && !exchange.notes.has(TOLD_APART) {
             exchange.end(Outcome::Completed, end.bytes);
             exchange::give_back(exchange);
         } else {
@@ -174,9 +174,9 @@ fn end_apart(mut exchange: Box<Exchange>, body: BodyEnd<'_>) {
         exchange.note_trailers(trailers);
     }
     let outcome = match body.how {
-        How::Complete => exchange.notes.told().unwrap_or(Outcome::Completed),
-        How::Failed => Outcome::Failed,
-        How::Panicked => Outcome::Panicked,
+        EndReason::Complete => exchange.notes.told().unwrap_or(Outcome::Completed),
+        EndReason::Failed => Outcome::Failed,
+        EndReason::Panicked => Outcome::Panicked,
         _ => Outcome::Aborted,
     };
     end(exchange, outcome, body.bytes);

@@ -1,10 +1,10 @@
 //! An exchange up to its head: what is found out of the request and its answer.
 
 use campanile_core::{
-    body::{Foreseen, Tracking},
-    clock::Mark,
+    body::{BodyTracker, ExpectedLength},
+    clock::FastInstant,
     grpc, method,
-    nesting::Identity,
+    nesting::LayerId,
     seldom::Seldom,
     spares::Spares,
 };
@@ -31,7 +31,7 @@ pub(super) struct Exchange {
     pub(super) settings: &'static Settings,
     pub(super) series: &'static RouteSeries,
     pub(super) rpc: Option<&'static RpcSeries>,
-    pub(super) started: Mark,
+    pub(super) started: FastInstant,
     /// [`u64::MAX`] where it is not known.
     pub(super) request_bytes: u64,
     pub(super) notes: Notes,
@@ -58,7 +58,7 @@ pub(super) fn tell_outer<B>(settings: &'static Settings, request: &Request<B>) {
 #[inline(always)]
 pub(super) fn begin<B: Body>(settings: &'static Settings, request: &Request<B>) -> Option<Box<Exchange>> {
     let method = request.method();
-    if Identity::of(settings.table).is_around()
+    if LayerId::of(settings.table).is_around()
         || settings.apart
         || *method == Method::CONNECT
         // gRPC posts, so most requests are told by their method alone.
@@ -80,10 +80,10 @@ pub(super) fn begin<B: Body>(settings: &'static Settings, request: &Request<B>) 
 pub(super) fn head<B: Body>(
     place: &mut Option<Box<Exchange>>,
     response: &Response<B>,
-) -> Option<Tracking<Ending>> {
+) -> Option<BodyTracker<Ending>> {
     let watched = place.as_mut()?.watch();
     watched.exchange.answered(response);
-    let foreseen = Foreseen::of(response, watched.exchange.notes.asked());
+    let foreseen = ExpectedLength::of(response, watched.exchange.notes.asked());
     watched.returned();
     place.take().map(|exchange| foreseen.tell(Ending(exchange)))
 }
@@ -156,7 +156,7 @@ impl Exchange {
         mut notes: Notes,
         rare: Seldom<Rare>,
     ) -> Box<Self> {
-        let started = Mark::now();
+        let started = FastInstant::now();
         notes.set(ACTIVE, enter(settings, series));
         Spares::keep(
             &SPARES,
@@ -207,7 +207,7 @@ impl Exchange {
     /// Notes the head of the answer.
     #[inline]
     fn answered<B>(&mut self, response: &Response<B>) {
-        let now = Mark::now();
+        let now = FastInstant::now();
         if !response.extensions().is_empty() {
             self.note_extensions(response);
         }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::body::{TrackedBody, Tracking};
+use campanile_core::body::{BodyTracker, TrackedBody};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -85,7 +85,7 @@ where
             }
             Poll::Pending => return Poll::Pending,
         };
-        let tracking = tracking.unwrap_or_else(Tracking::nobody);
+        let tracking = tracking.unwrap_or_else(BodyTracker::nobody);
         polled.map_ok(|response| response.map(|body| tracking.wrap(body)))
     }
 }

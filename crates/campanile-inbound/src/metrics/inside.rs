@@ -1,6 +1,6 @@
 //! The inner service is at work, or other code that is not ours: what unwinds meanwhile is its panic.
 
-use campanile_core::nesting::{Around, Identity};
+use campanile_core::nesting::{EnteredLayer, LayerId};
 
 use super::{ending::end_early, exchange::Exchange};
 
@@ -15,7 +15,7 @@ pub(super) struct Inside<'a> {
     watched: Watched<'a>,
     /// The layer stands around what runs.
     #[allow(dead_code, reason = "held to be dropped")]
-    around: Around,
+    around: EnteredLayer,
 }
 
 impl Exchange {
@@ -32,7 +32,7 @@ impl Exchange {
     #[inline]
     pub(super) fn enter(&mut self) -> Inside<'_> {
         Inside {
-            around: Identity::of(self.settings.table).enter(),
+            around: LayerId::of(self.settings.table).enter(),
             watched: self.watch(),
         }
     }
@@ -68,7 +68,7 @@ impl Inside<'_> {
 pub(super) struct Calling {
     exchange: Option<Box<Exchange>>,
     #[allow(dead_code, reason = "held to be dropped")]
-    around: Around,
+    around: EnteredLayer,
 }
 
 impl Calling {
@@ -76,7 +76,7 @@ impl Calling {
     #[inline]
     pub(super) fn of(exchange: Box<Exchange>) -> Self {
         Self {
-            around: Identity::of(exchange.settings.table).enter(),
+            around: LayerId::of(exchange.settings.table).enter(),
             exchange: Some(exchange),
         }
     }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::{clock, nesting::Identity};
+use campanile_core::{clock, nesting::LayerId};
 use http::{Request, Response};
 use http_body::Body;
 use metrics::Recorder;
@@ -170,7 +170,7 @@ impl Config {
         S: Service<Request<B>>,
     {
         let settings = self.settings;
-        let is_around = Identity::of(settings.table).is_around();
+        let is_around = LayerId::of(settings.table).is_around();
         if is_around || self.skips(&request) {
             if is_around {
                 exchange::tell_outer(settings, &request);

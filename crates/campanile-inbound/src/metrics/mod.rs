@@ -20,7 +20,7 @@
 //! | `rpc_server_requests_total` | at the end of a gRPC call, with its status |
 //!
 //! **The route** is a [`Route`](crate::Route) in the request's or the answer's extensions, else axum's `MatchedPath`
-//! (feature `axum`), else the service and method of a gRPC call that has been answered before, else `other`. Around
+//! (feature `axum`), else the service and method of a gRPC call that has been answered before, else `other`. EnteredLayer
 //! an axum router the matched path is not to be seen; a second `MetricsLayer` inside, by `Router::layer`, counts
 //! nothing but tells the outer one its route. With
 //! [`with_view_name_as_route`](MetricsLayer::with_view_name_as_route) it is the answer's `X-View-Name` and nothing else.

@@ -1,6 +1,6 @@
 //! What is noted of an exchange in few bits.
 
-use campanile_core::{Outcome, body::Asked, grpc::Code};
+use campanile_core::{Outcome, body::MethodClass, grpc::Code};
 use http::StatusCode;
 
 /// What is noted of an exchange in few bits, kept in one word.
@@ -95,8 +95,8 @@ impl Notes {
     }
 
     #[inline]
-    pub(super) fn asked(self) -> Asked {
-        Asked::by_number(self.method())
+    pub(super) fn asked(self) -> MethodClass {
+        MethodClass::by_number(self.method())
     }
 
     /// Returns the status of the answer's head, zero without one.
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!((notes.told(), notes.code()), (None, None));
         assert_eq!(
             (notes.method(), notes.asked(), notes.status()),
-            (connect, Asked::Connect, 999)
+            (connect, MethodClass::Connect, 999)
         );
     }
 }

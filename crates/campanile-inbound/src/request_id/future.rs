@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::{RequestContext, Scoped, in_flight::Seat};
+use campanile_core::{RequestContext, Scoped, in_flight::InFlightEntry};
 use http::{HeaderName, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -16,7 +16,7 @@ use tracing::Span;
 pub(super) struct Admitted {
     pub(super) header: &'static HeaderName,
     pub(super) span: Option<Box<Span>>,
-    pub(super) seat: Option<Seat>,
+    pub(super) seat: Option<InFlightEntry>,
 }
 
 pin_project! {
@@ -99,7 +99,7 @@ pin_project! {
         inner: Scoped<B>,
         span: Option<Box<Span>>,
         // Given back at the end of the body, at the latest when it is dropped.
-        seat: Option<Seat>,
+        seat: Option<InFlightEntry>,
     }
 }
 

@@ -7,9 +7,9 @@ use std::{
 
 use campanile_core::{
     RequestContext, RequestId,
-    clock::{self, Mark},
+    clock::{self, FastInstant},
     headers,
-    in_flight::Seat,
+    in_flight::InFlightEntry,
     method,
 };
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -140,11 +140,11 @@ impl Settings {
         let id = self.id(value);
         let span = span(&id);
         let seat = if self.seated {
-            Seat::take(&id, method::number(request.method()), Mark::now())
+            InFlightEntry::take(&id, method::number(request.method()), FastInstant::now())
         } else {
             None
         };
-        let seat_ref = seat.as_ref().map(Seat::reference);
+        let seat_ref = seat.as_ref().map(InFlightEntry::reference);
         let context = RequestContext::of_request(id, traceparent, seat_ref);
         request.extensions_mut().insert(context.clone());
         let header = &self.header;

@@ -74,7 +74,7 @@ impl RouteSeries {
     /// a text that was made for one request alone does not keep out those that stay.
     pub(super) fn may_be_pinned(&self) -> bool {
         const PLACES: u8 = 4;
-        // Relaxed: it is about how often, not about what. Asked first, for it stays as it is then.
+        // Relaxed: it is about how often, not about what. MethodClass first, for it stays as it is then.
         self.pins.load(Ordering::Relaxed) < PLACES && self.pins.fetch_add(1, Ordering::Relaxed) < PLACES
     }
 

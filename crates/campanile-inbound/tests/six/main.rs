@@ -13,7 +13,7 @@ use std::{
 };
 
 use campanile_inbound::{
-    CatchPanicLayer, ConcurrencyLimitLayer, DeadlineLayer, DrainLayer, MetricsLayer, RequestBodySizeLayer,
+    CatchPanicLayer, DeadlineLayer, DrainLayer, InFlightLimitLayer, MetricsLayer, RequestBodySizeLayer,
     RequestIdLayer, RequestStartLayer, ViewNameLayer, stack,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -68,8 +68,8 @@ six!(
     MetricsLayer::new().with_view_name_as_route().with_status_labels()
 );
 six!(catch_panic, CatchPanicLayer::new());
-six!(limit, ConcurrencyLimitLayer::new(1));
-six!(no_limit, ConcurrencyLimitLayer::unlimited());
+six!(limit, InFlightLimitLayer::new(1));
+six!(no_limit, InFlightLimitLayer::unlimited());
 six!(deadline_without, DeadlineLayer::new());
 six!(
     deadline,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_core::clock::Mark;
+use campanile_core::clock::FastInstant;
 use http::Uri;
 use metrics::Recorder;
 use pin_project_lite::pin_project;
@@ -96,7 +96,7 @@ where
         ConnectFuture {
             table: self.layer.names.table(),
             host,
-            started: Mark::now(),
+            started: FastInstant::now(),
             // Boxed, since hyper-util's client wants futures that can be moved.
             end: self.layer.timeout.map(|timeout| Box::pin(sleep(timeout))),
             inner: self.inner.call(uri),
@@ -112,7 +112,7 @@ pin_project! {
         end: Option<Pin<Box<Sleep>>>,
         table: &'static Table,
         host: &'static HostBlock,
-        started: Mark,
+        started: FastInstant,
     }
 }
 
@@ -139,7 +139,7 @@ where
         }
         Poll::Ready(match result {
             Ok(connection) => {
-                let seconds = this.started.seconds_until(Mark::now());
+                let seconds = this.started.seconds_until(FastInstant::now());
                 let open = host.connect.opened(table, host.name, seconds);
                 Ok(Connection::new(connection, open))
             }

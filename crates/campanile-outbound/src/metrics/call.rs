@@ -7,11 +7,11 @@ use std::{
 
 use campanile_core::{
     RequestContext,
-    clock::Mark,
+    clock::FastInstant,
     grpc::{self, Code},
-    in_flight::SeatRef,
+    in_flight::InFlightEntryRef,
     method,
-    nesting::{Around, Identity},
+    nesting::{EnteredLayer, LayerId},
     seldom::Seldom,
     spares::Spares,
 };
@@ -32,14 +32,14 @@ use crate::{CallName, failure::Failure};
 /// It has no `Drop` of its own.
 pub(super) struct Call {
     pub(super) table: &'static Table,
-    pub(super) identity: Identity,
+    pub(super) identity: LayerId,
     pub(super) host: &'static HostBlock,
     pub(super) view: Option<&'static ViewBlock>,
     pub(super) rpc: Option<&'static RpcBlock>,
     pub(super) rare: Seldom<Rare>,
     pub(super) failure: Option<Failure>,
-    pub(super) seat: Option<SeatRef>,
-    pub(super) started: Mark,
+    pub(super) seat: Option<InFlightEntryRef>,
+    pub(super) started: FastInstant,
     pub(super) seconds: f64,
     pub(super) views: u32,
     pub(super) rpc_methods: u32,
@@ -87,7 +87,7 @@ impl Call {
         table: &'static Table,
         options: Option<&Options>,
         request: &Request<B>,
-        identity: Identity,
+        identity: LayerId,
     ) -> Box<Self> {
         let name = request.extensions().get::<CallName>();
         let (hosts, views, rpc_methods) = match options {
@@ -125,8 +125,8 @@ impl Call {
 
     /// Notes the call in the table of requests in flight, and reads the clock.
     #[inline]
-    fn new(table: &'static Table, identity: Identity, host: &'static HostBlock, method: u8) -> Self {
-        let seat = RequestContext::current_seat();
+    fn new(table: &'static Table, identity: LayerId, host: &'static HostBlock, method: u8) -> Self {
+        let seat = RequestContext::current_entry();
         if let Some(seat) = seat {
             seat.set_calling(host.label);
         }
@@ -139,7 +139,7 @@ impl Call {
             rare: Seldom::nothing(),
             failure: None,
             seat,
-            started: Mark::now(),
+            started: FastInstant::now(),
             seconds: 0.0,
             views: options::VIEWS as u32,
             rpc_methods: options::RPC_METHODS as u32,
@@ -154,7 +154,7 @@ impl Call {
 
     /// Notes that the layer stands around the inner service, while the guard lives.
     #[inline]
-    pub(super) fn enter(&self) -> Around {
+    pub(super) fn enter(&self) -> EnteredLayer {
         self.identity.enter()
     }
 }
@@ -164,8 +164,8 @@ impl Call {
 /// By the text of the URL and not by where it stands in memory: the outer call's may be freed when the inner one's is
 /// made, and the same place used again.
 #[inline]
-pub(super) fn identity(table: &'static Table, authority: &str, path: &str) -> Identity {
-    Identity::of(table).with(fingerprint(authority, path))
+pub(super) fn identity(table: &'static Table, authority: &str, path: &str) -> LayerId {
+    LayerId::of(table).with(fingerprint(authority, path))
 }
 
 /// Gives back the box of a call that has ended.

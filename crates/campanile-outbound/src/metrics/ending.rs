@@ -3,11 +3,11 @@
 use std::fmt;
 
 use campanile_core::{
-    body::{Asked, BodyEnd, Foreseen, How, OnBodyEnd, Tracking},
-    clock::Mark,
+    body::{BodyEnd, BodyTracker, EndReason, ExpectedLength, MethodClass, OnBodyEnd},
+    clock::FastInstant,
     grpc::Code,
     headers::view_name,
-    nesting::Around,
+    nesting::EnteredLayer,
 };
 use http::{Response, StatusCode};
 use http_body::Body;
@@ -28,7 +28,7 @@ impl Call {
     #[inline]
     fn answered<B>(&mut self, response: &Response<B>) {
         self.leave_seat();
-        self.seconds = self.started.seconds_until(Mark::now());
+        self.seconds = self.started.seconds_until(FastInstant::now());
         let status = response.status();
         if (status == StatusCode::GATEWAY_TIMEOUT || self.is_rpc)
             && response.extensions().get::<DeadlineExceeded>().is_some()
@@ -128,10 +128,10 @@ impl Call {
 pub(super) fn head<B: Body>(
     place: &mut Option<Box<Call>>,
     response: &Response<B>,
-) -> Option<Tracking<Ending>> {
+) -> Option<BodyTracker<Ending>> {
     let call = place.as_mut()?;
     call.answered(response);
-    let foreseen = Foreseen::of(response, Asked::by_number(call.method));
+    let foreseen = ExpectedLength::of(response, MethodClass::by_number(call.method));
     place.take().map(|call| foreseen.tell(Ending(call)))
 }
 
@@ -139,7 +139,7 @@ pub(super) fn head<B: Body>(
 #[cold]
 pub(super) fn fail(mut call: Box<Call>, failure: Failure) {
     call.leave_seat();
-    call.seconds = call.started.seconds_until(Mark::now());
+    call.seconds = call.started.seconds_until(FastInstant::now());
     call.note(failure);
     call.end();
     give_back(call);
@@ -149,7 +149,7 @@ pub(super) fn fail(mut call: Box<Call>, failure: Failure) {
 pub(super) struct Calling {
     call: Option<Box<Call>>,
     #[allow(dead_code, reason = "held to be dropped")]
-    around: Around,
+    around: EnteredLayer,
 }
 
 impl Calling {
@@ -187,7 +187,7 @@ impl OnBodyEnd for Ending {
         let mut call = self.0;
         if call.is_rpc && call.code.is_none() {
             call.code = match end.how {
-                How::Dropped => Some(Code::Cancelled),
+                EndReason::Dropped => Some(Code::Cancelled),
                 _ => end.trailers.and_then(Code::from_headers),
             };
         }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile_core::body::Tracking;
+use campanile_core::body::BodyTracker;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -104,7 +104,7 @@ where
                 None
             }
         };
-        let tracking = tracking.unwrap_or_else(Tracking::nobody);
+        let tracking = tracking.unwrap_or_else(BodyTracker::nobody);
         polled.map_ok(|response| {
             response.map(|body| ResponseBody::new(tracking.wrap(body), this.body_source.clone()))
         })

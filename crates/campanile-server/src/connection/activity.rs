@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile_core::clock::Mark;
+use campanile_core::clock::FastInstant;
 
 #[derive(Debug)]
 pub(crate) struct Activity {
-    born: Mark,
+    born: FastInstant,
     /// Requests from the call to the end of the answer.
     in_flight: AtomicUsize,
     has_served: AtomicBool,
@@ -27,7 +27,7 @@ pub(crate) struct Activity {
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
-            born: Mark::now(),
+            born: FastInstant::now(),
             in_flight: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             streams: AtomicU32::new(0),
@@ -41,7 +41,7 @@ impl Activity {
     /// Returns the time since the accept.
     #[inline]
     pub(crate) fn now(&self) -> Duration {
-        self.born.until(Mark::now())
+        self.born.until(FastInstant::now())
     }
 
     /// Notes that bytes came.

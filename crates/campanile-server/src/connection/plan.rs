@@ -105,7 +105,7 @@ impl Watch<'_> {
         if !self.due(state.activity.last_read().max(self.leave_began) + SILENCE, now) {
             return Plan::Wait;
         }
-        // Asked to look and polled since, but not read: hyper has something to write, and minds an orderly end.
+        // MethodClass to look and polled since, but not read: hyper has something to write, and minds an orderly end.
         if state.take_probed() || state.is_to_probe() {
             return self.turn_away(now);
         }

@@ -7,7 +7,7 @@
 //! | leave | the drain time is over, or the maximum age has come | closed once idle, after a silence |
 //! | cut | the stop timeout is over | what waits is answered, then bodies end, then the IO is dropped |
 //!
-//! Asked at each poll of the connection, so while all is well it costs two loads and a look at a timer that is seldom
+//! MethodClass at each poll of the connection, so while all is well it costs two loads and a look at a timer that is seldom
 //! set anew.
 
 use std::pin::Pin;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_core::body::{Asked, BodyEnd, How, OnBodyEnd};
+use campanile_core::body::{BodyEnd, EndReason, MethodClass, OnBodyEnd};
 use campanile_core::grpc::{self, Code};
 use campanile_core::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -16,7 +16,7 @@ use crate::connection::{Cut, State};
 #[derive(Debug)]
 pub(crate) struct Exchange {
     state: Arc<State>,
-    asked: Asked,
+    asked: MethodClass,
     http1: bool,
     http10: bool,
     grpc: bool,
@@ -26,7 +26,12 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     #[inline]
-    pub(super) fn begin<B: Body>(state: Arc<State>, asked: Asked, http1: bool, request: &Request<B>) -> Self {
+    pub(super) fn begin<B: Body>(
+        state: Arc<State>,
+        asked: MethodClass,
+        http1: bool,
+        request: &Request<B>,
+    ) -> Self {
         state.activity.request_began();
         Self {
             state,
@@ -38,7 +43,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> MethodClass {
         self.asked
     }
 
@@ -54,7 +59,9 @@ impl Exchange {
             return;
         }
         let status = answer.status();
-        if status == StatusCode::SWITCHING_PROTOCOLS || self.asked == Asked::Connect && status.is_success() {
+        if status == StatusCode::SWITCHING_PROTOCOLS
+            || self.asked == MethodClass::Connect && status.is_success()
+        {
             self.state.set_upgraded();
         } else if self.state.is_leaving() {
             self.tell_to_leave(answer);
@@ -97,7 +104,7 @@ impl Exchange {
 impl OnBodyEnd for Exchange {
     #[inline]
     fn on_body_end(self, end: BodyEnd<'_>) {
-        if end.how == How::Complete {
+        if end.how == EndReason::Complete {
             self.state.site().handle.count_served_request();
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use campanile_core::body::Tracking;
+use campanile_core::body::BodyTracker;
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -54,7 +54,7 @@ where
             Poll::Ready(Ok(mut answer)) => {
                 let exchange = this.exchange.take().expect("polled after the answer");
                 exchange.answered(&mut answer);
-                let tracking = Tracking::of(&answer, exchange.asked(), exchange);
+                let tracking = BodyTracker::of(&answer, exchange.asked(), exchange);
                 Poll::Ready(Ok(answer.map(|body| ServedBody::of(tracking.wrap(body)))))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

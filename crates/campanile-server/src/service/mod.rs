@@ -6,7 +6,7 @@ mod future;
 
 use std::sync::Arc;
 
-use campanile_core::body::Asked;
+use campanile_core::body::MethodClass;
 use http::{Response, Version};
 use http_body::Body;
 use hyper::Request;
@@ -68,7 +68,7 @@ where
 
     #[inline]
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let asked = Asked::by(request.method());
+        let asked = MethodClass::by(request.method());
         let http1 = request.version() <= Version::HTTP_11;
         let exchange = Exchange::begin(Arc::clone(&self.state), asked, http1, &request);
         let extensions = request.extensions_mut();

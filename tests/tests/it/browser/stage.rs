@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use campanile_admin::{Admin, Exposition};
-use campanile_inbound::ConcurrencyLimitLayer;
+use campanile_inbound::InFlightLimitLayer;
 use campanile_lifecycle::{Handle, Lifecycle, Settings};
 use campanile_outbound::CallName;
 use campanile_recorder::{CellRecorder, Format};
@@ -66,7 +66,7 @@ impl Stage {
             .with_stop_timeout(Duration::from_secs(1));
         let lifecycle = Lifecycle::new(settings).expect("times that fit");
         let handle = lifecycle.handle();
-        let layers = campanile_inbound::stack().with_concurrency_limit(ConcurrencyLimitLayer::new(64));
+        let layers = campanile_inbound::stack().with_in_flight_limit(InFlightLimitLayer::new(64));
         let server = Server::new(app(caller.clone(), upstream).layer(layers))
             .bind("127.0.0.1:0")
             .max_connections(256)

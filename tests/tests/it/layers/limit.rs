@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use campanile_inbound::{ConcurrencyLimitLayer, MetricsLayer, stack};
+use campanile_inbound::{InFlightLimitLayer, MetricsLayer, stack};
 use campanile_tests::{
     client::{Ask, AskBody, Http1, Http2},
     tally::Tally,
@@ -50,7 +50,7 @@ impl Gate {
 }
 
 /// Asks on as many connections, and returns the statuses of those that are answered before the gate opens.
-async fn n_are_served(limit: &ConcurrencyLimitLayer, mut gate: Gate, router: Router) {
+async fn n_are_served(limit: &InFlightLimitLayer, mut gate: Gate, router: Router) {
     let n = limit.limit().get();
     let address = serve(router).await;
     let mut asking = JoinSet::new();
@@ -87,7 +87,7 @@ async fn n_are_served(limit: &ConcurrencyLimitLayer, mut gate: Gate, router: Rou
 #[tokio::test]
 async fn limit_counts_over_all_connections() {
     let tally = Tally::leak();
-    let limit = ConcurrencyLimitLayer::new(4).with_recorder(tally);
+    let limit = InFlightLimitLayer::new(4).with_recorder(tally);
     let gate = Gate::new();
     let router = gate.router.clone().layer(limit.clone());
     n_are_served(&limit, gate, router).await;
@@ -98,7 +98,7 @@ async fn limit_counts_over_all_connections() {
 #[tokio::test]
 async fn limit_applied_twice_is_the_same_limit() {
     let tally = Tally::leak();
-    let limit = ConcurrencyLimitLayer::new(3).with_recorder(tally);
+    let limit = InFlightLimitLayer::new(3).with_recorder(tally);
     let gate = Gate::new();
     let router = gate.router.clone().layer(limit.clone()).layer(limit.clone());
     n_are_served(&limit, gate, router).await;
@@ -108,10 +108,10 @@ async fn limit_applied_twice_is_the_same_limit() {
 #[tokio::test]
 async fn limit_of_a_stack_applied_twice_is_the_same_limit() {
     let tally = Tally::leak();
-    let limit = ConcurrencyLimitLayer::new(2).with_recorder(tally);
+    let limit = InFlightLimitLayer::new(2).with_recorder(tally);
     let stack = stack()
         .with_metrics(MetricsLayer::new().with_recorder(tally))
-        .with_concurrency_limit(limit.clone());
+        .with_in_flight_limit(limit.clone());
     let gate = Gate::new();
     let router = gate.router.clone().layer(stack.clone()).layer(stack);
     n_are_served(&limit, gate, router).await;
@@ -124,7 +124,7 @@ async fn limit_of_a_stack_applied_twice_is_the_same_limit() {
 
 #[tokio::test]
 async fn limit_can_be_changed_while_requests_are_in_flight() {
-    let limit = ConcurrencyLimitLayer::new(1).with_recorder(Tally::leak());
+    let limit = InFlightLimitLayer::new(1).with_recorder(Tally::leak());
     let mut gate = Gate::new();
     let address = serve(gate.router.clone().layer(limit.clone())).await;
     let first = hold(address, &mut gate).await;
@@ -157,7 +157,7 @@ async fn hold(address: SocketAddr, gate: &mut Gate) -> Http1 {
 
 #[tokio::test]
 async fn exempt_route_is_served_while_all_slots_are_taken() {
-    let limit = ConcurrencyLimitLayer::new(1)
+    let limit = InFlightLimitLayer::new(1)
         .with_recorder(Tally::leak())
         .with_exempt_route("/health");
     let mut gate = Gate::new();
@@ -170,7 +170,7 @@ async fn exempt_route_is_served_while_all_slots_are_taken() {
 
 #[tokio::test]
 async fn slot_is_held_until_a_streamed_body_ends() {
-    let limit = ConcurrencyLimitLayer::new(1).with_recorder(Tally::leak());
+    let limit = InFlightLimitLayer::new(1).with_recorder(Tally::leak());
     let (chunk, chunks) = mpsc::unbounded_channel::<Bytes>();
     let chunks = Arc::new(std::sync::Mutex::new(Some(chunks)));
     let stream = move || async move {
@@ -205,7 +205,7 @@ async fn slot_is_held_until_a_streamed_body_ends() {
 
 #[tokio::test]
 async fn refusal_closes_the_connection_only_if_a_body_was_left_unread() {
-    let limit = ConcurrencyLimitLayer::new(0).with_recorder(Tally::leak());
+    let limit = InFlightLimitLayer::new(0).with_recorder(Tally::leak());
     let address = serve(Gate::new().router.layer(limit)).await;
     let mut connection = Http1::connect(address).await.unwrap();
     let post = Ask::get("/held").with_method("POST");
@@ -228,7 +228,7 @@ async fn refusal_closes_the_connection_only_if_a_body_was_left_unread() {
 
 #[tokio::test]
 async fn grpc_call_is_refused_in_its_own_words() {
-    let limit = ConcurrencyLimitLayer::new(0).with_recorder(Tally::leak());
+    let limit = InFlightLimitLayer::new(0).with_recorder(Tally::leak());
     let address = serve(Gate::new().router.layer(limit)).await;
     let connection = Http2::connect(address).await.unwrap();
     let call = Ask::grpc("/pkg.Greeter/Hello").with_body(AskBody::Streamed("\0\0\0\0\0"));

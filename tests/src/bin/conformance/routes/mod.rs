@@ -9,7 +9,7 @@ use axum::{
     Router,
     routing::{any, get},
 };
-use campanile_inbound::ConcurrencyLimitLayer;
+use campanile_inbound::InFlightLimitLayer;
 use campanile_lifecycle::Handle;
 use campanile_server::admin_of;
 
@@ -23,8 +23,8 @@ pub(crate) fn router(service: &Handle, flags: &Flags) -> Router {
     let mut layers = campanile_inbound::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.
-        let limit = ConcurrencyLimitLayer::new(limit.get()).with_exempt_route("/health");
-        layers = layers.with_concurrency_limit(limit);
+        let limit = InFlightLimitLayer::new(limit.get()).with_exempt_route("/health");
+        layers = layers.with_in_flight_limit(limit);
     }
     Router::new()
         .route("/fast", get("ok"))
