@@ -69,7 +69,7 @@ async fn deadline_of_a_layer_further_out_is_kept_where_it_is_nearer() {
 #[tokio::test(start_paused = true)]
 async fn incoming_deadline_is_ignored_where_nobody_is_trusted() {
     let layer = DeadlineLayer::new()
-        .without_incoming_deadlines()
+        .with_incoming_deadlines(false)
         .with_timeout(7 * SECOND);
     assert_eq!(hanging(layer, due_in(Duration::ZERO)).await.1, 7);
 }

@@ -1,6 +1,6 @@
 //! The layers of incoming requests, around a tower service, and what they are made of.
 
-use campanile_core::{RequestContext, RequestId, clock::FastInstant, nesting::LayerId};
+use campanile_core::{RequestContext, RequestId, clock::FastInstant, layer_id::LayerId};
 use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, stack};
 use http::Extensions;
 use metrics::{Counter, Gauge, Histogram};
@@ -130,7 +130,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "tower: id taken, not in the table",
             identified_tower,
-            RequestIdLayer::new().without_table().layer(Trivial),
+            RequestIdLayer::new().with_in_flight_table(false).layer(Trivial),
             identified,
         ),
         case(

@@ -93,7 +93,7 @@ impl Layers {
             metrics: MetricsLayer::new().with_recorder(tally),
             deadline: DeadlineLayer::new().with_recorder(tally),
             full: InFlightLimitLayer::new(0).with_recorder(tally),
-            few: InFlightLimitLayer::named(FEW, "few").with_recorder(tally),
+            few: InFlightLimitLayer::new(FEW).with_name("few").with_recorder(tally),
             started: Arc::default(),
         }
     }
