@@ -13,7 +13,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use campanile_core::exchange::{
-    Begin, End, EndReason, ExchangeLayer, Interrupt, ObservedBody, Observe, Observer, Pair,
+    Begin, End, EndReason, ExchangeLayer, Interrupt, Observe, ObservedBody, Observer, Pair,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -586,7 +586,10 @@ fn an_error_ends_both_of_a_pair_and_passes_through() {
 #[test]
 fn a_pending_exchange_that_is_dropped_ends_while_entered() {
     let log = pair_log(Interrupts::Never, |_| pending());
-    assert_eq!(log, format!("{BEGUN} b- a- pending a+ b+ bDropped aDropped b- a-"));
+    assert_eq!(
+        log,
+        format!("{BEGUN} b- a- pending a+ b+ bDropped aDropped b- a-")
+    );
 }
 
 #[test]
@@ -600,10 +603,7 @@ fn a_panic_of_the_call_ends_both_too() {
     let log = pair_log(Interrupts::Never, |_| -> std::future::Pending<_> {
         panic!("on purpose")
     });
-    assert_eq!(
-        log,
-        "abegin a+ bbegin a- a+ b+ bPanicked aPanicked b- a- panic"
-    );
+    assert_eq!(log, "abegin a+ bbegin a- a+ b+ bPanicked aPanicked b- a- panic");
 }
 
 #[test]
@@ -647,9 +647,8 @@ fn a_panic_of_the_second_beginning_ends_the_first() {
     }
     let log = Log::new();
     let pair = Pair::new(Logging(log.named("a"), Interrupts::Never), Panics);
-    let mut service = ExchangeLayer::new(pair).layer(service_fn(|_: Request<()>| {
-        ready(Ok::<_, Infallible>(hello()))
-    }));
+    let mut service =
+        ExchangeLayer::new(pair).layer(service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(hello()))));
     let called = catch_unwind(AssertUnwindSafe(|| drop(service.call(request(&Method::GET)))));
     assert!(called.is_err());
     assert_eq!(log.take(), "abegin a+ a- a+ aPanicked a-");

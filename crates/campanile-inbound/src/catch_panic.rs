@@ -8,7 +8,7 @@ use std::any::Any;
 
 use campanile_core::{
     box_pool::BoxPool,
-    exchange::{self, Begin, ExchangeService, Interrupt, ObservedBody, Observe, Observer},
+    exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
 };
 use http::{Request, Response};
 use tower_layer::Layer;

@@ -28,7 +28,7 @@ use std::{fmt, pin::Pin, time::Duration};
 use campanile_core::{
     Deadline, RequestContext, RequestId,
     clock::{self, FastInstant},
-    exchange::{self, Begin, ExchangeService, Interrupt, ObservedBody, Observe, Observer},
+    exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
 };
 use campanile_metrics::RecorderHandle;
 use http::{Request, Response};
@@ -115,11 +115,7 @@ impl DeadlineLayer {
     }
 
     #[inline(never)]
-    fn begin_slow<B>(
-        &self,
-        request: &mut Request<B>,
-        deadline: Option<Deadline>,
-    ) -> Begin<DeadlineObserver> {
+    fn begin_slow<B>(&self, request: &mut Request<B>, deadline: Option<Deadline>) -> Begin<DeadlineObserver> {
         let rejection = Rejection::of(request);
         let mut context = None;
         if let Some(deadline) = deadline {

@@ -33,7 +33,7 @@ use campanile_core::{
     RequestContext, RequestId,
     box_pool::BoxPool,
     clock::{self, FastInstant},
-    exchange::{self, Begin, End, ExchangeService, ObservedBody, Observe, Observer},
+    exchange::{self, Begin, End, ExchangeService, Observe, ObservedBody, Observer},
     headers,
     in_flight::InFlightEntry,
     method,
@@ -169,8 +169,9 @@ impl<B> Observe<B> for RequestIdLayer {
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<RequestIdObserver> {
         static TRACEPARENT: HeaderName = headers::TRACEPARENT;
-        let is_nested =
-            RequestContext::with_current(|current| current.is_some_and(|current| current.started().is_some()));
+        let is_nested = RequestContext::with_current(|current| {
+            current.is_some_and(|current| current.started().is_some())
+        });
         if is_nested {
             return Begin::Skip;
         }
@@ -205,7 +206,11 @@ impl<B> Observe<B> for RequestIdLayer {
 #[inline]
 fn span(id: &RequestId) -> Option<Box<Span>> {
     let span = tracing::info_span!(target: "campanile::request", "request", request_id = %id);
-    if span.is_disabled() { None } else { Some(Box::new(span)) }
+    if span.is_disabled() {
+        None
+    } else {
+        Some(Box::new(span))
+    }
 }
 
 /// Makes the context of one request current. See the [module docs](crate::request_id).
@@ -247,7 +252,8 @@ impl Observer for RequestIdObserver {
 
     #[inline]
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
-        let id = RequestContext::with_current(|current| current.map(|current| current.id().as_header().clone()));
+        let id =
+            RequestContext::with_current(|current| current.map(|current| current.id().as_header().clone()));
         if let Some(id) = id {
             response.headers_mut().insert(self.header, id);
         }

@@ -140,32 +140,20 @@ impl<B> Observe<B> for MaybeViewName {
     }
 }
 
-/// Borrows a layer for one [`Pair`].
-struct Borrowed<'a, P>(&'a P);
-
-impl<P: Observe<B>, B> Observe<B> for Borrowed<'_, P> {
-    type Observer = P::Observer;
-
-    #[inline]
-    fn begin(&self, request: &mut Request<B>) -> Begin<P::Observer> {
-        self.0.begin(request)
-    }
-}
-
 impl<B: Body> Observe<B> for Stack {
     type Observer = StackObserver;
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
         let layers = Pair::new(
-            Borrowed(&self.request_id),
+            &self.request_id,
             Pair::new(
-                Borrowed(&self.metrics),
+                &self.metrics,
                 Pair::new(
                     CatchPanicLayer::new(),
                     Pair::new(
-                        Borrowed(&self.limit),
-                        Pair::new(Borrowed(&self.deadline), MaybeViewName(self.view_name)),
+                        &self.limit,
+                        Pair::new(&self.deadline, MaybeViewName(self.view_name)),
                     ),
                 ),
             ),

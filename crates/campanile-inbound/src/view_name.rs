@@ -5,7 +5,7 @@
 //! only if it is served.
 
 use campanile_core::{
-    exchange::{self, Begin, ExchangeService, ObservedBody, Observe, Observer},
+    exchange::{self, Begin, ExchangeService, Observe, ObservedBody, Observer},
     grpc::{self, Code},
     headers::X_VIEW_NAME,
 };
@@ -49,9 +49,7 @@ impl<B> Observe<B> for ViewNameLayer {
     type Observer = ViewNameObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<ViewNameObserver> {
-        Begin::Observe(ViewNameObserver {
-            name: name(request),
-        })
+        Begin::Observe(ViewNameObserver { name: name(request) })
     }
 }
 

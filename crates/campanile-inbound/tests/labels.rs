@@ -201,7 +201,9 @@ async fn layer_with_the_labels_and_layer_without_keep_apart() {
 #[tokio::test]
 async fn skipped_route_is_skipped_also_where_views_are_routes() {
     let (layer, seen) = layer();
-    let layer = layer.with_view_name_as_route(true).with_skipped_route("/users/{id}");
+    let layer = layer
+        .with_view_name_as_route(true)
+        .with_skipped_route("/users/{id}");
     ask(&layer, Ok::<_, &str>(answer(200, Some(b"users.show")))).await;
     assert!(seen.snapshot().into_vec().is_empty());
 }

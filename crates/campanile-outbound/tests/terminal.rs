@@ -17,7 +17,7 @@ use support::{Board, Then, nobody, server, servers, within};
 use tower::{Layer, Service, ServiceExt};
 
 type HyperClient = Client<HttpConnector, Empty<Bytes>>;
-type Metered = campanile_outbound::metrics::Metrics<HyperClient>;
+type Metered = campanile_outbound::metrics::MetricsService<HyperClient>;
 
 fn client(board: &'static Board) -> Metered {
     let client = Client::builder(TokioExecutor::new()).build_http();

@@ -119,7 +119,7 @@ impl Layers {
     /// Returns the limit of [`Arrangement::Limited`].
     #[must_use]
     pub fn few(&self) -> Limit {
-        self.few.limit()
+        self.few.limit().expect("made with a limit")
     }
 
     fn stack(&self) -> Stack {

@@ -107,9 +107,8 @@ where
                 let expected = head(guard, response, *this.method);
                 let exchange = this.exchange.take();
                 let hook = this.body_errors.clone();
-                polled.map_ok(|response| {
-                    response.map(|body| ObservedBody::new(body, exchange, expected, hook))
-                })
+                polled
+                    .map_ok(|response| response.map(|body| ObservedBody::new(body, exchange, expected, hook)))
             }
             Poll::Pending if !O::INTERRUPTS => {
                 guard.leave();

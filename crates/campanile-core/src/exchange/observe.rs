@@ -13,6 +13,15 @@ pub trait Observe<B> {
     fn begin(&self, request: &mut Request<B>) -> Begin<Self::Observer>;
 }
 
+impl<B, P: Observe<B>> Observe<B> for &P {
+    type Observer = P::Observer;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<P::Observer> {
+        (**self).begin(request)
+    }
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Begin<O> {

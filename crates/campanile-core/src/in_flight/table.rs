@@ -3,8 +3,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::{
-    label::Label,
     free_list::{self, cell},
+    label::Label,
 };
 use crate::{RequestId, clock::FastInstant};
 

@@ -131,9 +131,9 @@ impl LimitState {
     #[cold]
     fn count_shed(&self) {
         self.note_saturation();
-        let counter: Option<&Counter> = self
-            .shed
-            .get(self.recorder, |recorder| names::SHED.register(recorder, self.labels()));
+        let counter: Option<&Counter> = self.shed.get(self.recorder, |recorder| {
+            names::SHED.register(recorder, self.labels())
+        });
         if let Some(counter) = counter {
             counter.increment(1);
         }

@@ -132,9 +132,7 @@ impl MetricsLayer {
         if LayerId::of(settings.table).is_entered() {
             // The enclosing layer counts; around an axum router it cannot see the route.
             if let Some(route) = KnownRoute::of(request.extensions()) {
-                let found = settings
-                    .table
-                    .find_route(method, route, settings.routes as usize);
+                let found = settings.table.find_route(method, route, settings.routes as usize);
                 route_handoff::give(settings.table, found);
             }
             return Begin::Skip;

@@ -298,7 +298,8 @@ impl MetricsObserver {
             let seconds = settings
                 .response_duration
                 .then(|| self.started.seconds_until(FastInstant::now()));
-            let request = Some(self.request_bytes).filter(|bytes| settings.body_sizes && *bytes != UNKNOWN_SIZE);
+            let request =
+                Some(self.request_bytes).filter(|bytes| settings.body_sizes && *bytes != UNKNOWN_SIZE);
             let response = Some(bytes).filter(|_| settings.body_sizes && self.flags.status() != 0);
             self.series.record_end_by_status(
                 settings.table,

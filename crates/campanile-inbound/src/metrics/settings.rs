@@ -53,10 +53,8 @@ impl Settings {
         .into_iter()
         .filter(|(_, on)| *on)
         .fold(ExchangeFlags::new(), |flags, (flag, _)| flags.with(flag));
-        self.slow = self.status_labels
-            || self.view_name_is_route
-            || self.h1_upgrade_guard
-            || self.skips_routes;
+        self.slow =
+            self.status_labels || self.view_name_is_route || self.h1_upgrade_guard || self.skips_routes;
         INTERNED.intern(self)
     }
 }

@@ -81,7 +81,11 @@ impl EndLabels {
 }
 
 fn status_label(status: u16) -> Label {
-    let value = if status == 0 { String::new() } else { status.to_string() };
+    let value = if status == 0 {
+        String::new()
+    } else {
+        status.to_string()
+    };
     Label::new(names::STATUS, value)
 }
 
@@ -223,7 +227,12 @@ impl RouteSeries {
     /// Records the bytes of a request body.
     #[inline]
     pub(crate) fn record_request_size(&self, table: &InboundSeries, bytes: u64) {
-        self.record_end(table, &self.slow.end.request_size, &names::REQUEST_SIZE, float(bytes));
+        self.record_end(
+            table,
+            &self.slow.end.request_size,
+            &names::REQUEST_SIZE,
+            float(bytes),
+        );
     }
 
     /// Records the bytes of a response body.
@@ -263,8 +272,16 @@ impl RouteSeries {
         let handles = self.slow.end_by_status.get(labels);
         for (handle, family, value) in [
             (&handles.response_duration, &names::RESPONSE_DURATION, seconds),
-            (&handles.request_size, &names::REQUEST_SIZE, request_bytes.map(float)),
-            (&handles.response_size, &names::RESPONSE_SIZE, response_bytes.map(float)),
+            (
+                &handles.request_size,
+                &names::REQUEST_SIZE,
+                request_bytes.map(float),
+            ),
+            (
+                &handles.response_size,
+                &names::RESPONSE_SIZE,
+                response_bytes.map(float),
+            ),
         ] {
             if let Some(value) = value {
                 record(table, handle, family, value, || self.end_labels(labels));

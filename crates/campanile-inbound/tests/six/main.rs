@@ -65,7 +65,9 @@ six!(request_id, RequestIdLayer::new());
 six!(metrics, MetricsLayer::new());
 six!(
     metrics_of_a_profile,
-    MetricsLayer::new().with_view_name_as_route(true).with_status_labels(true)
+    MetricsLayer::new()
+        .with_view_name_as_route(true)
+        .with_status_labels(true)
 );
 six!(catch_panic, CatchPanicLayer::new());
 six!(limit, InFlightLimitLayer::new(1));

@@ -1,38 +1,33 @@
-//! The body of an answer, which ends early when it is cut.
+//! The response body, which fails when it is cut.
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use campanile_core::body::TrackedBody;
+use campanile_core::exchange::ObservedBody;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::BoxError;
-use super::exchange::Exchange;
+use super::observer::ServedRequest;
 use crate::connection::Cut;
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
-        // Nothing for answers of our own.
         #[pin]
-        inner: Option<TrackedBody<B, Exchange>>,
+        inner: ObservedBody<B, ServedRequest>,
     }
 }
 
-/// What ends a body that is cut: hyper then closes without the last chunk, or resets the stream, and the client sees
+/// Ends a response body that is cut: hyper then closes without the last chunk, or resets the stream, and the client sees
 /// that something is missing.
 #[derive(Debug)]
 struct CutOff;
 
 impl<B> ServedBody<B> {
     #[inline]
-    pub(super) fn of(inner: TrackedBody<B, Exchange>) -> Self {
-        Self { inner: Some(inner) }
-    }
-
-    pub(super) fn empty() -> Self {
-        Self { inner: None }
+    pub(super) fn new(inner: ObservedBody<B, ServedRequest>) -> Self {
+        Self { inner }
     }
 }
 
@@ -49,12 +44,10 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let Some(inner) = self.project().inner.as_pin_mut() else {
-            return Poll::Ready(None);
-        };
+        let inner = self.project().inner;
         if inner
-            .watcher()
-            .is_some_and(|exchange| exchange.cut() == Cut::Bodies)
+            .observer()
+            .is_some_and(|request| request.cut() == Cut::Bodies)
         {
             return Poll::Ready(Some(Err(CutOff.into())));
         }
@@ -63,21 +56,18 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_end_stream()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Some(inner) => inner.size_hint(),
-            None => SizeHint::with_exact(0),
-        }
+        self.inner.size_hint()
     }
 }
 
 impl fmt::Display for CutOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer was cut by the end of the stop timeout")
+        f.write_str("the response was cut at the end of the stop timeout")
     }
 }
 

@@ -1,27 +1,27 @@
-//! The service as hyper calls it: each call is counted, and finds its connection in the request.
+//! The service as hyper calls it: every request is counted on its connection, and finds it in its extensions.
 
 mod body;
-mod exchange;
 mod future;
+mod observer;
 
 use std::sync::Arc;
 
-use campanile_core::body::MethodClass;
-use http::{Response, Version};
+use campanile_core::exchange::ExchangeService;
+use http::Response;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 
 use self::body::ServedBody;
-use self::exchange::Exchange;
 use self::future::ResponseFuture;
-use crate::connection::{Connection, State};
+use self::observer::ObserveConnection;
+use crate::connection::State;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is served: the bounds of [`Server::run`](crate::Server::run) for whoever passes a service on. There they are
-/// spelt out, where users read them in the docs and in the compiler's words.
+/// The bounds of [`Server::run`](crate::Server::run) on a service. There they are spelt out, where users read them in the
+/// docs and in compiler errors.
 pub(crate) trait Serve:
     Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: Send + 'static>
     + Clone
@@ -67,21 +67,9 @@ where
     type Future = ResponseFuture<S>;
 
     #[inline]
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let asked = MethodClass::by(request.method());
-        let http1 = request.version() <= Version::HTTP_11;
-        let exchange = Exchange::begin(Arc::clone(&self.state), asked, http1, &request);
-        let extensions = request.extensions_mut();
-        extensions.insert(Connection::new(Arc::clone(&self.state)));
-        #[cfg(feature = "axum")]
-        if let Some(peer) = self.state.peer().tcp() {
-            extensions.insert(axum::extract::ConnectInfo(peer));
-        }
-        #[cfg(feature = "tonic")]
-        extensions.insert(tonic::transport::server::TcpConnectInfo {
-            local_addr: self.state.local(),
-            remote_addr: self.state.peer().tcp(),
-        });
-        ResponseFuture::new(self.inner.clone().oneshot(request), exchange)
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let inner = service_fn(|request| self.inner.clone().oneshot(request));
+        let mut service = ExchangeService::new(inner, ObserveConnection(&self.state));
+        ResponseFuture::new(service.call(request))
     }
 }

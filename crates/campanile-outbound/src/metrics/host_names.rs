@@ -1,4 +1,4 @@
-//! What connectors share with the layer that counts the calls: the recorder, and how hosts are named.
+//! What a connector layer shares with a metrics layer: the recorder, and the names of hosts.
 
 use std::sync::Arc;
 
@@ -7,16 +7,17 @@ use http::{HeaderMap, Uri};
 use super::{
     MetricsLayer,
     options::{self, Options, with_host},
-    table::{GLOBAL, HostBlock, Table},
+    table::{HostSeries, OutboundSeries},
 };
 
+/// The recorder and the host names of a metrics layer.
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
-    table: &'static Table,
+pub(crate) struct HostNames {
+    table: &'static OutboundSeries,
     options: Option<Arc<Options>>,
 }
 
-impl Names {
+impl HostNames {
     pub(crate) fn of<W, V>(layer: &MetricsLayer<W, V>) -> Self {
         Self {
             table: layer.table,
@@ -24,12 +25,12 @@ impl Names {
         }
     }
 
-    pub(crate) fn table(&self) -> &'static Table {
+    pub(crate) fn table(&self) -> &'static OutboundSeries {
         self.table
     }
 
-    /// Finds the block of the host that a URL names.
-    pub(crate) fn host(&self, uri: &Uri) -> &'static HostBlock {
+    /// Finds the series of the host that a URL names.
+    pub(crate) fn host(&self, uri: &Uri) -> &'static HostSeries {
         let options = self.options.as_deref();
         let limit = options.map_or(options::HOSTS, |options| options.hosts);
         with_host(options, None, uri, &HeaderMap::new(), |name| {
@@ -38,10 +39,10 @@ impl Names {
     }
 }
 
-impl Default for Names {
+impl Default for HostNames {
     fn default() -> Self {
         Self {
-            table: &GLOBAL,
+            table: OutboundSeries::global(),
             options: None,
         }
     }

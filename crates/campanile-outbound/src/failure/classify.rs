@@ -1,77 +1,79 @@
-//! Reads an error and its sources, whoever made them.
+//! Classifies an error by its chain of sources.
 //!
-//! The types of hyper, h2, tokio and ours are asked. Those of libraries that this crate does not depend on (tonic,
-//! tower, hyper-util's connector, reqwest, rustls) are known by the word that their `Debug` begins with, which is the
-//! name of the type or the variant.
+//! Errors of hyper, h2, tokio and this crate are recognised by type. Errors of libraries that this crate does not depend
+//! on (tonic, tower, hyper-util's connector, reqwest, rustls) are recognised by the first word of their `Debug` output,
+//! which is the name of the type or the variant.
 
 use std::{error::Error, fmt, io};
 
-use super::{Failure, Phase, Type, errno};
+use campanile_metrics::{OTHER, errno_name_of};
+
+use super::{ErrorType, Failure, TimeoutPhase};
 use crate::{names::UNKNOWN, propagate::DeadlineExceeded};
 
-/// Longer chains are walked no further; somebody made a ring.
-const LONGEST: usize = 32;
+/// The number of sources that are read. A longer chain is a cycle.
+const MAX_SOURCES: usize = 32;
 
-/// What the sources of an error say, put together.
+/// What the sources of an error say together.
 #[derive(Default)]
-struct Seen {
+struct ErrorChain {
     deadline: bool,
     timeout: bool,
     connecting: bool,
     tls: bool,
     request_body: bool,
-    /// The protocol was broken, by this reason.
+    /// The reason of a protocol violation.
     protocol: Option<&'static str>,
-    /// The deepest number that has a name.
+    /// The name of the innermost error number.
     code: Option<&'static str>,
 }
 
-/// Tells what an error means that came in place of a head.
+/// Classifies an error that the service returned instead of a response.
 #[cold]
-pub(crate) fn to_head(error: Option<&(dyn Error + 'static)>) -> Failure {
-    let seen = Seen::by(error);
-    if seen.deadline {
+pub(crate) fn of_call(error: Option<&(dyn Error + 'static)>) -> Failure {
+    let chain = ErrorChain::of(error);
+    if chain.deadline {
         return Failure::DEADLINE;
     }
-    if seen.timeout {
-        return Failure::timeout(if seen.connecting {
-            Phase::Connect
+    if chain.timeout {
+        return Failure::timeout(if chain.connecting {
+            TimeoutPhase::Connect
         } else {
-            Phase::Response
+            TimeoutPhase::Response
         });
     }
-    let kind = match (seen.tls, seen.code, seen.protocol) {
-        (true, ..) => Type::Tls,
-        _ if seen.request_body => Type::Body,
-        (_, None, Some(_)) => Type::Protocol,
-        _ => Type::Connection,
+    let kind = match (chain.tls, chain.code, chain.protocol) {
+        (true, ..) => ErrorType::Tls,
+        _ if chain.request_body => ErrorType::Body,
+        (_, None, Some(_)) => ErrorType::Protocol,
+        _ => ErrorType::Connection,
     };
-    Failure::new(kind, seen.code.or(seen.protocol).unwrap_or(UNKNOWN))
+    Failure::new(kind, chain.code.or(chain.protocol).unwrap_or(UNKNOWN))
 }
 
-/// Tells what an error means that the body of an answer yielded.
+/// Classifies an error of a response body.
 #[cold]
-pub(crate) fn in_body(error: Option<&(dyn Error + 'static)>) -> Failure {
-    let seen = Seen::by(error);
-    if seen.deadline {
+pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>) -> Failure {
+    let chain = ErrorChain::of(error);
+    if chain.deadline {
         return Failure::DEADLINE;
     }
-    if seen.timeout {
-        return Failure::timeout(Phase::Body);
+    if chain.timeout {
+        return Failure::timeout(TimeoutPhase::Body);
     }
-    Failure::new(Type::Body, seen.code.or(seen.protocol).unwrap_or(UNKNOWN))
+    Failure::new(ErrorType::Body, chain.code.or(chain.protocol).unwrap_or(UNKNOWN))
 }
 
-impl Seen {
-    fn by(error: Option<&(dyn Error + 'static)>) -> Self {
-        let mut seen = Self::default();
-        for error in std::iter::successors(error, |error| below(*error)).take(LONGEST) {
-            seen.look_at(error);
+impl ErrorChain {
+    fn of(error: Option<&(dyn Error + 'static)>) -> Self {
+        let mut chain = Self::default();
+        for error in std::iter::successors(error, |error| source_of(*error)).take(MAX_SOURCES) {
+            chain.add(error);
         }
-        seen
+        chain
     }
 
-    fn look_at(&mut self, error: &(dyn Error + 'static)) {
+    fn add(&mut self, error: &(dyn Error + 'static)) {
         #[cfg(feature = "connect")]
         {
             if let Some(failed) = error.downcast_ref::<crate::connect::LookupError>() {
@@ -84,15 +86,17 @@ impl Seen {
         if error.is::<DeadlineExceeded>() {
             self.deadline = true;
         } else if let Some(error) = error.downcast_ref::<io::Error>() {
-            match errno::of(error) {
-                "ETIMEDOUT" => self.timeout = true,
-                UNKNOWN => {}
-                code => self.code = Some(code),
+            match errno_name_of(error) {
+                Some("ETIMEDOUT") => self.timeout = true,
+                Some(code) => self.code = Some(code),
+                None => {}
             }
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             self.timeout |= error.is_timeout();
-            self.request_body |=
-                error.is_user() && Word::of(error).text().starts_with("hyper::Error(User(Body)");
+            self.request_body |= error.is_user()
+                && DebugPrefix::of(error)
+                    .as_str()
+                    .starts_with("hyper::Error(User(Body)");
             if error.is_parse() {
                 self.protocol = Some(UNKNOWN);
             }
@@ -103,13 +107,13 @@ impl Seen {
         } else if error.is::<tokio::time::error::Elapsed>() {
             self.timeout = true;
         } else {
-            self.look_at_word(error);
+            self.add_by_name(error);
         }
     }
 
-    fn look_at_word(&mut self, error: &(dyn Error + 'static)) {
-        let word = Word::of(error);
-        match word.text().split(|byte: char| !byte.is_alphanumeric()).next() {
+    fn add_by_name(&mut self, error: &(dyn Error + 'static)) {
+        let prefix = DebugPrefix::of(error);
+        match prefix.as_str().split(|byte: char| !byte.is_alphanumeric()).next() {
             // tower's, reqwest's and tonic's.
             Some("Elapsed" | "TimedOut" | "TimeoutExpired") => self.timeout = true,
             // hyper-util's connector and tonic's.
@@ -130,8 +134,8 @@ impl Seen {
             ) => self.tls = true,
             // openssl.
             Some("ErrorStack" | "Ssl") => self.tls = true,
-            _ if word
-                .text()
+            _ if prefix
+                .as_str()
                 .starts_with("hyper_util::client::legacy::Error(Connect") =>
             {
                 self.connecting = true
@@ -141,10 +145,10 @@ impl Seen {
     }
 }
 
-/// Returns the error's source, also where `source()` steps over it or keeps it back.
-fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// Returns the source of an error, also where `source()` skips or hides it.
+fn source_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        // `source()` of an error made of another is that other's source.
+        // `source()` of an `io::Error` that wraps another error skips that error.
         return error.get_ref().map(|inner| inner as &(dyn Error + 'static));
     }
     if let Some(error) = error.downcast_ref::<h2::Error>() {
@@ -169,35 +173,35 @@ fn reason_name(reason: h2::Reason) -> &'static str {
         h2::Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
         h2::Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
         h2::Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
-        _ => campanile_core::series::OTHER,
+        _ => OTHER,
     }
 }
 
-/// The beginning of a text that somebody else formats.
-struct Word {
+/// The beginning of an error's `Debug` output.
+struct DebugPrefix {
     bytes: [u8; 64],
     len: usize,
 }
 
-impl Word {
+impl DebugPrefix {
     fn of(error: &dyn fmt::Debug) -> Self {
-        let mut word = Self {
+        let mut prefix = Self {
             bytes: [0; 64],
             len: 0,
         };
-        // Fails when the buffer is full, which is when enough is known.
-        let _full = fmt::write(&mut word, format_args!("{error:?}"));
-        word
+        // Fails when the buffer is full: the rest is not needed.
+        let _full = fmt::write(&mut prefix, format_args!("{error:?}"));
+        prefix
     }
 
-    fn text(&self) -> &str {
+    fn as_str(&self) -> &str {
         let bytes = &self.bytes[..self.len];
         str::from_utf8(bytes)
             .unwrap_or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to there"))
     }
 }
 
-impl fmt::Write for Word {
+impl fmt::Write for DebugPrefix {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = &mut self.bytes[self.len..];
         let len = text.len().min(room.len());
@@ -231,37 +235,37 @@ mod tests {
         let inside = io::Error::from(io::ErrorKind::ConnectionReset);
         let error = Outer(io::Error::other(Outer(inside)));
         assert_eq!(
-            to_head(Some(&error)),
-            Failure::new(Type::Connection, "ECONNRESET")
+            of_call(Some(&error)),
+            Failure::new(ErrorType::Connection, "ECONNRESET")
         );
-        assert_eq!(in_body(Some(&error)), Failure::new(Type::Body, "ECONNRESET"));
+        assert_eq!(of_body(Some(&error)), Failure::new(ErrorType::Body, "ECONNRESET"));
     }
 
     #[test]
-    fn a_time_limit_is_told_by_kind_and_by_type() {
+    fn time_limits_are_recognised_by_kind_and_by_type() {
         let error = Outer(io::Error::from(io::ErrorKind::TimedOut));
-        assert_eq!(to_head(Some(&error)), Failure::timeout(Phase::Response));
-        assert_eq!(in_body(Some(&error)), Failure::timeout(Phase::Body));
+        assert_eq!(of_call(Some(&error)), Failure::timeout(TimeoutPhase::Response));
+        assert_eq!(of_body(Some(&error)), Failure::timeout(TimeoutPhase::Body));
         let elapsed = tower::timeout::error::Elapsed::new();
-        assert_eq!(to_head(Some(&elapsed)), Failure::timeout(Phase::Response));
-        assert_eq!(to_head(Some(&DeadlineExceeded)), Failure::DEADLINE);
+        assert_eq!(of_call(Some(&elapsed)), Failure::timeout(TimeoutPhase::Response));
+        assert_eq!(of_call(Some(&DeadlineExceeded)), Failure::DEADLINE);
     }
 
     #[test]
-    fn a_broken_protocol_has_its_reason() {
+    fn a_protocol_violation_has_its_reason() {
         let error = h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM);
         assert_eq!(
-            to_head(Some(&error)),
-            Failure::new(Type::Protocol, "ENHANCE_YOUR_CALM")
+            of_call(Some(&error)),
+            Failure::new(ErrorType::Protocol, "ENHANCE_YOUR_CALM")
         );
     }
 
     #[test]
-    fn nothing_known_is_the_connection() {
-        assert_eq!(to_head(None), Failure::new(Type::Connection, "unknown"));
+    fn unknown_errors_count_as_the_connection() {
+        assert_eq!(of_call(None), Failure::new(ErrorType::Connection, "unknown"));
         assert_eq!(
-            to_head(Some(&fmt::Error)),
-            Failure::new(Type::Connection, "unknown")
+            of_call(Some(&fmt::Error)),
+            Failure::new(ErrorType::Connection, "unknown")
         );
     }
 }
