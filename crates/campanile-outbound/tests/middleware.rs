@@ -433,21 +433,21 @@ fn the_list_of_metrics_is_whole_and_well_formed() {
     names.dedup();
     assert_eq!(names.len(), METRICS.len(), "a name twice");
     for metric in METRICS {
-        assert!(metric.name().starts_with("http_client_") || metric.name().starts_with("rpc_client_"));
+        let prefixes = ["http_client_", "rpc_client_", "campanile_"];
+        assert!(prefixes.iter().any(|prefix| metric.name().starts_with(prefix)));
         let counter = metric.kind() == campanile_metrics::Kind::Counter;
         assert_eq!(counter, metric.name().ends_with("_total"), "{}", metric.name());
         let seconds = metric.kind() == campanile_metrics::Kind::Histogram;
         assert_eq!(seconds, metric.name().ends_with("_seconds"), "{}", metric.name());
-        assert!(metric.help().ends_with('.'), "{}", metric.name());
+        assert!(!metric.help().ends_with('.'), "{}", metric.name());
     }
 }
 
 #[tokio::test]
 async fn layers_made_separately_for_one_recorder_count_a_call_once() {
     let board = Board::new();
-    let inner = service_fn(|_: Request<()>| async {
-        Ok::<_, std::io::Error>(Response::new(String::from("ok")))
-    });
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(String::from("ok"))) });
     let inner = MetricsLayer::new().with_recorder(board).layer(inner);
     let service = MetricsLayer::new().with_recorder(board).layer(inner);
     let request = Request::get("http://stock/items/7").body(()).unwrap();

@@ -115,21 +115,22 @@ where
                 Poll::Pending
             }
             unfinished => {
-                if let (Some(observer), Poll::Ready(Err(error))) = (guard.observer(), &unfinished) {
-                    this.service_errors.on_error(observer, error);
-                }
-                let cause = match unfinished {
-                    Poll::Pending => Interrupt::Pending(cx),
-                    Poll::Ready(_) => Interrupt::Failed,
-                };
-                if O::INTERRUPTS
-                    && let Some(response) = guard.observer().and_then(|observer| observer.interrupt(cause))
-                {
-                    this.inner.set(Inner::Response(None));
-                    return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
+                if O::INTERRUPTS {
+                    let cause = match unfinished {
+                        Poll::Pending => Interrupt::Pending(cx),
+                        Poll::Ready(_) => Interrupt::Failed,
+                    };
+                    let response = guard.observer().and_then(|observer| observer.interrupt(cause));
+                    if let Some(response) = response {
+                        this.inner.set(Inner::Response(None));
+                        return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
+                    }
                 }
                 match polled {
                     Poll::Ready(Err(error)) => {
+                        if let Some(observer) = guard.observer() {
+                            this.service_errors.on_error(observer, &error);
+                        }
                         guard.end(End::without_data(EndReason::Failed));
                         Poll::Ready(Err(error))
                     }
