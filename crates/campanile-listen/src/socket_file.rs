@@ -1,4 +1,4 @@
-//! The file of a unix socket: whose it is, and when it may be removed.
+//! The file of a unix socket: its creation and its removal.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -10,53 +10,53 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// How often the lock on the directory is tried, a millisecond apart.
-const LOCK_TRIES: u32 = 100;
+/// Attempts to lock the directory, a millisecond apart.
+const LOCK_ATTEMPTS: u32 = 100;
 
-/// How often a path is tried on which others bind and unbind at the same time.
-const BIND_TRIES: u32 = 5;
+/// Attempts to replace a stale socket, in case that other processes bind and unbind the path at the same time.
+const REPLACE_ATTEMPTS: u32 = 5;
 
-/// A socket's file that this process made. Removed when dropped, unless another has taken its place.
+/// A socket file created by this process. Removed on drop, unless another file has replaced it.
 #[derive(Debug)]
-pub(crate) struct OwnPath {
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
-    kept: bool,
+    keep: bool,
 }
 
 /// Binds a unix socket and listens.
-pub(crate) fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(OwnedFd, OwnPath)> {
-    // Between bind(2) and listen(2) a living socket looks dead, and between looking and removing a dead one may have
-    // been replaced. Whoever binds here holds the directory meanwhile.
+pub(crate) fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(OwnedFd, SocketFile)> {
+    // A live socket looks stale between bind(2) and listen(2), and a stale one may be replaced between the check and its
+    // removal. The lock keeps other campanile processes out.
     let _lock = lock(parent(path));
     let address = SockAddr::unix(path)?;
-    let mut tries = BIND_TRIES;
+    let mut attempts = REPLACE_ATTEMPTS;
     let socket = loop {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         match socket.bind(&address) {
             Ok(()) => break socket,
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {
-                tries -= 1;
-                remove_if_dead(path, &address, error)?;
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {
+                attempts -= 1;
+                remove_if_stale(path, &address, error)?;
             }
             Err(error) => return Err(error),
         }
     };
-    let own = OwnPath {
+    let file = SocketFile {
         path: std::path::absolute(path)?,
         identity: identity(&fs::symlink_metadata(path)?),
-        kept: false,
+        keep: false,
     };
     if let Some(mode) = mode {
-        // Nobody can connect before listen(2).
+        // Before listen(2), when no client can connect yet.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     socket.listen(backlog)?;
-    Ok((socket.into(), own))
+    Ok((socket.into(), file))
 }
 
-/// Removes the socket of a process that is gone, else says why not.
-fn remove_if_dead(path: &Path, address: &SockAddr, in_use: io::Error) -> io::Result<()> {
+/// Removes the socket of a process that has ended; returns `in_use` if one still listens.
+fn remove_if_stale(path: &Path, address: &SockAddr, in_use: io::Error) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -65,11 +65,11 @@ fn remove_if_dead(path: &Path, address: &SockAddr, in_use: io::Error) -> io::Res
     if !found.file_type().is_socket() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "there is a file that is no socket",
+            "the path exists and is not a socket",
         ));
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A full queue is a sign of life too, and not to be waited for.
+    // A full accept queue would block, and means that the socket is live.
     probe.set_nonblocking(true)?;
     match probe.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(path, identity(&found)),
@@ -78,26 +78,26 @@ fn remove_if_dead(path: &Path, address: &SockAddr, in_use: io::Error) -> io::Res
     }
 }
 
-impl OwnPath {
-    /// Leaves the file to others.
+impl SocketFile {
+    /// Leaves the file in place.
     pub(crate) fn keep(mut self) {
-        self.kept = true;
+        self.keep = true;
     }
 }
 
-impl Drop for OwnPath {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.kept {
+        if self.keep {
             return;
         }
         let _lock = lock(parent(&self.path));
         if let Err(error) = remove(&self.path, self.identity) {
-            tracing::warn!(path = %self.path.display(), "the socket's file stays behind: {error}");
+            tracing::warn!(path = %self.path.display(), "failed to remove the socket file: {error}");
         }
     }
 }
 
-/// Removes the file if it is still this one.
+/// Removes the file if it is still the expected one.
 fn remove(path: &Path, expected: (u64, u64)) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if identity(&found) == expected => fs::remove_file(path),
@@ -121,11 +121,10 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Locks a directory against others who do the same. Where that is not to be had it goes without: a file system
-/// may know no locks, and somebody may hold one for long.
+/// Locks a directory. Best effort: the file system may not support locks, and another process may hold one for long.
 fn lock(directory: &Path) -> Option<File> {
     let directory = File::open(directory).ok()?;
-    for _ in 0..LOCK_TRIES {
+    for _ in 0..LOCK_ATTEMPTS {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),
             Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(1)),

@@ -1,4 +1,4 @@
-//! A client made of packets, whose handshake takes as long as the test likes.
+//! A client that sends raw packets, with handshakes of arbitrary length.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::alone::ip;
+use super::isolation::ip;
 
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
@@ -18,12 +18,12 @@ pub(crate) const ACK: u8 = 0x10;
 const HEADERS: usize = 40;
 const TCP: u8 = 6;
 
-/// Sends packets as the client, whose address is nobody's, and sees all that is sent to it.
+/// Sends packets from an address that no host has, and captures the packets sent to it.
 pub(crate) struct Wire {
     out: Socket,
     all: Socket,
     port: u16,
-    seen: Vec<Segment>,
+    captured: Vec<Segment>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Segment {
 }
 
 impl Wire {
-    /// Of a server's port, in a namespace of the test's own.
+    /// Creates a client of a server's port. Needs its own network namespace.
     pub(crate) fn new(port: u16) -> Self {
         const IP_PACKETS: i32 = 255;
         const EVERYTHING: u16 = 3;
@@ -47,12 +47,12 @@ impl Wire {
             out,
             all,
             port,
-            seen: Vec::new(),
+            captured: Vec::new(),
         }
     }
 
-    /// Gives the namespace both addresses: the server's is its own, the client's leads nowhere.
-    pub(crate) fn lay() {
+    /// Adds the server's address to the namespace, and a route to the client's.
+    pub(crate) fn set_up() {
         ip(&format!("address add {SERVER}/32 dev lo"));
         ip(&format!("route add {CLIENT}/32 dev lo"));
     }
@@ -80,33 +80,33 @@ impl Wire {
         self.out.send_to(&packet, &to).unwrap();
     }
 
-    /// Waits for a segment to one of the client's ports. Each is found again and again.
+    /// Waits for a segment to one of the client's ports. Segments stay captured.
     pub(crate) fn find(
         &mut self,
         to: u16,
-        patience: Duration,
-        wanted: impl Fn(&Segment) -> bool,
+        timeout: Duration,
+        matches: impl Fn(&Segment) -> bool,
     ) -> Option<Segment> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         loop {
-            self.listen();
+            self.receive();
             let found = self
-                .seen
+                .captured
                 .iter()
-                .find(|segment| segment.to == to && wanted(segment));
+                .find(|segment| segment.to == to && matches(segment));
             if found.is_some() || Instant::now() > deadline {
                 return found.cloned();
             }
         }
     }
 
-    /// What was sent to a port of the client, for failures.
-    pub(crate) fn seen(&self, to: u16) -> Vec<&Segment> {
-        self.seen.iter().filter(|segment| segment.to == to).collect()
+    /// Returns the segments sent to a port of the client.
+    pub(crate) fn captured(&self, to: u16) -> Vec<&Segment> {
+        self.captured.iter().filter(|segment| segment.to == to).collect()
     }
 
-    /// Takes in what has come, until nothing comes for a moment.
-    fn listen(&mut self) {
+    /// Captures packets until none arrives for 5 ms.
+    fn receive(&mut self) {
         let mut packet = [0; 2048];
         while let Ok(length) = (&self.all).read(&mut packet) {
             let packet = &packet[..length];
@@ -115,7 +115,7 @@ impl Wire {
             }
             let word = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
             let options = 20 + usize::from(packet[32] >> 4) * 4;
-            self.seen.push(Segment {
+            self.captured.push(Segment {
                 to: u16::from_be_bytes([packet[22], packet[23]]),
                 flags: packet[33],
                 seq: word(24),
@@ -125,7 +125,7 @@ impl Wire {
     }
 }
 
-/// Of RFC 9293, 3.1: over the pseudo header and the segment.
+/// Computes the checksum of RFC 9293, section 3.1, over the pseudo header and the segment.
 fn checksum(packet: &[u8]) -> u16 {
     let words = packet[12..].chunks(2);
     let words = words.map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));

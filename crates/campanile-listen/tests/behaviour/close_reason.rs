@@ -1,4 +1,4 @@
-//! How a connection ended.
+//! The label `close`: how connections ended.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::support::{connect, read_to, recorder, send};
 
 #[tokio::test]
-async fn reset_by_the_client_is_an_error() {
+async fn reset_by_the_client_counts_as_error() {
     let server = Server::start(None).await;
     let mut client = connect(server.address).await;
     send(&mut client, "GET / HTTP/1.1").await;
@@ -17,36 +17,36 @@ async fn reset_by_the_client_is_an_error() {
         .set_linger(Some(Duration::ZERO))
         .unwrap();
     drop(client);
-    server.seen.until(&server.closed("error"), 1.0).await;
-    assert_eq!(server.seen.value(&server.closed("done")), Some(0.0));
+    server.metrics.until(&server.closed("error"), 1.0).await;
+    assert_eq!(server.metrics.value(&server.closed("done")), Some(0.0));
     server
-        .seen
+        .metrics
         .until(&server.series("http_server_open_connections"), 0.0)
         .await;
 }
 
 #[tokio::test]
-async fn end_by_either_side_is_done() {
+async fn close_by_either_side_counts_as_done() {
     let server = Server::start(None).await;
     let mut client = connect(server.address).await;
     send(&mut client, "GET / HTTP/1.1").await;
     read_to(&mut client, "ok").await;
     drop(client);
-    server.seen.until(&server.closed("done"), 1.0).await;
+    server.metrics.until(&server.closed("done"), 1.0).await;
 
     let mut client = connect(server.address).await;
     send(&mut client, "GET / HTTP/1.1\r\nconnection: close").await;
     read_to(&mut client, "ok").await;
-    server.seen.until(&server.closed("done"), 2.0).await;
-    assert_eq!(server.seen.value(&server.closed("error")), Some(0.0));
+    server.metrics.until(&server.closed("done"), 2.0).await;
+    assert_eq!(server.metrics.value(&server.closed("error")), Some(0.0));
 }
 
 #[test]
-fn gravest_reason_stands() {
-    let seen = recorder();
-    let connections = Connections::new("here").with_recorder(seen);
+fn most_severe_reason_is_recorded() {
+    let metrics = recorder();
+    let connections = Connections::new("here").with_recorder(metrics);
     let count = |close: &str| {
-        seen.value(&format!(
+        metrics.value(&format!(
             "http_server_connections_total{{close={close},listener=here}}"
         ))
     };

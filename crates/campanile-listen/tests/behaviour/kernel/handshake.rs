@@ -1,23 +1,22 @@
-//! A client that is still shaking hands when the listener closes.
+//! Handshakes in progress while the listener closes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use campanile_listen::{Bind, ListenAddress, Listener};
+use campanile_listen::{Bind, Listener};
 
-use crate::alone::{block_on, in_namespace, serve_all};
-use crate::support::{PATIENCE, recorder};
-use crate::wire::{ACK, RST, SERVER, SYN, Wire};
+use super::isolation::{block_on, in_namespace, serve_all};
+use super::wire::{ACK, RST, SERVER, SYN, Wire};
+use crate::support::{TIMEOUT, recorder};
 
-/// How far away the client is.
-const DISTANCE: Duration = Duration::from_millis(50);
+/// One-way delay of the client.
+const DELAY: Duration = Duration::from_millis(50);
 
 const FIRST: u16 = 40_001;
 const SECOND: u16 = 40_002;
 const SEQ: u32 = 1_000;
 
 fn bind(address: &str) -> (Listener, Wire) {
-    let address: ListenAddress = address.parse().unwrap();
     let listener = Bind::new(address).with_recorder(recorder()).bind().unwrap();
     let port = listener
         .local_address()
@@ -28,89 +27,85 @@ fn bind(address: &str) -> (Listener, Wire) {
     (listener, Wire::new(port))
 }
 
-/// Begins a handshake; returns what its last ACK has to acknowledge.
+/// Begins a handshake; returns the acknowledgement number of its last ACK.
 fn half_open(wire: &mut Wire) -> u32 {
     wire.send(FIRST, SYN, SEQ, 0, &[]);
-    let answer = wire.find(FIRST, PATIENCE, |segment| segment.flags == SYN | ACK);
-    answer.expect("no answer to a SYN").seq.wrapping_add(1)
+    let reply = wire.find(FIRST, TIMEOUT, |segment| segment.flags == SYN | ACK);
+    reply.expect("no reply to a SYN").seq.wrapping_add(1)
 }
 
 #[test]
 fn client_50_ms_away_is_served_and_sees_no_reset() {
-    if !in_namespace("handshake::client_50_ms_away_is_served_and_sees_no_reset") {
+    if !in_namespace("kernel::handshake::client_50_ms_away_is_served_and_sees_no_reset") {
         return;
     }
-    Wire::lay();
+    Wire::set_up();
     for address in [&format!("{SERVER}:0"), "0.0.0.0:0", "[::]:0"] {
         block_on(async {
             let (listener, mut wire) = bind(address);
             let ack = half_open(&mut wire);
             let closed = tokio::spawn(serve_all(listener.close()));
-            tokio::time::sleep(DISTANCE).await;
-            // By now the filter is there.
+            tokio::time::sleep(DELAY).await;
+            // The filter is attached by now.
             wire.send(SECOND, SYN, SEQ, 0, &[]);
             wire.send(FIRST, ACK, SEQ + 1, ack, &[7]);
-            let reset_or_served = wire.find(FIRST, PATIENCE, |segment| {
+            let reset_or_served = wire.find(FIRST, TIMEOUT, |segment| {
                 segment.flags & RST != 0 || !segment.payload.is_empty()
             });
-            let answer = reset_or_served.expect("no answer to the request");
+            let reply = reset_or_served.expect("no reply to the request");
             assert_eq!(
-                (answer.flags & RST, &answer.payload[..]),
+                (reply.flags & RST, &reply.payload[..]),
                 (0, &[8][..]),
                 "at {address}"
             );
             assert_eq!(closed.await.unwrap(), 1);
-            let reset = wire.find(FIRST, DISTANCE, |segment| segment.flags & RST != 0);
+            let reset = wire.find(FIRST, DELAY, |segment| segment.flags & RST != 0);
             assert!(reset.is_none(), "{reset:?} at {address}");
             assert!(
-                wire.seen(SECOND).is_empty(),
-                "a SYN that met the filter: {:?}",
-                wire.seen(SECOND)
+                wire.captured(SECOND).is_empty(),
+                "the filter passed a SYN: {:?}",
+                wire.captured(SECOND)
             );
             wire.send(SECOND, SYN, SEQ, 0, &[]);
             let refused = wire
-                .find(SECOND, PATIENCE, |_| true)
-                .expect("no answer to a SYN after the close");
-            assert_ne!(refused.flags & RST, 0, "it is refused when it asks again");
+                .find(SECOND, TIMEOUT, |_| true)
+                .expect("no reply to a SYN after the close");
+            assert_ne!(refused.flags & RST, 0, "the retry is refused");
         });
     }
 }
 
 #[test]
-fn without_the_window_it_is_reset() {
-    if !in_namespace("handshake::without_the_window_it_is_reset") {
+fn slow_client_is_reset_without_the_window() {
+    if !in_namespace("kernel::handshake::slow_client_is_reset_without_the_window") {
         return;
     }
-    Wire::lay();
+    Wire::set_up();
     block_on(async {
         let (listener, mut wire) = bind("0.0.0.0:0");
         let ack = half_open(&mut wire);
         let closed = tokio::spawn(serve_all(listener.close().with_window(Duration::ZERO)));
-        tokio::time::sleep(DISTANCE).await;
+        tokio::time::sleep(DELAY).await;
         wire.send(FIRST, ACK, SEQ + 1, ack, &[7]);
-        let answer = wire.find(FIRST, PATIENCE, |segment| {
-            segment.flags & (SYN | ACK) != SYN | ACK
-        });
-        assert_ne!(answer.expect("no answer").flags & RST, 0);
+        let reply = wire.find(FIRST, TIMEOUT, |segment| segment.flags & (SYN | ACK) != SYN | ACK);
+        assert_ne!(reply.expect("no reply").flags & RST, 0);
         assert_eq!(closed.await.unwrap(), 0);
     });
 }
 
 #[test]
-fn client_that_never_ends_its_handshake_is_not_waited_for_longer_than_the_window() {
-    if !in_namespace(
-        "handshake::client_that_never_ends_its_handshake_is_not_waited_for_longer_than_the_window",
-    ) {
+fn incomplete_handshake_delays_the_close_by_the_window_at_most() {
+    if !in_namespace("kernel::handshake::incomplete_handshake_delays_the_close_by_the_window_at_most") {
         return;
     }
-    Wire::lay();
+    Wire::set_up();
     block_on(async {
         let (listener, mut wire) = bind("0.0.0.0:0");
         half_open(&mut wire);
         let begun = std::time::Instant::now();
         assert_eq!(serve_all(listener.close()).await, 0);
         let took = begun.elapsed();
-        // The lower bound says that it was seen at all.
+        // The lower bound shows that the half-open connection was found.
         assert!(
             (Duration::from_millis(290)..Duration::from_secs(2)).contains(&took),
             "it took {took:?}"
@@ -121,7 +116,7 @@ fn client_that_never_ends_its_handshake_is_not_waited_for_longer_than_the_window
         let took = begun.elapsed();
         assert!(
             took < Duration::from_millis(200),
-            "with nobody there it took {took:?}"
+            "without half-open connections it took {took:?}"
         );
     });
 }

@@ -1,4 +1,4 @@
-//! A process without descriptors, which is a process of the test's own.
+//! Accepting and closing without free file descriptors, each test in its own process.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -10,23 +10,23 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::alone::{Log, block_on, in_process, serve, serve_all};
-use crate::support::{Seen, connect, eventually, recorder, within};
+use super::isolation::{Log, block_on, in_process, serve, serve_all};
+use crate::support::{TestRecorder, connect, eventually, recorder, within};
 
 const CLIENTS: usize = 40;
 
-struct Crowd {
+struct Queued {
     listener: Listener,
-    seen: &'static Seen,
+    metrics: &'static TestRecorder,
     clients: Vec<TcpStream>,
     errors: String,
 }
 
-/// A listener in whose queue clients wait that have asked.
-async fn crowd() -> Crowd {
-    let seen = recorder();
+/// Binds a listener and queues clients that have sent a request.
+async fn queued() -> Queued {
+    let metrics = recorder();
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let listener = Bind::new(address).with_recorder(seen).bind().unwrap();
+    let listener = Bind::new(address).with_recorder(metrics).bind().unwrap();
     let address = listener.local_address().tcp().unwrap();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -35,15 +35,15 @@ async fn crowd() -> Crowd {
         clients.push(client);
     }
     let errors = format!("http_server_accept_errors_total{{error=EMFILE,listener={address}}}");
-    Crowd {
+    Queued {
         listener,
-        seen,
+        metrics,
         clients,
         errors,
     }
 }
 
-/// Opens what may be opened yet, beyond what is open now and `left`.
+/// Opens files until only `left` descriptors are free.
 fn exhaust(left: usize) -> Vec<File> {
     let highest = std::fs::read_dir("/proc/self/fd")
         .unwrap()
@@ -61,24 +61,24 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-async fn answer(client: &mut TcpStream) {
-    assert_eq!(within("an answer", client.read_u8()).await.unwrap(), 8);
+async fn read_response(client: &mut TcpStream) {
+    assert_eq!(within("a response", client.read_u8()).await.unwrap(), 8);
 }
 
 #[test]
-fn accepting_pauses_without_descriptors_and_goes_on_with_them() {
-    if !in_process("exhausted::accepting_pauses_without_descriptors_and_goes_on_with_them") {
+fn accept_pauses_without_descriptors_and_resumes() {
+    if !in_process("kernel::descriptors::accept_pauses_without_descriptors_and_resumes") {
         return;
     }
     const FREE: usize = 5;
     let log = Log::begin();
     block_on(async {
-        let Crowd {
+        let Queued {
             mut listener,
-            seen,
+            metrics,
             mut clients,
             errors,
-        } = crowd().await;
+        } = queued().await;
         let files = exhaust(FREE);
         tokio::spawn(async move {
             loop {
@@ -86,60 +86,57 @@ fn accepting_pauses_without_descriptors_and_goes_on_with_them() {
             }
         });
         for client in &mut clients[..FREE] {
-            answer(client).await;
+            read_response(client).await;
         }
         let (begun, cpu) = (Instant::now(), cpu_time());
         tokio::time::sleep(Duration::from_secs(2)).await;
         let share = (cpu_time() - cpu).as_secs_f64() / begun.elapsed().as_secs_f64();
-        assert!(
-            share < 0.1,
-            "while nothing can be accepted it takes {share} of a processor"
-        );
+        assert!(share < 0.1, "accepting without descriptors used {share} of a CPU");
         // 100, 200, 400, 800 ms: about five.
-        let failures = seen.value(&errors).unwrap();
+        let failures = metrics.value(&errors).unwrap();
         assert!((2.0..15.0).contains(&failures), "{failures} failures");
-        assert_eq!(log.count("accepting fails"), 1, "{}", log.text());
+        assert_eq!(log.count("accept failed"), 1, "{}", log.text());
         assert_eq!(log.count("error=\"EMFILE\""), 1, "{}", log.text());
 
         drop(files);
         for client in &mut clients[FREE..] {
-            answer(client).await;
+            read_response(client).await;
         }
-        eventually("the end of the spell to be logged", || {
-            match log.count("accepting goes on") {
+        eventually("the end of the outage to be logged", || {
+            match log.count("accept resumed") {
                 1 => Ok(()),
                 _ => Err(log.text()),
             }
         })
         .await;
-        assert_eq!(log.count("accepting fails"), 1, "{}", log.text());
+        assert_eq!(log.count("accept failed"), 1, "{}", log.text());
     });
 }
 
 #[test]
-fn close_without_descriptors_serves_one_after_the_other() {
-    if !in_process("exhausted::close_without_descriptors_serves_one_after_the_other") {
+fn close_without_descriptors_serves_one_at_a_time() {
+    if !in_process("kernel::descriptors::close_without_descriptors_serves_one_at_a_time") {
         return;
     }
     let log = Log::begin();
     block_on(async {
-        let Crowd {
+        let Queued {
             listener,
-            seen,
+            metrics,
             clients,
             errors,
-        } = crowd().await;
+        } = queued().await;
         let _files = exhaust(0);
         let closed = tokio::spawn(serve_all(listener.close()));
-        // Kept, so that none of theirs comes free.
-        let mut answered = Vec::new();
+        // Kept open, so that they free no descriptors.
+        let mut served = Vec::new();
         for mut client in clients {
-            answer(&mut client).await;
+            read_response(&mut client).await;
             client.shutdown().await.unwrap();
-            answered.push(client);
+            served.push(client);
         }
         assert_eq!(closed.await.unwrap(), CLIENTS);
-        assert!(seen.value(&errors).unwrap() > 1.0);
-        assert_eq!(log.count("the reserve is given up"), 1, "{}", log.text());
+        assert!(metrics.value(&errors).unwrap() > 1.0);
+        assert_eq!(log.count("releasing the reserved one"), 1, "{}", log.text());
     });
 }

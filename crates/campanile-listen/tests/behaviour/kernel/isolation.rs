@@ -1,4 +1,4 @@
-//! Tests in a process of their own, and in a network of their own.
+//! Runs tests in a separate process or network namespace.
 
 use std::io::Write;
 use std::process::{Command, Output};
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 
 use crate::support::within;
 
-const CHILD: &str = "CAMPANILE_TEST_ALONE";
+const CHILD: &str = "CAMPANILE_TEST_ISOLATED";
 const SKIP_NOTHING: &str = "CAMPANILE_SKIP_NOTHING";
 
-/// Runs the test of this name, which calls it, in a process of its own. True in there.
+/// Runs the calling test, named `test`, again in its own process. Returns true inside that process.
 pub(crate) fn in_process(test: &str) -> bool {
     inside(test) || {
         run(&mut Command::new(std::env::current_exe().unwrap()), test);
@@ -22,8 +22,8 @@ pub(crate) fn in_process(test: &str) -> bool {
     }
 }
 
-/// Runs the test of this name, which calls it, in a process and a network of its own that has nothing but `lo`. True
-/// in there. Where that takes a privilege that is not to be had, the test skips itself and says so.
+/// Runs the calling test, named `test`, again in its own process and network namespace with `lo` only. Returns true
+/// inside. Without the privilege for that the test is skipped with a message.
 pub(crate) fn in_namespace(test: &str) -> bool {
     if inside(test) {
         return true;
@@ -38,7 +38,7 @@ pub(crate) fn in_namespace(test: &str) -> bool {
     };
     let Some(way) = ways.iter().find(works) else {
         let why =
-            "a network namespace is not to be had: it takes `unshare`, `ip`, and root or user namespaces";
+            "network namespaces are unavailable: they need `unshare`, `ip`, and root or user namespaces";
         assert!(
             std::env::var_os(SKIP_NOTHING).is_none(),
             "{SKIP_NOTHING} is set, but {why}"
@@ -55,10 +55,7 @@ pub(crate) fn in_namespace(test: &str) -> bool {
     false
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "whoever reads the tests' output wants to know"
-)]
+#[expect(clippy::print_stdout, reason = "a skipped test must show in the output")]
 fn skipped(why: &str) {
     println!("skipped: {why}");
 }
@@ -82,7 +79,7 @@ fn run(command: &mut Command, test: &str) {
     assert!(stdout.contains("1 passed"), "there is no test {test}:\n{stdout}");
 }
 
-/// Runs a command of the namespace.
+/// Runs `ip` in the namespace.
 pub(crate) fn ip(arguments: &str) {
     let status = Command::new("ip")
         .args(arguments.split_whitespace())
@@ -99,15 +96,15 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(future)
 }
 
-/// Answers one request, if it can be called that: a byte for a byte.
+/// Serves one exchange: reads a byte, writes its successor.
 pub(crate) async fn serve(mut accepted: Accepted) {
     let byte = within("a request", accepted.io.read_u8()).await.unwrap();
     accepted.io.write_u8(byte + 1).await.unwrap();
-    // Until the client has gone, so that it is the client who waits for the port.
+    // Until the client disconnects, so that TIME_WAIT is on its side.
     let _ = tokio::time::timeout(Duration::from_secs(1), accepted.io.read_u8()).await;
 }
 
-/// Serves what comes out of the close, and returns how many there were.
+/// Serves the connections of a close, and returns their number.
 pub(crate) async fn serve_all(mut closing: Closing) -> usize {
     let mut served = JoinSet::new();
     while let Some(accepted) = within("the end of the close", closing.accept()).await {
@@ -120,7 +117,7 @@ pub(crate) async fn serve_all(mut closing: Closing) -> usize {
     count
 }
 
-/// What was logged in this process since.
+/// The log of this process.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
