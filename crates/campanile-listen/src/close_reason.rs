@@ -2,8 +2,8 @@
 
 /// How a connection ended: the label `close` of `http_server_connections_total`.
 ///
-/// The reasons are ordered by severity, and the most severe one is recorded: a connection that was asked to drain and
-/// then reset by its client ended with [`Error`](Self::Error).
+/// The reasons are ordered by severity, and the most severe one is recorded: a draining connection that its client resets
+/// ends with [`Error`](Self::Error).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
