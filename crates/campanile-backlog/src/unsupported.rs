@@ -1,12 +1,18 @@
-//! Where there is no Linux: the same names, and nobody who tells anything.
+//! Stand-ins for the Linux module on other systems.
 
 use std::io;
 use std::time::Duration;
 
 use crate::error::{WatchError, WatchErrorKind};
 
-/// Nothing is to be known here.
-pub(crate) const IS_KNOWN: bool = false;
+pub(crate) const IS_SUPPORTED: bool = false;
+
+/// Replaces the trait of the standard library on systems without file descriptors.
+#[cfg(not(unix))]
+pub trait AsFd {}
+
+#[cfg(not(unix))]
+impl<T: ?Sized> AsFd for T {}
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ListenCounts {
@@ -15,29 +21,29 @@ pub(crate) struct ListenCounts {
 }
 
 #[derive(Debug)]
-pub(crate) struct Namespace;
+pub(crate) struct Netstat;
 
 #[derive(Debug)]
 pub(crate) struct UnixDiag;
 
 #[derive(Debug)]
-pub(crate) struct Socket;
+pub(crate) struct ListeningSocket;
 
 #[derive(Debug)]
 pub(crate) struct Identified {
-    pub(crate) socket: Socket,
+    pub(crate) socket: ListeningSocket,
     pub(crate) address: String,
-    pub(crate) reading: Reading,
+    pub(crate) reading: QueueReading,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
+pub(crate) struct QueueReading {
     pub(crate) pending: u32,
     pub(crate) limit: u32,
     pub(crate) drops: Option<u32>,
 }
 
-impl Namespace {
+impl Netstat {
     pub(crate) fn open() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -47,12 +53,12 @@ impl Namespace {
     }
 }
 
-impl Socket {
+impl ListeningSocket {
     pub(crate) fn identify<F>(_: &F, _: &mut Option<UnixDiag>) -> Result<Identified, WatchError> {
         Err(WatchErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn read(&self, _: &mut Option<UnixDiag>) -> io::Result<Option<Reading>> {
+    pub(crate) fn read(&self, _: &mut Option<UnixDiag>) -> io::Result<Option<QueueReading>> {
         Ok(None)
     }
 
@@ -60,7 +66,7 @@ impl Socket {
         false
     }
 
-    pub(crate) fn is_of(&self, _: &Namespace) -> bool {
+    pub(crate) fn is_in_namespace(&self, _: &Netstat) -> bool {
         false
     }
 

@@ -1,4 +1,4 @@
-//! A recorder that can be asked.
+//! A recorder whose values tests can read.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,9 +8,9 @@ use metrics::{
     SharedString, Unit,
 };
 
-/// Keeps every series with its present value and whatever was recorded.
+/// Keeps the current value of every series, and all values of histograms.
 #[derive(Default)]
-pub struct Seen {
+pub struct TestRecorder {
     series: Mutex<BTreeMap<String, Arc<Series>>>,
     described: Mutex<Vec<(String, &'static str)>>,
 }
@@ -21,18 +21,18 @@ struct Series {
     recorded: Mutex<Vec<f64>>,
 }
 
-/// A recorder of a test's own.
-pub fn recorder() -> &'static Seen {
+/// Creates a recorder for one test.
+pub fn recorder() -> &'static TestRecorder {
     Box::leak(Box::default())
 }
 
-impl Seen {
-    /// The value of a series spelt as in `name{a=b,c=d}`; nothing if it was never registered.
+impl TestRecorder {
+    /// Returns the value of a series such as `name{a=b,c=d}`; `None` if it was never registered.
     pub fn value(&self, series: &str) -> Option<f64> {
         Some(*self.series.lock().unwrap().get(series)?.now.lock().unwrap())
     }
 
-    /// What a histogram recorded; nothing if it was never registered.
+    /// Returns the values of a histogram; `None` if it was never registered.
     pub fn recorded(&self, series: &str) -> Option<Vec<f64>> {
         Some(
             self.series
@@ -46,11 +46,12 @@ impl Seen {
         )
     }
 
-    /// The names of all series.
+    /// Returns the names of all series.
     pub fn names(&self) -> Vec<String> {
         self.series.lock().unwrap().keys().cloned().collect()
     }
 
+    /// Returns names and kinds of the described families, sorted.
     pub fn described(&self) -> Vec<(String, &'static str)> {
         let mut described = self.described.lock().unwrap().clone();
         described.sort();
@@ -109,7 +110,7 @@ impl HistogramFn for Series {
     }
 }
 
-impl Recorder for Seen {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, key: KeyName, _unit: Option<Unit>, _help: SharedString) {
         self.describe(&key, "counter");
     }

@@ -1,4 +1,4 @@
-//! The examples for Kubernetes are well-formed, and ask for gauges that there are.
+//! The Kubernetes examples are well-formed and use existing metrics.
 
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -20,7 +20,7 @@ fn load<'a>(name: &str, text: &'a str) -> Vec<Yaml<'a>> {
 }
 
 #[test]
-fn the_examples_for_kubernetes_are_well_formed() {
+fn examples_are_well_formed() {
     for (name, text, kinds) in FILES {
         let documents = load(name, text);
         let found: Vec<_> = documents
@@ -39,25 +39,25 @@ fn the_examples_for_kubernetes_are_well_formed() {
             );
         }
     }
-    // The configuration inside the configuration is text to the parser above.
+    // The embedded configuration is a string to the parser above.
     let hpa = load("hpa.yaml", FILES[0].1);
     let inner = load("config.yaml", hpa[1]["data"]["config.yaml"].as_str().unwrap());
     assert_eq!(inner[0]["rules"].as_vec().map(Vec::len), Some(2));
 }
 
 #[test]
-fn the_examples_for_kubernetes_ask_for_metrics_that_the_manual_lists() {
-    const MANUAL: &str = include_str!("../../README.md");
+fn examples_use_metrics_of_the_readme() {
+    const README: &str = include_str!("../../README.md");
     for (name, text, _) in FILES {
         let words = text.split(|character: char| !(character.is_ascii_lowercase() || character == '_'));
         let metrics: Vec<_> = words
             .filter(|word| word.starts_with("listener_backlog_") || word.starts_with("saturation_"))
             .collect();
-        assert!(!metrics.is_empty(), "{name} asks for nothing");
+        assert!(!metrics.is_empty(), "{name} uses no metric");
         for metric in metrics {
             assert!(
-                MANUAL.contains(&format!("| `{metric}` |")),
-                "{name} asks for {metric}"
+                README.contains(&format!("| `{metric}` |")),
+                "{name} uses {metric}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What cannot be watched is refused, with the reason.
+//! Errors of watching a descriptor.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -7,12 +7,12 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::queue::{connect, listen};
 
-fn refusal(descriptor: impl AsFd) -> WatchErrorKind {
+fn watch_error(descriptor: impl AsFd) -> WatchErrorKind {
     let error = BacklogMonitor::new().watch(&descriptor).unwrap_err();
     let text = error.to_string();
     assert!(
         text.starts_with("the ") && !text.ends_with('.'),
-        "not an error's text: {text}"
+        "not in the style of an error message: {text}"
     );
     error.kind()
 }
@@ -22,21 +22,21 @@ fn socket(domain: Domain, kind: Type) -> Socket {
 }
 
 #[test]
-fn a_connection_is_refused_on_both_of_its_ends() {
+fn both_ends_of_a_connection_are_refused() {
     let listener = listen("127.0.0.1:0", 4);
     let client = connect(&listener);
     let accepted = listener.accept().unwrap().0;
-    assert_eq!(refusal(client), WatchErrorKind::Connected);
-    assert_eq!(refusal(accepted), WatchErrorKind::Connected);
+    assert_eq!(watch_error(client), WatchErrorKind::Connected);
+    assert_eq!(watch_error(accepted), WatchErrorKind::Connected);
     let (one, _other) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
-    assert_eq!(refusal(one), WatchErrorKind::Connected);
+    assert_eq!(watch_error(one), WatchErrorKind::Connected);
 }
 
 #[test]
-fn a_datagram_socket_is_refused() {
+fn datagram_socket_is_refused() {
     for domain in [Domain::IPV4, Domain::IPV6, Domain::UNIX] {
         assert_eq!(
-            refusal(socket(domain, Type::DGRAM)),
+            watch_error(socket(domain, Type::DGRAM)),
             WatchErrorKind::NotAStream,
             "{domain:?}"
         );
@@ -44,10 +44,10 @@ fn a_datagram_socket_is_refused() {
 }
 
 #[test]
-fn a_socket_that_does_not_listen_yet_is_refused() {
+fn socket_that_is_not_listening_is_refused() {
     for domain in [Domain::IPV4, Domain::IPV6, Domain::UNIX] {
         assert_eq!(
-            refusal(socket(domain, Type::STREAM)),
+            watch_error(socket(domain, Type::STREAM)),
             WatchErrorKind::NotListening,
             "{domain:?}"
         );
@@ -56,45 +56,45 @@ fn a_socket_that_does_not_listen_yet_is_refused() {
     bound
         .bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into())
         .unwrap();
-    assert_eq!(refusal(&bound), WatchErrorKind::NotListening);
+    assert_eq!(watch_error(&bound), WatchErrorKind::NotListening);
     bound.listen(4).unwrap();
     assert!(BacklogMonitor::new().watch(&bound).is_ok());
 }
 
 #[test]
-fn what_is_no_socket_is_refused() {
+fn file_is_refused() {
     assert_eq!(
-        refusal(std::fs::File::open("/dev/null").unwrap()),
+        watch_error(std::fs::File::open("/dev/null").unwrap()),
         WatchErrorKind::NotASocket
     );
 }
 
 #[test]
-fn a_socket_of_an_unknown_family_is_refused() {
+fn socket_of_an_unsupported_family_is_refused() {
     let netlink = rustix::net::socket(
         rustix::net::AddressFamily::NETLINK,
         rustix::net::SocketType::DGRAM,
         None,
     )
     .unwrap();
-    assert_eq!(refusal(netlink), WatchErrorKind::Unsupported);
+    assert_eq!(watch_error(netlink), WatchErrorKind::Unsupported);
 }
 
 #[test]
-fn a_closed_descriptor_is_refused() {
-    // A number high up, which nobody gets by chance.
+fn closed_descriptor_is_refused() {
+    // A high number, which no other thread gets by chance.
     let listener = listen("127.0.0.1:0", 4);
     let high = rustix::io::fcntl_dupfd_cloexec(&listener, 900).unwrap();
     let number = high.as_raw_fd();
     drop(high);
-    // SAFETY: that it is closed is what this is about; nothing but a socket option is asked of it.
-    #[allow(unsafe_code, reason = "a closed descriptor cannot be had otherwise")]
+    // SAFETY: the descriptor is closed on purpose, and only used to read a socket option.
+    #[allow(unsafe_code, reason = "there is no safe way to a closed descriptor")]
     let closed = unsafe { BorrowedFd::borrow_raw(number) };
-    assert_eq!(refusal(closed), WatchErrorKind::Closed);
+    assert_eq!(watch_error(closed), WatchErrorKind::Closed);
 }
 
 #[test]
-fn one_socket_is_watched_once_whatever_descriptor_it_comes_by() {
+fn duplicate_descriptor_of_a_watched_socket_is_refused() {
     let mut monitor = BacklogMonitor::new();
     let listener = listen("127.0.0.1:0", 4);
     monitor.watch(&listener).unwrap();

@@ -1,44 +1,44 @@
-//! What the kernel counts for all listeners of a network namespace together.
+//! The listen counters of a network namespace.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-use super::options;
+use super::socket_options;
 
-/// Room for the file, which has some 4 KiB; what would be beyond is not read.
-const ROOM: usize = 16 * 1024;
+/// The maximum size that is read. The file has about 4 KiB.
+const MAX_SIZE: usize = 16 * 1024;
 
-/// Counts of one moment, since the namespace was made.
+/// The counts since the namespace was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ListenCounts {
-    /// `ListenOverflows`: an accept queue was full.
+    /// `ListenOverflows`: drops because an accept queue was full.
     pub(crate) overflows: u64,
-    /// `ListenDrops`: that, and every other reason to drop what came to a listener.
+    /// `ListenDrops`: all drops at listeners, overflows included.
     pub(crate) drops: u64,
 }
 
-/// The file with the counts of the namespace of the thread that opened it.
+/// The netstat file of the network namespace of the thread that opened it.
 #[derive(Debug)]
-pub(crate) struct Namespace {
+pub(crate) struct Netstat {
     file: File,
     cookie: Option<u64>,
-    text: Box<[u8; ROOM]>,
+    text: Box<[u8; MAX_SIZE]>,
 }
 
-impl Namespace {
+impl Netstat {
     pub(crate) fn open() -> io::Result<Self> {
-        // Not `/proc/net`, which is the main thread's. Once open it stays with its namespace, whoever reads.
+        // Not `/proc/net`, which is the main thread's. An open file stays with its namespace.
         let file = File::open("/proc/thread-self/net/netstat")?;
         Ok(Self {
             file,
-            cookie: own_cookie(),
-            text: Box::new([0; ROOM]),
+            cookie: namespace_cookie(),
+            text: Box::new([0; MAX_SIZE]),
         })
     }
 
-    /// Returns the number of the namespace, where the kernel tells.
+    /// Returns the cookie of the namespace; `None` before Linux 5.14.
     pub(super) fn cookie(&self) -> Option<u64> {
         self.cookie
     }
@@ -55,22 +55,22 @@ impl Namespace {
     }
 }
 
-/// Returns the number of this thread's network namespace, which any new socket of it knows.
-fn own_cookie() -> Option<u64> {
+/// Returns the cookie of this thread's network namespace, from a new socket.
+fn namespace_cookie() -> Option<u64> {
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::DGRAM,
         rustix::net::SocketFlags::CLOEXEC,
         None,
     );
-    options::namespace_cookie(socket.ok()?.as_raw_fd()).ok()
+    socket_options::namespace_cookie(socket.ok()?.as_raw_fd()).ok()
 }
 
-/// Finds the two counts. A line of names is followed by a line of values, both with the same first word.
+/// Parses the two counts. A line of names is followed by a line of values, both with the same first word.
 fn parse(text: &[u8]) -> Option<ListenCounts> {
-    const BEGIN: &[u8] = b"TcpExt: ";
+    const PREFIX: &[u8] = b"TcpExt: ";
     let mut lines = text.split(|byte| *byte == b'\n');
-    let mut next = || lines.by_ref().find_map(|line| line.strip_prefix(BEGIN));
+    let mut next = || lines.by_ref().find_map(|line| line.strip_prefix(PREFIX));
     let (names, values) = (next()?, next()?);
     let words = |line| <[u8]>::split(line, |byte| *byte == b' ');
     let (mut overflows, mut drops) = (None, None);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counts_are_found_by_their_names() {
+    fn counts_are_found_by_name() {
         let text = b"TcpExt: SyncookiesSent ListenOverflows X ListenDrops Y\nTcpExt: 1 22 3 44 5\nIpExt: A\nIpExt: 9\n";
         let counts = ListenCounts {
             overflows: 22,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_a_count_has_none() {
+    fn incomplete_text_is_rejected() {
         for text in [
             "",
             "TcpExt: ListenOverflows ListenDrops\n",
@@ -118,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_s_own_file_is_read_without_a_wait() {
-        let mut namespace = Namespace::open().expect("there is /proc");
-        let (first, second) = (namespace.read().expect("first"), namespace.read().expect("again"));
+    fn file_of_the_kernel_is_parsed() {
+        let mut netstat = Netstat::open().expect("/proc is mounted");
+        let (first, second) = (netstat.read().expect("first"), netstat.read().expect("second"));
         assert!(second.overflows >= first.overflows && second.drops >= first.drops);
     }
 }
