@@ -18,8 +18,8 @@ const UNIX: &str = "unix:";
 /// It is parsed from this spelling and displayed in it. Host names are not resolved. `0.0.0.0:8080` and `[::]:8080` stand
 /// for all addresses of the machine.
 ///
-/// Functions that bind accept whatever converts to it: text, a [`SocketAddr`] or a [`Path`]. They report text that cannot
-/// be parsed when they bind.
+/// Text, a [`SocketAddr`] and a [`Path`] convert to it, so [`Bind::new`](crate::Bind::new) accepts them; text that cannot be
+/// parsed is an error when binding.
 ///
 /// ```
 /// use campanile_listen::ListenAddress;
@@ -243,7 +243,7 @@ impl fmt::Display for ParseAddressError {
 
 impl Error for ParseAddressError {}
 
-/// Lets `impl TryInto<ListenAddress, Error: Into<ParseAddressError>>` accept conversions that cannot fail.
+/// Lets [`Bind::new`](crate::Bind::new) accept conversions that cannot fail.
 impl From<Infallible> for ParseAddressError {
     fn from(never: Infallible) -> Self {
         match never {}

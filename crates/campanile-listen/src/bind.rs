@@ -213,6 +213,13 @@ impl Bind {
     }
 }
 
+/// Converts an address to default options: a function with a parameter `impl Into<Bind>` accepts either.
+impl<A: TryInto<ListenAddress, Error: Into<ParseAddressError>>> From<A> for Bind {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
 impl BindError {
     /// Returns the address that could not be bound; `None` if its text could not be parsed.
     #[must_use]

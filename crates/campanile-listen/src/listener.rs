@@ -9,7 +9,7 @@ use crate::acceptor::Acceptor;
 use crate::socket_file::SocketFile;
 use crate::{
     AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, Drained, DrainingListener,
-    ListenAddress, ListenerLabel, ParseAddressError, PeerAddress,
+    ListenAddress, ListenerLabel, PeerAddress,
 };
 
 /// Whether other processes or listeners hold the same listening socket.
@@ -51,15 +51,13 @@ pub struct Accepted {
 }
 
 impl Listener {
-    /// Binds an address with the default options of [`Bind`].
+    /// Binds an address, with default options unless it is a [`Bind`].
     ///
     /// # Errors
     ///
     /// Returns the errors of [`Bind::bind`].
-    pub fn bind(
-        address: impl TryInto<ListenAddress, Error: Into<ParseAddressError>>,
-    ) -> Result<Self, BindError> {
-        Bind::new(address).bind()
+    pub fn bind(address: impl Into<Bind>) -> Result<Self, BindError> {
+        address.into().bind()
     }
 
     /// Takes ownership of a listening socket. It becomes nonblocking for every holder.
