@@ -68,14 +68,7 @@ impl From<&Path> for ListenerLabel {
 #[cfg(unix)]
 impl From<tokio::net::unix::SocketAddr> for ListenerLabel {
     fn from(address: tokio::net::unix::SocketAddr) -> Self {
-        if let Some(path) = address.as_pathname() {
-            return Self::from(path);
-        }
-        #[cfg(target_os = "linux")]
-        if let Some(name) = address.as_abstract_name() {
-            return Self::from(format!("unix:@{}", String::from_utf8_lossy(name)));
-        }
-        Self::from("unix:")
+        Self::from(crate::PeerAddress::from(&address).to_string())
     }
 }
 
