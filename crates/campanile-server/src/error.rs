@@ -28,7 +28,7 @@ impl ServeError {
     #[must_use]
     pub fn address(&self) -> Option<String> {
         match &self.kind {
-            Kind::Bind(error) => Some(error.address().to_string()),
+            Kind::Bind(error) => error.address().map(ToString::to_string),
             _ => None,
         }
     }

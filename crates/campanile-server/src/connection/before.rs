@@ -7,7 +7,7 @@ use std::pin::pin;
 
 #[cfg(feature = "tls")]
 use campanile_listen::CloseReason;
-use campanile_listen::{CountedIo, Socket};
+use campanile_listen::{AcceptedStream, CountedIo};
 use tokio::time::sleep;
 
 use super::io::{ServedIo, Stream};
@@ -18,13 +18,16 @@ use crate::limits::{SILENCE, TO_LEAVE};
 /// Makes the stream that HTTP is spoken on; tells the protocol if that was agreed.
 #[cfg(not(feature = "tls"))]
 #[allow(clippy::unused_async, reason = "with TLS it waits")]
-pub(super) async fn secure(io: CountedIo<Socket>, _: &State) -> Option<(Stream, Option<Protocol>)> {
+pub(super) async fn secure(io: CountedIo<AcceptedStream>, _: &State) -> Option<(Stream, Option<Protocol>)> {
     Some((Stream::Plain(io), None))
 }
 
 /// Makes the stream that HTTP is spoken on; tells the protocol if that was agreed.
 #[cfg(feature = "tls")]
-pub(super) async fn secure(io: CountedIo<Socket>, state: &State) -> Option<(Stream, Option<Protocol>)> {
+pub(super) async fn secure(
+    io: CountedIo<AcceptedStream>,
+    state: &State,
+) -> Option<(Stream, Option<Protocol>)> {
     let site = state.site();
     let Some(tls) = &site.tls else {
         return Some((Stream::Plain(io), None));

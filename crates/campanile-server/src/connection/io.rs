@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use campanile_lifecycle::{Hold, Reached};
-use campanile_listen::{CloseReason, CountedIo, Socket};
+use campanile_listen::{AcceptedStream, CloseReason, CountedIo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::linger::{Patience, linger};
@@ -17,9 +17,9 @@ use crate::limits::{TO_LEAVE, TO_LINGER, TO_TAKE_ANSWERS};
 /// What the bytes pass through.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Plain(CountedIo<Socket>),
+    Plain(CountedIo<AcceptedStream>),
     #[cfg(feature = "tls")]
-    Tls(Box<tokio_rustls::server::TlsStream<CountedIo<Socket>>>),
+    Tls(Box<tokio_rustls::server::TlsStream<CountedIo<AcceptedStream>>>),
 }
 
 /// An IO that the stop waits for, that notes when it is read, and that ends at the cut when it was upgraded.

@@ -123,7 +123,7 @@ impl State {
     /// Notes that the answer with which HTTP/1 ends is on its way: from now on the IO looks after itself.
     pub(crate) fn set_upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
-        self.control.upgraded();
+        self.control.set_upgraded();
     }
 
     #[inline]

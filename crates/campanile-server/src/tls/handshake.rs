@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use campanile_listen::{CountedIo, ListenerLabel, Socket};
+use campanile_listen::{AcceptedStream, CountedIo, ListenerLabel};
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::Error;
@@ -35,10 +35,10 @@ impl Terminator {
     /// Shakes hands; tells what was agreed to be spoken, if anything was.
     pub(crate) async fn accept(
         &self,
-        io: CountedIo<Socket>,
+        io: CountedIo<AcceptedStream>,
         listener: &ListenerLabel,
         limit: Duration,
-    ) -> Option<(TlsStream<CountedIo<Socket>>, Option<Protocol>)> {
+    ) -> Option<(TlsStream<CountedIo<AcceptedStream>>, Option<Protocol>)> {
         let handshake = TlsAcceptor::from(self.tls.current()).accept(io);
         let error = match tokio::time::timeout(limit, handshake).await {
             Ok(Ok(stream)) => {
