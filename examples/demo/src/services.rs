@@ -132,7 +132,7 @@ pub(crate) fn start(
         .metrics(metrics.clone())
         .admin_with(admin, move |admin| {
             let of_edge = move || of_service(Service::Edge, &page.render(Format::Prometheus));
-            admin.with_service_name("edge").with_live(of_edge)
+            admin.with_service_name("edge").with_live_metrics(of_edge)
         })
         .bound()?;
     let admin = edge.admin_address().ok_or("no admin port")?.clone();

@@ -1,9 +1,9 @@
-//! Who may see and do what is private.
+//! Access control of private endpoints.
 //!
-//! Three questions, each of another attacker. Does the connection come from this machine or a network that was named, or does
-//! the client know the token? Does the browser, if it is one, mean us by the name it used (a page of a stranger's can have its
-//! own name resolve to this machine: DNS rebinding)? Does the request that changes something come from a page of our own (a
-//! form of a stranger's page is sent from the user's machine)?
+//! Each check stops another attack. Remote clients: the connection must come from this machine or an allowed network, or the
+//! request must carry the token. DNS rebinding, where a foreign page resolves its own name to this machine: `Host` must be an
+//! address or an allowed name. Cross-site request forgery, where a foreign page submits a form from the user's machine: a request
+//! with side effects must have the same origin.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -19,49 +19,54 @@ use crate::Peer;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Who is let in.
+/// The clients and host names that may access private endpoints.
 #[derive(Clone, Default)]
-pub(crate) struct Gate {
+pub(crate) struct AccessRules {
     pub(crate) token: Option<String>,
     pub(crate) networks: Vec<IpNet>,
     pub(crate) hosts: Vec<String>,
     pub(crate) private_metrics: bool,
 }
 
-/// Why a request is not let in.
+/// Why a request is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It comes from elsewhere, and a token would help.
+pub(crate) enum AccessDenied {
+    /// The client is remote and sent no valid token.
     Token,
-    /// It comes from elsewhere.
+    /// The client is remote, and no token is configured.
     Address,
-    /// It means a host that is not us.
+    /// The host is not an allowed one.
     Host,
-    /// A page of another site sent it.
+    /// A page of another site sent the request.
     Origin,
 }
 
-impl Gate {
-    /// Asks whether this request may have the endpoint.
-    pub(crate) fn check(&self, endpoint: Endpoint, parts: &Parts, peer: Option<Peer>) -> Result<(), Refusal> {
+impl AccessRules {
+    /// Checks whether the request may access the endpoint.
+    pub(crate) fn check(
+        &self,
+        endpoint: Endpoint,
+        parts: &Parts,
+        peer: Option<Peer>,
+    ) -> Result<(), AccessDenied> {
         let private = endpoint.is_private();
-        if private && peer != Some(Peer::Unix) && !self.means_us(parts) {
-            return Err(Refusal::Host);
+        if private && peer != Some(Peer::Unix) && !self.is_allowed_host(parts) {
+            return Err(AccessDenied::Host);
         }
         let guarded = private || (self.private_metrics && endpoint == Endpoint::Metrics);
-        if guarded && !self.is_near(peer) && !self.has_token(&parts.headers) {
+        if guarded && !self.is_allowed_peer(peer) && !self.has_token(&parts.headers) {
             return Err(match self.token {
-                Some(_) => Refusal::Token,
-                None => Refusal::Address,
+                Some(_) => AccessDenied::Token,
+                None => AccessDenied::Address,
             });
         }
-        if changes_something(&parts.method) && !is_same_origin(parts) {
-            return Err(Refusal::Origin);
+        if !matches!(parts.method, Method::GET | Method::HEAD) && !is_same_origin(parts) {
+            return Err(AccessDenied::Origin);
         }
         Ok(())
     }
 
-    fn is_near(&self, peer: Option<Peer>) -> bool {
+    fn is_allowed_peer(&self, peer: Option<Peer>) -> bool {
         let Some(peer) = peer else {
             return false;
         };
@@ -79,26 +84,30 @@ impl Gate {
         sent.is_some_and(|sent| sent.ct_eq(token.as_bytes()).into())
     }
 
-    /// Tells whether the host that the client means can be us. An address is: nobody's name was resolved to it.
-    fn means_us(&self, parts: &Parts) -> bool {
+    /// Addresses are always allowed: DNS rebinding needs a name.
+    fn is_allowed_host(&self, parts: &Parts) -> bool {
         let Some(authority) = authority(parts) else {
             return false;
         };
         let host = authority.host();
         let name = host.strip_suffix('.').unwrap_or(host);
-        let known = |known: &String| known.eq_ignore_ascii_case(name);
-        is_address(host) || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(known)
+        is_address(host)
+            || name.eq_ignore_ascii_case("localhost")
+            || self
+                .hosts
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(name))
     }
 }
 
-/// Reads the token of `Bearer <token>`.
+/// Returns the token of `Bearer <token>`.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
 }
 
-/// Returns the host and port that the client means: of the target where it stands there, else of the one header `Host`.
+/// Returns the authority of the request target, or of the `Host` header if there is exactly one.
 fn authority(parts: &Parts) -> Option<Authority> {
     if let Some(authority) = parts.uri.authority() {
         return Some(authority.clone());
@@ -108,7 +117,7 @@ fn authority(parts: &Parts) -> Option<Authority> {
         return None;
     };
     let authority = Authority::try_from(host.as_bytes()).ok()?;
-    // Of `name@host` a browser means the second, and no browser sends it.
+    // Browsers never send user information, and parsers disagree about it.
     (!authority.as_str().contains('@')).then_some(authority)
 }
 
@@ -120,11 +129,7 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-fn changes_something(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// Tells whether it comes from a page of our own, or from no browser at all.
+/// Returns whether the request comes from our own page or from a program that is not a browser.
 fn is_same_origin(parts: &Parts) -> bool {
     let mut sites = parts.headers.get_all(SEC_FETCH_SITE).iter();
     if !sites.all(|site| site == "same-origin" || site == "none") {
@@ -137,14 +142,18 @@ fn is_same_origin(parts: &Parts) -> bool {
     let (Ok(origin), None) = (origin.to_str(), origins.next()) else {
         return false;
     };
-    // Who ends TLS before us changes the scheme, and only that.
-    let (of_page, port) = match origin.split_once("://") {
+    // The scheme may differ: a proxy may terminate TLS.
+    let (origin, default_port) = match origin.split_once("://") {
         Some(("http", authority)) => (authority, ":80"),
         Some(("https", authority)) => (authority, ":443"),
         _ => return false,
     };
-    authority(parts).is_some_and(|ours| {
-        let without_port = |text: &str| text.strip_suffix(port).unwrap_or(text).to_ascii_lowercase();
-        without_port(ours.as_str()) == without_port(of_page)
+    authority(parts).is_some_and(|host| {
+        let without_port = |text: &str| {
+            text.strip_suffix(default_port)
+                .unwrap_or(text)
+                .to_ascii_lowercase()
+        };
+        without_port(host.as_str()) == without_port(origin)
     })
 }

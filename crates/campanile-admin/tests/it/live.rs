@@ -1,4 +1,4 @@
-//! The stream of the live page.
+//! The event stream of the live page.
 
 use std::{
     sync::{
@@ -8,25 +8,25 @@ use std::{
     time::Duration,
 };
 
-use campanile_admin::{Admin, Body, Phase, Request, Status};
+use campanile_admin::{Admin, Body, RequestRow, ServicePhase, ServiceStatus};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{ask, send};
+use crate::support::{local_request, send};
 
-/// A text that the test writes.
+/// A metrics text set by the test.
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<String>>);
 
 impl Text {
     fn set(&self, text: impl Into<String>) {
-        *self.0.lock().expect("nobody panicked") = text.into();
+        *self.0.lock().expect("not poisoned") = text.into();
     }
 
     fn admin(&self) -> Admin {
         let text = self.clone();
-        Admin::new().with_metrics(move |_: &str| text.0.lock().expect("nobody panicked").clone())
+        Admin::new().with_metrics(move |_: &str| text.0.lock().expect("not poisoned").clone())
     }
 }
 
@@ -42,7 +42,9 @@ struct Page {
 
 impl Page {
     async fn open(admin: &Admin) -> Self {
-        let request = ask("GET", "/live").body(String::new()).expect("a request");
+        let request = local_request("GET", "/live")
+            .body(String::new())
+            .expect("a request");
         let Ok(response) = admin.service().oneshot(request).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -52,7 +54,7 @@ impl Page {
         }
     }
 
-    /// Reads the next event of this kind; `None` is the end of the stream.
+    /// Returns the next event of this kind, or `None` at the end of the stream.
     async fn event(&mut self, kind: &str) -> Option<Value> {
         loop {
             while let Some((event, rest)) = self.unread.split_once("\n\n") {
@@ -67,20 +69,18 @@ impl Page {
                 }
             }
             let frame = self.body.frame().await?;
-            let data = frame
-                .expect("it is not cut")
-                .into_data()
-                .expect("it has no trailers");
-            self.unread.push_str(str::from_utf8(&data).expect("it is text"));
+            let data = frame.expect("no body error").into_data().expect("no trailers");
+            self.unread
+                .push_str(str::from_utf8(&data).expect("data is UTF-8"));
         }
     }
 
     async fn sample(&mut self) -> Value {
-        self.event("sample").await.expect("the stream goes on")
+        self.event("sample").await.expect("stream is open")
     }
 }
 
-/// Runs the sampler, and lets it look once.
+/// Runs the sampler and waits for its first sample.
 async fn sampled(admin: &Admin) -> tokio::task::JoinHandle<()> {
     let sampler = tokio::spawn(admin.sampler().run());
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -88,7 +88,7 @@ async fn sampled(admin: &Admin) -> tokio::task::JoinHandle<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_is_told_the_history_and_then_each_second() {
+async fn page_receives_the_history_then_a_sample_a_second() {
     let text = Text::default();
     let admin = text.admin().with_service_name("stock \"1\"").with_version("1.2");
     text.set(served("200", 10));
@@ -104,7 +104,7 @@ async fn a_page_is_told_the_history_and_then_each_second() {
     assert_eq!(history["pid"], std::process::id());
     let samples = history["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 2);
-    // There is no rate before there were two looks.
+    // A rate needs two readings.
     assert_eq!(samples[0]["requests"], Value::Null);
     assert_eq!(samples[1]["requests"], 20.0);
     assert_eq!(samples[1]["codes"], json!({"200": 20.0}));
@@ -119,7 +119,7 @@ async fn a_page_is_told_the_history_and_then_each_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_history_is_five_minutes() {
+async fn history_is_five_minutes_by_default() {
     let text = Text::default();
     let admin = text.admin();
     let _sampler = sampled(&admin).await;
@@ -135,12 +135,12 @@ async fn the_history_is_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_history_is_as_long_as_is_wanted() {
+async fn history_length_is_configurable_and_clamped() {
     let text = Text::default();
-    for (wanted, kept) in [(20, 20), (0, 2), (u64::MAX, 3600)] {
-        let admin = text.admin().with_history(Duration::from_secs(wanted));
+    for (seconds, kept) in [(20, 20), (0, 2), (u64::MAX, 3600)] {
+        let admin = text.admin().with_history(Duration::from_secs(seconds));
         let _sampler = sampled(&admin).await;
-        tokio::time::sleep(Duration::from_secs(wanted.min(3600) + 10)).await;
+        tokio::time::sleep(Duration::from_secs(seconds.min(3600) + 10)).await;
         let history = Page::open(&admin).await.event("history").await.unwrap();
         assert_eq!(history["length"], kept);
         assert_eq!(history["samples"].as_array().unwrap().len(), kept);
@@ -148,12 +148,12 @@ async fn the_history_is_as_long_as_is_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_the_page_shows_is_in_a_sample() {
+async fn sample_has_all_values_of_the_page() {
     let text = Text::default();
     let left = Some(Duration::from_millis(2500));
     let admin = text
         .admin()
-        .with_status(move || Status::new(Phase::Draining).with_time_left(left));
+        .with_status(move || ServiceStatus::new(ServicePhase::Draining).with_time_left(left));
     let _sampler = sampled(&admin).await;
     let mut page = Page::open(&admin).await;
     text.set(
@@ -193,7 +193,7 @@ http_client_requests_total{server_address=\"idle\"} 0
 }
 
 #[tokio::test(start_paused = true)]
-async fn counters_that_fell_begin_at_zero() {
+async fn counters_that_fell_are_a_reset() {
     let text = Text::default();
     let admin = text.admin();
     text.set(served("200", 1000));
@@ -210,7 +210,7 @@ async fn counters_that_fell_begin_at_zero() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_phase_is_that_of_the_metrics_where_nobody_tells_it() {
+async fn phase_comes_from_the_metrics_without_a_status_callback() {
     let text = Text::default();
     text.set("lifecycle_phase{phase=\"ready\"} 0\nlifecycle_phase{phase=\"stopping\"} 1\n");
     let admin = text.admin();
@@ -220,7 +220,7 @@ async fn the_phase_is_that_of_the_metrics_where_nobody_tells_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_metrics_there_is_still_a_page() {
+async fn page_works_without_metrics() {
     let admin = Admin::new().with_metrics(|_: &str| None::<String>);
     let sampler = sampled(&admin).await;
     let sample = Page::open(&admin).await.sample().await;
@@ -228,17 +228,17 @@ async fn without_metrics_there_is_still_a_page() {
         (&sample["requests"], &sample["in_flight"]),
         (&Value::Null, &Value::Null)
     );
-    // The page may be fed by another text.
+    // The page can have a text of its own.
     sampler.abort();
-    let admin = admin.with_live(|| "http_server_active_requests 3\n".to_owned());
+    let admin = admin.with_live_metrics(|| "http_server_active_requests 3\n".to_owned());
     let _sampler = sampled(&admin).await;
     assert_eq!(Page::open(&admin).await.sample().await["in_flight"], 3.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_panics_is_not_the_last() {
+async fn sampling_continues_after_a_panic() {
     let turn = AtomicUsize::new(0);
-    let admin = Admin::new().with_live(move || {
+    let admin = Admin::new().with_live_metrics(move || {
         assert_ne!(turn.fetch_add(1, Ordering::Relaxed), 1, "on purpose");
         served("200", 5)
     });
@@ -249,18 +249,18 @@ async fn a_look_that_panics_is_not_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_oldest_requests_are_shown_while_somebody_looks() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&asked);
+async fn requests_are_sent_only_while_a_page_is_open() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&calls);
     let admin = Admin::new().with_requests(move || {
         seen.fetch_add(1, Ordering::Relaxed);
         (0..250)
-            .map(|age| Request::new(format!("id-{age}")).with_age(Duration::from_secs(age)))
+            .map(|age| RequestRow::new(format!("id-{age}")).with_age(Duration::from_secs(age)))
             .collect()
     });
     let _sampler = sampled(&admin).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody looks");
+    assert_eq!(calls.load(Ordering::Relaxed), 0, "no page is open");
 
     let mut page = Page::open(&admin).await;
     let requests = page.event("requests").await.unwrap();
@@ -270,16 +270,13 @@ async fn the_oldest_requests_are_shown_while_somebody_looks() {
     assert_eq!(rows[0]["id"], "id-249");
 
     drop(page);
-    let so_far = asked.load(Ordering::Relaxed);
+    let so_far = calls.load(Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(
-        asked.load(Ordering::Relaxed) <= so_far + 1,
-        "nobody looks any more"
-    );
+    assert!(calls.load(Ordering::Relaxed) <= so_far + 1, "the page is closed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_does_not_read_is_dropped() {
+async fn page_that_does_not_read_is_dropped() {
     let text = Text::default();
     let admin = text.admin();
     let _sampler = sampled(&admin).await;
@@ -291,20 +288,20 @@ async fn a_page_that_does_not_read_is_dropped() {
     let mut read = 0;
     while idle.event("sample").await.is_some() {
         read += 1;
-        assert!(read < 10, "events are kept for it");
+        assert!(read < 10, "its queue is unbounded");
     }
     reading.sample().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_have_a_limit_and_give_their_places_back() {
+async fn number_of_open_pages_is_limited() {
     let admin = Text::default().admin();
     let _sampler = sampled(&admin).await;
     let mut pages = Vec::new();
     for _ in 0..100 {
         pages.push(Page::open(&admin).await);
     }
-    assert_eq!(send(&admin, ask("GET", "/live")).await.status(), 503);
+    assert_eq!(send(&admin, local_request("GET", "/live")).await.status(), 503);
     pages.pop();
     Page::open(&admin).await.sample().await;
 }
@@ -312,7 +309,7 @@ async fn pages_have_a_limit_and_give_their_places_back() {
 #[tokio::test(start_paused = true)]
 async fn streams_end_with_the_sampler() {
     let admin = Text::default().admin();
-    assert_eq!(send(&admin, ask("GET", "/live")).await.status(), 503);
+    assert_eq!(send(&admin, local_request("GET", "/live")).await.status(), 503);
     let sampler = sampled(&admin).await;
     let mut page = Page::open(&admin).await;
     sampler.abort();
@@ -320,5 +317,5 @@ async fn streams_end_with_the_sampler() {
     tokio::time::timeout(Duration::from_secs(5), ended)
         .await
         .expect("the stream ends");
-    assert_eq!(send(&admin, ask("GET", "/live")).await.status(), 503);
+    assert_eq!(send(&admin, local_request("GET", "/live")).await.status(), 503);
 }

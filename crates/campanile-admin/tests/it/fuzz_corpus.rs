@@ -1,16 +1,16 @@
-//! Any target and headers.
+//! Properties of any request, checked by the fuzz target and, over its corpus, by a test.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
 
-use campanile_admin::{Admin, Body, Peer, Request as InFlight};
+use campanile_admin::{Admin, Body, Peer, RequestRow};
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderValue, Request, Response, Uri};
 use tower_service::Service;
 
 const TOKEN: &str = "secret";
-/// What everybody may see.
-const OPEN: [&str; 8] = [
+/// The paths without access control.
+const PUBLIC: [&str; 8] = [
     "/metrics",
     "/livez",
     "/readyz",
@@ -21,8 +21,8 @@ const OPEN: [&str; 8] = [
     "/_status/metrics/",
 ];
 
-/// Reads lines as method, target, `Host`, `Accept`, `Accept-Encoding`, `Authorization` and `Origin` of requests from a
-/// stranger, and from this machine.
+/// Sends a request from a remote client and from this machine. The lines of `bytes` are method, target, `Host`, `Accept`,
+/// `Accept-Encoding`, `Authorization` and `Origin`.
 pub(crate) fn check(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let mut line = || lines.next().unwrap_or_default();
@@ -46,7 +46,7 @@ pub(crate) fn check(bytes: &[u8]) {
             .extension(Peer::from(IpAddr::from(ip)))
             .body(String::new())
     };
-    let (Ok(of_stranger), Ok(of_neighbour)) = (request([192, 0, 2, 1]), request([127, 0, 0, 1])) else {
+    let (Ok(from_remote), Ok(from_local)) = (request([192, 0, 2, 1]), request([127, 0, 0, 1])) else {
         return;
     };
     let value = |name| {
@@ -56,12 +56,12 @@ pub(crate) fn check(bytes: &[u8]) {
             .map(|(_, value)| value.as_bytes())
     };
 
-    let response = answer(of_stranger);
+    let response = respond(from_remote);
     let text = String::from_utf8_lossy(bytes);
-    let open = OPEN.iter().any(|open| target.path().starts_with(open));
+    let is_public = PUBLIC.iter().any(|public| target.path().starts_with(public));
     let authorized = value(AUTHORIZATION).is_some_and(|sent| String::from_utf8_lossy(sent).contains(TOKEN));
     if response.status().is_success() {
-        assert!(open || authorized, "a stranger is let in: {text:?}");
+        assert!(is_public || authorized, "a remote client has access: {text:?}");
     }
     if response.headers().contains_key("content-encoding") {
         let accepted =
@@ -69,7 +69,7 @@ pub(crate) fn check(bytes: &[u8]) {
         assert!(accepted.contains("gzip") || accepted.contains('*'), "{text:?}");
     }
 
-    let response = answer(of_neighbour);
+    let response = respond(from_local);
     assert!(response.headers().contains_key("cache-control"), "{text:?}");
     let kind = response.headers().get("content-type");
     if kind.is_some_and(|kind| kind == "text/html; charset=utf-8") && target.path() == "/requests" {
@@ -91,28 +91,49 @@ pub(crate) fn check(bytes: &[u8]) {
             .unwrap_or(&host);
         assert!(
             origin.contains(host),
-            "a page of others changes something: {text:?}"
+            "a cross-site request has side effects: {text:?}"
         );
     }
 }
 
-fn answer(request: Request<String>) -> Response<Body> {
+fn respond(request: Request<String>) -> Response<Body> {
     thread_local! {
         static RUNTIME: RefCell<tokio::runtime::Runtime> = RefCell::new(
             tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
-                .expect("a runtime"),
+                .expect("runtime is built"),
         );
     }
     let admin = Admin::new()
         .with_token(TOKEN)
         .with_metrics(|_: &str| "hits_total 1\n".repeat(200))
-        .with_requests(|| vec![InFlight::new("one"), InFlight::new("two")])
+        .with_requests(|| vec![RequestRow::new("one"), RequestRow::new("two")])
         .with_config(String::new)
         .with_log_level(String::new, |_| Ok(()))
         .with_drain(|| ());
-    let answer = async { admin.service().call(request).await };
-    let Ok(response) = RUNTIME.with_borrow(|runtime| runtime.block_on(answer));
+    let response = async { admin.service().call(request).await };
+    let Ok(response) = RUNTIME.with_borrow(|runtime| runtime.block_on(response));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_corpus_has_these_properties() {
+        // A published crate has no corpus.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        if !root.join("fuzz").is_dir() {
+            return;
+        }
+        let mut files = 0;
+        let corpus = root.join("fuzz/corpus/admin_request");
+        for entry in std::fs::read_dir(corpus).expect("the target has a corpus") {
+            super::check(&std::fs::read(entry.unwrap().path()).unwrap());
+            files += 1;
+        }
+        assert!(files > 0, "the corpus is empty");
+    }
 }

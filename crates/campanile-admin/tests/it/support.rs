@@ -1,4 +1,4 @@
-//! Requests, answers, and a port of one's own.
+//! Requests, responses, and an admin port on its own thread.
 
 use std::{
     io::{Read, Write},
@@ -13,17 +13,17 @@ use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-/// No answer takes as long: what comes later has hung.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+/// Longer than any response takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An answer, read to its end.
+/// A response with its complete body.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct FullResponse {
     pub(crate) head: http::response::Parts,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Answer {
+impl FullResponse {
     pub(crate) fn status(&self) -> StatusCode {
         self.head.status
     }
@@ -32,25 +32,25 @@ impl Answer {
         self.head
             .headers
             .get(name)
-            .map_or("", |value| value.to_str().expect("it works"))
+            .map_or("", |value| value.to_str().expect("ASCII"))
     }
 
     pub(crate) fn text(&self) -> &str {
-        str::from_utf8(&self.bytes).expect("it works")
+        str::from_utf8(&self.bytes).expect("UTF-8")
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.bytes).expect("it works")
+        serde_json::from_slice(&self.bytes).expect("JSON")
     }
 }
 
-/// Begins a request from this machine.
-pub(crate) fn ask(method: &str, target: &str) -> Builder {
-    from(Ipv4Addr::LOCALHOST, method, target)
+/// Starts a request from this machine.
+pub(crate) fn local_request(method: &str, target: &str) -> Builder {
+    request_from(Ipv4Addr::LOCALHOST, method, target)
 }
 
-/// Begins a request from an address.
-pub(crate) fn from(ip: impl Into<IpAddr>, method: &str, target: &str) -> Builder {
+/// Starts a request from this address.
+pub(crate) fn request_from(ip: impl Into<IpAddr>, method: &str, target: &str) -> Builder {
     Request::builder()
         .method(method)
         .uri(target)
@@ -58,23 +58,23 @@ pub(crate) fn from(ip: impl Into<IpAddr>, method: &str, target: &str) -> Builder
         .extension(Peer::from(ip.into()))
 }
 
-/// Sends a request without a body, and reads the answer to its end.
-pub(crate) async fn send(admin: &Admin, request: Builder) -> Answer {
+/// Sends a request without a body.
+pub(crate) async fn send(admin: &Admin, request: Builder) -> FullResponse {
     send_with(admin, request, String::new()).await
 }
 
-pub(crate) async fn send_with(admin: &Admin, request: Builder, body: String) -> Answer {
+pub(crate) async fn send_with(admin: &Admin, request: Builder, body: String) -> FullResponse {
     let response = admin
         .service()
-        .oneshot(request.body(body).expect("it works"))
+        .oneshot(request.body(body).expect("valid request"))
         .await;
-    read(response.expect("it works")).await
+    read(response.expect("infallible")).await
 }
 
-pub(crate) async fn read(response: Response<campanile_admin::Body>) -> Answer {
+pub(crate) async fn read(response: Response<campanile_admin::Body>) -> FullResponse {
     let (head, body) = response.into_parts();
-    let bytes = body.collect().await.expect("it works").to_bytes().into();
-    Answer { head, bytes }
+    let bytes = body.collect().await.expect("complete body").to_bytes().into();
+    FullResponse { head, bytes }
 }
 
 /// An admin port on a thread of its own.
@@ -86,8 +86,8 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn start(admin: Admin) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("it works");
-        let address = listener.local_addr().expect("it works");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bound");
+        let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             admin.run_blocking(listener, async {
@@ -102,16 +102,20 @@ impl Port {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("it works");
-        stream.set_read_timeout(Some(LONG)).expect("it works");
-        stream.set_write_timeout(Some(LONG)).expect("it works");
+        let stream = TcpStream::connect(self.address).expect("connected");
+        stream
+            .set_read_timeout(Some(TIMEOUT))
+            .expect("timeout is not zero");
+        stream
+            .set_write_timeout(Some(TIMEOUT))
+            .expect("timeout is not zero");
         stream
     }
 
-    /// Sends bytes over a connection of their own, and reads until its end.
+    /// Sends bytes over a new connection and reads until it is closed.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
-        // Who refuses early closes before all is written.
+        // The server may close the connection early.
         let _ = stream.write_all(bytes);
         let mut text = Vec::new();
         let _ = stream.read_to_end(&mut text);
@@ -122,7 +126,7 @@ impl Port {
         self.exchange(get(target, "Connection: close\r\n").as_bytes())
     }
 
-    /// Stops it, and waits for its end.
+    /// Stops the port and waits for its thread.
     pub(crate) fn stop(mut self) -> std::io::Result<()> {
         self.end()
     }
@@ -131,7 +135,7 @@ impl Port {
         drop(self.stop.take());
         self.thread
             .take()
-            .map_or(Ok(()), |thread| thread.join().expect("it does not panic"))
+            .map_or(Ok(()), |thread| thread.join().expect("no panic"))
     }
 }
 
@@ -139,22 +143,22 @@ impl Drop for Port {
     fn drop(&mut self) {
         let ended = self.end();
         if !std::thread::panicking() {
-            ended.expect("it ends well");
+            ended.expect("no error");
         }
     }
 }
 
-/// Spells a request.
+/// Returns the bytes of a GET request.
 pub(crate) fn get(target: &str, headers: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
 }
 
-/// Reads until `end` was read.
+/// Reads up to and including `end`.
 pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&text).contains(end) {
-        let length = stream.read(&mut buffer).expect("the answer comes in time");
+        let length = stream.read(&mut buffer).expect("response in time");
         assert!(
             length > 0,
             "ended before {end:?}: {}",
@@ -162,5 +166,5 @@ pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
         );
         text.extend_from_slice(&buffer[..length]);
     }
-    String::from_utf8(text).expect("it works")
+    String::from_utf8(text).expect("UTF-8")
 }

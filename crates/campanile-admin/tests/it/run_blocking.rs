@@ -1,4 +1,4 @@
-//! The port on a thread of its own.
+//! `Admin::run_blocking`.
 
 use std::{
     io::{Read, Write},
@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_admin::{Admin, Phase, Request};
+use campanile_admin::{Admin, RequestRow, ServicePhase};
 use campanile_listen::{Bind, ListenAddress};
 
-use crate::support::{LONG, Port, get, read_until};
+use crate::support::{Port, TIMEOUT, get, read_until};
 
 #[test]
-fn it_answers_while_the_service_cannot() {
+fn port_responds_while_all_workers_are_blocked() {
     let workers = 2;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -27,7 +27,7 @@ fn it_answers_while_the_service_cannot() {
     let port = Port::start(
         Admin::new()
             .with_metrics(|_: &str| "up 1\n".to_owned())
-            .with_requests(|| vec![Request::new("stuck")]),
+            .with_requests(|| vec![RequestRow::new("stuck")]),
     );
     let mut page = port.connect();
     page.write_all(get("/live", "").as_bytes()).unwrap();
@@ -45,12 +45,12 @@ fn it_answers_while_the_service_cannot() {
     }
     blocked.wait();
     for target in ["/livez", "/readyz", "/metrics", "/requests"] {
-        // The quickest of some: the machine may be busy otherwise.
+        // The fastest of several: other processes may load the machine.
         let times = (0..10).map(|_| {
-            let asked = Instant::now();
-            let answer = port.get(target);
-            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-            asked.elapsed()
+            let start = Instant::now();
+            let response = port.get(target);
+            assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+            start.elapsed()
         });
         let quickest = times.min().unwrap();
         assert!(quickest < Duration::from_millis(50), "{target} took {quickest:?}");
@@ -61,28 +61,28 @@ fn it_answers_while_the_service_cannot() {
 }
 
 #[test]
-fn a_kept_connection_is_told_of_the_drain_and_closed() {
+fn keep_alive_connection_is_closed_while_draining() {
     let phase = Arc::new(AtomicUsize::new(1));
     let seen = Arc::clone(&phase);
-    let port = Port::start(Admin::new().with_status(move || Phase::ALL[seen.load(Ordering::SeqCst)]));
+    let port = Port::start(Admin::new().with_status(move || ServicePhase::ALL[seen.load(Ordering::SeqCst)]));
     let mut stream = port.connect();
     for _ in 0..3 {
         stream.write_all(get("/readyz", "").as_bytes()).unwrap();
-        let answer = read_until(&mut stream, "\"ready\"");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let response = read_until(&mut stream, "\"ready\"");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     }
     phase.store(2, Ordering::SeqCst);
     stream.write_all(get("/readyz", "").as_bytes()).unwrap();
-    let mut answer = String::new();
+    let mut response = String::new();
     stream
-        .read_to_string(&mut answer)
-        .expect("it is closed after the answer");
-    assert!(answer.contains("HTTP/1.1 503"), "{answer}");
-    assert!(answer.contains("connection: close"), "{answer}");
+        .read_to_string(&mut response)
+        .expect("connection is closed after the response");
+    assert!(response.contains("HTTP/1.1 503"), "{response}");
+    assert!(response.contains("connection: close"), "{response}");
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn malformed_requests_are_rejected() {
     let port = Port::start(Admin::new().with_drain(|| ()));
     let long = |length| "a".repeat(length);
     for (bytes, status) in [
@@ -101,16 +101,16 @@ fn nonsense_is_refused() {
             "",
         ),
     ] {
-        let answer = port.exchange(&bytes);
+        let response = port.exchange(&bytes);
         let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-        assert!(!answer.contains("HTTP/1.1 20"), "{begin:?}: {answer}");
-        assert!(answer.contains(status), "{begin:?}: {answer}");
+        assert!(!response.contains("HTTP/1.1 20"), "{begin:?}: {response}");
+        assert!(response.contains(status), "{begin:?}: {response}");
     }
     assert!(port.get("/livez").starts_with("HTTP/1.1 200"));
 }
 
 #[test]
-fn a_unix_socket_is_for_who_may_open_it() {
+fn unix_clients_have_full_access() {
     let path = std::env::temp_dir().join(format!("campanile-admin-{}.sock", std::process::id()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let bind = Bind::new(ListenAddress::Unix(path.clone())).with_mode(0o600);
@@ -120,26 +120,26 @@ fn a_unix_socket_is_for_who_may_open_it() {
             let _ = stopped.await;
         })
     });
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut stream = loop {
         match UnixStream::connect(&path) {
             Ok(stream) => break stream,
-            Err(error) => assert!(begun.elapsed() < LONG, "it is not bound: {error}"),
+            Err(error) => assert!(start.elapsed() < TIMEOUT, "not bound: {error}"),
         }
         std::thread::yield_now();
     };
     let request = "GET /requests HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     drop(stop);
     thread.join().unwrap().unwrap();
     assert!(!path.exists(), "the file is removed");
 }
 
 #[test]
-fn an_address_that_is_taken_is_an_error() {
+fn address_in_use_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let error = Admin::new()
@@ -149,28 +149,41 @@ fn an_address_that_is_taken_is_an_error() {
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
 
+#[tokio::test]
+async fn running_on_a_runtime_thread_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = Admin::new()
+        .run_blocking(listener, std::future::pending())
+        .unwrap_err();
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+}
+
 #[test]
-fn it_ends_whoever_still_listens() {
+fn shutdown_waits_for_no_client_and_no_callback() {
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
-    let (begun, begins) = mpsc::channel();
-    let port = Port::start(Admin::new().with_live(String::new).with_metrics(move |_: &str| {
-        let _ = begun.send(());
-        let _ = released.lock().unwrap().recv();
-        String::new()
-    }));
+    let (started, starts) = mpsc::channel();
+    let port = Port::start(
+        Admin::new()
+            .with_live_metrics(String::new)
+            .with_metrics(move |_: &str| {
+                let _ = started.send(());
+                let _ = released.lock().unwrap().recv();
+                String::new()
+            }),
+    );
     let idle = port.connect();
     let mut page = port.connect();
     page.write_all(get("/live", "").as_bytes()).unwrap();
     read_until(&mut page, "event: history");
     let mut hanging = port.connect();
     hanging.write_all(get("/metrics", "").as_bytes()).unwrap();
-    begins.recv_timeout(LONG).expect("the scrape has begun");
+    starts.recv_timeout(TIMEOUT).expect("the scrape has started");
 
-    let asked = Instant::now();
+    let start = Instant::now();
     port.stop().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    // The page is told that this was the end, and does not take it for a fault.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // The stream ends cleanly, so that the page does not report an error.
     let mut rest = String::new();
     page.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
@@ -181,10 +194,12 @@ fn it_ends_whoever_still_listens() {
 }
 
 #[test]
-fn scrapes_that_hang_hold_up_nobody_else() {
+fn hanging_scrapes_do_not_block_other_endpoints() {
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
-    let admin = Admin::new().with_live(String::new).with_requests(Vec::new);
+    let admin = Admin::new()
+        .with_live_metrics(String::new)
+        .with_requests(Vec::new);
     let port = Port::start(admin.with_metrics(move |_: &str| {
         let _ = released.lock().unwrap().recv();
         String::new()
@@ -193,30 +208,34 @@ fn scrapes_that_hang_hold_up_nobody_else() {
     for scrape in &mut scrapes {
         scrape.write_all(get("/metrics", "").as_bytes()).unwrap();
     }
-    let asked = Instant::now();
+    let start = Instant::now();
     for target in ["/livez", "/requests", "/", "/readyz"] {
         assert!(port.get(target).starts_with("HTTP/1.1 200"), "{target}");
     }
-    // Before the first of them is given up.
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    let answer = read_until(&mut scrapes[0], "too long\n");
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    // Before the first of them times out.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let response = read_until(&mut scrapes[0], "timed out after 10s\n");
+    assert!(response.starts_with("HTTP/1.1 503"), "{response}");
     drop(release);
 }
 
 #[test]
-fn an_answer_under_way_is_sent_to_its_end() {
-    let (begun, begins) = mpsc::channel();
-    let port = Port::start(Admin::new().with_live(String::new).with_metrics(move |_: &str| {
-        begun.send(()).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
-        "up 1\n".to_owned()
-    }));
+fn response_in_flight_completes_on_shutdown() {
+    let (started, starts) = mpsc::channel();
+    let port = Port::start(
+        Admin::new()
+            .with_live_metrics(String::new)
+            .with_metrics(move |_: &str| {
+                started.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+                "up 1\n".to_owned()
+            }),
+    );
     let mut stream: TcpStream = port.connect();
     stream.write_all(get("/metrics", "").as_bytes()).unwrap();
-    begins.recv_timeout(LONG).expect("the scrape has begun");
+    starts.recv_timeout(TIMEOUT).expect("the scrape has started");
     port.stop().unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("up 1\n"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("up 1\n"), "{response}");
 }

@@ -1,4 +1,4 @@
-//! The service in servers of others.
+//! The service mounted in another server.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ async fn status(router: &Router, target: &str, peer: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn it_is_mounted_in_an_axum_router() {
+async fn service_can_be_mounted_in_an_axum_router() {
     let admin = Admin::new().with_requests(Vec::new).with_peer(|extensions| {
         extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -28,17 +28,17 @@ async fn it_is_mounted_in_an_axum_router() {
         .route("/", get("app"))
         .nest_service("/admin", admin.service())
         .fallback_service(admin.probes());
-    let (near, far) = ("127.0.0.1:1", "192.0.2.1:1");
+    let (local, remote) = ("127.0.0.1:1", "192.0.2.1:1");
     for (target, peer, expected) in [
-        ("/", far, 200),
-        ("/admin/", near, 200),
-        ("/admin/requests", near, 200),
-        ("/admin/requests", far, 403),
-        ("/admin/livez", far, 200),
-        ("/admin/nothing", near, 404),
-        ("/health", far, 200),
-        ("/_status/ping", far, 200),
-        ("/requests", near, 404),
+        ("/", remote, 200),
+        ("/admin/", local, 200),
+        ("/admin/requests", local, 200),
+        ("/admin/requests", remote, 403),
+        ("/admin/livez", remote, 200),
+        ("/admin/nothing", local, 404),
+        ("/health", remote, 200),
+        ("/_status/ping", remote, 200),
+        ("/requests", local, 404),
     ] {
         assert_eq!(
             status(&router, target, peer).await,

@@ -1,4 +1,4 @@
-//! Each endpoint but metrics, probes and the stream.
+//! Endpoints other than metrics, probes and the event stream.
 
 use std::{
     sync::{
@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use campanile_admin::{Admin, Request};
+use campanile_admin::{Admin, RequestRow};
 
-use crate::support::{ask, send, send_with};
+use crate::support::{local_request, send, send_with};
 
-fn whole() -> Admin {
+fn full_admin() -> Admin {
     Admin::new()
         .with_metrics(|_: &str| "up 1\n".to_owned())
         .with_requests(requests)
@@ -21,14 +21,14 @@ fn whole() -> Admin {
         .with_config(|| "[server]\n".to_owned())
 }
 
-fn requests() -> Vec<Request> {
+fn requests() -> Vec<RequestRow> {
     vec![
-        Request::new("young")
+        RequestRow::new("young")
             .with_method("GET")
             .with_route("/a")
             .with_age(Duration::from_millis(1500))
             .with_phase("app"),
-        Request::new("old-<b>\"&'")
+        RequestRow::new("old-<b>\"&'")
             .with_method("POST")
             .with_route("/b/{id}")
             .with_age(Duration::from_secs(3))
@@ -38,7 +38,7 @@ fn requests() -> Vec<Request> {
 }
 
 #[tokio::test]
-async fn every_endpoint_knows_its_methods() {
+async fn other_methods_get_405_with_allow() {
     let endpoints = [
         ("/", "GET, HEAD"),
         ("/live", "GET, HEAD"),
@@ -55,41 +55,41 @@ async fn every_endpoint_knows_its_methods() {
         ("/log-level", "GET, HEAD, PUT"),
         ("/drain", "POST"),
     ];
-    let admin = whole();
+    let admin = full_admin();
     for (target, allow) in endpoints {
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
         ] {
-            let answer = send(&admin, ask(method, target)).await;
-            assert_eq!(answer.header("cache-control"), "no-store", "{method} {target}");
+            let response = send(&admin, local_request(method, target)).await;
+            assert_eq!(response.header("cache-control"), "no-store", "{method} {target}");
             assert_eq!(
-                answer.header("x-content-type-options"),
+                response.header("x-content-type-options"),
                 "nosniff",
                 "{method} {target}"
             );
             if allow.split(", ").any(|allowed| allowed == method) {
-                // No sampler runs here.
+                // No sampler is running.
                 let expected = target == "/live" && method == "GET";
-                assert_eq!(answer.status() == 503, expected, "{method} {target}");
-                assert_eq!(answer.status().is_success(), !expected, "{method} {target}");
-                assert_eq!(answer.header("allow"), "", "{method} {target}");
+                assert_eq!(response.status() == 503, expected, "{method} {target}");
+                assert_eq!(response.status().is_success(), !expected, "{method} {target}");
+                assert_eq!(response.header("allow"), "", "{method} {target}");
             } else {
-                assert_eq!(answer.status(), 405, "{method} {target}");
-                assert_eq!(answer.header("allow"), allow, "{method} {target}");
+                assert_eq!(response.status(), 405, "{method} {target}");
+                assert_eq!(response.header("allow"), allow, "{method} {target}");
             }
             if method == "HEAD" {
-                assert!(answer.bytes.is_empty(), "{target}");
+                assert!(response.bytes.is_empty(), "{target}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn head_tells_what_get_has() {
-    let admin = whole();
+async fn head_has_the_headers_of_get() {
+    let admin = full_admin();
     for target in ["/metrics", "/readyz", "/requests", "/log-level", "/livez"] {
-        let get = send(&admin, ask("GET", target)).await;
-        let head = send(&admin, ask("HEAD", target)).await;
+        let get = send(&admin, local_request("GET", target)).await;
+        let head = send(&admin, local_request("HEAD", target)).await;
         assert_eq!(head.status(), get.status(), "{target}");
         assert_eq!(
             head.header("content-type"),
@@ -105,7 +105,7 @@ async fn head_tells_what_get_has() {
 }
 
 #[tokio::test]
-async fn what_is_not_given_is_not_there() {
+async fn endpoints_without_callback_are_404() {
     for target in [
         "/metrics",
         "/_status/metrics",
@@ -124,17 +124,20 @@ async fn what_is_not_given_is_not_there() {
         "//",
         "/%6c%69vez",
     ] {
-        let answer = send(&Admin::new(), ask("GET", target)).await;
-        assert_eq!(answer.status(), 404, "{target}");
+        let response = send(&Admin::new(), local_request("GET", target)).await;
+        assert_eq!(response.status(), 404, "{target}");
     }
-    assert_eq!(send(&Admin::new(), ask("OPTIONS", "*")).await.status(), 404);
+    assert_eq!(
+        send(&Admin::new(), local_request("OPTIONS", "*")).await.status(),
+        404
+    );
 }
 
 #[tokio::test]
-async fn requests_are_told_the_oldest_first() {
-    let answer = send(&whole(), ask("GET", "/requests")).await;
-    assert_eq!(answer.header("content-type"), "application/json");
-    let json = answer.json();
+async fn requests_are_listed_oldest_first() {
+    let response = send(&full_admin(), local_request("GET", "/requests")).await;
+    assert_eq!(response.header("content-type"), "application/json");
+    let json = response.json();
     assert_eq!(json["pid"], std::process::id());
     assert_eq!(json["total"], 2);
     let old = serde_json::json!({
@@ -147,37 +150,41 @@ async fn requests_are_told_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn requests_are_chosen_by_id_and_number() {
+async fn requests_are_filtered_by_id_and_limit() {
     for (query, total, ids) in [
         ("id=youn", 1, vec!["young"]),
         ("id=%6fung", 1, vec!["young"]),
-        ("id=nobody", 0, vec![]),
+        ("id=none", 0, vec![]),
         ("id=o&limit=1", 2, vec!["old-<b>\"&'"]),
         ("limit=0", 2, vec![]),
     ] {
-        let answer = send(&whole(), ask("GET", &format!("/requests?{query}"))).await;
-        let json = answer.json();
+        let response = send(&full_admin(), local_request("GET", &format!("/requests?{query}"))).await;
+        let json = response.json();
         let rows = json["requests"].as_array().unwrap();
         let found: Vec<_> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
         assert_eq!((json["total"].as_u64(), found), (Some(total), ids), "{query}");
     }
     for query in ["limit=all", "limit=-1", "limit="] {
-        let answer = send(&whole(), ask("GET", &format!("/requests?{query}"))).await;
-        assert_eq!(answer.status(), 400, "{query}");
+        let response = send(&full_admin(), local_request("GET", &format!("/requests?{query}"))).await;
+        assert_eq!(response.status(), 400, "{query}");
     }
 }
 
 #[tokio::test]
-async fn a_browser_gets_a_table_that_carries_no_markup_of_others() {
+async fn html_table_escapes_request_data() {
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let answer = send(&whole(), ask("GET", "/requests").header("accept", browser)).await;
-    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    let response = send(
+        &full_admin(),
+        local_request("GET", "/requests").header("accept", browser),
+    )
+    .await;
+    assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
     assert!(
-        answer
+        response
             .header("content-security-policy")
             .contains("default-src 'none'")
     );
-    let html = answer.text();
+    let html = response.text();
     assert!(
         html.contains("<td>old-&lt;b&gt;&quot;&amp;&#39;<td>POST<td>/b/{id}<td>3.000"),
         "{html}"
@@ -187,7 +194,7 @@ async fn a_browser_gets_a_table_that_carries_no_markup_of_others() {
 }
 
 #[tokio::test]
-async fn the_filter_of_the_log_is_read_and_written() {
+async fn log_level_is_read_and_written() {
     let filter = Arc::new(Mutex::new("info".to_owned()));
     let (read, write) = (Arc::clone(&filter), filter);
     let admin = Admin::new().with_log_level(
@@ -197,41 +204,50 @@ async fn the_filter_of_the_log_is_read_and_written() {
                 *write.lock().unwrap() = filter.to_owned();
                 Ok(())
             } else {
-                Err(format!("{filter:?} is no filter"))
+                Err(format!("{filter:?} is not a filter"))
             }
         },
     );
-    assert_eq!(send(&admin, ask("GET", "/log-level")).await.text(), "info\n");
-
-    let put = async |body: &str| send_with(&admin, ask("PUT", "/log-level"), body.to_owned()).await;
-    let answer = put(" app=debug\n").await;
-    assert_eq!((answer.status().as_u16(), answer.text()), (204, ""));
-    assert_eq!(send(&admin, ask("GET", "/log-level")).await.text(), "app=debug\n");
-
-    let answer = put("nonsense").await;
     assert_eq!(
-        (answer.status().as_u16(), answer.text()),
-        (400, "\"nonsense\" is no filter\n")
+        send(&admin, local_request("GET", "/log-level")).await.text(),
+        "info\n"
+    );
+
+    let put = async |body: &str| send_with(&admin, local_request("PUT", "/log-level"), body.to_owned()).await;
+    let response = put(" app=debug\n").await;
+    assert_eq!((response.status().as_u16(), response.text()), (204, ""));
+    assert_eq!(
+        send(&admin, local_request("GET", "/log-level")).await.text(),
+        "app=debug\n"
+    );
+
+    let response = put("nonsense").await;
+    assert_eq!(
+        (response.status().as_u16(), response.text()),
+        (400, "\"nonsense\" is not a filter\n")
     );
     assert_eq!(put(&"a=b,".repeat(10_000)).await.status(), 413);
-    assert_eq!(send(&admin, ask("GET", "/log-level")).await.text(), "app=debug\n");
+    assert_eq!(
+        send(&admin, local_request("GET", "/log-level")).await.text(),
+        "app=debug\n"
+    );
 }
 
 #[tokio::test]
-async fn a_drain_is_started_as_often_as_it_is_asked_for() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let drain = Arc::clone(&asked);
+async fn every_post_calls_the_drain_callback() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let drain = Arc::clone(&calls);
     let admin = Admin::new().with_drain(move || drain.fetch_add(1, Ordering::Relaxed));
     for _ in 0..2 {
-        assert_eq!(send(&admin, ask("POST", "/drain")).await.status(), 202);
+        assert_eq!(send(&admin, local_request("POST", "/drain")).await.status(), 202);
     }
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn a_drain_on_a_shared_port_needs_the_right_pid() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let drain = Arc::clone(&asked);
+async fn drain_on_a_shared_port_needs_the_right_pid() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let drain = Arc::clone(&calls);
     let alone = Admin::new().with_drain(move || drain.fetch_add(1, Ordering::Relaxed));
     let shared = alone.clone().with_shared_port(true);
     let own = format!("/drain?pid={}", std::process::id());
@@ -244,31 +260,31 @@ async fn a_drain_on_a_shared_port_needs_the_right_pid() {
         (&alone, own.as_str(), 202),
     ] {
         assert_eq!(
-            send(admin, ask("POST", target)).await.status(),
+            send(admin, local_request("POST", target)).await.status(),
             status,
             "{target}"
         );
     }
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
-    let answer = send(&shared, ask("POST", "/drain")).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    let response = send(&shared, local_request("POST", "/drain")).await;
     assert!(
-        answer.text().contains(&std::process::id().to_string()),
+        response.text().contains(&std::process::id().to_string()),
         "{}",
-        answer.text()
+        response.text()
     );
 }
 
 #[tokio::test]
-async fn the_configuration_is_text() {
-    let answer = send(&whole(), ask("GET", "/_status/info/config")).await;
-    assert_eq!(answer.text(), "[server]\n");
-    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+async fn config_is_plain_text() {
+    let response = send(&full_admin(), local_request("GET", "/_status/info/config")).await;
+    assert_eq!(response.text(), "[server]\n");
+    assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
 }
 
 #[tokio::test]
-async fn the_page_runs_its_own_script_and_nothing_else() {
-    let one = send(&whole(), ask("GET", "/")).await;
-    let other = send(&whole(), ask("GET", "/")).await;
+async fn page_policy_allows_only_its_own_script() {
+    let one = send(&full_admin(), local_request("GET", "/")).await;
+    let other = send(&full_admin(), local_request("GET", "/")).await;
     assert_eq!(one.header("content-type"), "text/html; charset=utf-8");
     let nonce = |policy: &str| {
         let (_, nonce) = policy.split_once("script-src 'nonce-").unwrap();
@@ -289,7 +305,7 @@ async fn the_page_runs_its_own_script_and_nothing_else() {
     let page = one.text();
     assert_eq!(page.matches(&format!("nonce=\"{drawn}\"")).count(), 2);
     assert!(!page.contains("{nonce}"));
-    // Such a policy ignores attributes with styles and scripts, and the page has nothing from elsewhere.
+    // The policy blocks inline attributes, and the page loads no external resources.
     for absent in [" style=", " onclick=", " onload=", "src=", "@import", "https://"] {
         assert!(!page.contains(absent), "{absent}");
     }

@@ -1,11 +1,11 @@
-//! Who is let in.
+//! Access control.
 
 use std::net::IpAddr;
 
 use campanile_admin::{Admin, Peer};
 use http::Request;
 
-use crate::support::{ask, from, send};
+use crate::support::{local_request, request_from, send};
 
 const PRIVATE: [(&str, &str); 6] = [
     ("GET", "/"),
@@ -15,7 +15,7 @@ const PRIVATE: [(&str, &str); 6] = [
     ("POST", "/drain"),
     ("GET", "/_status/info/config"),
 ];
-const OPEN: [&str; 7] = [
+const PUBLIC: [&str; 7] = [
     "/metrics",
     "/_status/metrics",
     "/livez",
@@ -34,24 +34,29 @@ fn admin() -> Admin {
         .with_config(String::new)
 }
 
-fn stranger() -> IpAddr {
+fn remote_ip() -> IpAddr {
     [192, 0, 2, 1].into()
 }
 
 #[tokio::test]
-async fn strangers_see_metrics_and_probes_only() {
+async fn remote_clients_can_access_metrics_and_probes_only() {
     let admin = admin();
     for (method, target) in PRIVATE {
-        let answer = send(&admin, from(stranger(), method, target)).await;
-        assert_eq!(answer.status(), 403, "{target}");
+        let response = send(&admin, request_from(remote_ip(), method, target)).await;
+        assert_eq!(response.status(), 403, "{target}");
         assert!(
-            send(&admin, ask(method, target)).await.status().is_success(),
+            send(&admin, local_request(method, target))
+                .await
+                .status()
+                .is_success(),
             "{target}"
         );
     }
-    for target in OPEN {
+    for target in PUBLIC {
         assert_eq!(
-            send(&admin, from(stranger(), "GET", target)).await.status(),
+            send(&admin, request_from(remote_ip(), "GET", target))
+                .await
+                .status(),
             200,
             "{target}"
         );
@@ -59,20 +64,20 @@ async fn strangers_see_metrics_and_probes_only() {
 }
 
 #[tokio::test]
-async fn private_metrics_are_for_who_is_near() {
+async fn private_metrics_need_a_local_client_or_the_token() {
     let admin = admin().with_private_metrics(true).with_token("secret");
     for target in ["/metrics", "/_status/metrics"] {
-        // A scraper comes by any name.
+        // Scrapers may use any Host.
         let of = |peer| Request::get(target).header("host", "app.example").extension(peer);
-        assert_eq!(send(&admin, of(Peer::from(stranger()))).await.status(), 401);
+        assert_eq!(send(&admin, of(Peer::from(remote_ip()))).await.status(), 401);
         assert_eq!(send(&admin, of(Peer::Unix)).await.status(), 200);
-        let with_token = of(Peer::from(stranger())).header("authorization", "Bearer secret");
+        let with_token = of(Peer::from(remote_ip())).header("authorization", "Bearer secret");
         assert_eq!(send(&admin, with_token).await.status(), 200);
     }
 }
 
 #[tokio::test]
-async fn this_machine_has_many_addresses() {
+async fn all_loopback_addresses_are_local() {
     for (ip, status) in [
         ("127.0.0.1", 200),
         ("127.8.9.10", 200),
@@ -85,7 +90,9 @@ async fn this_machine_has_many_addresses() {
     ] {
         let ip: IpAddr = ip.parse().unwrap();
         assert_eq!(
-            send(&admin(), from(ip, "GET", "/requests")).await.status(),
+            send(&admin(), request_from(ip, "GET", "/requests"))
+                .await
+                .status(),
             status,
             "{ip}"
         );
@@ -93,11 +100,11 @@ async fn this_machine_has_many_addresses() {
 }
 
 #[tokio::test]
-async fn networks_are_let_in() {
+async fn allowed_networks_have_access() {
     let admin = admin()
-        .with_network("192.0.2.0/25".parse::<campanile_admin::IpNet>().unwrap())
-        .with_network(IpAddr::from([198, 51, 100, 7]))
-        .with_network("2001:db8::/64".parse::<campanile_admin::IpNet>().unwrap());
+        .with_allowed_network("192.0.2.0/25".parse::<campanile_admin::IpNet>().unwrap())
+        .with_allowed_network(IpAddr::from([198, 51, 100, 7]))
+        .with_allowed_network("2001:db8::/64".parse::<campanile_admin::IpNet>().unwrap());
     for (ip, status) in [
         ("192.0.2.1", 200),
         ("::ffff:192.0.2.1", 200),
@@ -109,7 +116,7 @@ async fn networks_are_let_in() {
     ] {
         let ip: IpAddr = ip.parse().unwrap();
         assert_eq!(
-            send(&admin, from(ip, "GET", "/requests")).await.status(),
+            send(&admin, request_from(ip, "GET", "/requests")).await.status(),
             status,
             "{ip}"
         );
@@ -117,22 +124,22 @@ async fn networks_are_let_in() {
 }
 
 #[tokio::test]
-async fn what_a_client_says_of_itself_lets_nobody_in() {
+async fn forwarding_headers_are_ignored() {
     for (name, value) in [
         ("x-forwarded-for", "127.0.0.1"),
         ("x-real-ip", "127.0.0.1"),
         ("forwarded", "for=127.0.0.1"),
     ] {
-        let request = from(stranger(), "GET", "/requests").header(name, value);
+        let request = request_from(remote_ip(), "GET", "/requests").header(name, value);
         assert_eq!(send(&admin(), request).await.status(), 403, "{name}");
-        // And keeps nobody out.
-        let request = ask("GET", "/requests").header(name, "192.0.2.1");
+        // Local clients keep their access.
+        let request = local_request("GET", "/requests").header(name, "192.0.2.1");
         assert_eq!(send(&admin(), request).await.status(), 200, "{name}");
     }
 }
 
 #[tokio::test]
-async fn who_is_not_known_takes_the_token() {
+async fn unknown_peers_need_the_token() {
     let request = || Request::get("/requests").header("host", "localhost");
     assert_eq!(send(&admin(), request()).await.status(), 403);
     let admin = admin().with_token("secret");
@@ -142,7 +149,7 @@ async fn who_is_not_known_takes_the_token() {
 }
 
 #[tokio::test]
-async fn the_token_lets_in() {
+async fn token_grants_access() {
     let admin = admin().with_token("secret");
     for (sent, status) in [
         ("Bearer secret", 200),
@@ -158,30 +165,30 @@ async fn the_token_lets_in() {
         ("Basic c2VjcmV0", 401),
         ("Basic secret", 401),
     ] {
-        let request = from(stranger(), "GET", "/requests").header("authorization", sent);
-        let answer = send(&admin, request).await;
-        assert_eq!(answer.status(), status, "{sent:?}");
+        let request = request_from(remote_ip(), "GET", "/requests").header("authorization", sent);
+        let response = send(&admin, request).await;
+        assert_eq!(response.status(), status, "{sent:?}");
         if status == 401 {
-            assert_eq!(answer.header("www-authenticate"), "Bearer");
+            assert_eq!(response.header("www-authenticate"), "Bearer");
         }
     }
-    // It is asked of nobody who is near.
-    let request = ask("GET", "/requests").header("authorization", "Bearer wrong");
+    // Local clients need none.
+    let request = local_request("GET", "/requests").header("authorization", "Bearer wrong");
     assert_eq!(send(&admin, request).await.status(), 200);
 }
 
 #[tokio::test]
-async fn an_empty_token_is_none() {
+async fn empty_token_grants_no_access() {
     let admin = admin().with_token("");
     for sent in ["Bearer ", "Bearer", ""] {
-        let request = from(stranger(), "GET", "/requests").header("authorization", sent);
+        let request = request_from(remote_ip(), "GET", "/requests").header("authorization", sent);
         assert_eq!(send(&admin, request).await.status(), 403, "{sent:?}");
     }
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_ours_is_refused() {
-    let admin = admin().with_host("Admin.Internal");
+async fn unknown_hosts_are_rejected() {
+    let admin = admin().with_allowed_host("Admin.Internal");
     for (host, status) in [
         ("localhost", 200),
         ("LocalHost:6060", 200),
@@ -206,13 +213,13 @@ async fn a_name_that_is_not_ours_is_refused() {
         ("a b", 403),
     ] {
         let local = Request::get("/requests").extension(Peer::from(IpAddr::from([127, 0, 0, 1])));
-        let answer = send(&admin, local.header("host", host)).await;
-        assert_eq!(answer.status(), status, "{host:?}");
+        let response = send(&admin, local.header("host", host)).await;
+        assert_eq!(response.status(), status, "{host:?}");
     }
 }
 
 #[tokio::test]
-async fn rebinding_is_refused_where_it_would_do_harm_and_nowhere_else() {
+async fn dns_rebinding_is_rejected_on_private_endpoints_only() {
     let admin = admin().with_token("secret");
     let rebound = |method, target| {
         Request::builder()
@@ -223,33 +230,33 @@ async fn rebinding_is_refused_where_it_would_do_harm_and_nowhere_else() {
             .extension(Peer::from(IpAddr::from([127, 0, 0, 1])))
     };
     for (method, target) in PRIVATE {
-        let answer = send(&admin, rebound(method, target)).await;
-        assert_eq!(answer.status(), 403, "{target}");
+        let response = send(&admin, rebound(method, target)).await;
+        assert_eq!(response.status(), 403, "{target}");
         if method != "HEAD" {
-            assert!(answer.text().contains("Host"), "{}", answer.text());
+            assert!(response.text().contains("Host"), "{}", response.text());
         }
     }
-    for target in OPEN {
+    for target in PUBLIC {
         assert_eq!(
             send(&admin, rebound("GET", target)).await.status(),
             200,
             "{target}"
         );
     }
-    // Nobody's name resolves to a file.
+    // DNS cannot resolve to a unix socket.
     let request = Request::get("/requests").header("host", "evil.example");
     assert_eq!(send(&admin, request.extension(Peer::Unix)).await.status(), 200);
 }
 
 #[tokio::test]
-async fn there_is_one_host() {
+async fn host_must_be_unambiguous() {
     let local = |target| Request::get(target).extension(Peer::from(IpAddr::from([127, 0, 0, 1])));
     let twice = local("/requests")
         .header("host", "localhost")
         .header("host", "evil.example");
     assert_eq!(send(&admin(), twice).await.status(), 403);
     assert_eq!(send(&admin(), local("/requests")).await.status(), 403);
-    // What the target says counts.
+    // The authority of the target takes precedence.
     let absolute = local("http://evil.example/requests").header("host", "localhost");
     assert_eq!(send(&admin(), absolute).await.status(), 403);
     let absolute = local("http://localhost:6060/requests").header("host", "evil.example");
@@ -257,7 +264,7 @@ async fn there_is_one_host() {
 }
 
 #[tokio::test]
-async fn pages_of_others_change_nothing() {
+async fn cross_site_requests_with_side_effects_are_rejected() {
     for (name, value, status) in [
         ("origin", "http://localhost:6060", 202),
         ("origin", "https://localhost:6060", 202),
@@ -276,19 +283,19 @@ async fn pages_of_others_change_nothing() {
         ("sec-fetch-site", "what", 403),
         ("user-agent", "kubelet", 202),
     ] {
-        let answer = send(&admin(), ask("POST", "/drain").header(name, value)).await;
-        assert_eq!(answer.status(), status, "{name}: {value}");
-        let answer = send(&admin(), ask("PUT", "/log-level").header(name, value)).await;
-        assert_eq!(answer.status() == 403, status == 403, "{name}: {value}");
+        let response = send(&admin(), local_request("POST", "/drain").header(name, value)).await;
+        assert_eq!(response.status(), status, "{name}: {value}");
+        let response = send(&admin(), local_request("PUT", "/log-level").header(name, value)).await;
+        assert_eq!(response.status() == 403, status == 403, "{name}: {value}");
     }
-    let twice = ask("POST", "/drain")
+    let twice = local_request("POST", "/drain")
         .header("origin", "http://localhost:6060")
         .header("origin", "http://evil.example");
     assert_eq!(send(&admin(), twice).await.status(), 403);
 }
 
 #[tokio::test]
-async fn a_default_port_is_no_other_origin() {
+async fn default_port_is_the_same_origin() {
     let local = Peer::from(IpAddr::from([127, 0, 0, 1]));
     for (host, origin, status) in [
         ("localhost", "http://localhost", 202),
@@ -299,7 +306,7 @@ async fn a_default_port_is_no_other_origin() {
         let request = Request::post("/drain")
             .header("host", host)
             .header("origin", origin);
-        let answer = send(&admin(), request.extension(local)).await;
-        assert_eq!(answer.status(), status, "{host} {origin}");
+        let response = send(&admin(), request.extension(local)).await;
+        assert_eq!(response.status(), status, "{host} {origin}");
     }
 }

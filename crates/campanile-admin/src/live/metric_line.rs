@@ -1,33 +1,32 @@
-//! Lines of the text format, one at a time.
+//! Parser of single lines of the
+//! [Prometheus text format](https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
 //!
-//! The format is [Prometheus'](https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format), of which
-//! only samples are read, and only those whose value is a finite number. What is no sample is passed over: the text may be
-//! anybody's.
+//! It reads samples with a finite value and skips everything else, since the text comes from a callback.
 
 use std::borrow::Cow;
 
 /// A sample.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line<'a> {
+pub(super) struct MetricLine<'a> {
     pub(super) name: &'a str,
     pub(super) labels: Labels<'a>,
     pub(super) value: f64,
 }
 
-/// The labels of a sample, as they are written between the braces.
+/// The labels of a sample, as written between the braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Labels<'a>(&'a str);
 
-impl<'a> Line<'a> {
-    /// Reads a line. `None` is a comment, a blank line, or nonsense.
-    pub(super) fn read(line: &'a str) -> Option<Self> {
-        let name = &line[..line.find(|c: char| !is_of_name(c)).unwrap_or(line.len())];
+impl<'a> MetricLine<'a> {
+    /// Parses a line. Returns `None` for comments, blank and malformed lines.
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
+        let name = &line[..line.find(|c: char| !is_name_char(c)).unwrap_or(line.len())];
         if name.is_empty() {
             return None;
         }
         let rest = line[name.len()..].trim_start();
         let (labels, rest) = match rest.strip_prefix('{') {
-            Some(rest) => rest.split_at(end_of_labels(rest)?),
+            Some(rest) => rest.split_at(closing_brace(rest)?),
             None => ("", rest),
         };
         let value = rest.strip_prefix('}').unwrap_or(rest).split_whitespace().next()?;
@@ -41,13 +40,13 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// Returns the value of the first label of this name.
-    pub(super) fn value_of(self, name: &str) -> Option<Cow<'a, str>> {
+    /// Returns the unescaped value of the first label of this name.
+    pub(super) fn get(self, name: &str) -> Option<Cow<'a, str>> {
         let mut rest = self.0;
         loop {
             let (label, after) = rest.split_once('=')?;
             let after = after.trim_start().strip_prefix('"')?;
-            let end = end_of_quotes(after)?;
+            let end = closing_quote(after)?;
             if label.trim_matches(|c: char| c == ',' || c.is_whitespace()) == name {
                 return Some(unescape(&after[..end]));
             }
@@ -56,12 +55,12 @@ impl<'a> Labels<'a> {
     }
 }
 
-fn is_of_name(character: char) -> bool {
+fn is_name_char(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_' || character == ':'
 }
 
-/// Returns where the closing brace stands: braces in quotes are none.
-fn end_of_labels(text: &str) -> Option<usize> {
+/// Returns the position of the closing brace, which is not quoted.
+fn closing_brace(text: &str) -> Option<usize> {
     let mut at = 0;
     loop {
         let found = at + text[at..].find(['"', '}'])?;
@@ -69,12 +68,12 @@ fn end_of_labels(text: &str) -> Option<usize> {
             return Some(found);
         }
         at = found + 1;
-        at += end_of_quotes(&text[at..])? + 1;
+        at += closing_quote(&text[at..])? + 1;
     }
 }
 
-/// Returns where the closing quotation mark stands.
-fn end_of_quotes(text: &str) -> Option<usize> {
+/// Returns the position of the closing quote.
+fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {
         let closes = byte == b'"' && !escaped;
@@ -109,21 +108,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_read() {
-        let line = Line::read(r#"hits_total{a="1",b="x}\"y\\\n"} 12.5 1700000000 # {id="x"} 1"#).unwrap();
+    fn samples_are_parsed() {
+        let line =
+            MetricLine::parse(r#"hits_total{a="1",b="x}\"y\\\n"} 12.5 1700000000 # {id="x"} 1"#).unwrap();
         assert_eq!((line.name, line.value), ("hits_total", 12.5));
-        assert_eq!(line.labels.value_of("a").as_deref(), Some("1"));
-        assert_eq!(line.labels.value_of("b").as_deref(), Some("x}\"y\\\n"));
-        assert_eq!(line.labels.value_of("c"), None);
-        let line = Line::read("up 1").unwrap();
+        assert_eq!(line.labels.get("a").as_deref(), Some("1"));
+        assert_eq!(line.labels.get("b").as_deref(), Some("x}\"y\\\n"));
+        assert_eq!(line.labels.get("c"), None);
+        let line = MetricLine::parse("up 1").unwrap();
         assert_eq!((line.name, line.value, line.labels), ("up", 1.0, Labels("")));
-        let line = Line::read("up { a = \"b\" , } 1e3").unwrap();
-        assert_eq!(line.labels.value_of("a").as_deref(), Some("b"));
+        let line = MetricLine::parse("up { a = \"b\" , } 1e3").unwrap();
+        assert_eq!(line.labels.get("a").as_deref(), Some("b"));
         assert_eq!(line.value, 1000.0);
     }
 
     #[test]
-    fn nonsense_is_passed_over() {
+    fn malformed_lines_are_skipped() {
         for line in [
             "",
             "# TYPE up gauge",
@@ -137,10 +137,10 @@ mod tests {
             "{a=\"b\"} 1",
             "é 1",
         ] {
-            assert_eq!(Line::read(line), None, "{line}");
+            assert_eq!(MetricLine::parse(line), None, "{line}");
         }
         for labels in ["a", "a=b", "=\"\"", "a=\"b", "\"\"\"=\"", "é=\"é"] {
-            assert_eq!(Labels(labels).value_of("x"), None, "{labels}");
+            assert_eq!(Labels(labels).get("x"), None, "{labels}");
         }
     }
 }
