@@ -1,19 +1,19 @@
-//! The example as a process.
+//! Runs the example as a process.
 
 use axum::http::Version;
 use campanile_examples_harness::{Example, get};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_house-names");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_custom-profile");
 
 #[tokio::test]
-async fn all_that_is_scraped_has_the_names_of_the_house() {
+async fn all_metrics_are_renamed() {
     let mut service = Example::start(PROGRAM, &["--listen", "127.0.0.1:0"]);
     let address = service.listening_on();
-    let answer = get(Version::HTTP_11, &format!("http://{address}/orders/7"), &[]).await;
-    assert_eq!((answer.status.as_u16(), &*answer.text), (200, "12 left\n"));
+    let response = get(Version::HTTP_11, &format!("http://{address}/orders/7"), &[]).await;
+    assert_eq!((response.status.as_u16(), &*response.text), (200, "12 left\n"));
 
     let url = format!("http://{address}/metrics");
-    // A request is counted at its end: only the second scrape could see the first.
+    // Requests are recorded when they end: only a second scrape could include the first.
     get(Version::HTTP_11, &url, &[]).await;
     let metrics = get(Version::HTTP_11, &url, &[]).await.text;
     for line in [
@@ -38,7 +38,7 @@ async fn all_that_is_scraped_has_the_names_of_the_house() {
 }
 
 #[test]
-fn ctrl_c_ends_it() {
+fn ctrl_c_stops_the_service() {
     let mut service = Example::start(PROGRAM, &[]);
     service.listening_on();
     service.interrupt();

@@ -1,11 +1,11 @@
-//! A service whose metrics are named in a house's own style: ten lines of a table, and no other change.
+//! A service that renames its metrics with a custom profile: a table of ten rows, and no other change.
 //!
 //! ```text
-//! cargo run -p house-names -- --listen 127.0.0.1:3000
+//! cargo run -p custom-profile -- --listen 127.0.0.1:3000
 //! curl 127.0.0.1:3000/orders/7
 //! curl 127.0.0.1:3000/metrics
 //! ```
-#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+#![allow(clippy::print_stdout, reason = "prints the listen address")]
 
 use std::{error::Error, future::ready, net::SocketAddr};
 
@@ -38,9 +38,9 @@ const PEER: Label = Label::from_source("peer", "server_address");
 const WHY: Label = Label::from_source("why", "error_code");
 const MS: &[f64] = &[1.0, 5.0, 25.0, 100.0, 500.0, 2_500.0];
 
-/// How this house names what the layers record. What is not named here keeps its name.
+/// The names of this organization for campanile's metrics. Metrics that are not listed keep their names.
 #[rustfmt::skip]
-const HOUSE: [Row; 10] = [
+const ACME: [Row; 10] = [
     Row::counter("http_server_requests_total", "acme_in_total").with_labels(&[SITE, PATH, CODE]),
     Row::histogram("http_server_request_duration_seconds", "acme_in_ms").with_labels(&[SITE, PATH]).in_milliseconds().with_buckets(MS),
     Row::gauge("http_server_active_requests", "acme_in_flight").with_labels(&[SITE]),
@@ -53,10 +53,10 @@ const HOUSE: [Row; 10] = [
     Row::gauge("http_client_open_connections", "acme_out_connections").with_labels(&[SITE]),
 ];
 
-/// A service that names its metrics as the house does.
+/// A service with a custom metrics profile.
 #[derive(Parser)]
 struct Args {
-    /// The address to listen on; port 0 takes a free one.
+    /// Address to listen on. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
@@ -67,18 +67,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
 
-    let house = Profile::new(HOUSE)?;
-    let recorder = CellRecorder::builder().with_buckets_of(&house).build();
-    metrics::set_global_recorder(house.over(recorder.clone())).map_err(|error| error.to_string())?;
+    let profile = Profile::new(ACME)?;
+    let recorder = CellRecorder::builder().with_buckets_of(&profile).build();
+    metrics::set_global_recorder(profile.over(recorder.clone())).map_err(|error| error.to_string())?;
 
-    // What the house has no names for is not recorded.
+    // Switches off metrics that the profile does not rename.
     let measured = MetricsLayer::new()
         .with_response_duration(false)
         .with_body_sizes(false);
     let app = Router::new()
         .route("/orders/{id}", get(order))
         .route("/stock", get("12 left\n"))
-        // Here it is this service itself.
+        // In this example the warehouse is this service itself.
         .with_state(address)
         .layer(stack().with_metrics(measured))
         .route(
@@ -101,7 +101,7 @@ async fn order(State(warehouse): State<SocketAddr>) -> Result<Body, StatusCode> 
         .extension(CallName::new("warehouse", "stock"))
         .body(Body::empty())
         .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let answer = outbound::shared().oneshot(call).await;
-    let answer = answer.map_err(|_| StatusCode::BAD_GATEWAY)?;
-    Ok(Body::new(answer.into_body()))
+    let response = outbound::shared().oneshot(call).await;
+    let response = response.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    Ok(Body::new(response.into_body()))
 }
