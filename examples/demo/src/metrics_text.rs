@@ -1,13 +1,13 @@
-//! The text of the metrics, read again as a monitoring system would.
+//! A minimal parser of the Prometheus text format.
 
-/// A line of the text: one series and its value.
+/// A series and its value.
 pub(crate) struct Sample<'a> {
     labels: &'a str,
     pub(crate) value: f64,
 }
 
 impl<'a> Sample<'a> {
-    /// Returns the value of a label, empty without it.
+    /// Returns the value of a label, or an empty string without it.
     pub(crate) fn label(&self, name: &str) -> &'a str {
         let mut labels = self.labels.split("\",");
         labels
@@ -17,7 +17,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Finds all series of a name.
+/// Returns all series of a metric.
 pub(crate) fn samples<'a>(text: &'a str, name: &str) -> impl Iterator<Item = Sample<'a>> {
     text.lines().filter_map(move |line| {
         let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_is_found_by_its_whole_name_and_its_labels() {
+    fn series_are_found_by_full_name() {
         let text = "# TYPE a counter\na{b=\"x, y\",service=\"edge\"} 3\na_total{service=\"edge\"} 4\na 5\n";
         let found: Vec<_> = samples(text, "a").collect();
         assert_eq!(found.len(), 1);

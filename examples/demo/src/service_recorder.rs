@@ -1,4 +1,4 @@
-//! Puts the service's name on each series, as a monitoring system does when it scrapes three processes.
+//! A recorder that adds a `service` label: the three services share a process and a recorder.
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString, Unit, with_recorder,
@@ -6,23 +6,27 @@ use metrics::{
 
 use crate::tally::Service;
 
-/// Records to the recorder of the process, under one label more.
-pub(crate) struct Named(Service);
+/// Records to the global recorder, with the label `service`.
+pub(crate) struct ServiceRecorder(Service);
 
-/// One for each service, in their order.
-pub(crate) static NAMED: [Named; 3] = [
-    Named(Service::Edge),
-    Named(Service::Catalog),
-    Named(Service::Stock),
+/// The recorder of each service, in the order of [`Service`].
+static RECORDERS: [ServiceRecorder; 3] = [
+    ServiceRecorder(Service::Edge),
+    ServiceRecorder(Service::Catalog),
+    ServiceRecorder(Service::Stock),
 ];
 
-impl Named {
+impl ServiceRecorder {
+    pub(crate) fn of(service: Service) -> &'static Self {
+        &RECORDERS[service as usize]
+    }
+
     fn key(&self, key: &Key) -> Key {
         key.with_extra_labels(vec![Label::from_static_parts("service", self.0.name())])
     }
 }
 
-impl Recorder for Named {
+impl Recorder for ServiceRecorder {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
         with_recorder(|recorder| recorder.describe_counter(key, unit, description));
     }
