@@ -1,4 +1,4 @@
-//! What is drawn. `BLESS=1 cargo test -p campanile-top` writes the golden screens anew.
+//! Drawn screens. `BLESS=1 cargo test -p campanile-top` updates the golden files.
 
 use campanile_top::{
     model::{Event, Model, Update},
@@ -14,10 +14,10 @@ fn screen() -> Screen {
 }
 
 fn drawn(model: &Model, screen: &mut Screen, width: u16, height: u16) -> Terminal<TestBackend> {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it takes everything");
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("infallible");
     terminal
         .draw(|frame| draw(frame, model, screen))
-        .expect("it takes everything");
+        .expect("infallible");
     terminal
 }
 
@@ -33,12 +33,12 @@ fn text(terminal: &Terminal<TestBackend>) -> String {
     lines.collect()
 }
 
-fn is_golden(name: &str, seen: &str) {
+fn assert_golden(name: &str, seen: &str) {
     let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, seen).expect("it can be written");
+        std::fs::write(&path, seen).expect("written");
     }
-    let golden = std::fs::read_to_string(&path).expect("it is there");
+    let golden = std::fs::read_to_string(&path).expect("golden file exists");
     assert_eq!(seen, golden, "{path}, seen:\n{seen}");
 }
 
@@ -46,14 +46,14 @@ fn press(screen: &mut Screen, code: KeyCode) {
     screen.press(KeyEvent::new(code, KeyModifiers::NONE));
 }
 
-/// A service with much of everything, in its second minute.
+/// A busy service, in its second minute.
 fn busy(phase: &str) -> Model {
     let mut model = Model::default();
     let mut apply = |name: &str, data: String| {
         model.apply(Update::Event(
-            Event::read(name, &data)
-                .expect("it is readable")
-                .expect("its name is known"),
+            Event::parse(name, &data)
+                .expect("valid JSON")
+                .expect("known event"),
         ));
     };
     apply(
@@ -98,33 +98,36 @@ fn busy(phase: &str) -> Model {
 }
 
 #[test]
-fn a_recorded_stream_is_drawn() {
-    is_golden("recorded-80x24", &text(&drawn(&model(), &mut screen(), 80, 24)));
+fn recorded_stream_is_drawn() {
+    assert_golden("recorded-80x24", &text(&drawn(&model(), &mut screen(), 80, 24)));
 }
 
 #[test]
-fn a_busy_service_is_drawn_small_and_large() {
+fn busy_service_is_drawn_small_and_large() {
     let model = busy("ready");
-    is_golden("busy-80x24", &text(&drawn(&model, &mut screen(), 80, 24)));
-    is_golden("busy-200x60", &text(&drawn(&model, &mut screen(), 200, 60)));
-    let mut whole = screen();
-    press(&mut whole, KeyCode::Char('t'));
-    is_golden("busy-80x24-whole", &text(&drawn(&model, &mut whole, 80, 24)));
+    assert_golden("busy-80x24", &text(&drawn(&model, &mut screen(), 80, 24)));
+    assert_golden("busy-200x60", &text(&drawn(&model, &mut screen(), 200, 60)));
+    let mut full = screen();
+    press(&mut full, KeyCode::Char('t'));
+    assert_golden(
+        "busy-80x24-full-history",
+        &text(&drawn(&model, &mut full, 80, 24)),
+    );
 }
 
 #[test]
-fn a_lost_port_is_said_above_all_else() {
+fn lost_connection_is_shown_in_the_banner() {
     let mut model = busy("draining");
-    model.apply(Update::Lost("does not answer: Connection refused".to_owned()));
+    model.apply(Update::Lost("cannot connect: Connection refused".to_owned()));
     let seen = text(&drawn(&model, &mut screen(), 80, 24));
     assert!(
-        seen.contains("Lost: the port does not answer: Connection refused. Reconnecting."),
+        seen.contains("Connection lost: cannot connect: Connection refused. Reconnecting."),
         "{seen}"
     );
 }
 
 #[test]
-fn the_table_scrolls_to_its_end_and_no_further() {
+fn table_scrolls_to_its_end() {
     let (model, mut screen) = (busy("ready"), screen());
     let first = text(&drawn(&model, &mut screen, 80, 24));
     press(&mut screen, KeyCode::Down);
@@ -145,28 +148,25 @@ fn the_table_scrolls_to_its_end_and_no_further() {
     let before = text(&drawn(&model, &mut screen, 80, 24));
     assert!(
         before.contains(" to 99 of the oldest 100"),
-        "the way back begins at once: {before}"
+        "scrolling back starts immediately: {before}"
     );
     press(&mut screen, KeyCode::Home);
     assert_eq!(text(&drawn(&model, &mut screen, 80, 24)), first);
 }
 
 #[test]
-fn a_filter_is_shown_and_kept() {
+fn filter_is_shown_and_kept() {
     let (model, mut screen) = (busy("ready"), screen());
     for key in "/-000000007919".chars() {
         press(&mut screen, KeyCode::Char(key));
     }
     let seen = text(&drawn(&model, &mut screen, 80, 24));
-    assert!(
-        seen.contains("whose id has -000000007919: 1, shown 1 to 1"),
-        "{seen}"
-    );
-    assert!(seen.contains("id has: -000000007919▏"), "{seen}");
+    assert!(seen.contains("with ID -000000007919: 1, shown 1 to 1"), "{seen}");
+    assert!(seen.contains("ID contains: -000000007919▏"), "{seen}");
 }
 
 #[test]
-fn without_colours_what_matters_is_still_marked() {
+fn alarms_are_marked_without_colours() {
     let mut plain = Screen::new("127.0.0.1:6060", Theme::new(false));
     let seen = drawn(&busy("stopping"), &mut plain, 80, 24);
     let cells = seen.backend().buffer().content();
@@ -192,7 +192,7 @@ fn without_colours_what_matters_is_still_marked() {
 }
 
 #[test]
-fn every_size_is_drawn() {
+fn every_terminal_size_is_drawn() {
     for model in [Model::default(), model(), busy("draining")] {
         for width in [1, 2, 15, 40, 79, 120, 250] {
             for height in [1, 2, 5, 9, 13, 24, 100] {

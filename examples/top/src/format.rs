@@ -1,6 +1,6 @@
-//! Numbers as people read them, the same as on the live page.
+//! Formatting of values, the same as on the live page.
 
-/// Spells a count or a rate.
+/// Formats a count or rate.
 #[must_use]
 pub fn count(value: Option<f64>) -> String {
     match value {
@@ -11,9 +11,9 @@ pub fn count(value: Option<f64>) -> String {
     }
 }
 
-/// Spells seconds.
+/// Formats a duration in seconds.
 #[must_use]
-pub fn time(seconds: Option<f64>) -> String {
+pub fn duration(seconds: Option<f64>) -> String {
     match seconds {
         None => "–".to_owned(),
         Some(s) if s < 0.000_95 => format!("{:.0} µs", s * 1e6),
@@ -24,18 +24,18 @@ pub fn time(seconds: Option<f64>) -> String {
     }
 }
 
-/// Spells a value and what it may be at most, if that is known.
+/// Formats a value and its limit, if known.
 #[must_use]
-pub fn of_limit(value: Option<f64>, limit: Option<f64>) -> String {
+pub fn with_limit(value: Option<f64>, limit: Option<f64>) -> String {
     match limit.filter(|limit| *limit > 0.0) {
         Some(limit) => format!("{} of {}", count(value), count(Some(limit))),
         None => count(value),
     }
 }
 
-/// Cuts the front of what is too long: related ids end alike, and so do the hosts of a domain differ last.
+/// Truncates the start of a text: the IDs of related requests have the same end.
 #[must_use]
-pub fn end_of(text: &str, width: usize) -> String {
+pub fn truncate_start(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_owned();
@@ -45,9 +45,9 @@ pub fn end_of(text: &str, width: usize) -> String {
     if width == 0 { end } else { format!("…{end}") }
 }
 
-/// Cuts the end of what is too long.
+/// Truncates the end of a text.
 #[must_use]
-pub fn front_of(text: &str, width: usize) -> String {
+pub fn truncate_end(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

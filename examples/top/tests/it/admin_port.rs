@@ -1,4 +1,4 @@
-//! An admin port on a thread of its own, of a service whose numbers grow.
+//! An admin port on its own thread, with metrics that grow.
 
 use std::{
     fmt::Write as _,
@@ -9,33 +9,33 @@ use std::{
     time::Duration,
 };
 
-use campanile_admin::{Admin, Phase, Request, Status};
+use campanile_admin::{Admin, RequestRow, ServicePhase, ServiceStatus};
 use tokio::sync::oneshot;
 
 pub(crate) const ID: &str = "9b2d6c1e-52a4-4f0e-8d55-1f0c2a7be001";
 
-/// An admin port. Dropping it ends it.
-pub(crate) struct Port {
+/// A running admin port. Stops when dropped.
+pub(crate) struct AdminPort {
     pub(crate) address: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
-impl Port {
+impl AdminPort {
     pub(crate) fn tcp(admin: Admin) -> Self {
-        Self::at(admin, "127.0.0.1:0".parse().expect("it is an address"))
+        Self::at(admin, "127.0.0.1:0".parse().expect("valid address"))
     }
 
     pub(crate) fn at(admin: Admin, address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).expect("the address is free");
-        let address = listener.local_addr().expect("it is bound");
+        let listener = TcpListener::bind(address).expect("address is free");
+        let address = listener.local_addr().expect("bound");
         let mut port = Self::run(move |stop| admin.run_blocking(listener, stop));
         port.address = Some(address);
         port
     }
 
     pub(crate) fn unix(admin: Admin, path: &Path) -> Self {
-        let listener = std::os::unix::net::UnixListener::bind(path).expect("the path is free");
+        let listener = std::os::unix::net::UnixListener::bind(path).expect("path is free");
         Self::run(move |stop| admin.run_blocking(listener, stop))
     }
 
@@ -58,46 +58,45 @@ impl Port {
     }
 
     pub(crate) fn target(&self) -> String {
-        self.address.expect("it is of TCP").to_string()
+        self.address.expect("TCP address").to_string()
     }
 }
 
-impl Drop for Port {
+impl Drop for AdminPort {
     fn drop(&mut self) {
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);
         if !std::thread::panicking() {
-            ended
-                .expect("it ends once")
-                .expect("it does not panic")
-                .expect("it ends well");
+            ended.expect("joined once").expect("no panic").expect("no error");
         }
     }
 }
 
-/// A service that makes ten requests at each look at its metrics.
+/// A service with ten more requests every time its metrics are read.
 pub(crate) fn stock() -> Admin {
-    let looks = AtomicU64::new(0);
+    let reads = AtomicU64::new(0);
     Admin::new()
         .with_service_name("stock")
         .with_version("1.4.2")
-        .with_metrics(move |_accept: &str| metrics(looks.fetch_add(1, Ordering::Relaxed)))
-        .with_status(|| Status::new(Phase::Draining).with_time_left(Some(Duration::from_millis(11_500))))
+        .with_metrics(move |_accept: &str| metrics(reads.fetch_add(1, Ordering::Relaxed)))
+        .with_status(|| {
+            ServiceStatus::new(ServicePhase::Draining).with_time_left(Some(Duration::from_millis(11_500)))
+        })
         .with_requests(|| {
-            let calling = Request::new(ID).with_method("GET").with_route("/stock/{id}");
+            let calling = RequestRow::new(ID).with_method("GET").with_route("/stock/{id}");
             let calling = calling
                 .with_age(Duration::from_secs(12))
                 .with_phase("calling")
                 .with_host("db.example");
-            let steering = Request::new("b\u{1b}[2Jb")
+            let with_control_characters = RequestRow::new("b\u{1b}[2Jb")
                 .with_age(Duration::from_secs(3))
                 .with_phase("app");
-            vec![calling, steering]
+            vec![calling, with_control_characters]
         })
 }
 
-fn metrics(look: u64) -> String {
-    let (grown, more) = (look * 10, look * 2);
+fn metrics(read: u64) -> String {
+    let (grown, more) = (read * 10, read * 2);
     let mut text = String::new();
     for (name, value) in [
         (
@@ -120,7 +119,7 @@ fn metrics(look: u64) -> String {
         ("http_client_requests_total{server_address=\"db.example\"}", grown),
         ("http_client_errors_total{server_address=\"db.example\"}", more),
     ] {
-        writeln!(text, "{name} {value}").expect("a String takes it");
+        writeln!(text, "{name} {value}").expect("infallible");
     }
     text
 }

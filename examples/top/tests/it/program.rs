@@ -1,4 +1,4 @@
-//! The program against real admin ports.
+//! The program and its client with real admin ports.
 
 use std::{
     io::{Read, Write},
@@ -11,15 +11,15 @@ use std::{
 use campanile_admin::Admin;
 use campanile_top::{
     Target,
-    client::{self, filtered, follow},
+    client::{self, follow, poll_filtered},
     model::{Event, Update},
 };
 use tokio::{sync::watch, time::timeout};
 
-use crate::port::{ID, Port, stock};
+use crate::admin_port::{AdminPort, ID, stock};
 
-/// Nothing takes as long: what comes later has hung.
-const LONG: Duration = Duration::from_secs(30);
+/// Longer than anything takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn top(args: &[&str]) -> Output {
     let child = Command::new(env!("CARGO_BIN_EXE_campanile-top"))
@@ -28,21 +28,21 @@ fn top(args: &[&str]) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it starts");
+        .expect("started");
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(child.wait_with_output()));
-    end.recv_timeout(LONG)
-        .expect("it ends by itself")
-        .expect("it can be read")
+    end.recv_timeout(TIMEOUT)
+        .expect("exited in time")
+        .expect("output is read")
 }
 
-fn said(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it is text");
+fn output_text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     (text(&output.stdout), text(&output.stderr))
 }
 
-fn is_the_stock(output: &Output) {
-    let (out, err) = said(output);
+fn assert_is_stock(output: &Output) {
+    let (out, err) = output_text(output);
     assert!(output.status.success(), "{out}{err}");
     for part in [
         "stock 1.4.2, pid ",
@@ -58,35 +58,35 @@ fn is_the_stock(output: &Output) {
         assert!(out.contains(part), "no {part:?} in\n{out}");
     }
     let rate = out.lines().find_map(|line| line.strip_prefix("requests/s"));
-    assert_ne!(rate.map(str::trim), Some("–"), "two looks make a rate:\n{out}");
+    assert_ne!(rate.map(str::trim), Some("–"), "no rate:\n{out}");
     assert!(
         !out.contains('\u{1b}'),
-        "what comes from outside steers no terminal: {out:?}"
+        "control characters in the output: {out:?}"
     );
 }
 
 #[test]
-fn one_look_is_printed_over_tcp() {
-    let port = Port::tcp(stock());
-    is_the_stock(&top(&["--once", &port.target()]));
-    is_the_stock(&top(&[&format!("http://{}/", port.target())]));
+fn snapshot_is_printed_over_tcp() {
+    let port = AdminPort::tcp(stock());
+    assert_is_stock(&top(&["--once", &port.target()]));
+    assert_is_stock(&top(&[&format!("http://{}/", port.target())]));
 }
 
 #[test]
-fn one_look_is_printed_over_a_unix_socket() {
+fn snapshot_is_printed_over_a_unix_socket() {
     let path = std::env::temp_dir().join(format!("campanile-top-{}.sock", std::process::id()));
-    let port = Port::unix(stock(), &path);
-    is_the_stock(&top(&["--once", &format!("unix:{}", path.display())]));
+    let port = AdminPort::unix(stock(), &path);
+    assert_is_stock(&top(&["--once", &format!("unix:{}", path.display())]));
     drop(port);
-    // Who bound it removes it.
+    // The test bound the socket, so it removes the file.
     let _ = std::fs::remove_file(path);
 }
 
 #[test]
-fn a_port_without_metrics_is_printed_without_rates() {
-    let port = Port::tcp(Admin::new().with_service_name("bare"));
+fn snapshot_without_metrics_has_no_rates() {
+    let port = AdminPort::tcp(Admin::new().with_service_name("bare"));
     let output = top(&["--once", &port.target()]);
-    let (out, err) = said(&output);
+    let (out, err) = output_text(&output);
     assert!(output.status.success(), "{out}{err}");
     assert!(out.starts_with("bare, pid "), "{out}");
     assert!(out.contains("requests/s               –\n"), "{out}");
@@ -94,47 +94,47 @@ fn a_port_without_metrics_is_printed_without_rates() {
 }
 
 #[test]
-fn who_does_not_answer_is_a_failure_and_said() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("there is one");
-    let address = free.local_addr().expect("it is bound").to_string();
+fn connection_error_is_reported() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = free.local_addr().expect("bound").to_string();
     drop(free);
-    for (target, why) in [
-        (address.as_str(), "does not answer: Connection refused"),
-        ("unix:/nonexistent/admin.sock", "does not answer: No such file"),
+    for (target, error) in [
+        (address.as_str(), "cannot connect: Connection refused"),
+        ("unix:/nonexistent/admin.sock", "cannot connect: No such file"),
     ] {
         let output = top(&["--once", target]);
-        let (out, err) = said(&output);
+        let (out, err) = output_text(&output);
         assert_eq!(output.status.code(), Some(1), "{out}{err}");
         assert_eq!(out, "");
         assert!(
-            err.starts_with(&format!("campanile-top: {target} {why}")),
+            err.starts_with(&format!("campanile-top: {target}: {error}")),
             "{err}"
         );
     }
 }
 
 #[test]
-fn who_is_no_admin_port_is_a_failure_and_said() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is one");
-    let address = listener.local_addr().expect("it is bound").to_string();
+fn other_server_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("bound").to_string();
     std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("it comes");
-        // An answer that comes before the request is none.
+        let (mut stream, _) = listener.accept().expect("accepted");
+        // A response before the request would be an HTTP error.
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n");
-        std::thread::sleep(LONG);
+        std::thread::sleep(TIMEOUT);
     });
     let output = top(&["--once", &address]);
-    let (_, err) = said(&output);
+    let (_, err) = output_text(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        err.contains("is no admin port of campanile: it answers with text/html"),
+        err.contains("not a campanile admin port: content type text/html"),
         "{err}"
     );
 }
 
 #[test]
-fn nonsense_for_an_address_is_refused_before_anything() {
+fn invalid_addresses_are_usage_errors() {
     for target in [
         "nonsense",
         "https://localhost:6060",
@@ -148,35 +148,35 @@ fn nonsense_for_an_address_is_refused_before_anything() {
 }
 
 #[test]
-fn a_token_opens_a_port_that_is_asked_under_a_foreign_name() {
-    // A name that the port does not know is refused whatever the token, so the address must be its own.
-    let port = Port::tcp(stock().with_token("hunter2"));
-    is_the_stock(&top(&["--once", "--token", "hunter2", &port.target()]));
+fn token_is_sent() {
+    // A local client has access without the token: this only checks that a valid one is accepted.
+    let port = AdminPort::tcp(stock().with_token("hunter2"));
+    assert_is_stock(&top(&["--once", "--token", "hunter2", &port.target()]));
     let output = top(&["--once", "--token", "a\nb", &port.target()]);
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[tokio::test]
-async fn the_stream_is_attached_again_when_the_port_comes_back() {
-    let first = Port::tcp(stock());
-    let address = first.address.expect("it is of TCP");
-    let target: Target = first.target().parse().expect("it is an address");
-    let port = client::Port::new(target);
-    let live = port.attach().await.expect("it answers");
-    let (updates, mut told) = tokio::sync::mpsc::channel(16);
+async fn stream_reconnects_when_the_port_is_back() {
+    let first = AdminPort::tcp(stock());
+    let address = first.address.expect("TCP address");
+    let target: Target = first.target().parse().expect("valid address");
+    let port = client::AdminClient::new(target);
+    let live = port.connect().await.expect("connected");
+    let (updates, mut received) = tokio::sync::mpsc::channel(16);
     let following = tokio::spawn(follow(port, live, updates));
 
     let mut wait_for = async |what: &str, found: fn(&Update) -> bool| {
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
-            let update = timeout(LONG, told.recv()).await;
+            let update = timeout(TIMEOUT, received.recv()).await;
             let update = update
                 .unwrap_or_else(|_| panic!("no {what} in time"))
-                .expect("it goes on");
+                .expect("channel is open");
             if found(&update) {
                 return;
             }
-            assert!(begun.elapsed() < LONG, "no {what}");
+            assert!(start.elapsed() < TIMEOUT, "no {what}");
         }
     };
     let history = |update: &Update| matches!(update, Update::Event(Event::History(_)));
@@ -187,49 +187,49 @@ async fn the_stream_is_attached_again_when_the_port_comes_back() {
     .await;
     tokio::task::spawn_blocking(move || drop(first))
         .await
-        .expect("it ends");
+        .expect("exited");
     wait_for("loss", |update| matches!(update, Update::Lost(_))).await;
-    let _second = Port::at(stock(), address);
+    let _second = AdminPort::at(stock(), address);
     wait_for("second history", history).await;
     following.abort();
 }
 
 #[tokio::test]
-async fn the_port_is_asked_for_what_the_filter_finds() {
-    let admin = Port::tcp(stock());
-    let port = client::Port::new(admin.target().parse().expect("it is an address"));
-    let (updates, mut told) = tokio::sync::mpsc::channel(16);
-    let (filter, wanted) = watch::channel(String::new());
-    let asking = tokio::spawn(filtered(port, wanted, updates));
+async fn requests_of_the_filter_are_fetched() {
+    let admin = AdminPort::tcp(stock());
+    let port = client::AdminClient::new(admin.target().parse().expect("valid address"));
+    let (updates, mut received) = tokio::sync::mpsc::channel(16);
+    let (filter, filter_changes) = watch::channel(String::new());
+    let polling = tokio::spawn(poll_filtered(port, filter_changes, updates));
     for (part, total) in [("52a4", 1), ("b&", 0), ("b", 2)] {
         filter.send_replace(part.to_owned());
         loop {
-            let update = timeout(LONG, told.recv())
+            let update = timeout(TIMEOUT, received.recv())
                 .await
-                .expect("it is asked")
-                .expect("it goes on");
-            let Update::Found(found, requests) = update else {
-                panic!("nothing else comes: {update:?}");
+                .expect("in time")
+                .expect("channel is open");
+            let Update::Filtered(found, requests) = update else {
+                panic!("unexpected {update:?}");
             };
-            // The answer to the filter before may have been on its way.
+            // A response to the previous filter may still arrive.
             if found == part {
                 assert_eq!(requests.total, total, "{part}");
                 break;
             }
         }
     }
-    asking.abort();
+    polling.abort();
 }
 
 #[test]
-fn a_terminal_is_given_back_as_it_was() {
-    let port = Port::tcp(stock());
+fn terminal_is_restored() {
+    let port = AdminPort::tcp(stock());
     let program = format!(
         "stty cols 80 rows 24; exec {} {}",
         env!("CARGO_BIN_EXE_campanile-top"),
         port.target()
     );
-    // script(1) of util-linux has a terminal for it.
+    // script(1) of util-linux provides a terminal.
     let script = Command::new("script")
         .args(["--quiet", "--return", "--command", &program, "/dev/null"])
         .env("TERM", "xterm")
@@ -237,11 +237,11 @@ fn a_terminal_is_given_back_as_it_was() {
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut script) = script else {
-        eprintln!("skipped: there is no script(1) here");
+        eprintln!("skipped: script(1) is not installed");
         return;
     };
-    let mut keys = script.stdin.take().expect("it is piped");
-    let mut out = script.stdout.take().expect("it is piped");
+    let mut keys = script.stdin.take().expect("piped");
+    let mut out = script.stdout.take().expect("piped");
     let (seen, end) = mpsc::channel();
     std::thread::spawn(move || {
         let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
@@ -253,19 +253,19 @@ fn a_terminal_is_given_back_as_it_was() {
     let mut text = String::new();
     while !text.contains("scroll") || !text.contains("12 s left") {
         text = end
-            .recv_timeout(LONG)
-            .unwrap_or_else(|_| panic!("it is drawn; seen {text:?}"));
+            .recv_timeout(TIMEOUT)
+            .unwrap_or_else(|_| panic!("not drawn: {text:?}"));
     }
-    assert!(
-        text.contains("\u{1b}[?1049h"),
-        "it is drawn beside what was there: {text:?}"
-    );
-    keys.write_all(b"q").expect("it is read");
-    while let Ok(more) = end.recv_timeout(LONG) {
+    assert!(text.contains("\u{1b}[?1049h"), "no alternate screen: {text:?}");
+    keys.write_all(b"q").expect("written");
+    while let Ok(more) = end.recv_timeout(TIMEOUT) {
         text = more;
     }
-    assert!(script.wait().expect("it ends").success(), "{text:?}");
-    for (what, bytes) in [("what was there", "\u{1b}[?1049l"), ("the cursor", "\u{1b}[?25h")] {
-        assert!(text.contains(bytes), "{what} is shown again: {text:?}");
+    assert!(script.wait().expect("exited").success(), "{text:?}");
+    for (what, bytes) in [
+        ("the main screen", "\u{1b}[?1049l"),
+        ("the cursor", "\u{1b}[?25h"),
+    ] {
+        assert!(text.contains(bytes), "{what} is not restored: {text:?}");
     }
 }

@@ -1,28 +1,28 @@
-//! What a port has sent: the file is what `curl --no-buffer ADMIN/live` has seen.
+//! A recorded event stream: the output of `curl --no-buffer ADMIN/live`.
 
 use campanile_top::{
-    client::Stream,
+    client::EventParser,
     model::{Event, Model, Update},
 };
 
 const RECORDED: &str = include_str!("../recorded/live.txt");
 
-/// The events, in order.
+/// Returns the events, in order.
 pub(crate) fn events() -> Vec<Event> {
     let mut events = Vec::new();
-    let read = Stream::default().feed(RECORDED.as_bytes(), |name, data| {
+    let read = EventParser::default().feed(RECORDED.as_bytes(), |name, data| {
         events.push(
-            Event::read(name, data)
-                .expect("it is readable")
-                .expect("its name is known"),
+            Event::parse(name, data)
+                .expect("valid JSON")
+                .expect("known event"),
         );
         Ok(())
     });
-    read.expect("it is short");
+    read.expect("short event");
     events
 }
 
-/// All that they tell.
+/// Returns the model with all events applied.
 pub(crate) fn model() -> Model {
     let mut model = Model::default();
     events()

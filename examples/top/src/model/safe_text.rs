@@ -1,50 +1,47 @@
-//! Text of a service, which must not steer the terminal.
+//! Text that is safe to print on a terminal.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A text without control characters: what a service calls itself or its requests is shown in a terminal.
+/// A text in which control characters are replaced: names and IDs come from the service and its clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "Option<String>")]
-pub struct Text(String);
+pub struct SafeText(String);
 
-impl Text {
-    /// Returns it.
+impl SafeText {
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl From<String> for Text {
+impl From<String> for SafeText {
     fn from(text: String) -> Self {
-        if text.chars().any(steers) {
-            Self(
-                text.chars()
-                    .map(|c| if steers(c) { '\u{fffd}' } else { c })
-                    .collect(),
-            )
+        if text.chars().any(is_unsafe) {
+            let replaced = text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c });
+            Self(replaced.collect())
         } else {
             Self(text)
         }
     }
 }
 
-impl From<Option<String>> for Text {
+impl From<Option<String>> for SafeText {
     fn from(text: Option<String>) -> Self {
         text.unwrap_or_default().into()
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
 }
 
-/// Controls, and what turns the direction of what follows.
-fn steers(character: char) -> bool {
+/// Returns whether the character is a control character or changes the text direction.
+fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
