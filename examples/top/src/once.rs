@@ -28,7 +28,7 @@ pub(crate) async fn print(client: &AdminClient, target: &str) -> Result<(), Stri
     }
     // The port may not report requests in flight.
     let requests = client.requests("").await.ok();
-    let text = snapshot::text(&model, requests.as_ref(), target).map_err(|error| error.to_string())?;
+    let text = snapshot::text(&model, requests.as_ref(), target);
     match stdout().write_all(text.as_bytes()) {
         // The reader has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
