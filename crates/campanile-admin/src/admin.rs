@@ -1,4 +1,4 @@
-//! The admin port, put together from closures.
+//! The builder of the admin port.
 
 use std::fmt;
 #[cfg(unix)]
@@ -10,240 +10,238 @@ use http::Extensions;
 use ipnet::IpNet;
 
 #[cfg(unix)]
-use crate::Listen;
+use crate::AdminListener;
+use crate::config::{AdminConfig, LogFilter};
 use crate::exposition::IntoExposition;
-use crate::live::LENGTHS;
-use crate::settings::{LogLevel, Settings};
-use crate::{AdminService, Check, Peer, Probes, Request, Sampler, Status};
+use crate::live::HISTORY_RANGE;
+use crate::{AdminService, CheckResult, Peer, RequestRow, Sampler, ServiceStatus};
 
-/// What the admin port answers, and whom. See the [crate docs](crate).
+/// Configures the endpoints of an admin port and who may access them. See the [crate docs](crate).
 ///
-/// What is not given is not there: its path is answered 404. Cloning shares the closures and the history of the live page.
+/// An endpoint whose callback is not set responds with 404. Clones share the callbacks and the history of the live page.
 #[derive(Clone, Default)]
 pub struct Admin {
-    settings: Settings,
+    config: AdminConfig,
 }
 
 impl Admin {
-    /// Creates an admin port that only knows that the process lives.
+    /// Creates an admin port that only serves probes and an empty live page.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Answers `/metrics` with what `render` yields: a text, an [`Exposition`](crate::Exposition), and either in an `Option`
-    /// or a `Result`. It is given the value of the `Accept` header, empty if there is none.
+    /// Serves `/metrics` from `render`, which returns a text or an [`Exposition`](crate::Exposition), either of them optionally
+    /// in an `Option` or a `Result`. Its argument is the value of the `Accept` header, empty without one.
     ///
-    /// It is called in a thread that may block. What it does not yield within ten seconds is answered 503.
+    /// `render` runs on a blocking thread. After ten seconds the response is a 503.
     #[must_use]
     pub fn with_metrics<F, X>(mut self, render: F) -> Self
     where
         F: Fn(&str) -> X + Send + Sync + 'static,
         X: IntoExposition,
     {
-        self.settings.render = Some(Arc::new(move |accept: &str| render(accept).into_exposition()));
+        self.config.render = Some(Arc::new(move |accept: &str| render(accept).into_exposition()));
         self
     }
 
-    /// Feeds the live page with this text instead of that of `/metrics`: the families that it shows, under their default
-    /// names, in Prometheus' text format. For services whose `/metrics` wears other names, or has none.
+    /// Feeds the live page from `text` instead of `/metrics`: the metrics it shows, under their default names, in the Prometheus
+    /// text format. For services whose `/metrics` uses other names or has no text.
     ///
-    /// It is called once a second, in a thread that may block.
+    /// `text` is called once a second, on a blocking thread.
     #[must_use]
-    pub fn with_live<F>(mut self, text: F) -> Self
+    pub fn with_live_metrics<F>(mut self, text: F) -> Self
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.settings.live_text = Some(Arc::new(text));
+        self.config.live_metrics = Some(Arc::new(text));
         self
     }
 
-    /// Sets how far the live page looks back, in whole seconds, from two to an hour; five minutes if it is not said.
+    /// Sets how much history the live page shows, in whole seconds, clamped to 2 seconds to 1 hour. Default: 5 minutes.
     ///
-    /// Each second is a few hundred bytes of memory, and of what is sent to a page when it is opened.
+    /// Each second takes a few hundred bytes of memory, and of the transfer when a page is opened.
     #[must_use]
     pub fn with_history(mut self, history: Duration) -> Self {
         let seconds = usize::try_from(history.as_secs()).unwrap_or(usize::MAX);
-        self.settings.history = seconds.clamp(*LENGTHS.start(), *LENGTHS.end());
+        self.config.history_seconds = seconds.clamp(*HISTORY_RANGE.start(), *HISTORY_RANGE.end());
         self
     }
 
-    /// Tells how far the service is. It is asked for every probe and once a second, and should cost no more than a few
-    /// atomic loads. Without it the service counts as ready.
+    /// Sets the source of the service's phase. It is called for every probe and once a second, and should cost no more than a
+    /// few atomic loads. Without it the service is [`Ready`](crate::ServicePhase::Ready).
     #[must_use]
     pub fn with_status<F, T>(mut self, status: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,
-        T: Into<Status>,
+        T: Into<ServiceStatus>,
     {
-        self.settings.status = Some(Arc::new(move || status().into()));
+        self.config.status = Some(Arc::new(move || status().into()));
         self
     }
 
-    /// Asks the named checks of the service's readiness. They are asked for readiness only, before the status is; they should
-    /// have limits of their own, since what they do not answer is waited for.
+    /// Sets the named readiness checks. They run for readiness and `/_status/check` only, before the status is read. Responses
+    /// wait for them, so each check should have a timeout of its own.
     #[must_use]
     pub fn with_checks<F, C>(mut self, checks: F) -> Self
     where
         F: Fn() -> C + Send + Sync + 'static,
-        C: Future<Output = Vec<Check>> + Send + 'static,
+        C: Future<Output = Vec<CheckResult>> + Send + 'static,
     {
-        self.settings.checks = Some(Arc::new(move || Box::pin(checks())));
+        self.config.checks = Some(Arc::new(move || Box::pin(checks())));
         self
     }
 
-    /// Tells which requests are in flight, in any order. It is called in a thread that may block.
+    /// Sets the source of the requests in flight, in any order. It is called on a blocking thread.
     #[must_use]
     pub fn with_requests<F>(mut self, requests: F) -> Self
     where
-        F: Fn() -> Vec<Request> + Send + Sync + 'static,
+        F: Fn() -> Vec<RequestRow> + Send + Sync + 'static,
     {
-        self.settings.requests = Some(Arc::new(requests));
+        self.config.requests = Some(Arc::new(requests));
         self
     }
 
-    /// Starts the drain, whatever is returned. It must not wait for its end, and is called again for each request.
+    /// Sets the callback that starts the drain. It must not wait for the drain to end, and runs for every `POST /drain`. Its
+    /// return value is ignored.
     #[must_use]
     pub fn with_drain<F, R>(mut self, drain: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
     {
-        self.settings.drain = Some(Arc::new(move || {
+        self.config.drain = Some(Arc::new(move || {
             drain();
         }));
         self
     }
 
-    /// Reads and writes the filter of the log. Why a filter cannot be taken is what `write` fails with.
+    /// Serves `/log-level` from these callbacks. An error of `write` is the text of a 400 response.
     #[must_use]
     pub fn with_log_level<R, W>(mut self, read: R, write: W) -> Self
     where
         R: Fn() -> String + Send + Sync + 'static,
         W: Fn(&str) -> Result<(), String> + Send + Sync + 'static,
     {
-        self.settings.log_level = Some(LogLevel {
+        self.config.log_filter = Some(LogFilter {
             read: Arc::new(read),
             write: Arc::new(write),
         });
         self
     }
 
-    /// Tells the configuration, as plain text. Leave out secrets.
+    /// Serves the effective configuration as plain text. Leave secrets out.
     #[must_use]
     pub fn with_config<F>(mut self, config: F) -> Self
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.settings.config = Some(Arc::new(config));
+        self.config.config_text = Some(Arc::new(config));
         self
     }
 
-    /// Lets whoever sends `Authorization: Bearer <token>` see and do everything, from wherever. An empty token lets nobody.
+    /// Grants full access to requests with `Authorization: Bearer <token>`, from any address. An empty token grants none.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
-        self.settings.gate.token = Some(token.into()).filter(|token| !token.is_empty());
+        self.config.access.token = Some(token.into()).filter(|token| !token.is_empty());
         self
     }
 
-    /// Lets clients of this network see and do everything, as those of this machine may. Can be called again.
+    /// Grants clients of this network the same access as clients on this machine. Can be called repeatedly.
     #[must_use]
-    pub fn with_network(mut self, network: impl Into<IpNet>) -> Self {
-        self.settings.gate.networks.push(network.into());
+    pub fn with_allowed_network(mut self, network: impl Into<IpNet>) -> Self {
+        self.config.access.networks.push(network.into());
         self
     }
 
-    /// Takes requests whose `Host` is this name, besides `localhost` and addresses. Can be called again.
+    /// Accepts this name in `Host`, in addition to `localhost` and IP addresses. Can be called repeatedly.
     #[must_use]
-    pub fn with_host(mut self, name: impl Into<String>) -> Self {
-        self.settings.gate.hosts.push(name.into());
+    pub fn with_allowed_host(mut self, name: impl Into<String>) -> Self {
+        self.config.access.hosts.push(name.into());
         self
     }
 
-    /// Asks of who wants `/metrics` what is asked of who wants the rest: this machine, a network or the token.
+    /// Sets whether `/metrics` needs a local client, an allowed network or the token. Default: false.
     #[must_use]
     pub fn with_private_metrics(mut self, private: bool) -> Self {
-        self.settings.gate.private_metrics = private;
+        self.config.access.private_metrics = private;
         self
     }
 
-    /// Finds who sent a request in what the server leaves in its extensions. For a service that is mounted elsewhere; without
-    /// it and without a [`Peer`] there, what is private takes the token.
+    /// Sets how to find the client of a request among its extensions, for a service mounted in another server. Without it, and
+    /// without a [`Peer`] among the extensions, private endpoints need the token.
     #[must_use]
     pub fn with_peer<F>(mut self, find: F) -> Self
     where
         F: Fn(&Extensions) -> Option<Peer> + Send + Sync + 'static,
     {
-        self.settings.peer = Some(Arc::new(find));
+        self.config.find_peer = Some(Arc::new(find));
         self
     }
 
-    /// Says that other processes listen on the same port. Probes then say the `pid` of the process that answers, as `/requests`
-    /// always does, and `/drain` takes `?pid=` of the process that is meant.
+    /// Sets whether other processes listen on the same port. If so, probes include the `pid` of the responding process, as
+    /// `/requests` always does, and `/drain` requires `?pid=`. Default: false.
     #[must_use]
     pub fn with_shared_port(mut self, shared: bool) -> Self {
-        self.settings.shared_port = shared;
+        self.config.shared_port = shared;
         self
     }
 
-    /// Sets the name that the live page shows.
+    /// Sets the service name shown on the live page.
     #[must_use]
     pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.service_name = name.into();
+        self.config.service_name = name.into();
         self
     }
 
-    /// Sets the version or revision, which the live page shows, and by which `/_status/ping` and `/_status/check` answer.
+    /// Sets the version or revision, which is shown on the live page and returned by `/_status/ping` and `/_status/check`.
     #[must_use]
     pub fn with_version(mut self, version: impl Into<String>) -> Self {
-        self.settings.version = version.into();
+        self.config.version = version.into();
         self
     }
 
-    /// Returns all endpoints as a service, for a server of your own. The live page also needs a running
+    /// Returns a service with all endpoints, to mount in another server. Its live page needs a running
     /// [`sampler`](Self::sampler).
     #[must_use]
     pub fn service(&self) -> AdminService {
-        AdminService::new(self.settings.clone())
+        AdminService::new(self.config.clone())
     }
 
-    /// Returns `/_status/ping`, `/_status/check` and `/health` alone, which may be seen by everybody.
+    /// Returns a service with only `/_status/ping`, `/_status/check` and `/health`, which any client may access.
     #[must_use]
-    pub fn probes(&self) -> Probes {
-        Probes::new(self.settings.clone())
+    pub fn probes(&self) -> AdminService {
+        AdminService::with_probes_only(self.config.clone())
     }
 
-    /// Returns what looks at the metrics once a second for the live page. One is enough for all clones of the service.
+    /// Returns the task that samples the metrics once a second for the live page. All clones of the service share one.
     #[must_use]
     pub fn sampler(&self) -> Sampler {
-        Sampler::new(self.settings.clone())
+        Sampler::new(self.config.clone())
     }
 
-    /// Serves `listener` on this thread, in a runtime of its own, until `until` is done.
+    /// Serves `listener` on the current thread, in a runtime of its own, until `until` completes.
     ///
-    /// The thread is the caller's: give it one of its own, and end it after everything else, so that what goes on in a stop
-    /// can be seen to the end. Answers that are being sent then have half a second.
+    /// Use a dedicated thread, and let `until` complete after everything else, so that the shutdown stays observable to its end.
+    /// Responses in flight then have half a second to complete.
     ///
     /// # Errors
     ///
-    /// Fails if the runtime cannot be made, or the listener not be bound or watched.
-    ///
-    /// # Panics
-    ///
-    /// Panics inside a tokio runtime.
+    /// Returns an error if the listener cannot be bound or registered, if the runtime cannot be built, or if the thread is
+    /// already running a tokio runtime.
     #[cfg(unix)]
-    pub fn run_blocking<U>(self, listener: impl Into<Listen>, until: U) -> io::Result<()>
+    pub fn run_blocking<U>(self, listener: impl Into<AdminListener>, until: U) -> io::Result<()>
     where
         U: Future<Output = ()>,
     {
-        crate::server::run_blocking(self.settings, listener.into(), until)
+        crate::server::run_blocking(self.config, listener.into(), until)
     }
 }
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin")
-            .field("service_name", &self.settings.service_name)
-            .field("version", &self.settings.version)
+            .field("service_name", &self.config.service_name)
+            .field("version", &self.config.version)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The body of an answer: whole, made piece by piece, or the events of the live page.
+//! The response body of the admin service.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -11,40 +11,36 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// What makes a long answer, piece by piece.
-pub(crate) type Pieces = Box<dyn Iterator<Item = Bytes> + Send>;
+/// Produces the chunks of a long response.
+pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
 
-/// The body of an answer.
+/// The response body of the admin service: complete, chunked, or a stream of events.
 pub struct Body {
-    kind: Kind,
+    content: Content,
     guard: Option<Box<dyn Send>>,
 }
 
-enum Kind {
-    Whole(Bytes),
-    Made(Making),
+enum Content {
+    Full(Bytes),
+    Chunked(BlockingChunks),
     Events(mpsc::Receiver<Bytes>),
 }
 
-/// The answer ended before its end: what makes it has panicked.
-#[derive(Debug)]
-pub struct BodyError(());
-
 impl Body {
-    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self::new(Kind::Whole(bytes.into()))
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Content::Full(bytes.into()))
     }
 
-    /// Continues with what `rest` makes, each piece in a thread that may block. A client that is slow to read holds no thread.
-    pub(crate) fn pieces(first: VecDeque<Bytes>, rest: Pieces) -> Self {
-        Self::new(Kind::Made(Making {
-            made: first,
-            state: State::Idle(rest),
+    /// Yields `ready`, then the chunks of `rest`, each produced on a blocking thread. A slow client occupies no thread.
+    pub(crate) fn chunked(ready: VecDeque<Bytes>, rest: Chunks) -> Self {
+        Self::new(Content::Chunked(BlockingChunks {
+            ready,
+            state: ChunksState::Idle(rest),
         }))
     }
 
     pub(crate) fn events(events: mpsc::Receiver<Bytes>) -> Self {
-        Self::new(Kind::Events(events))
+        Self::new(Content::Events(events))
     }
 
     /// Holds `guard` until the body is dropped.
@@ -53,8 +49,8 @@ impl Body {
         self
     }
 
-    fn new(kind: Kind) -> Self {
-        Self { kind, guard: None }
+    fn new(content: Content) -> Self {
+        Self { content, guard: None }
     }
 }
 
@@ -66,84 +62,81 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = match &mut self.kind {
-            Kind::Whole(bytes) if bytes.is_empty() => None,
-            Kind::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Kind::Made(making) => ready!(making.poll_next(cx)),
-            Kind::Events(events) => ready!(events.poll_recv(cx)).map(Ok),
+        let next = match &mut self.content {
+            Content::Full(bytes) if bytes.is_empty() => None,
+            Content::Full(bytes) => Some(Ok(std::mem::take(bytes))),
+            Content::Chunked(chunks) => ready!(chunks.poll_next(cx)),
+            Content::Events(events) => ready!(events.poll_recv(cx)).map(Ok),
         };
-        Poll::Ready(next.map(|piece| piece.map(Frame::data)))
+        Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.kind, Kind::Whole(bytes) if bytes.is_empty())
+        matches!(&self.content, Content::Full(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Made(_) | Kind::Events(_) => SizeHint::default(),
-        }
-    }
-}
-
-/// Pieces that are made while the body is read, one ahead of nobody.
-struct Making {
-    made: VecDeque<Bytes>,
-    state: State,
-}
-
-enum State {
-    Idle(Pieces),
-    Working(JoinHandle<(Option<Bytes>, Pieces)>),
-    Ended,
-}
-
-impl Making {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if let Some(piece) = self.made.pop_front() {
-            return Poll::Ready(Some(Ok(piece)));
-        }
-        loop {
-            match std::mem::replace(&mut self.state, State::Ended) {
-                State::Idle(mut pieces) => {
-                    let step = tokio::task::spawn_blocking(move || (pieces.next(), pieces));
-                    self.state = State::Working(step);
-                }
-                State::Working(mut step) => match Pin::new(&mut step).poll(cx) {
-                    Poll::Pending => {
-                        self.state = State::Working(step);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok((None, _))) => return Poll::Ready(None),
-                    Poll::Ready(Ok((Some(piece), pieces))) => {
-                        self.state = State::Idle(pieces);
-                        return Poll::Ready(Some(Ok(piece)));
-                    }
-                    Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(BodyError(())))),
-                },
-                State::Ended => return Poll::Ready(None),
-            }
+        match &self.content {
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Chunked(_) | Content::Events(_) => SizeHint::default(),
         }
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.kind {
-            Kind::Whole(_) => "Whole",
-            Kind::Made(_) => "Made",
-            Kind::Events(_) => "Events",
-        };
-        f.debug_struct("Body")
-            .field("kind", &kind)
-            .finish_non_exhaustive()
+        f.debug_struct("Body").finish_non_exhaustive()
     }
 }
 
+/// An iterator that is advanced on a blocking thread, one chunk per read.
+struct BlockingChunks {
+    ready: VecDeque<Bytes>,
+    state: ChunksState,
+}
+
+enum ChunksState {
+    Idle(Chunks),
+    Working(JoinHandle<(Option<Bytes>, Chunks)>),
+    Ended,
+}
+
+impl BlockingChunks {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if let Some(chunk) = self.ready.pop_front() {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        loop {
+            match std::mem::replace(&mut self.state, ChunksState::Ended) {
+                ChunksState::Idle(mut chunks) => {
+                    let step = tokio::task::spawn_blocking(move || (chunks.next(), chunks));
+                    self.state = ChunksState::Working(step);
+                }
+                ChunksState::Working(mut step) => match Pin::new(&mut step).poll(cx) {
+                    Poll::Pending => {
+                        self.state = ChunksState::Working(step);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok((None, _))) => return Poll::Ready(None),
+                    Poll::Ready(Ok((Some(chunk), chunks))) => {
+                        self.state = ChunksState::Idle(chunks);
+                        return Poll::Ready(Some(Ok(chunk)));
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(BodyError(())))),
+                },
+                ChunksState::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// The error of a response body whose source panicked.
+#[derive(Debug)]
+pub struct BodyError(());
+
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what makes the answer has panicked")
+        f.write_str("source of the response body panicked")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a scrape is answered, as the caller tells it.
+//! The response of `/metrics`, as returned by the caller's callback.
 
 use std::error::Error;
 use std::fmt;
@@ -7,41 +7,42 @@ use bytes::Bytes;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Prometheus' text format 0.0.4.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The content type of the Prometheus text format.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A whole text is compressed and handed on in pieces of this length, so that nothing else waits for long.
-const PIECE: usize = 64 * 1024;
+/// A whole text is compressed and sent in chunks of this size, so that no step takes long.
+const CHUNK_SIZE: usize = 64 * 1024;
 
-/// The text of all metrics.
+/// The text of all metrics and its content type.
 pub struct Exposition {
     pub(crate) content_type: &'static str,
-    pub(crate) pieces: Box<dyn Iterator<Item = Bytes> + Send>,
+    pub(crate) chunks: Box<dyn Iterator<Item = Bytes> + Send>,
 }
 
 impl Exposition {
-    /// Creates it from a whole text.
+    /// Creates an exposition from a complete text.
     #[must_use]
-    pub fn text(content_type: &'static str, text: impl Into<String>) -> Self {
+    pub fn from_text(content_type: &'static str, text: impl Into<String>) -> Self {
         let mut rest = Bytes::from(text.into());
-        let pieces =
-            std::iter::from_fn(move || (!rest.is_empty()).then(|| rest.split_to(rest.len().min(PIECE))));
+        let chunks =
+            std::iter::from_fn(move || (!rest.is_empty()).then(|| rest.split_to(rest.len().min(CHUNK_SIZE))));
         Self {
             content_type,
-            pieces: Box::new(pieces),
+            chunks: Box::new(chunks),
         }
     }
 
-    /// Creates it from pieces of text, so that it need not be in memory whole. They are asked for in a thread that may block.
+    /// Creates an exposition from chunks of text, so that the whole text is never in memory. The iterator runs on a blocking
+    /// thread.
     #[must_use]
-    pub fn chunks<I>(content_type: &'static str, chunks: I) -> Self
+    pub fn from_chunks<I>(content_type: &'static str, chunks: I) -> Self
     where
         I: IntoIterator<Item = String>,
         I::IntoIter: Send + 'static,
     {
         Self {
             content_type,
-            pieces: Box::new(chunks.into_iter().map(Bytes::from)),
+            chunks: Box::new(chunks.into_iter().map(Bytes::from)),
         }
     }
 }
@@ -54,16 +55,16 @@ impl fmt::Debug for Exposition {
     }
 }
 
-/// What the closure behind `/metrics` may yield.
+/// The return value of the callback behind `/metrics`.
 ///
-/// A text is [`Exposition::text`] in Prometheus' format 0.0.4; `None` says that this recorder has no text, which is answered
-/// 404; an error says that it would tell less than there is, which is answered 503.
+/// A `String` is text in the Prometheus format 0.0.4. `None` means that the recorder has no text, and becomes a 404. An error
+/// means that the text would be incomplete, and becomes a 503.
 pub trait IntoExposition {
-    /// Converts it.
+    /// Converts the value.
     ///
     /// # Errors
     ///
-    /// Fails if the text cannot be had now.
+    /// Returns an error if there is no complete text at the moment.
     fn into_exposition(self) -> Result<Option<Exposition>, BoxError>;
 }
 
@@ -75,7 +76,7 @@ impl IntoExposition for Exposition {
 
 impl IntoExposition for String {
     fn into_exposition(self) -> Result<Option<Exposition>, BoxError> {
-        Ok(Some(Exposition::text(TEXT, self)))
+        Ok(Some(Exposition::from_text(PROMETHEUS_TEXT, self)))
     }
 }
 

@@ -2,29 +2,31 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod blocking_pool;
 mod body;
+mod config;
 mod exposition;
-mod lane;
+#[cfg(unix)]
+mod listener;
 mod live;
 mod peer;
-mod request;
+mod request_row;
 #[cfg(unix)]
 mod server;
 mod service;
-mod settings;
 mod status;
 
 pub use self::admin::Admin;
 pub use self::body::{Body, BodyError};
 pub use self::exposition::{Exposition, IntoExposition};
+#[cfg(unix)]
+pub use self::listener::AdminListener;
 pub use self::live::Sampler;
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub use self::live::replay;
+pub use self::live::check_samples;
 pub use self::peer::Peer;
-pub use self::request::Request;
-#[cfg(unix)]
-pub use self::server::Listen;
-pub use self::service::{AdminService, Probes, ResponseFuture};
-pub use self::status::{Check, Phase, Status};
+pub use self::request_row::RequestRow;
+pub use self::service::{AdminService, ResponseFuture};
+pub use self::status::{CheckResult, ServicePhase, ServiceStatus};
 pub use ipnet::IpNet;

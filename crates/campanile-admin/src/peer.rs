@@ -1,26 +1,26 @@
-//! Who is on the other side of a connection.
+//! The client at the other end of a connection.
 
 use std::net::{IpAddr, SocketAddr};
 
 #[cfg(unix)]
 use campanile_listen::PeerAddress;
 
-/// Who is on the other side of a connection, as the connection itself says it.
+/// The client at the other end of a connection, as the transport reports it.
 ///
-/// The admin service looks for it in the extensions of a request, where [`Admin::run_blocking`](crate::Admin::run_blocking)
-/// puts it. A server of your own puts it there too, or [`Admin::with_peer`](crate::Admin::with_peer) finds it in what that
-/// server leaves. Never make it from `X-Forwarded-For` or its like: whoever sends a request writes what it likes there.
+/// The admin service looks for it among the extensions of a request. [`Admin::run_blocking`](crate::Admin::run_blocking) inserts
+/// it; another server can insert it as well, or [`Admin::with_peer`](crate::Admin::with_peer) derives it from the extensions of
+/// that server. Never derive it from `X-Forwarded-For` or similar headers, which clients control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Peer {
-    /// It comes from this address.
+    /// A client at this address.
     Ip(IpAddr),
-    /// It comes by a unix socket, whose file says who may.
+    /// A client of a unix socket. The mode of the socket's file controls who can connect.
     Unix,
 }
 
 impl Peer {
-    /// Tells whether it is on this machine.
+    /// Returns whether the client is on this machine.
     #[must_use]
     pub const fn is_local(self) -> bool {
         match self {

@@ -1,27 +1,27 @@
-//! How far the service is, and whether it is well, as the caller tells it.
+//! The status of the service and the results of its readiness checks.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// How far a service is.
+/// A phase in the life of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Phase {
-    /// It does not serve yet.
+pub enum ServicePhase {
+    /// The service does not serve yet.
     Starting,
-    /// It serves.
+    /// The service serves requests.
     Ready,
-    /// It serves, and wants new requests to go elsewhere.
+    /// The service still serves requests, and new ones should go to other instances.
     Draining,
-    /// It takes nothing new and finishes what is in flight.
+    /// The service accepts no new connections and completes the requests in flight.
     Stopping,
-    /// It has ended.
+    /// The service has stopped.
     Stopped,
 }
 
-impl Phase {
-    /// Every phase, in order.
+impl ServicePhase {
+    /// All phases, in order.
     pub const ALL: [Self; 5] = [
         Self::Starting,
         Self::Ready,
@@ -30,7 +30,7 @@ impl Phase {
         Self::Stopped,
     ];
 
-    /// Returns the phase's name: `starting`, `ready`, `draining`, `stopping` or `stopped`.
+    /// Returns the name of the phase: `starting`, `ready`, `draining`, `stopping` or `stopped`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,29 +44,29 @@ impl Phase {
 
     /// Returns the phase of this name.
     #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| phase.as_str() == name)
     }
 }
 
-/// How far a service is, and what is left of its drain time.
+/// The phase of a service and its remaining drain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    phase: Phase,
+pub struct ServiceStatus {
+    phase: ServicePhase,
     time_left: Option<Duration>,
 }
 
-impl Status {
+impl ServiceStatus {
     /// Creates the status of a service in this phase.
     #[must_use]
-    pub const fn new(phase: Phase) -> Self {
+    pub const fn new(phase: ServicePhase) -> Self {
         Self {
             phase,
             time_left: None,
         }
     }
 
-    /// Says what is left of the drain time.
+    /// Sets the remaining drain time.
     #[must_use]
     pub const fn with_time_left(mut self, time_left: Option<Duration>) -> Self {
         self.time_left = time_left;
@@ -75,52 +75,54 @@ impl Status {
 
     /// Returns the phase.
     #[must_use]
-    pub const fn phase(self) -> Phase {
+    pub const fn phase(self) -> ServicePhase {
         self.phase
     }
 
-    /// Returns what is left of the drain time, in seconds.
+    /// Returns the remaining drain time in seconds, rounded to milliseconds.
     #[must_use]
     pub fn seconds_left(self) -> Option<f64> {
-        // Milliseconds: what is measured is no truer.
         self.time_left
             .map(|left| (left.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
     pub(crate) fn is_draining(self) -> bool {
-        self.phase >= Phase::Draining
+        self.phase >= ServicePhase::Draining
     }
 
-    /// Spells what probes are answered; with the process that says so, where it could be another one.
-    pub(crate) fn to_json(self, checks: &[Check], shared_port: bool) -> Value {
-        let checks = checks.iter().map(|check| (check.name.clone(), check.to_json()));
+    /// Returns the response body of probes. `pid` is the process ID on a port that several processes share.
+    pub(crate) fn to_json(self, checks: &[CheckResult], pid: Option<u32>) -> Value {
+        let checks = checks.iter().map(|check| {
+            let text = check.failure.as_deref().unwrap_or("ok");
+            (check.name.clone(), Value::from(text))
+        });
         let mut value = json!({
             "phase": self.phase.as_str(),
             "seconds_left": self.seconds_left(),
             "checks": checks.collect::<Map<_, _>>(),
         });
-        if shared_port {
-            value["pid"] = std::process::id().into();
+        if let Some(pid) = pid {
+            value["pid"] = pid.into();
         }
         value
     }
 }
 
-impl From<Phase> for Status {
-    fn from(phase: Phase) -> Self {
+impl From<ServicePhase> for ServiceStatus {
+    fn from(phase: ServicePhase) -> Self {
         Self::new(phase)
     }
 }
 
-/// What a named check of the service's readiness said.
+/// The result of a named readiness check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct CheckResult {
     name: String,
     failure: Option<String>,
 }
 
-impl Check {
-    /// Creates the outcome of a check that says the service is well.
+impl CheckResult {
+    /// Creates the result of a check that passed.
     #[must_use]
     pub fn passed(name: impl Into<String>) -> Self {
         Self {
@@ -129,26 +131,25 @@ impl Check {
         }
     }
 
-    /// Creates the outcome of a check that says why the service is not well, in a few words.
+    /// Creates the result of a check that failed, with a short reason.
     #[must_use]
-    pub fn failed(name: impl Into<String>, why: impl Into<String>) -> Self {
+    pub fn failed(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            failure: Some(why.into()),
+            failure: Some(reason.into()),
         }
     }
 
-    /// Tells whether the check says that the service is well.
+    /// Returns whether the check passed.
     #[must_use]
     pub const fn is_passed(&self) -> bool {
         self.failure.is_none()
     }
 
-    pub(crate) fn line(&self) -> String {
-        format!("{}: {}\n", self.name, self.failure.as_deref().unwrap_or("ok"))
-    }
-
-    fn to_json(&self) -> Value {
-        self.failure.as_deref().unwrap_or("ok").into()
+    /// Returns `name: reason` if the check failed.
+    pub(crate) fn failure_line(&self) -> Option<String> {
+        self.failure
+            .as_ref()
+            .map(|reason| format!("{}: {reason}\n", self.name))
     }
 }

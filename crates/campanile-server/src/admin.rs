@@ -7,7 +7,9 @@ use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use campanile_admin::{Admin, Check, Exposition, Listen, Phase, Request, Status};
+use campanile_admin::{
+    Admin, AdminListener, CheckResult, Exposition, RequestRow, ServicePhase, ServiceStatus,
+};
 use campanile_core::{in_flight, method};
 use campanile_lifecycle::Handle;
 use campanile_listen::ListenAddress;
@@ -104,9 +106,9 @@ fn metrics(
 }
 
 /// A unix socket is bound by the port itself, which removes its file at the end.
-fn bind(address: ListenAddress) -> Result<(Listen, ListenAddress), ServeError> {
+fn bind(address: ListenAddress) -> Result<(AdminListener, ListenAddress), ServeError> {
     match address.tcp() {
-        None => Ok((Listen::from(address.clone()), address)),
+        None => Ok((AdminListener::from(address.clone()), address)),
         Some(tcp) => {
             let listener = TcpListener::bind(tcp).map_err(|error| {
                 let text = format!("cannot listen on {tcp}: {error}");
@@ -126,21 +128,21 @@ pub fn admin_of(handle: &Handle) -> Admin {
     let (status, checks, drain) = (handle.clone(), handle.clone(), handle.clone());
     Admin::new()
         .with_status(move || {
-            let phase = Phase::of_name(status.phase().as_str()).unwrap_or(Phase::Stopped);
+            let phase = ServicePhase::from_name(status.phase().as_str()).unwrap_or(ServicePhase::Stopped);
             let end = status.drain_deadline();
             let left = end.map(|end| end.into_std().saturating_duration_since(Instant::now()));
-            Status::new(phase).with_time_left(left)
+            ServiceStatus::new(phase).with_time_left(left)
         })
         .with_checks(move || check_all(checks.clone()))
         .with_requests(|| in_flight::snapshot().into_iter().map(request).collect())
         .with_drain(move || drain.drain())
 }
 
-async fn check_all(handle: Handle) -> Vec<Check> {
+async fn check_all(handle: Handle) -> Vec<CheckResult> {
     let readiness = handle.readiness().await;
     let checks = readiness.checks().map(|(name, outcome)| match outcome.is_ok() {
-        true => Check::passed(name),
-        false => Check::failed(name, outcome.to_string()),
+        true => CheckResult::passed(name),
+        false => CheckResult::failed(name, outcome.to_string()),
     });
     checks.collect()
 }
@@ -148,11 +150,11 @@ async fn check_all(handle: Handle) -> Vec<Check> {
 fn text(recorder: &CellRecorder, accept: &str) -> io::Result<Exposition> {
     let format = Format::of_accept(accept);
     let chunks = recorder.try_snapshot()?.chunks(format);
-    Ok(Exposition::chunks(format.content_type(), chunks))
+    Ok(Exposition::from_chunks(format.content_type(), chunks))
 }
 
-fn request(row: in_flight::InFlightRequest) -> Request {
-    let request = Request::new(row.id)
+fn request(row: in_flight::InFlightRequest) -> RequestRow {
+    let request = RequestRow::new(row.id)
         .with_method(method::name(row.method))
         .with_route(row.route.unwrap_or_default())
         .with_age(row.age)

@@ -44,8 +44,13 @@ impl Observer for Line {
     fn on_end(&mut self, end: End<'_>) {
         let id = RequestContext::current().map(|context| context.id().to_string());
         let (id, took) = (id.unwrap_or_default(), self.started.elapsed());
-        let Self { method, path, status, .. } = self;
-        println!("{id} {method} {path} {status} {} bytes {took:?} {:?}", end.bytes, end.reason);
+        let Self {
+            method, path, status, ..
+        } = self;
+        println!(
+            "{id} {method} {path} {status} {} bytes {took:?} {:?}",
+            end.bytes, end.reason
+        );
     }
 }
 

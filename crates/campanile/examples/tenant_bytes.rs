@@ -53,7 +53,9 @@ impl<B> Observe<B> for TenantBytes {
 
     fn begin(&self, request: &mut Request<B>) -> Begin<TenantExchange> {
         let label = Label::new("tenant", self.tenant(request.headers()));
-        let bytes = self.recorder.with(|recorder| TENANT_BYTES.register(recorder, vec![label]));
+        let bytes = self
+            .recorder
+            .with(|recorder| TENANT_BYTES.register(recorder, vec![label]));
         Begin::Observe(TenantExchange { bytes })
     }
 }
@@ -77,7 +79,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/report", get(|| async { "ten bytes!" }))
         .layer(layer);
     for tenant in ["blue", "green", "blue"] {
-        let request = Request::get("/report").header("x-tenant", tenant).body(Body::empty())?;
+        let request = Request::get("/report")
+            .header("x-tenant", tenant)
+            .body(Body::empty())?;
         let response = app.clone().oneshot(request).await?;
         axum::body::to_bytes(response.into_body(), usize::MAX).await?;
     }

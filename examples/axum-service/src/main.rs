@@ -1,11 +1,11 @@
-//! An axum service that counts what comes in and goes out, links its calls by ids and says no before it drowns.
+//! An axum service with metrics of both directions, request IDs on outgoing calls, and an in-flight limit.
 //!
 //! ```text
 //! cargo run -p axum-service -- --listen 127.0.0.1:3000
 //! curl -i -H 'X-Request-Id: my-order' 127.0.0.1:3000/orders/7
 //! curl 127.0.0.1:3000/metrics
 //! ```
-#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+#![allow(clippy::print_stdout, reason = "prints the listen address")]
 
 use std::{error::Error, future::ready, net::SocketAddr};
 
@@ -31,15 +31,15 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// A measured axum service.
+/// An axum service with campanile's layers.
 #[derive(Parser)]
 struct Args {
-    /// The address to listen on; port 0 takes a free one.
+    /// Address to listen on. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
 
-/// Where the other service is.
+/// The address of the warehouse service.
 #[derive(Clone)]
 struct Warehouse(SocketAddr);
 
@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
 
-    // Any recorder of the `metrics` facade will do.
+    // Any recorder of the `metrics` facade works.
     let metrics = CellRecorder::new().install()?;
 
     let inbound = campanile::inbound::stack()
@@ -59,10 +59,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/orders/{id}", get(order))
         .route("/stock/{item}", get(stock))
-        // Here it is this service itself.
+        // In this example the warehouse is this service itself.
         .with_state(Warehouse(address))
         .layer(inbound)
-        // Added after the layer, so a scrape is not counted as a request.
+        // Added after the layer, so that scrapes are not recorded.
         .route("/metrics", get(move || ready(metrics.render(Format::Prometheus))));
 
     let connections = Connections::new(address).with_limit(10_000);
@@ -76,17 +76,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Makes an outgoing call. It carries the id of this request without being told.
+/// Calls the warehouse. The outgoing request carries the ID of the current one.
 async fn order(State(warehouse): State<Warehouse>, Path(id): Path<u32>) -> Result<String, StatusCode> {
     let call = Request::get(format!("http://{}/stock/{id}", warehouse.0))
         .extension(CallName::new("warehouse", "get-stock"))
         .body(Body::empty())
         .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let answer = outbound::shared()
+    let response = outbound::shared()
         .oneshot(call)
         .await
         .map_err(|_| StatusCode::BAD_GATEWAY)?;
-    let body = answer
+    let body = response
         .into_body()
         .collect()
         .await
@@ -100,7 +100,7 @@ async fn order(State(warehouse): State<Warehouse>, Path(id): Path<u32>) -> Resul
 async fn stock(Path(item): Path<u32>) -> String {
     let id = RequestContext::current().map(|request| request.id().to_string());
     format!(
-        "{} left of item {item}, asked by {}\n",
+        "{} of item {item} in stock, request {}\n",
         u64::from(item) * 3,
         id.unwrap_or_default()
     )

@@ -1,4 +1,4 @@
-//! The example as a process, over HTTP/1.1 and HTTP/2.
+//! Runs the example as a process, over HTTP/1.1 and HTTP/2.
 
 use axum::http::Version;
 use campanile_examples_harness::{Example, get};
@@ -6,25 +6,25 @@ use campanile_examples_harness::{Example, get};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_axum-service");
 
 #[tokio::test]
-async fn a_call_is_answered_named_linked_and_counted() {
+async fn requests_are_named_linked_and_counted() {
     let mut service = Example::start(PROGRAM, &["--listen", "127.0.0.1:0"]);
     let address = service.listening_on();
 
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let url = format!("http://{address}/orders/7");
-        let answer = get(version, &url, &[("x-request-id", "my-order")]).await;
-        assert_eq!((answer.version, answer.status.as_u16()), (version, 200));
-        assert_eq!(answer.header("x-request-id"), "my-order");
-        assert_eq!(answer.header("x-view-name"), "/orders/{id}");
-        let asked_by = answer.text.trim_end().rsplit(' ').next().unwrap_or_default();
-        assert_eq!(asked_by.len(), 16 + 1 + "my-order".len(), "{answer:?}");
-        assert!(asked_by.ends_with("-my-order"), "{answer:?}");
+        let response = get(version, &url, &[("x-request-id", "my-order")]).await;
+        assert_eq!((response.version, response.status.as_u16()), (version, 200));
+        assert_eq!(response.header("x-request-id"), "my-order");
+        assert_eq!(response.header("x-view-name"), "/orders/{id}");
+        let callee_id = response.text.trim_end().rsplit(' ').next().unwrap_or_default();
+        assert_eq!(callee_id.len(), 16 + 1 + "my-order".len(), "{response:?}");
+        assert!(callee_id.ends_with("-my-order"), "{response:?}");
     }
-    let lost = get(Version::HTTP_11, &format!("http://{address}/nowhere"), &[]).await;
-    assert_eq!(lost.status, 404);
+    let unmatched = get(Version::HTTP_11, &format!("http://{address}/nowhere"), &[]).await;
+    assert_eq!(unmatched.status, 404);
 
     let url = format!("http://{address}/metrics");
-    // A request is counted at its end: only the second scrape could see the first.
+    // Requests are recorded when they end: only a second scrape could include the first.
     get(Version::HTTP_11, &url, &[]).await;
     let metrics = get(Version::HTTP_11, &url, &[]).await.text;
     for line in [
@@ -40,12 +40,12 @@ async fn a_call_is_answered_named_linked_and_counted() {
     }
     assert!(
         !metrics.contains("http_route=\"/metrics\""),
-        "a scrape was counted:\n{metrics}"
+        "a scrape was recorded:\n{metrics}"
     );
 }
 
 #[test]
-fn ctrl_c_ends_it() {
+fn ctrl_c_stops_the_service() {
     let mut service = Example::start(PROGRAM, &[]);
     service.listening_on();
     service.interrupt();

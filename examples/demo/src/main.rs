@@ -1,24 +1,20 @@
-//! Three services that call each other over real sockets, traffic that drives them, and what campanile saw of it.
+//! Three services that call each other over loopback, clients that send them requests, and what campanile recorded.
 //!
 //! ```text
 //! cargo run --release -p campanile-demo
 //! ```
 //!
-//! `edge` calls `catalog` calls `stock`. The traffic counts for itself what it was answered; at the end that stands
-//! beside what the services' metrics say, and the two have to be the same. It ends with a stop of the edge under full
-//! traffic, which loses nobody.
+//! `edge` calls `catalog` calls `stock`. The clients count the responses they receive, and at the end the demo compares their
+//! counts with the metrics of the services: they must be equal. Before that it shuts down the edge under full load, without a
+//! dropped request.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "what this program says is what it is for"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints its results")]
 
-mod prometheus;
-mod recorder;
-mod screen;
+mod comparison;
+mod metrics_text;
+mod printer;
+mod service_recorder;
 mod services;
-mod settle;
 mod tally;
 mod traffic;
 
@@ -31,23 +27,23 @@ use tokio::{
     time,
 };
 
-use self::{screen::Screen, traffic::Traffic};
+use self::{comparison::Comparison, printer::Printer, traffic::Traffic};
 
-/// Three services that call each other, traffic that drives them, and what campanile saw of it.
+/// Three services that call each other, clients that send them requests, and what campanile recorded.
 ///
-/// Without any argument it runs for ten seconds.
+/// Without arguments it runs for ten seconds.
 #[derive(Parser)]
 struct Args {
-    /// The address of the first service; port 0 takes a free one.
+    /// Address of the edge service. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The address of the admin port, and of its page.
+    /// Address of the admin port. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     admin: SocketAddr,
-    /// Ends by itself after so many seconds; else Ctrl-C does.
+    /// Stops after this many seconds. Without it, Ctrl-C stops the demo.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
-    /// Sends nothing, so that you can.
+    /// Sends no requests, so that you can send your own.
     #[arg(long)]
     no_traffic: bool,
 }
@@ -68,39 +64,39 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs the demo, and tells whether the two counts agree.
+/// Runs the demo. Returns whether both counts are equal and no request was dropped.
 async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let metrics = CellRecorder::new().install()?;
-    let mut asked = Signals::new()?;
+    let mut signals = Signals::new()?;
     let mut services = services::start(args.listen, args.admin, &metrics)?;
     println!("listening on {}", services.address);
     println!("admin on {}", services.admin);
 
-    let mut screen = Screen::new();
-    screen.introduce(&services.address, &services.admin, args.seconds);
+    let mut printer = Printer::new();
+    printer.print_intro(&services.address, &services.admin, args.seconds);
     let traffic = (!args.no_traffic).then(|| Traffic::start(&services.address));
-    watch(&metrics, &mut screen, args.seconds, &mut asked).await;
-    // The traffic goes on: what it loses by the stop is what this is about.
-    screen.say_that_it_drains();
+    watch(&metrics, &mut printer, args.seconds, &mut signals).await;
+    // The clients keep sending: the shutdown must not drop their requests.
+    printer.print_drain_start();
     let report = tokio::select! {
         report = services.stop_edge() => report?,
-        () = asked.any() => return Err("asked twice".into()),
+        () = signals.recv() => return Err("interrupted by a second signal".into()),
     };
-    let (counted, sample) = match traffic {
+    let (counts, sample_ids) = match traffic {
         Some(traffic) => traffic.stop().await,
         None => Default::default(),
     };
 
-    let end = settle::settle(&metrics, counted, &services.visitors).await;
-    services.stop_others().await?;
-    screen.show_table(&end);
-    screen.show_ids(sample.as_ref());
-    screen.show_drain(&report, &end);
-    Ok(end.agree() && !report.was_cut())
+    let comparison = Comparison::wait_for_end(&metrics, counts, &services.visitors).await;
+    services.stop_inner().await?;
+    printer.print_table(&comparison);
+    printer.print_ids(sample_ids.as_ref());
+    printer.print_drain(&report, &comparison);
+    Ok(comparison.is_equal() && !report.was_cut())
 }
 
-/// Shows the rates of each second, until the time is over or Ctrl-C is pressed.
-async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>, asked: &mut Signals) {
+/// Prints the rates of each second, until the time is up or a signal arrives.
+async fn watch(metrics: &CellRecorder, printer: &mut Printer, seconds: Option<u64>, signals: &mut Signals) {
     let mut end = pin!(async {
         match seconds {
             Some(seconds) => time::sleep(Duration::from_secs(seconds)).await,
@@ -112,14 +108,14 @@ async fn watch(metrics: &CellRecorder, screen: &mut Screen, seconds: Option<u64>
     loop {
         tokio::select! {
             biased;
-            () = asked.any() => return,
-            _ = ticks.tick() => screen.show_rates(&metrics.render(Format::Prometheus)),
+            () = signals.recv() => return,
+            _ = ticks.tick() => printer.print_rates(&metrics.render(Format::Prometheus)),
             () = &mut end => return,
         }
     }
 }
 
-/// Ctrl-C, and what a supervisor sends.
+/// SIGINT and SIGTERM.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -133,7 +129,7 @@ impl Signals {
         })
     }
 
-    async fn any(&mut self) {
+    async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -1,7 +1,7 @@
-//! `edge` calls `catalog` calls `stock`.
+//! The three services: `edge` calls `catalog` calls `stock`.
 //!
-//! Each signs its answer with its name and the id under which it was asked, above what it was answered itself. So
-//! whoever reads an answer knows which services had a part in it.
+//! Each response starts with the name of the service and its request ID, followed by the response of the next service. From a
+//! response, a client learns which services handled the request.
 
 use std::{
     convert::Infallible,
@@ -45,19 +45,15 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 
-use crate::{
-    recorder::{NAMED, Named},
-    tally::Service,
-    traffic::AGENT,
-};
+use crate::{service_recorder::ServiceRecorder, tally::Service, traffic::USER_AGENT_VALUE};
 
-/// How many requests the edge takes at once.
-pub(crate) const LIMIT: usize = 24;
+/// The in-flight limit of the edge.
+pub(crate) const IN_FLIGHT_LIMIT: usize = 24;
 
-/// How long nobody waits.
-const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Longer than any client waits.
+const UNTIL_CANCELLED: Duration = Duration::from_secs(3600);
 
-/// Requests that came to the edge from anybody but the traffic.
+/// The number of requests to the edge that do not come from the demo's clients.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Visitors(Arc<AtomicU64>);
 
@@ -67,72 +63,76 @@ impl Visitors {
     }
 }
 
-/// How long the edge goes on serving everybody once it drains.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The three, while they run.
+/// The three running services.
 pub(crate) struct Services {
-    /// Where the edge listens.
+    /// The address of the edge.
     pub(crate) address: ListenAddress,
-    /// Where its admin port is.
+    /// The address of the edge's admin port.
     pub(crate) admin: ListenAddress,
     pub(crate) visitors: Visitors,
-    edge: Running,
-    others: [Running; 2],
+    edge: RunningService,
+    inner: [RunningService; 2],
 }
 
-/// One of them.
-struct Running {
+/// A running service.
+struct RunningService {
     handle: Handle,
-    ended: JoinHandle<Report>,
+    task: JoinHandle<Report>,
 }
 
-/// Starts the three, the edge and its admin port at these addresses.
+/// Starts the services, the edge and its admin port at these addresses.
 pub(crate) fn start(
     edge: SocketAddr,
     admin: SocketAddr,
     metrics: &CellRecorder,
 ) -> Result<Services, Box<dyn Error>> {
-    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let [stock, catalog, edge] = [
-        (Service::Stock, free),
-        (Service::Catalog, free),
+        (Service::Stock, free_port),
+        (Service::Catalog, free_port),
         (Service::Edge, edge),
     ]
-    .map(|(service, address)| Bind::new(address).with_recorder(recorder(service)).bind());
+    .map(|(service, address)| {
+        Bind::new(address)
+            .with_recorder(ServiceRecorder::of(service))
+            .bind()
+    });
     let (stock, catalog, edge) = (stock?, catalog?, edge?);
-    let to_stock = Remote::new(Service::Catalog, Service::Stock, stock.local_address());
-    let to_catalog = Remote::new(Service::Edge, Service::Catalog, catalog.local_address());
+    let to_stock = ServiceClient::new(Service::Catalog, Service::Stock, stock.local_address());
+    let to_catalog = ServiceClient::new(Service::Edge, Service::Catalog, catalog.local_address());
     let visitors = Visitors::default();
 
-    let stock_app = Router::new().route("/stock/{item}", get(stock_level));
+    let stock_app = Router::new().route("/stock/{item}", get(stock_handler));
     let catalog_app = Router::new()
-        .route("/items/{item}", get(item))
+        .route("/items/{item}", get(item_handler))
         .with_state(to_stock);
-    let limit = InFlightLimitLayer::new(LIMIT).with_recorder(recorder(Service::Edge));
+    let limit = InFlightLimitLayer::new(IN_FLIGHT_LIMIT).with_recorder(ServiceRecorder::of(Service::Edge));
     let edge_app = Router::new()
-        .route("/", get(index))
-        .route("/products/{item}", get(product))
-        .route("/feed", get(feed))
-        .route("/report", get(report))
+        .route("/", get(index_handler))
+        .route("/products/{item}", get(product_handler))
+        .route("/feed", get(feed_handler))
+        .route("/report", get(report_handler))
         .with_state(to_catalog)
         .layer(inbound(Service::Edge).with_in_flight_limit(limit))
         .layer(from_fn_with_state(visitors.clone(), count_visitors));
 
     let address = edge.local_address().clone();
-    let at_once = Duration::ZERO;
+    let no_drain = Duration::ZERO;
     let stock_app = stock_app.layer(inbound(Service::Stock));
     let catalog_app = catalog_app.layer(inbound(Service::Catalog));
-    let others = [
-        run(server(Service::Stock, stock, stock_app, at_once)?.bound()?),
-        run(server(Service::Catalog, catalog, catalog_app, at_once)?.bound()?),
+    let inner = [
+        run(server(Service::Stock, stock, stock_app, no_drain)?.bound()?),
+        run(server(Service::Catalog, catalog, catalog_app, no_drain)?.bound()?),
     ];
-    let page = metrics.clone();
+    let live_recorder = metrics.clone();
     let edge = server(Service::Edge, edge, edge_app, DRAIN_TIME)?
         .metrics(metrics.clone())
         .admin_with(admin, move |admin| {
-            let of_edge = move || of_service(Service::Edge, &page.render(Format::Prometheus));
-            admin.with_service_name("edge").with_live(of_edge)
+            let live_metrics =
+                move || filter_by_service(&live_recorder.render(Format::Prometheus), Service::Edge);
+            admin.with_service_name("edge").with_live_metrics(live_metrics)
         })
         .bound()?;
     let admin = edge.admin_address().ok_or("no admin port")?.clone();
@@ -141,46 +141,42 @@ pub(crate) fn start(
         admin,
         visitors,
         edge: run(edge),
-        others,
+        inner,
     })
 }
 
 impl Services {
-    /// Stops the edge, and tells how that went.
+    /// Shuts down the edge.
     pub(crate) async fn stop_edge(&mut self) -> Result<Report, JoinError> {
         self.edge.stop().await
     }
 
-    /// Stops those behind the edge.
-    pub(crate) async fn stop_others(&mut self) -> Result<(), JoinError> {
-        for service in &mut self.others {
+    /// Shuts down the services behind the edge.
+    pub(crate) async fn stop_inner(&mut self) -> Result<(), JoinError> {
+        for service in &mut self.inner {
             service.stop().await?;
         }
         Ok(())
     }
 }
 
-impl Running {
+impl RunningService {
     async fn stop(&mut self) -> Result<Report, JoinError> {
         self.handle.drain();
-        (&mut self.ended).await
+        (&mut self.task).await
     }
 }
 
-/// All inbound layers. A program that is one service needs no more than `inbound::stack()`.
+/// All inbound layers. With one service per process, `inbound::stack()` suffices.
 fn inbound(service: Service) -> inbound::Stack {
-    let recorder = recorder(service);
+    let recorder = ServiceRecorder::of(service);
     inbound::stack()
         .with_request_id(RequestIdLayer::new().with_recorder(recorder))
         .with_metrics(MetricsLayer::new().with_recorder(recorder))
         .with_deadline(DeadlineLayer::new().with_recorder(recorder))
 }
 
-fn recorder(service: Service) -> &'static Named {
-    &NAMED[service as usize]
-}
-
-/// A program that is one service names its address by `Server::bind`, and `run` catches the signals.
+/// With one service per process, `Server::bind` sets the address and `run` handles the signals.
 fn server(
     service: Service,
     listener: Listener,
@@ -190,22 +186,22 @@ fn server(
     let settings = Settings::new()
         .with_drain_time(drain_time)
         .with_stop_timeout(Duration::from_secs(5));
-    let lifecycle = Lifecycle::new(settings)?.with_recorder(recorder(service));
+    let lifecycle = Lifecycle::new(settings)?.with_recorder(ServiceRecorder::of(service));
     Ok(Server::new(app)
         .lifecycle(lifecycle)
         .listener(listener)
-        .recorder(recorder(service)))
+        .recorder(ServiceRecorder::of(service)))
 }
 
-fn run(bound: Bound<Router>) -> Running {
-    Running {
+fn run(bound: Bound<Router>) -> RunningService {
+    RunningService {
         handle: bound.handle(),
-        ended: tokio::spawn(bound.run()),
+        task: tokio::spawn(bound.run()),
     }
 }
 
-/// Keeps the series of one service, for its page: the three share a recorder, as no three programs do.
-fn of_service(service: Service, text: &str) -> String {
+/// Keeps the series of one service, for its live page.
+fn filter_by_service(text: &str, service: Service) -> String {
     let label = format!("service=\"{}\"", service.name());
     let lines = text
         .lines()
@@ -213,89 +209,93 @@ fn of_service(service: Service, text: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Stands outside of campanile's layers, to know who asks.
+/// Counts visitors. It wraps campanile's layers, and so counts shed requests too.
 async fn count_visitors(State(visitors): State<Visitors>, request: Request, next: Next) -> Response {
     if request
         .headers()
         .get(USER_AGENT)
-        .is_none_or(|agent| agent != AGENT)
+        .is_none_or(|agent| agent != USER_AGENT_VALUE)
     {
         visitors.0.fetch_add(1, Ordering::Relaxed);
     }
     next.run(request).await
 }
 
-async fn index() -> String {
+async fn index_handler() -> String {
     let text = "try /products/7, /products/0, /products/broken, /products/slow, /feed, /report\n";
-    signed(Service::Edge, text)
+    with_signature(Service::Edge, text)
 }
 
-async fn product(State(catalog): State<Remote>, Path(item): Path<String>) -> (StatusCode, String) {
+async fn product_handler(
+    State(catalog): State<ServiceClient>,
+    Path(item): Path<String>,
+) -> (StatusCode, String) {
     let (status, text) = catalog.get("get-item", &format!("/items/{item}")).await;
     let status = if status.is_server_error() {
         StatusCode::BAD_GATEWAY
     } else {
         status
     };
-    (status, signed(Service::Edge, &text))
+    (status, with_signature(Service::Edge, &text))
 }
 
-/// Goes on until the client has had enough.
-async fn feed() -> Body {
+/// Streams until the client disconnects.
+async fn feed_handler() -> Body {
     Body::from_stream(stream::unfold((), |()| async {
         sleep(Duration::from_millis(20)).await;
         Some((Ok::<_, Infallible>(Bytes::from_static(b"news\n")), ()))
     }))
 }
 
-/// Takes too long for anybody with a deadline.
-async fn report() -> String {
-    sleep(FOR_EVER).await;
-    signed(Service::Edge, "")
+/// Never responds before a deadline.
+async fn report_handler() -> String {
+    sleep(UNTIL_CANCELLED).await;
+    with_signature(Service::Edge, "")
 }
 
-async fn item(State(stock): State<Remote>, Path(item): Path<String>) -> (StatusCode, String) {
+async fn item_handler(State(stock): State<ServiceClient>, Path(item): Path<String>) -> (StatusCode, String) {
     let (status, text) = match &*item {
         "0" => (StatusCode::NOT_FOUND, String::new()),
         "broken" => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         item => stock.get("get-stock", &format!("/stock/{item}")).await,
     };
-    (status, signed(Service::Catalog, &text))
+    (status, with_signature(Service::Catalog, &text))
 }
 
-async fn stock_level(Path(item): Path<String>) -> String {
+async fn stock_handler(Path(item): Path<String>) -> String {
     sleep(match &*item {
         "slow" => Duration::from_millis(fastrand::u64(150..300)),
-        "stuck" => FOR_EVER,
+        "stuck" => UNTIL_CANCELLED,
         _ => Duration::from_millis(fastrand::u64(1..4)),
     })
     .await;
-    signed(Service::Stock, "")
+    with_signature(Service::Stock, "")
 }
 
-fn signed(service: Service, below: &str) -> String {
+/// Prepends the signature of a service to the response of the next one.
+fn with_signature(service: Service, next: &str) -> String {
     let id = RequestContext::current().map(|request| request.id().to_string());
-    format!("{} {}\n{below}", service.name(), id.unwrap_or_default())
+    format!("{} {}\n{next}", service.name(), id.unwrap_or_default())
 }
 
 type HyperClient = Client<ConnectorService<HttpConnector>, Body>;
 
-/// Another service, as one that calls it knows it.
+/// A client of another service.
 #[derive(Clone)]
-struct Remote {
+struct ServiceClient {
     client: outbound::StackService<HyperClient>,
     name: &'static str,
     address: String,
 }
 
-impl Remote {
-    /// A program that is one service needs no more than `outbound::stack()`.
+impl ServiceClient {
+    /// With one service per process, `outbound::stack()` suffices.
     fn new(from: Service, to: Service, address: &ListenAddress) -> Self {
         let metrics = outbound::MetricsLayer::new()
-            .with_recorder(recorder(from))
+            .with_recorder(ServiceRecorder::of(from))
             .with_host_name(&address.to_string(), to.name());
         let connector = ConnectorLayer::new()
-            .with_recorder(recorder(from))
+            .with_recorder(ServiceRecorder::of(from))
             .with_names_of(&metrics)
             .layer(HttpConnector::new());
         let client = outbound::stack()
@@ -315,11 +315,11 @@ impl Remote {
         let Ok(request) = request else {
             return (StatusCode::BAD_REQUEST, String::new());
         };
-        let Ok(answer) = self.client.clone().oneshot(request).await else {
+        let Ok(response) = self.client.clone().oneshot(request).await else {
             return (StatusCode::BAD_GATEWAY, String::new());
         };
-        let status = answer.status();
-        match answer.into_body().collect().await {
+        let status = response.status();
+        match response.into_body().collect().await {
             Ok(body) => (status, String::from_utf8_lossy(&body.to_bytes()).into_owned()),
             Err(_) => (StatusCode::BAD_GATEWAY, String::new()),
         }

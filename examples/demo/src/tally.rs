@@ -1,4 +1,4 @@
-//! Requests by service and outcome, whoever counted them.
+//! Request counts by service and outcome, from the metrics or from the clients.
 
 use std::{
     collections::BTreeMap,
@@ -7,9 +7,9 @@ use std::{
 
 use campanile::Outcome;
 
-use crate::prometheus;
+use crate::metrics_text;
 
-/// The three services, from the outside in.
+/// The three services, from the outermost to the innermost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Edge,
@@ -28,28 +28,29 @@ impl Service {
         }
     }
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 
-/// How many requests ended how.
+/// Request counts by service and outcome, and by status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     by_outcome: [[u64; Outcome::ALL.len()]; Service::ALL.len()],
-    /// Of the edge alone, whose answers are what a client sees.
+    /// Counts of the edge only, whose responses the clients see.
     pub(crate) by_status: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    /// Reads the counters of the metrics.
-    pub(crate) fn of_metrics(text: &str) -> Self {
+    /// Reads the counts from the metrics text.
+    pub(crate) fn from_metrics(text: &str) -> Self {
         let mut tally = Self::default();
-        for sample in prometheus::samples(text, "http_server_requests_total") {
+        for sample in metrics_text::samples(text, "http_server_requests_total") {
             let outcome = Outcome::ALL
                 .into_iter()
                 .find(|outcome| outcome.as_str() == sample.label("outcome"));
-            let (Some(service), Some(outcome)) = (Service::named(sample.label("service")), outcome) else {
+            let (Some(service), Some(outcome)) = (Service::from_name(sample.label("service")), outcome)
+            else {
                 continue;
             };
             let requests = sample.value as u64;
@@ -62,12 +63,12 @@ impl Tally {
         tally
     }
 
-    /// Counts the requests of a service, however they ended.
+    /// Returns the number of requests to a service.
     pub(crate) fn of_service(&self, service: Service) -> u64 {
         self.by_outcome[service as usize].iter().sum()
     }
 
-    /// Counts all.
+    /// Returns the number of requests to all services.
     pub(crate) fn sum(&self) -> u64 {
         Service::ALL
             .into_iter()
@@ -75,7 +76,7 @@ impl Tally {
             .sum()
     }
 
-    /// Tells whether no number is above the other's.
+    /// Returns whether no count exceeds that of `other`.
     pub(crate) fn is_within(&self, other: &Self) -> bool {
         let mut outcomes = self
             .by_outcome

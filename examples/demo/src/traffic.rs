@@ -1,4 +1,4 @@
-//! Clients of all kinds, who count for themselves what they were answered.
+//! Clients with different behaviours, which count the responses they receive.
 
 use std::{
     sync::{
@@ -32,73 +32,74 @@ use tokio::{
 };
 
 use crate::{
-    services::LIMIT,
+    services::IN_FLIGHT_LIMIT,
     tally::{Service, Tally},
 };
 
-/// What the traffic calls itself.
-pub(crate) const AGENT: &str = "campanile-demo";
+/// The `User-Agent` of the clients.
+pub(crate) const USER_AGENT_VALUE: &str = "campanile-demo";
 
-/// How long a client may take for its last request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time the last requests may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Clients that go about their business one request after the other.
+/// The number of clients that send one request after the other.
 const SHOPPERS: usize = 6;
 
-/// The ids of one request, by service.
-pub(crate) type Ids = [String; 3];
+/// The IDs of one request, by service.
+pub(crate) type RequestIds = [String; 3];
 
-/// The clients, while they run.
+/// The running clients.
 pub(crate) struct Traffic {
     clients: JoinSet<()>,
-    shared: Arc<Shared>,
+    state: Arc<TrafficState>,
 }
 
-struct Shared {
+/// The state shared by all clients.
+struct TrafficState {
     edge: String,
     client: Client<HttpConnector, Body>,
     stopped: AtomicBool,
-    /// Nobody listens any more.
-    gone: AtomicBool,
-    counts: Mutex<Counts>,
+    /// Set once a connection is refused.
+    refused: AtomicBool,
+    counts: Mutex<ClientCounts>,
 }
 
-/// What the clients counted.
+/// The counts of all clients.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
+pub(crate) struct ClientCounts {
     pub(crate) tally: Tally,
-    /// Requests that came through and have no whole answer.
+    /// Requests that were sent and got no complete response.
     pub(crate) lost: u64,
-    /// Requests that never came through, since nobody listens any more: safe to make elsewhere.
+    /// Requests that could not connect, and are safe to retry elsewhere.
     pub(crate) refused: u64,
-    sample: Option<Ids>,
+    sample: Option<RequestIds>,
 }
 
 impl Traffic {
-    /// Lets all clients come.
+    /// Starts all clients.
     pub(crate) fn start(edge: &ListenAddress) -> Self {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(TrafficState {
             edge: edge.to_string(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             stopped: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             counts: Mutex::default(),
         });
         let mut clients = JoinSet::new();
         for _ in 0..SHOPPERS {
-            clients.spawn(Arc::clone(&shared).shop());
+            clients.spawn(Arc::clone(&state).shop());
         }
-        clients.spawn(Arc::clone(&shared).leave_early());
-        clients.spawn(Arc::clone(&shared).crowd());
-        Self { clients, shared }
+        clients.spawn(Arc::clone(&state).abandon());
+        clients.spawn(Arc::clone(&state).burst());
+        Self { clients, state }
     }
 
-    /// Waits until each client has its last answer, but not for ever, and returns what they counted and the ids of one request.
-    pub(crate) async fn stop(mut self) -> (Counts, Option<Ids>) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
+    /// Waits for the last responses, up to the timeout. Returns the counts and the IDs of one request.
+    pub(crate) async fn stop(mut self) -> (ClientCounts, Option<RequestIds>) {
+        self.state.stopped.store(true, Ordering::Relaxed);
         let all = async { while self.clients.join_next().await.is_some() {} };
-        let late = timeout(PATIENCE, all).await.is_err();
-        let mut counts = self.shared.counts().clone();
+        let late = timeout(TIMEOUT, all).await.is_err();
+        let mut counts = self.state.counts().clone();
         if late {
             counts.lost += self.clients.len() as u64;
         }
@@ -107,16 +108,16 @@ impl Traffic {
     }
 }
 
-impl Shared {
-    fn goes_on(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed) && self.is_there()
+impl TrafficState {
+    fn is_running(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed) && self.is_reachable()
     }
 
-    fn is_there(&self) -> bool {
-        !self.gone.load(Ordering::Relaxed)
+    fn is_reachable(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
     }
 
-    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+    fn counts(&self) -> std::sync::MutexGuard<'_, ClientCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,9 +125,9 @@ impl Shared {
         self.counts().tally[(service, outcome)] += 1;
     }
 
-    /// Asks for this and that, and waits for the answer.
+    /// Requests various products, one after the other.
     async fn shop(self: Arc<Self>) {
-        while self.goes_on() {
+        while self.is_running() {
             let item = match fastrand::u32(0..100) {
                 0..8 => "0".to_owned(),
                 8..12 => "broken".to_owned(),
@@ -138,47 +139,47 @@ impl Shared {
         }
     }
 
-    /// Comes now and then, more at once than the edge takes.
-    async fn crowd(self: Arc<Self>) {
+    /// Sends bursts beyond the in-flight limit of the edge.
+    async fn burst(self: Arc<Self>) {
         loop {
             sleep(Duration::from_millis(500)).await;
-            join_all((0..LIMIT + LIMIT / 4).map(|_| self.buy("slow"))).await;
-            if !self.goes_on() {
+            join_all((0..IN_FLIGHT_LIMIT + IN_FLIGHT_LIMIT / 4).map(|_| self.buy("slow"))).await;
+            if !self.is_running() {
                 return;
             }
         }
     }
 
-    /// Leaves before the answer, leaves within the answer, and has no time to begin with; each as often.
-    async fn leave_early(self: Arc<Self>) {
+    /// Alternates between requests that it cancels, responses that it aborts and deadlines that are too short.
+    async fn abandon(self: Arc<Self>) {
         for round in 0_u64.. {
-            // A full house turns such a client away as any other; then it comes again.
-            while self.is_there() && !self.leave_before_the_head(round).await {}
-            while self.is_there() && !self.leave_in_the_body().await {}
-            while self.is_there() && !self.hurry().await {}
-            if !self.goes_on() {
+            // Retries requests that were shed.
+            while self.is_reachable() && !self.cancel_request(round).await {}
+            while self.is_reachable() && !self.abort_response().await {}
+            while self.is_reachable() && !self.exceed_deadline().await {}
+            if !self.is_running() {
                 return;
             }
         }
     }
 
     async fn buy(&self, item: &str) {
-        let answer = self.send(self.request(&format!("/products/{item}"))).await;
-        self.listen(answer).await;
+        let response = self.send(self.request(&format!("/products/{item}"))).await;
+        self.record(response).await;
     }
 
-    async fn leave_before_the_head(&self, round: u64) -> bool {
-        let id = format!("leaver-{round}");
+    async fn cancel_request(&self, round: u64) -> bool {
+        let id = format!("cancelled-{round}");
         let mut request = self.request("/products/stuck");
-        let value = HeaderValue::try_from(&id).expect("letters and digits");
+        let value = HeaderValue::try_from(&id).expect("the ID is ASCII");
         request.headers_mut().insert(X_REQUEST_ID, value);
-        // Only who knows that all three have begun can say how all three will count it.
+        // Cancels once the request has reached all services, so that the outcome at each of them is known.
         tokio::select! {
-            answer = self.send(request) => {
-                self.listen(answer).await;
+            response = self.send(request) => {
+                self.record(response).await;
                 false
             }
-            () = until_stock_has(&id) => {
+            () = wait_until_at_stock(&id) => {
                 for service in Service::ALL {
                     self.count(service, Outcome::Cancelled);
                 }
@@ -187,52 +188,52 @@ impl Shared {
         }
     }
 
-    async fn leave_in_the_body(&self) -> bool {
+    async fn abort_response(&self) -> bool {
         match self.send(self.request("/feed")).await {
-            Ok(mut answer) if answer.status().is_success() => {
-                // The feed never ends by itself.
-                let _first = answer.body_mut().frame().await;
-                self.count_status(answer.status());
+            Ok(mut response) if response.status().is_success() => {
+                // The feed is endless.
+                let _first = response.body_mut().frame().await;
+                self.count_status(response.status());
                 self.count(Service::Edge, Outcome::Aborted);
                 true
             }
             other => {
-                self.listen(other).await;
+                self.record(other).await;
                 false
             }
         }
     }
 
-    async fn hurry(&self) -> bool {
+    async fn exceed_deadline(&self) -> bool {
         let mut request = self.request("/report");
         let deadline = Deadline::after(Duration::from_millis(30));
         request
             .headers_mut()
             .insert(X_REQUEST_DEADLINE, deadline.to_header());
-        let answer = self.send(request).await;
-        self.listen(answer).await == Some(StatusCode::GATEWAY_TIMEOUT)
+        let response = self.send(request).await;
+        self.record(response).await == Some(StatusCode::GATEWAY_TIMEOUT)
     }
 
     fn request(&self, path: &str) -> Request<Body> {
         Request::get(format!("http://{}{path}", self.edge))
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Body::empty())
-            .expect("an address and a path make a URL")
+            .expect("address and path form a URL")
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
 
-    /// Reads an answer to its end, counts every service that signed it, and returns its status.
-    async fn listen(&self, answer: Result<Response<Incoming>, Error>) -> Option<StatusCode> {
-        if answer.as_ref().is_err_and(Error::is_connect) {
+    /// Reads a response to its end, counts all services that signed it, and returns its status.
+    async fn record(&self, response: Result<Response<Incoming>, Error>) -> Option<StatusCode> {
+        if response.as_ref().is_err_and(Error::is_connect) {
             self.counts().refused += 1;
-            self.gone.store(true, Ordering::Relaxed);
+            self.refused.store(true, Ordering::Relaxed);
             return None;
         }
         let read = async {
-            let (head, body) = answer.ok()?.into_parts();
+            let (head, body) = response.ok()?.into_parts();
             Some((head, body.collect().await.ok()?.to_bytes()))
         };
         let Some((head, body)) = read.await else {
@@ -264,29 +265,29 @@ impl Shared {
         let mut counts = self.counts();
         let mut ids = Vec::new();
         for (name, id) in text.lines().filter_map(|line| line.split_once(' ')) {
-            if let Some(service) = Service::named(name) {
+            if let Some(service) = Service::from_name(name) {
                 counts.tally[(service, Outcome::Completed)] += 1;
                 ids.push(id.to_owned());
             }
         }
-        if let Ok(ids) = Ids::try_from(ids) {
+        if let Ok(ids) = RequestIds::try_from(ids) {
             counts.sample = Some(ids);
         }
     }
 }
 
-/// Waits until a request with an id that is composed twice from this one is in flight.
+/// Waits until the request has reached the stock service, which is two calls away.
 ///
-/// The table of requests in flight is the process's, so it shows those of all three services.
-async fn until_stock_has(id: &str) {
-    let twice = 16 + 1 + 16 + 1 + id.len();
-    let is_there = || {
+/// The table of requests in flight belongs to the process, and so has those of all three services.
+async fn wait_until_at_stock(id: &str) {
+    let length = 16 + 1 + 16 + 1 + id.len();
+    let is_in_flight = || {
         let requests = in_flight::snapshot();
         requests
             .iter()
-            .any(|request| request.id.len() == twice && request.id.ends_with(id))
+            .any(|request| request.id.len() == length && request.id.ends_with(id))
     };
-    while !is_there() {
+    while !is_in_flight() {
         sleep(Duration::from_millis(2)).await;
     }
 }

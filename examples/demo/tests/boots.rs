@@ -1,13 +1,17 @@
-//! The demo as a process: to its end, and with visitors.
+//! Runs the demo as a process: to its end, and with visitors.
 
 use axum::http::Version;
-use campanile_examples_harness::{Ended, Example, get};
+use campanile_examples_harness::{Example, ExampleOutput, get};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_campanile-demo");
 
-/// Finds the numbers of a row of the table.
-fn row(ended: &Ended, service: usize, who: &str) -> Vec<u64> {
-    let rows: Vec<_> = ended.stdout.iter().filter(|line| line.contains(who)).collect();
+/// Returns the numbers of a row of the table.
+fn row(ended: &ExampleOutput, service: usize, counter: &str) -> Vec<u64> {
+    let rows: Vec<_> = ended
+        .stdout
+        .iter()
+        .filter(|line| line.contains(counter))
+        .collect();
     let rows: Vec<_> = rows.iter().filter(|line| line.len() > 80).collect();
     assert_eq!(rows.len(), 3, "{ended:#?}");
     rows[service]
@@ -17,11 +21,11 @@ fn row(ended: &Ended, service: usize, who: &str) -> Vec<u64> {
 }
 
 #[test]
-fn both_counts_agree_on_every_outcome_and_the_ids_of_one_request_end_alike() {
+fn metrics_and_clients_agree_on_all_outcomes_and_ids_are_linked() {
     let ended = Example::start(PROGRAM, &["--seconds", "2"]).wait();
     assert!(ended.status.success(), "{ended:#?}");
-    let says = |text: &str| ended.stdout.iter().any(|line| line.contains(text));
-    assert!(says("the metrics and the traffic agree on "), "{ended:#?}");
+    let prints = |text: &str| ended.stdout.iter().any(|line| line.contains(text));
+    assert!(prints("the metrics and the traffic agree on "), "{ended:#?}");
     assert!(
         !ended.stdout.iter().any(|line| line.contains('\x1b')),
         "colours in a pipe: {ended:#?}"
@@ -52,10 +56,10 @@ fn both_counts_agree_on_every_outcome_and_the_ids_of_one_request_end_alike() {
     );
     assert_eq!(edge[5..], [0, 0], "panicked and failed: {ended:#?}");
 
-    let answers: Vec<_> = ended.stdout.iter().filter(|line| line.contains(" ×")).collect();
-    assert_eq!(answers.len(), 2, "{ended:#?}");
+    let statuses: Vec<_> = ended.stdout.iter().filter(|line| line.contains(" ×")).collect();
+    assert_eq!(statuses.len(), 2, "{ended:#?}");
     for status in ["200", "404", "502", "503", "504"] {
-        let both = answers.iter().all(|line| line.contains(&format!(" {status} ×")));
+        let both = statuses.iter().all(|line| line.contains(&format!(" {status} ×")));
         assert!(both, "no {status}: {ended:#?}");
     }
 
@@ -93,15 +97,15 @@ async fn visitors_are_served_and_counted_until_ctrl_c() {
     );
     let (address, admin) = (demo.listening_on(), demo.admin_on());
     for version in [Version::HTTP_11, Version::HTTP_2] {
-        let answer = get(
+        let response = get(
             version,
             &format!("http://{address}/products/7"),
             &[("x-request-id", "me")],
         )
         .await;
-        assert_eq!((answer.version, answer.status.as_u16()), (version, 200));
-        assert_eq!(answer.header("x-request-id"), "me");
-        let ids: Vec<_> = answer
+        assert_eq!((response.version, response.status.as_u16()), (version, 200));
+        assert_eq!(response.header("x-request-id"), "me");
+        let ids: Vec<_> = response
             .text
             .lines()
             .filter_map(|line| line.split_once(' '))
@@ -118,8 +122,8 @@ async fn visitors_are_served_and_counted_until_ctrl_c() {
         assert!(ids[2].1.ends_with(ids[1].1), "{ids:?}");
     }
     for (path, status) in [("products/0", 404), ("products/broken", 502), ("nowhere", 404)] {
-        let answer = get(Version::HTTP_11, &format!("http://{address}/{path}"), &[]).await;
-        assert_eq!(answer.status, status, "{path}");
+        let response = get(Version::HTTP_11, &format!("http://{address}/{path}"), &[]).await;
+        assert_eq!(response.status, status, "{path}");
     }
     let metrics = get(Version::HTTP_11, &format!("http://{admin}/metrics"), &[])
         .await

@@ -1,13 +1,13 @@
-//! One request to `a` becomes four to `b` and four to `c`; their ids tell who called whom.
+//! One request to `a` causes four calls to `b` and four to `c`. Their request IDs form a tree.
 //!
 //! ```text
 //! cargo run -p fan-out -- --listen 127.0.0.1:3000
 //! curl -H 'X-Request-Id: mine' 127.0.0.1:3000
 //! ```
 //!
-//! Every service answers with its own id and, indented below, with what it was answered. Read an id from its end: there
-//! is the id of the first request, and in front of it 16 digits for each call on the way.
-#![allow(clippy::print_stdout, reason = "the tree is what this program is for")]
+//! Each response has the request ID of its service and, indented below it, the responses of the services that it called. An ID
+//! ends with the ID of the first request, and has a prefix of 16 digits for every call on the way.
+#![allow(clippy::print_stdout, reason = "prints the tree")]
 
 use std::{error::Error, net::SocketAddr};
 
@@ -21,15 +21,15 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// Three services that call each other, and the tree of their ids.
+/// Three services that call each other, and the tree of their request IDs.
 #[derive(Parser)]
 struct Args {
-    /// The address of the first service; port 0 takes a free one.
+    /// Address of the first service. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
 
-/// A service somewhere else.
+/// The client of another service.
 #[derive(Clone, Copy)]
 struct Remote(SocketAddr);
 
@@ -41,19 +41,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let a = TcpListener::bind(args.listen).await?;
     let (to_a, to_b, to_c) = (a.local_addr()?, b.local_addr()?, c.local_addr()?);
 
-    tokio::spawn(serve(c, Router::new().route("/", get(answer_c))));
+    tokio::spawn(serve(c, Router::new().route("/", get(handle_c))));
     tokio::spawn(serve(
         b,
-        Router::new().route("/", get(answer_b)).with_state(Remote(to_c)),
+        Router::new().route("/", get(handle_b)).with_state(Remote(to_c)),
     ));
     tokio::spawn(serve(
         a,
-        Router::new().route("/", get(answer_a)).with_state(Remote(to_b)),
+        Router::new().route("/", get(handle_a)).with_state(Remote(to_b)),
     ));
 
     let mut ctrl_c = signal(SignalKind::interrupt())?;
     println!("listening on {}", to_a);
-    print!("{}", Remote(to_a).ask().await);
+    print!("{}", Remote(to_a).fetch().await);
     ctrl_c.recv().await;
     Ok(())
 }
@@ -62,51 +62,51 @@ async fn serve(listener: TcpListener, service: Router) -> std::io::Result<()> {
     axum::serve(listener, service.layer(campanile::inbound::stack())).await
 }
 
-async fn answer_a(State(b): State<Remote>) -> String {
-    // A task of its own knows nothing of this request, unless it is given it.
-    let spawned = tokio::spawn(async move { b.ask().await }.in_current_request());
-    // What is awaited here needs nothing, side by side or not.
-    let (first, second, third) = tokio::join!(b.ask(), b.ask(), b.ask());
+async fn handle_a(State(b): State<Remote>) -> String {
+    // A spawned task is not part of the request, unless it is made so.
+    let spawned = tokio::spawn(async move { b.fetch().await }.in_current_request());
+    // Futures of the same task are part of the request.
+    let (first, second, third) = tokio::join!(b.fetch(), b.fetch(), b.fetch());
     let fourth = spawned.await.unwrap_or_else(|error| error.to_string());
     tree("a", &[first, second, third, fourth])
 }
 
-async fn answer_b(State(c): State<Remote>) -> String {
-    tree("b", &[c.ask().await])
+async fn handle_b(State(c): State<Remote>) -> String {
+    tree("b", &[c.fetch().await])
 }
 
-async fn answer_c() -> String {
+async fn handle_c() -> String {
     tree("c", &[])
 }
 
 impl Remote {
-    /// Returns what the service answers, or why it does not.
-    async fn ask(self) -> String {
+    /// Returns the response of the service, or the error.
+    async fn fetch(self) -> String {
         self.call()
             .await
-            .unwrap_or_else(|error| format!("no answer: {error}\n"))
+            .unwrap_or_else(|error| format!("call failed: {error}\n"))
     }
 
     async fn call(self) -> Result<String, Box<dyn Error + Send + Sync>> {
         let request = Request::get(format!("http://{}/", self.0)).body(Body::empty())?;
-        let answer = outbound::shared().oneshot(request).await?;
-        let body = answer.into_body().collect().await?.to_bytes();
+        let response = outbound::shared().oneshot(request).await?;
+        let body = response.into_body().collect().await?.to_bytes();
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 }
 
-/// Writes a service's own id and its answers below.
-fn tree(service: &str, answers: &[String]) -> String {
+/// Formats the ID of a request and, below it, the responses of its calls.
+fn tree(service: &str, responses: &[String]) -> String {
     let id = RequestContext::current().map(|request| request.id().to_string());
     let mut text = format!("{service}  {}\n", id.unwrap_or_default());
-    for (place, answer) in answers.iter().enumerate() {
-        let last = place + 1 == answers.len();
+    for (index, response) in responses.iter().enumerate() {
+        let last = index + 1 == responses.len();
         let (mut branch, below) = if last {
             ("└─ ", "   ")
         } else {
             ("├─ ", "│  ")
         };
-        for line in answer.lines() {
+        for line in response.lines() {
             text.push_str(branch);
             text.push_str(line);
             text.push('\n');

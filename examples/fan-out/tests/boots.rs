@@ -1,11 +1,11 @@
-//! The example as a process: what it prints and what it answers.
+//! Runs the example as a process.
 
 use axum::http::Version;
 use campanile_examples_harness::{Example, get};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fan-out");
 
-/// Checks the tree by its ids alone.
+/// Checks that each ID extends the ID of its caller.
 fn check(tree: &[&str], root: &str) {
     let rows: Vec<(&str, &str)> = tree
         .iter()
@@ -41,30 +41,30 @@ fn check(tree: &[&str], root: &str) {
 }
 
 #[tokio::test]
-async fn every_call_carries_the_id_of_its_caller_also_from_a_spawned_task() {
+async fn calls_carry_the_id_of_their_caller_also_from_spawned_tasks() {
     let mut service = Example::start(PROGRAM, &["--listen", "127.0.0.1:0"]);
     let address = service.listening_on();
     for version in [Version::HTTP_11, Version::HTTP_2] {
-        let answer = get(
+        let response = get(
             version,
             &format!("http://{address}/"),
             &[("x-request-id", "mine")],
         )
         .await;
-        assert_eq!((answer.version, answer.status.as_u16()), (version, 200));
-        check(&answer.text.lines().collect::<Vec<_>>(), "mine");
+        assert_eq!((response.version, response.status.as_u16()), (version, 200));
+        check(&response.text.lines().collect::<Vec<_>>(), "mine");
     }
 }
 
 #[test]
-fn the_tree_is_printed_and_ctrl_c_ends_it() {
+fn tree_is_printed_and_ctrl_c_stops_the_service() {
     let mut service = Example::start(PROGRAM, &[]);
     service.listening_on();
     let root = service.wait_for("a  ");
     service.wait_for("   └─ c  ");
     service.interrupt();
     let ended = service.wait();
-    // It ends by its own hand, not by the signal.
+    // A graceful exit, not a death by the signal.
     assert!(ended.status.success(), "{ended:?}");
     check(
         &ended

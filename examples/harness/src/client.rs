@@ -1,4 +1,4 @@
-//! A request over HTTP/1.1 or HTTP/2, without anything of campanile in between.
+//! A plain HTTP client, without campanile.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use http::{HeaderMap, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A whole answer.
+/// A response with its complete body.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Answer {
-    /// The protocol it came by.
+pub struct FullResponse {
+    /// The protocol version.
     pub version: Version,
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body as text.
+    /// The body as text.
     pub text: String,
 }
 
-impl Answer {
-    /// Returns a header as text, empty without one.
+impl FullResponse {
+    /// Returns a header as text, or an empty string without it.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers
@@ -33,12 +33,12 @@ impl Answer {
     }
 }
 
-/// Gets a URL over HTTP/1.1, or over HTTP/2 with prior knowledge, on a connection of its own.
+/// Sends a GET request over a new connection: HTTP/1.1, or HTTP/2 with prior knowledge.
 ///
 /// # Panics
 ///
-/// When there is no whole answer within twenty seconds.
-pub async fn get(version: Version, url: &str, headers: &[(&str, &str)]) -> Answer {
+/// Panics without a complete response within twenty seconds.
+pub async fn get(version: Version, url: &str, headers: &[(&str, &str)]) -> FullResponse {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
         .http2_only(version == Version::HTTP_2)
         .build_http();
@@ -46,23 +46,21 @@ pub async fn get(version: Version, url: &str, headers: &[(&str, &str)]) -> Answe
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request
-        .body(Empty::new())
-        .expect("a test's URL and headers are well formed");
-    let whole = async {
-        let answer = client.request(request).await;
-        let (head, body) = answer
-            .unwrap_or_else(|error| panic!("no answer of {url}: {error:?}"))
+    let request = request.body(Empty::new()).expect("URL and headers are valid");
+    let fetched = async {
+        let response = client.request(request).await;
+        let (head, body) = response
+            .unwrap_or_else(|error| panic!("request to {url} failed: {error:?}"))
             .into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer {
+        let body = body.collect().await.expect("body is complete").to_bytes();
+        FullResponse {
             version: head.version,
             status: head.status,
             headers: head.headers,
             text: String::from_utf8_lossy(&body).into_owned(),
         }
     };
-    tokio::time::timeout(PATIENCE, whole)
+    tokio::time::timeout(TIMEOUT, fetched)
         .await
-        .unwrap_or_else(|_| panic!("no answer of {url} within {PATIENCE:?}"))
+        .unwrap_or_else(|_| panic!("no response from {url} within {TIMEOUT:?}"))
 }

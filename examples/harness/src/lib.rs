@@ -1,11 +1,11 @@
-//! Boots an example as a process and speaks to it, for the examples' tests.
+//! Runs an example as a process and sends requests to it, for the tests of the examples.
 //!
-//! Every wait has an end, and says then what it waited for and what the process had said until there. The process
-//! ends with the [`Example`], whatever happens in between.
+//! All waits time out with a panic, whose message includes the output of the process so far. Dropping an [`Example`] kills the
+//! process.
 #![forbid(unsafe_code)]
 
 mod client;
 mod process;
 
-pub use self::client::{Answer, get};
-pub use self::process::{Ended, Example};
+pub use self::client::{FullResponse, get};
+pub use self::process::{Example, ExampleOutput};

@@ -1,4 +1,4 @@
-//! A process that is read line by line and ended by its id.
+//! An example as a child process.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An example that runs. Dropping it ends the process.
+/// A running example. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Example {
     child: Child,
@@ -20,30 +20,30 @@ pub struct Example {
     stderr: String,
 }
 
-/// How an example ended, and what it said.
+/// The exit status and output of an example.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Ended {
-    /// Its exit code or signal.
+pub struct ExampleOutput {
+    /// The exit code or signal.
     pub status: ExitStatus,
-    /// The lines on stdout, from the first.
+    /// All lines of stdout.
     pub stdout: Vec<String>,
-    /// All on stderr.
+    /// All of stderr.
     pub stderr: String,
 }
 
 #[derive(Debug)]
 enum Line {
-    Out(String),
-    Err(String),
+    Stdout(String),
+    Stderr(String),
 }
 
 impl Example {
-    /// Starts a program, whose path a test knows by `env!("CARGO_BIN_EXE_…")`.
+    /// Starts a program. Tests get its path from `env!("CARGO_BIN_EXE_…")`.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// Panics if the program cannot be started.
     #[must_use]
     pub fn start(program: &str, args: &[&str]) -> Self {
         let mut child = Command::new(program)
@@ -52,12 +52,12 @@ impl Example {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+            .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
         let (sender, lines) = channel();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let out = sender.clone();
-        thread::spawn(move || read(stdout, |line| out.send(Line::Out(line)).is_ok()));
-        thread::spawn(move || read(stderr, |line| sender.send(Line::Err(line)).is_ok()));
+        thread::spawn(move || read(stdout, |line| out.send(Line::Stdout(line)).is_ok()));
+        thread::spawn(move || read(stderr, |line| sender.send(Line::Stderr(line)).is_ok()));
         Self {
             child,
             lines,
@@ -66,24 +66,24 @@ impl Example {
         }
     }
 
-    /// Waits for the line that begins so, and returns what follows.
+    /// Waits for a line on stdout with this prefix, and returns the rest of the line.
     ///
     /// # Panics
     ///
-    /// When the process ends without such a line, or says none within thirty seconds.
-    pub fn wait_for(&mut self, beginning: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+    /// Panics if the process exits without such a line, or prints none within thirty seconds.
+    pub fn wait_for(&mut self, prefix: &str) -> String {
+        let end = Instant::now() + TIMEOUT;
         let mut seen = 0;
         loop {
             for line in &self.stdout[seen..] {
-                if let Some(rest) = line.strip_prefix(beginning) {
+                if let Some(rest) = line.strip_prefix(prefix) {
                     return rest.to_owned();
                 }
             }
             seen = self.stdout.len();
-            if let Err(why) = self.read_line(end) {
+            if let Err(reason) = self.read_line(end) {
                 panic!(
-                    "no line `{beginning}…`: {why}; stdout {:#?}, stderr {}",
+                    "no line `{prefix}…`: {reason}; stdout {:#?}, stderr {}",
                     self.stdout, self.stderr
                 );
             }
@@ -94,7 +94,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// As [`Self::wait_for`] does.
+    /// Panics like [`Self::wait_for`].
     pub fn listening_on(&mut self) -> SocketAddr {
         address(&self.wait_for("listening on "))
     }
@@ -103,16 +103,16 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// As [`Self::wait_for`] does.
+    /// Panics like [`Self::wait_for`].
     pub fn admin_on(&mut self) -> SocketAddr {
         address(&self.wait_for("admin on "))
     }
 
-    /// Sends what Ctrl-C sends.
+    /// Sends SIGINT, like Ctrl-C.
     ///
     /// # Panics
     ///
-    /// When the signal cannot be sent.
+    /// Panics if the signal cannot be sent.
     pub fn interrupt(&self) {
         let sent = Command::new("sh")
             .args(["-c", "kill -INT \"$0\""])
@@ -120,22 +120,22 @@ impl Example {
             .status();
         assert!(
             sent.as_ref().is_ok_and(ExitStatus::success),
-            "no SIGINT could be sent: {sent:?}"
+            "cannot send SIGINT: {sent:?}"
         );
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process exits.
     ///
     /// # Panics
     ///
-    /// When it goes on for thirty seconds.
+    /// Panics if it is still running after thirty seconds.
     #[must_use]
-    pub fn wait(mut self) -> Ended {
-        let end = Instant::now() + PATIENCE;
+    pub fn wait(mut self) -> ExampleOutput {
+        let end = Instant::now() + TIMEOUT;
         while self.read_line(end).is_ok() {}
         while Instant::now() < end {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Ended {
+                return ExampleOutput {
                     status,
                     stdout: std::mem::take(&mut self.stdout),
                     stderr: std::mem::take(&mut self.stderr),
@@ -144,7 +144,7 @@ impl Example {
             thread::sleep(Duration::from_millis(5));
         }
         panic!(
-            "it did not end within {PATIENCE:?}; stdout {:#?}, stderr {}",
+            "still running after {TIMEOUT:?}; stdout {:#?}, stderr {}",
             self.stdout, self.stderr
         );
     }
@@ -152,13 +152,13 @@ impl Example {
     fn read_line(&mut self, end: Instant) -> Result<(), &'static str> {
         let left = end.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(left) {
-            Ok(Line::Out(line)) => self.stdout.push(line),
-            Ok(Line::Err(line)) => {
+            Ok(Line::Stdout(line)) => self.stdout.push(line),
+            Ok(Line::Stderr(line)) => {
                 self.stderr.push_str(&line);
                 self.stderr.push('\n');
             }
-            Err(RecvTimeoutError::Timeout) => return Err("waited too long"),
-            Err(RecvTimeoutError::Disconnected) => return Err("the process said its last"),
+            Err(RecvTimeoutError::Timeout) => return Err("timed out"),
+            Err(RecvTimeoutError::Disconnected) => return Err("the process closed its output"),
         }
         Ok(())
     }
@@ -166,9 +166,9 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to end.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
+        // Fails if the process has exited already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -182,5 +182,6 @@ fn read(pipe: Option<impl Read>, send: impl Fn(String) -> bool) {
 }
 
 fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap_or_else(|_| panic!("`{text}` is no address"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("`{text}` is not an address"))
 }

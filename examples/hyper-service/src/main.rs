@@ -1,11 +1,11 @@
-//! Bare hyper: an accept loop of its own, HTTP/1 and HTTP/2, and campanile's layers around a function.
+//! A bare hyper service: a hand-written accept loop, HTTP/1 and HTTP/2, and campanile's layers around a function.
 //!
 //! ```text
 //! cargo run -p hyper-service -- --listen 127.0.0.1:3000
 //! curl -i 127.0.0.1:3000/hello/you
 //! curl 127.0.0.1:3000/metrics
 //! ```
-#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+#![allow(clippy::print_stdout, reason = "prints the listen address")]
 
 use std::{convert::Infallible, error::Error, future::ready, net::SocketAddr, time::Duration};
 
@@ -31,10 +31,10 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 
-/// A measured hyper service.
+/// A hyper service with campanile's layers.
 #[derive(Parser)]
 struct Args {
-    /// The address to listen on; port 0 takes a free one.
+    /// Address to listen on. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let service = ServiceBuilder::new()
         .layer(layers)
         .service(service_fn(move |request| {
-            ready(Ok::<_, Infallible>(answer(&request, &metrics)))
+            ready(Ok::<_, Infallible>(respond(&request, &metrics)))
         }));
     let service = TowerToHyperService::new(service);
 
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut ctrl_c = signal(SignalKind::interrupt())?;
     println!("listening on {address}");
     loop {
-        // First the place, then the connection: at the limit clients wait in the kernel's queue.
+        // A slot is taken before accepting: at the limit, clients wait in the kernel's accept queue.
         let accepted = async { (connections.ready().await, listener.accept().await) };
         let (slot, accepted) = tokio::select! {
             accepted = accepted => accepted,
@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             Err(error) => {
                 connections.accept_failed(&error);
-                // Without file descriptors the next one would fail at once, too.
+                // Without free file descriptors the next call would fail immediately as well.
                 sleep(Duration::from_millis(50)).await;
             }
         }
@@ -85,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn answer(request: &Request<Incoming>, metrics: &CellRecorder) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>, metrics: &CellRecorder) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     let (status, route, text) = if path == "/metrics" {
         (StatusCode::OK, "/metrics", metrics.render(Format::Prometheus))
@@ -94,14 +94,14 @@ fn answer(request: &Request<Incoming>, metrics: &CellRecorder) -> Response<Full<
         (
             StatusCode::OK,
             "/hello/{name}",
-            format!("hello {name}, you are {}\n", id.unwrap_or_default()),
+            format!("hello {name}, your request ID is {}\n", id.unwrap_or_default()),
         )
     } else {
-        (StatusCode::NOT_FOUND, "other", String::from("nothing here\n"))
+        (StatusCode::NOT_FOUND, "other", String::from("not found\n"))
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
-    // Nobody but this function knows the route, so it says so.
+    // There is no router, so the handler sets the route.
     response.extensions_mut().insert(Route::new(route));
     response
 }

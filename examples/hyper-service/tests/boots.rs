@@ -1,4 +1,4 @@
-//! The example as a process, over HTTP/1.1 and HTTP/2.
+//! Runs the example as a process, over HTTP/1.1 and HTTP/2.
 
 use campanile_examples_harness::{Example, get};
 use hyper::Version;
@@ -6,25 +6,25 @@ use hyper::Version;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hyper-service");
 
 #[tokio::test]
-async fn a_request_is_answered_under_its_id_and_counted_under_its_route() {
+async fn requests_keep_their_id_and_are_counted_by_route() {
     let mut service = Example::start(PROGRAM, &["--listen", "127.0.0.1:0"]);
     let address = service.listening_on();
 
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let url = format!("http://{address}/hello/you");
-        let answer = get(version, &url, &[("x-request-id", "me")]).await;
-        assert_eq!((answer.version, answer.status.as_u16()), (version, 200));
-        assert_eq!(answer.header("x-request-id"), "me");
-        assert_eq!(answer.text, "hello you, you are me\n");
+        let response = get(version, &url, &[("x-request-id", "me")]).await;
+        assert_eq!((response.version, response.status.as_u16()), (version, 200));
+        assert_eq!(response.header("x-request-id"), "me");
+        assert_eq!(response.text, "hello you, your request ID is me\n");
     }
-    let lost = get(Version::HTTP_11, &format!("http://{address}/nowhere"), &[]).await;
+    let unmatched = get(Version::HTTP_11, &format!("http://{address}/nowhere"), &[]).await;
     assert_eq!(
-        (lost.status.as_u16(), lost.header("x-request-id").len()),
+        (unmatched.status.as_u16(), unmatched.header("x-request-id").len()),
         (404, 36)
     );
 
     let url = format!("http://{address}/metrics");
-    // A request is counted at its end: only the second scrape could see the first.
+    // Requests are recorded when they end: only a second scrape could include the first.
     get(Version::HTTP_11, &url, &[]).await;
     let metrics = get(Version::HTTP_11, &url, &[]).await.text;
     for line in [
@@ -36,12 +36,12 @@ async fn a_request_is_answered_under_its_id_and_counted_under_its_route() {
     }
     assert!(
         !metrics.contains("http_route=\"/metrics\""),
-        "a scrape was counted:\n{metrics}"
+        "a scrape was recorded:\n{metrics}"
     );
 }
 
 #[test]
-fn ctrl_c_ends_it() {
+fn ctrl_c_stops_the_service() {
     let mut service = Example::start(PROGRAM, &[]);
     service.listening_on();
     service.interrupt();

@@ -1,4 +1,4 @@
-//! Server and client as two processes.
+//! Runs server and client as two processes.
 
 use campanile_examples_harness::{Example, get};
 
@@ -6,35 +6,35 @@ const SERVER: &str = env!("CARGO_BIN_EXE_server");
 const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 
 #[tokio::test]
-async fn calls_arrive_with_an_id_and_both_sides_count_them() {
+async fn calls_carry_an_id_and_both_sides_count_them() {
     let mut server = Example::start(SERVER, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let (address, admin) = (server.listening_on(), server.admin_on());
 
     let client = Example::start(CLIENT, &["--server", &format!("http://{address}"), "polly"]).wait();
     assert!(client.status.success(), "{client:#?}");
     let id = client.stdout[0]
-        .strip_prefix("said polly as ")
+        .strip_prefix("said polly in request ")
         .unwrap_or_default();
     assert_eq!(
         id.len(),
         36,
-        "a call outside any request carries a new UUID: {client:#?}"
+        "a call outside any request has a new UUID: {client:#?}"
     );
-    let said = [
+    let expected = [
         "repeated polly",
         "repeated polly",
         "repeated polly",
-        "refused, for nothing to say",
+        "rejected: text is empty",
     ];
-    assert_eq!(client.stdout[1..5], said);
+    assert_eq!(client.stdout[1..5], expected);
 
-    let seen = client.stdout.join("\n");
-    let served = get(http::Version::HTTP_11, &format!("http://{admin}/metrics"), &[])
+    let client_metrics = client.stdout.join("\n");
+    let server_metrics = get(http::Version::HTTP_11, &format!("http://{admin}/metrics"), &[])
         .await
         .text;
     for (metrics, name) in [
-        (&seen, "rpc_client_requests_total"),
-        (&served, "rpc_server_requests_total"),
+        (&client_metrics, "rpc_client_requests_total"),
+        (&server_metrics, "rpc_server_requests_total"),
     ] {
         for (method, code) in [("Say", "OK"), ("Say", "INVALID_ARGUMENT"), ("Repeat", "OK")] {
             let line = format!(
@@ -49,7 +49,7 @@ async fn calls_arrive_with_an_id_and_both_sides_count_them() {
 }
 
 #[test]
-fn ctrl_c_ends_the_server() {
+fn ctrl_c_stops_the_server() {
     let mut server = Example::start(SERVER, &[]);
     server.admin_on();
     server.interrupt();

@@ -1,12 +1,12 @@
-//! A service in a terminal, seen through its admin port: `campanile-top 127.0.0.1:6060`.
+//! The live page of an admin port in a terminal: `campanile-top 127.0.0.1:6060`.
 //!
-//! Three parts, which meet in `main`: the [`client`] stays attached to the port's stream of events, the [`model`] is what
-//! they tell, the [`view`] draws it. Neither of the latter knows a socket or a terminal.
+//! The [`client`] receives the event stream of the port, the [`model`] keeps the state derived from the events, and the [`view`] draws
+//! it. Model and view use neither sockets nor a terminal.
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod format;
 pub mod model;
-pub mod number;
 pub mod snapshot;
 mod target;
 pub mod view;

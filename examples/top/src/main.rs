@@ -1,8 +1,8 @@
-//! `campanile-top 127.0.0.1:6060`: the live page of an admin port, in a terminal.
+//! `campanile-top 127.0.0.1:6060`: the live page of an admin port in a terminal.
 //!
-//! Where there is no terminal, or with `--once`, it prints one look as plain text and ends.
+//! Without a terminal, or with `--once`, it prints one snapshot as plain text.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stderr, reason = "a program says why it ends")]
+#![allow(clippy::print_stderr, reason = "prints its errors")]
 
 mod once;
 mod terminal;
@@ -12,23 +12,23 @@ use std::{
     process::ExitCode,
 };
 
-use campanile_top::{Target, client::Port};
+use campanile_top::{Target, client::AdminClient};
 use clap::Parser;
 
-/// Shows a service in a terminal, by its admin port.
+/// Shows the admin port of a service in a terminal.
 ///
-/// Keys: q, Esc and Ctrl-C leave; / filters the requests in flight by a part of their id; arrows, page keys, Home and End
-/// scroll them; t shows a second or more in each cell. NO_COLOR is honoured.
+/// Keys: q, Esc and Ctrl-C quit. / filters the requests in flight by a part of their ID. Arrows, page keys, Home and End scroll
+/// them. t switches between seconds and the full history. NO_COLOR is supported.
 #[derive(Parser)]
 #[command(name = "campanile-top")]
 struct Args {
-    /// The admin port: HOST:PORT, unix:PATH or http://HOST:PORT/PATH.
+    /// Address of the admin port: HOST:PORT, unix:PATH or http://HOST:PORT/PATH.
     #[arg(default_value = "127.0.0.1:6060")]
     target: Target,
-    /// Prints one look as plain text, and ends; so it does where there is no terminal.
+    /// Prints one snapshot as plain text. The default without a terminal.
     #[arg(long)]
     once: bool,
-    /// The port's token, for a port that wants one. Others on the machine see it in the list of processes.
+    /// Token of the admin port. It is visible to other users in the process list.
     #[arg(long)]
     token: Option<String>,
 }
@@ -37,26 +37,26 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let target = args.target.to_string();
-    let mut port = Port::new(args.target);
+    let mut client = AdminClient::new(args.target);
     if let Some(token) = &args.token {
-        port = match port.with_token(token) {
-            Ok(port) => port,
-            Err(error) => return failed(&target, &error.to_string()),
+        client = match client.with_token(token) {
+            Ok(client) => client,
+            Err(error) => return fail(&target, &error.to_string()),
         };
     }
     let plain = args.once || !stdout().is_terminal() || !stdin().is_terminal();
-    let shown = if plain {
-        once::print(&port, &target).await
+    let result = if plain {
+        once::print(&client, &target).await
     } else {
-        terminal::show(port, &target).await
+        terminal::show(client, &target).await
     };
-    match shown {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => failed(&target, &why),
+        Err(error) => fail(&target, &error),
     }
 }
 
-fn failed(target: &str, why: &str) -> ExitCode {
-    eprintln!("campanile-top: {target} {why}");
+fn fail(target: &str, error: &str) -> ExitCode {
+    eprintln!("campanile-top: {target}: {error}");
     ExitCode::FAILURE
 }

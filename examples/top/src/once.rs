@@ -1,4 +1,4 @@
-//! One look, printed.
+//! `--once`: prints one snapshot.
 
 use std::{
     io::{ErrorKind, Write, stdout},
@@ -6,43 +6,43 @@ use std::{
 };
 
 use campanile_top::{
-    client::{Live, Port},
+    client::{AdminClient, LiveStream},
     model::{Event, Model, Update},
     snapshot,
 };
 use tokio::time::timeout;
 
-/// A port that has just begun has its first rates after two seconds.
-const PATIENCE: Duration = Duration::from_millis(3500);
+/// A port that has just started has rates after two seconds.
+const TIMEOUT: Duration = Duration::from_millis(3500);
 
-pub(crate) async fn print(port: &Port, target: &str) -> Result<(), String> {
-    let mut live = port.attach().await.map_err(|error| error.to_string())?;
+pub(crate) async fn print(client: &AdminClient, target: &str) -> Result<(), String> {
+    let mut live = client.connect().await.map_err(|error| error.to_string())?;
     let mut model = Model::default();
-    let looked = timeout(PATIENCE, look(&mut live, &mut model)).await;
-    // What has no rates, as a port without metrics, is printed without.
-    if let Ok(Err(why)) = looked {
-        return Err(why);
+    let received = timeout(TIMEOUT, receive_rates(&mut live, &mut model)).await;
+    // After the timeout the snapshot has no rates: the port may have no metrics.
+    if let Ok(Err(error)) = received {
+        return Err(error);
     }
     if model.last().is_none() {
-        return Err("tells nothing".to_owned());
+        return Err("no samples received".to_owned());
     }
-    // Not every port tells of them.
-    let requests = port.requests("").await.ok();
-    let text = snapshot::text(&model, requests.as_ref(), target).map_err(|error| error.to_string())?;
+    // The port may not report requests in flight.
+    let requests = client.requests("").await.ok();
+    let text = snapshot::text(&model, requests.as_ref(), target);
     match stdout().write_all(text.as_bytes()) {
-        // Whoever reads has read enough.
+        // The reader has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| format!("was read, but not printed: {error}")),
+        written => written.map_err(|error| format!("cannot write to stdout: {error}")),
     }
 }
 
-/// Reads until there is a second with rates that is as new as the look.
-async fn look(live: &mut Live, model: &mut Model) -> Result<(), String> {
+/// Receives events until a new sample has rates.
+async fn receive_rates(live: &mut LiveStream, model: &mut Model) -> Result<(), String> {
     loop {
         let event = live.next().await.map_err(|error| error.to_string())?;
-        let fresh = matches!(event, Event::Sample(_));
+        let is_sample = matches!(event, Event::Sample(_));
         model.apply(Update::Event(event));
-        if fresh && model.last().is_some_and(|sample| sample.requests.is_some()) {
+        if is_sample && model.last().is_some_and(|sample| sample.requests.is_some()) {
             return Ok(());
         }
     }

@@ -1,19 +1,19 @@
-//! Where an admin port is.
+//! The address of an admin port.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-/// An admin port's address: `127.0.0.1:6060`, `http://host:port/path`, `unix:/path`.
+/// The address of an admin port: `127.0.0.1:6060`, `http://host:port/path`, `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
-    /// Over TCP.
+    /// A TCP address.
     Tcp {
         /// `host:port`.
         authority: String,
-        /// What the port's paths stand under, without a slash at the end: empty but for ports that are mounted in a service.
+        /// The path under which the admin service is mounted, without a trailing slash. Empty for an admin port.
         prefix: String,
     },
-    /// Over a unix socket.
+    /// A unix socket.
     Unix(PathBuf),
 }
 
@@ -37,17 +37,17 @@ impl FromStr for Target {
         let (authority, prefix) = uri.find('/').map_or((uri, ""), |slash| uri.split_at(slash));
         let authority: http::uri::Authority = authority.parse().map_err(|_| TargetError)?;
         let prefix = prefix.trim_end_matches('/');
-        let usable = !authority.host().is_empty() && !authority.as_str().contains('@');
-        let plain = prefix
+        let valid_authority = !authority.host().is_empty() && !authority.as_str().contains('@');
+        let valid_prefix = prefix
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#');
-        // A port is not left out by whoever means an admin port; only a URL has one of its own.
+        // Only URLs have a default port.
         let authority = match authority.port_u16() {
             Some(_) => authority.to_string(),
             None if text.starts_with("http://") && authority.port().is_none() => format!("{authority}:80"),
             None => return Err(TargetError),
         };
-        if usable && plain {
+        if valid_authority && valid_prefix {
             Ok(Self::Tcp {
                 authority,
                 prefix: prefix.to_owned(),
@@ -67,13 +67,13 @@ impl fmt::Display for Target {
     }
 }
 
-/// What was given is no address of an admin port.
+/// The error of an invalid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetError;
 
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither HOST:PORT, unix:PATH nor http://HOST:PORT")
+        f.write_str("expected HOST:PORT, unix:PATH or http://HOST:PORT")
     }
 }
 

@@ -1,11 +1,11 @@
-//! The terminal, which is given back as it was, whatever happens.
+//! The interactive mode.
 
 use std::{io, pin::pin};
 
 use campanile_top::{
-    client::{Port, filtered, follow},
+    client::{AdminClient, follow, poll_filtered},
     model::Model,
-    view::{Reaction, Screen, Theme, draw},
+    view::{KeyAction, Screen, Theme, draw},
 };
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
@@ -15,45 +15,45 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// So many events may wait to be drawn.
-const WAITING: usize = 16;
+const QUEUED_UPDATES: usize = 16;
 
-/// Shows the port until a key or a signal ends it. Whether it answers at all is known before the screen is taken.
-pub(crate) async fn show(port: Port, target: &str) -> Result<(), String> {
-    let live = port.attach().await.map_err(|error| error.to_string())?;
-    let (updates, mut told) = mpsc::channel(WAITING);
-    let (filter, wanted) = watch::channel(String::new());
-    // Not tasks of their own: a panic of theirs is the program's.
-    let mut following = pin!(follow(port.clone(), live, updates.clone()));
-    let mut asking = pin!(filtered(port, wanted, updates));
+/// Shows the port until a key or a signal ends the program. The first connection is made before the terminal is switched to raw
+/// mode, so that its error is printed normally.
+pub(crate) async fn show(client: AdminClient, target: &str) -> Result<(), String> {
+    let live = client.connect().await.map_err(|error| error.to_string())?;
+    let (updates, mut received) = mpsc::channel(QUEUED_UPDATES);
+    let (filter, filter_changes) = watch::channel(String::new());
+    // Not spawned, so that a panic ends the program.
+    let mut following = pin!(follow(client.clone(), live, updates.clone()));
+    let mut polling = pin!(poll_filtered(client, filter_changes, updates));
 
-    let broken = |error: io::Error| format!("is shown no longer: {error}");
-    let mut signals = Signals::new().map_err(broken)?;
-    let mut restored = Restored::take().map_err(broken)?;
+    let io_error = |error: io::Error| format!("terminal error: {error}");
+    let mut signals = Signals::new().map_err(io_error)?;
+    let mut guard = TerminalGuard::new().map_err(io_error)?;
     let mut keys = pin!(EventStream::new());
     let mut model = Model::default();
     let mut screen = Screen::new(target, Theme::new(coloured()));
     loop {
-        restored
+        guard
             .0
             .draw(|frame| draw(frame, &model, &mut screen))
-            .map_err(broken)?;
+            .map_err(io_error)?;
         tokio::select! {
-            Some(update) = told.recv() => model.apply(update),
+            Some(update) = received.recv() => model.apply(update),
             () = &mut following => return Ok(()),
-            () = &mut asking => return Ok(()),
+            () = &mut polling => return Ok(()),
             event = keys.next() => match event {
                 Some(Ok(Event::Key(key))) => match screen.press(key) {
-                    Reaction::Leave => return Ok(()),
-                    Reaction::Filter => { filter.send_replace(screen.filter().to_owned()); }
+                    KeyAction::Quit => return Ok(()),
+                    KeyAction::FilterChanged => { filter.send_replace(screen.filter().to_owned()); }
                     _ => {}
                 },
-                // A new size is drawn as everything is.
+                // Resize events redraw as well.
                 Some(Ok(_)) => {}
-                // The terminal is gone.
+                // The terminal was closed.
                 Some(Err(_)) | None => return Ok(()),
             },
-            () = signals.any() => return Ok(()),
+            () = signals.recv() => return Ok(()),
         }
     }
 }
@@ -63,23 +63,22 @@ fn coloured() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The terminal in raw mode, on its other screen. Dropping it, or a panic, gives it back.
-struct Restored(DefaultTerminal);
+/// The terminal in raw mode, on the alternate screen. Restored on drop and by ratatui's panic hook.
+struct TerminalGuard(DefaultTerminal);
 
-impl Restored {
-    fn take() -> io::Result<Self> {
-        // Its panic hook restores the terminal before the message is printed.
+impl TerminalGuard {
+    fn new() -> io::Result<Self> {
         ratatui::try_init().map(Self).inspect_err(|_| ratatui::restore())
     }
 }
 
-impl Drop for Restored {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         ratatui::restore();
     }
 }
 
-/// What ends a program from outside.
+/// The signals that end the program.
 struct Signals([Signal; 3]);
 
 impl Signals {
@@ -91,7 +90,7 @@ impl Signals {
         ]))
     }
 
-    async fn any(&mut self) {
+    async fn recv(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -23,12 +23,12 @@ impl Port {
         let admin = Admin::new()
             .with_metrics(move |accept: &str| {
                 let format = Format::of_accept(accept);
-                Exposition::chunks(format.content_type(), recorder.snapshot().chunks(format))
+                Exposition::from_chunks(format.content_type(), recorder.snapshot().chunks(format))
             })
             .with_requests(|| {
                 let rows = campanile_core::in_flight::snapshot();
                 rows.into_iter()
-                    .map(|row| campanile_admin::Request::new(row.id))
+                    .map(|row| campanile_admin::RequestRow::new(row.id))
                     .collect()
             });
         let run = move || {

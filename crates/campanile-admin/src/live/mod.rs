@@ -1,19 +1,18 @@
-//! What the live page is fed: a sample a second, a history of five minutes or as long as is wanted, and the pages that listen.
+//! The data of the live page: one sample a second, a history of samples, and the pages that are open.
 //!
-//! Samples are made from the text of the metrics, so that any recorder will do. They are always made, since a page that is
-//! opened wants to see what was; each is written once, and all pages are sent the same bytes.
+//! Samples are derived from the text of the metrics, so that any recorder works. They are taken even while no page is open, for
+//! the history. Each is serialized once, and all pages are sent the same bytes.
 
-mod hub;
-mod line;
-mod names;
-mod quantiles;
+mod feed;
 #[cfg(any(test, fuzzing))]
-mod replay;
+mod fuzz;
+mod histogram;
+mod metric_line;
 mod sample;
 mod sampler;
 mod totals;
 
-pub(crate) use self::hub::{About, LENGTH, LENGTHS, Live};
+pub(crate) use self::feed::{DEFAULT_HISTORY, HISTORY_RANGE, LiveFeed, ServiceInfo};
 #[cfg(fuzzing)]
-pub use self::replay::replay;
+pub use self::fuzz::check_samples;
 pub use self::sampler::Sampler;

@@ -1,4 +1,4 @@
-//! Looks at the metrics once a second.
+//! The task that samples the metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,108 +6,63 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::sample::Between;
-use super::totals::{Reader, Totals};
-use crate::request::Selection;
-use crate::settings::Settings;
+use super::sample::SampleInput;
+use super::totals::{MetricTotals, TotalsReader};
+use crate::config::AdminConfig;
+use crate::request_row::RequestSelection;
 
 const PERIOD: Duration = Duration::from_secs(1);
-/// So many requests in flight are shown on the page, the oldest.
-const REQUESTS: usize = 100;
+/// The most requests in flight that are sent to pages.
+const MAX_REQUESTS: usize = 100;
 
-/// Looks at the metrics once a second, for the live page and its history. Made by [`Admin::sampler`](crate::Admin::sampler).
+/// Samples the metrics once a second, for the live page and its history. Created by [`Admin::sampler`](crate::Admin::sampler).
 ///
-/// [`Admin::run_blocking`](crate::Admin::run_blocking) has one already. It is for whoever serves
-/// [`Admin::service`](crate::Admin::service) elsewhere.
+/// Run it where [`Admin::service`](crate::Admin::service) is mounted in another server.
+/// [`Admin::run_blocking`](crate::Admin::run_blocking) runs one itself.
 pub struct Sampler {
-    settings: Settings,
+    config: AdminConfig,
 }
 
-/// A look at the metrics, and what is to be told.
-struct Look {
-    totals: Option<Totals>,
+/// The result of one reading of the metrics.
+struct Reading {
+    totals: Option<MetricTotals>,
     sample: String,
     requests: Option<String>,
 }
 
 impl Sampler {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings }
+    pub(crate) fn new(config: AdminConfig) -> Self {
+        Self { config }
     }
 
-    /// Looks, until it is dropped, which ends the streams of all pages. The history stays.
+    /// Samples until the future is dropped, which ends the streams of all pages. The history is kept.
     ///
     /// # Panics
     ///
     /// Panics outside of a tokio runtime with time enabled.
     pub async fn run(self) {
-        let _running = Running::new(&self.settings);
-        let settings = Arc::new(self.settings.clone());
-        let mut turns = tokio::time::interval(PERIOD);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut last = (None, Instant::now());
+        let config = Arc::new(self.config);
+        let _publisher = config.live.publisher();
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut previous = (None, Instant::now());
         loop {
-            turns.tick().await;
+            ticks.tick().await;
             let now = Instant::now();
-            let settings = Arc::clone(&settings);
-            let (before, then) = last;
-            let look = tokio::task::spawn_blocking(move || look(&settings, before.as_ref(), now - then));
-            // What panicked once may not the next time.
-            let Ok(look) = look.await else {
-                last = (None, now);
+            let (before, then) = previous;
+            let reader = Arc::clone(&config);
+            let reading = tokio::task::spawn_blocking(move || read(&reader, before.as_ref(), now - then));
+            // A callback that panicked once may succeed the next time.
+            let Ok(reading) = reading.await else {
+                previous = (None, now);
                 continue;
             };
-            let requests = look.requests.as_deref();
-            self.settings
+            let requests = reading.requests.as_deref();
+            config
                 .live
-                .publish(look.sample, requests, self.settings.history);
-            last = (look.totals, now);
+                .publish(reading.sample, requests, config.history_seconds);
+            previous = (reading.totals, now);
         }
-    }
-}
-
-fn look(settings: &Settings, before: Option<&Totals>, elapsed: Duration) -> Look {
-    let totals = read(settings);
-    let between = Between {
-        before,
-        now: totals.as_ref(),
-        elapsed,
-    };
-    let sample = between.to_json(settings.status.as_ref().map(|status| status()));
-    let requests = settings.requests.as_ref().filter(|_| settings.live.has_pages());
-    let requests = requests.map(|requests| Selection::new(requests(), "", REQUESTS).to_json().to_string());
-    Look {
-        sample: sample.to_string(),
-        totals,
-        requests,
-    }
-}
-
-/// Reads the metrics' text; `None` where there is none.
-fn read(settings: &Settings) -> Option<Totals> {
-    let mut reader = Reader::default();
-    if let Some(text) = &settings.live_text {
-        reader.feed(text().as_bytes());
-    } else {
-        let exposition = settings.render.as_ref()?("").ok()??;
-        exposition.pieces.for_each(|piece| reader.feed(&piece));
-    }
-    Some(reader.finish())
-}
-
-/// Says that samples come, as long as it lives.
-struct Running<'a>(&'a Settings);
-
-impl<'a> Running<'a> {
-    fn new(settings: &'a Settings) -> Self {
-        settings.live.begin();
-        Self(settings)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.live.end();
     }
 }
 
@@ -115,4 +70,36 @@ impl fmt::Debug for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sampler").finish_non_exhaustive()
     }
+}
+
+fn read(config: &AdminConfig, before: Option<&MetricTotals>, elapsed: Duration) -> Reading {
+    let totals = read_totals(config);
+    let input = SampleInput {
+        before,
+        now: totals.as_ref(),
+        elapsed,
+    };
+    let sample = input.to_json(config.status.as_ref().map(|status| status()));
+    let requests = config.requests.as_ref().filter(|_| config.live.has_pages());
+    let requests = requests.map(|requests| {
+        let selection = RequestSelection::new(requests(), "", MAX_REQUESTS);
+        selection.to_json().to_string()
+    });
+    Reading {
+        sample: sample.to_string(),
+        totals,
+        requests,
+    }
+}
+
+/// Reads the text of the metrics, if there is one.
+fn read_totals(config: &AdminConfig) -> Option<MetricTotals> {
+    let mut reader = TotalsReader::default();
+    if let Some(text) = &config.live_metrics {
+        reader.feed(text().as_bytes());
+    } else {
+        let exposition = config.render.as_ref()?("").ok()??;
+        exposition.chunks.for_each(|chunk| reader.feed(&chunk));
+    }
+    Some(reader.finish())
 }

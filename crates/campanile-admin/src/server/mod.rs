@@ -1,13 +1,10 @@
-//! The admin port on a thread of its own.
+//! The server of [`Admin::run_blocking`](crate::Admin::run_blocking).
 //!
-//! It answers when the service does not, so nothing here waits for the service: its runtime is its own, what renders and
-//! reads tables goes to threads that may block, and no client can keep others out, however idle, slow or many it is.
+//! It must respond when the service does not. Its runtime is its own, callbacks run on blocking threads, and no number of idle or
+//! slow clients can keep out others.
 
-mod activity;
-mod connection;
-mod listen;
-mod open;
-mod patience;
+mod connections;
+mod write_timeout;
 
 use std::future::poll_fn;
 use std::io;
@@ -15,69 +12,67 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use campanile_listen::Accepted;
+use tokio::runtime::{Builder, Handle};
 
-use self::open::Open;
+use self::connections::ConnectionSet;
+use crate::AdminListener;
+use crate::config::AdminConfig;
 use crate::live::Sampler;
 use crate::service::AdminService;
-use crate::settings::Settings;
 
-pub use self::listen::Listen;
-
-/// Threads that render, read tables, compress, and look at the metrics for the page: more than can hang in what the caller gave.
+/// More threads than callbacks can occupy by hanging: four scrapes, two tables, one sampler.
 const BLOCKING_THREADS: usize = 12;
-/// Answers that are being sent when the end comes have as long.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// What happens next.
-enum Event {
-    Accepted(Accepted),
-    Over,
-}
+/// How long responses in flight may take at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-pub(crate) fn run_blocking<U>(settings: Settings, listen: Listen, until: U) -> io::Result<()>
+pub(crate) fn run_blocking<U>(config: AdminConfig, listener: AdminListener, until: U) -> io::Result<()>
 where
     U: Future<Output = ()>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    if Handle::try_current().is_ok() {
+        return Err(io::Error::other(
+            "the admin port cannot run on a thread of a tokio runtime",
+        ));
+    }
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-blocking")
         .build()?;
-    let result = runtime.block_on(serve(settings, listen, until));
-    // A closure of the caller's that hangs is left to itself.
+    let result = runtime.block_on(serve(config, listener, until));
+    // Does not wait for callbacks that hang.
     runtime.shutdown_background();
     result
 }
 
-async fn serve<U>(settings: Settings, listen: Listen, until: U) -> io::Result<()>
+async fn serve<U>(config: AdminConfig, listener: AdminListener, until: U) -> io::Result<()>
 where
     U: Future<Output = ()>,
 {
-    let mut listener = listen.listen()?;
-    let service = AdminService::new(settings.clone());
-    let mut open = Open::new(service);
+    let mut listener = listener.into_listener()?;
+    let mut connections = ConnectionSet::new(AdminService::new(config.clone()));
     let mut until = pin!(until);
     {
-        let mut sampling = pin!(Sampler::new(settings).run());
+        // Dropped at the end of this block, which ends the event streams of open pages.
+        let mut sampling = pin!(Sampler::new(config).run());
         loop {
             let mut accept = pin!(listener.accept());
-            let event = poll_fn(|cx| {
+            let accepted = poll_fn(|cx| {
                 if until.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Event::Over);
+                    return Poll::Ready(None);
                 }
                 let _ = sampling.as_mut().poll(cx);
-                open.poll_ended(cx);
-                accept.as_mut().poll(cx).map(Event::Accepted)
+                connections.poll_reap(cx);
+                accept.as_mut().poll(cx).map(Some)
             });
-            match event.await {
-                Event::Accepted(accepted) => open.add(accepted),
-                Event::Over => break,
+            match accepted.await {
+                Some(accepted) => connections.spawn(accepted),
+                None => break,
             }
         }
-        // With the sampler end the streams of the pages.
     }
     drop(listener);
-    open.close(LAST_ANSWERS).await;
+    connections.close(CLOSE_TIMEOUT).await;
     Ok(())
 }

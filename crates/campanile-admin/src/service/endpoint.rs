@@ -1,8 +1,8 @@
-//! Which path is what, which methods it takes, and who may ask.
+//! The endpoints, their paths and methods.
 
 use http::Method;
 
-/// What a path means.
+/// An endpoint of the admin port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Page,
@@ -20,9 +20,9 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Returns what the path means.
-    pub(crate) fn of(path: &str) -> Option<Self> {
-        // Those of talisker ignore one slash at the end.
+    /// Returns the endpoint at this path.
+    pub(crate) fn from_path(path: &str) -> Option<Self> {
+        // As in talisker, a trailing slash is ignored here.
         if let Some(status) = path.strip_prefix("/_status/") {
             return match status.strip_suffix('/').unwrap_or(status) {
                 "ping" => Some(Self::Ping),
@@ -46,7 +46,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns the methods, as `Allow` spells them.
+    /// Returns the allowed methods, as the value of `Allow`.
     pub(crate) const fn allow(self) -> &'static str {
         match self {
             Self::Drain => "POST",
@@ -55,12 +55,12 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether this method is one of them.
+    /// Returns whether the method is allowed.
     pub(crate) fn allows(self, method: &Method) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 
-    /// Tells whether it shows or changes what is nobody else's business.
+    /// Returns whether the endpoint reveals or changes internals of the service.
     pub(crate) const fn is_private(self) -> bool {
         matches!(
             self,
@@ -68,12 +68,12 @@ impl Endpoint {
         )
     }
 
-    /// Tells whether it may be mounted in the application.
-    pub(crate) const fn is_public(self) -> bool {
+    /// Returns whether the endpoint is part of [`Admin::probes`](crate::Admin::probes), for the application's own port.
+    pub(crate) const fn is_mountable(self) -> bool {
         matches!(self, Self::Health | Self::Ping | Self::Check)
     }
 
-    /// Tells whether it is a probe, whose client should ask anew over another connection once the service drains.
+    /// Returns whether the endpoint is a probe, which closes its connection while the service drains.
     pub(crate) const fn is_probe(self) -> bool {
         matches!(
             self,

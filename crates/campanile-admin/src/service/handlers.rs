@@ -1,30 +1,35 @@
-//! From a request to its answer.
+//! Dispatch to the endpoints, and the handlers of the small ones.
 
+use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut};
-use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 
+use super::access::AccessDenied;
 use super::endpoint::Endpoint;
-use super::gate::Refusal;
-use super::{answer, page, query, requests, scrape};
-use crate::live::About;
-use crate::settings::Settings;
-use crate::{Body, Check, Peer, Phase};
+use super::request_head::query_value;
+use super::{metrics, requests, response};
+use crate::config::AdminConfig;
+use crate::live::ServiceInfo;
+use crate::{Body, CheckResult, Peer, ServicePhase, ServiceStatus};
 
-/// No filter of a log is longer.
+/// The live page, a single file without external resources.
+const PAGE: &str = include_str!("../page/index.html");
+
+/// The longest log filter, in bytes.
 const FILTER_LENGTH: usize = 8 * 1024;
-/// A filter that has not come by then will not come.
-const FILTER_TIME: Duration = Duration::from_secs(5);
+const FILTER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Answers a request. No endpoint is a path that is unknown, or not for this service.
-pub(super) async fn answer<B>(
-    settings: Arc<Settings>,
+/// Responds to a request. `endpoint` is `None` if the path is unknown or not part of this service.
+pub(super) async fn respond<B>(
+    config: Arc<AdminConfig>,
     endpoint: Option<Endpoint>,
     request: Request<B>,
 ) -> Response<Body>
@@ -33,57 +38,58 @@ where
     B::Data: Send,
 {
     let (parts, body) = request.into_parts();
-    let mut response = match endpoint.filter(|endpoint| is_there(&settings, *endpoint)) {
-        None => answer::text(StatusCode::NOT_FOUND, "there is nothing here\n"),
-        Some(endpoint) => match refusal(&settings, endpoint, &parts) {
-            Some(response) => response,
+    let mut response = match endpoint.filter(|endpoint| is_enabled(&config, *endpoint)) {
+        None => response::text(StatusCode::NOT_FOUND, "not found\n"),
+        Some(endpoint) => match reject(&config, endpoint, &parts) {
+            Some(rejection) => rejection,
             None if endpoint == Endpoint::LogLevel && parts.method == Method::PUT => {
-                set_log_level(&settings, body).await
+                set_log_filter(&config, body).await
             }
-            None => go(&settings, endpoint, &parts).await,
+            None => dispatch(&config, endpoint, &parts).await,
         },
     };
-    answer::finish(&mut response);
-    if endpoint.is_some_and(Endpoint::is_probe) && settings.status().is_draining() {
-        answer::close(&mut response, parts.version);
+    response::add_common_headers(&mut response);
+    if endpoint.is_some_and(Endpoint::is_probe) && config.status().is_draining() {
+        response::close_connection(&mut response, parts.version);
     }
-    answer::cut_to_head(&mut response, &parts.method);
+    response::drop_body_of_head(&mut response, &parts.method);
     response
 }
 
-/// Tells whether the caller gave what the endpoint needs.
-fn is_there(settings: &Settings, endpoint: Endpoint) -> bool {
+/// Returns whether the callback of the endpoint is set.
+fn is_enabled(config: &AdminConfig, endpoint: Endpoint) -> bool {
     match endpoint {
-        Endpoint::Metrics => settings.render.is_some(),
-        Endpoint::Config => settings.config.is_some(),
-        Endpoint::Requests => settings.requests.is_some(),
-        Endpoint::LogLevel => settings.log_level.is_some(),
-        Endpoint::Drain => settings.drain.is_some(),
+        Endpoint::Metrics => config.render.is_some(),
+        Endpoint::Config => config.config_text.is_some(),
+        Endpoint::Requests => config.requests.is_some(),
+        Endpoint::LogLevel => config.log_filter.is_some(),
+        Endpoint::Drain => config.drain.is_some(),
         _ => true,
     }
 }
 
-fn refusal(settings: &Settings, endpoint: Endpoint, parts: &Parts) -> Option<Response<Body>> {
-    let found = parts.extensions.get::<Peer>().copied();
-    let peer = found.or_else(|| settings.peer.as_ref().and_then(|find| find(&parts.extensions)));
-    let (status, why) = match settings.gate.check(endpoint, parts, peer) {
-        Err(Refusal::Token) => (
+/// Rejects requests without access or with another method.
+fn reject(config: &AdminConfig, endpoint: Endpoint, parts: &Parts) -> Option<Response<Body>> {
+    let inserted = parts.extensions.get::<Peer>().copied();
+    let peer = inserted.or_else(|| config.find_peer.as_ref().and_then(|find| find(&parts.extensions)));
+    let (status, reason) = match config.access.check(endpoint, parts, peer) {
+        Err(AccessDenied::Token) => (
             StatusCode::UNAUTHORIZED,
-            "this takes the token of the admin port\n",
+            "the token of the admin port is required\n",
         ),
-        Err(Refusal::Address) => (
+        Err(AccessDenied::Address) => (
             StatusCode::FORBIDDEN,
-            "this is for clients on the same machine or in a network that the service was told of\n",
+            "only clients on the same machine or in an allowed network have access\n",
         ),
-        Err(Refusal::Host) => (
+        Err(AccessDenied::Host) => (
             StatusCode::FORBIDDEN,
-            "the Host header names neither an address nor localhost nor a host that the service was told of\n",
+            "the Host header is not an address, localhost or an allowed host\n",
         ),
-        Err(Refusal::Origin) => (StatusCode::FORBIDDEN, "a page of another site sent this\n"),
+        Err(AccessDenied::Origin) => (StatusCode::FORBIDDEN, "cross-site requests are not allowed\n"),
         Ok(()) if endpoint.allows(&parts.method) => return None,
-        Ok(()) => (StatusCode::METHOD_NOT_ALLOWED, "there is no such method here\n"),
+        Ok(()) => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n"),
     };
-    let mut response = answer::text(status, why);
+    let mut response = response::text(status, reason);
     let headers = response.headers_mut();
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static(endpoint.allow()));
@@ -94,120 +100,161 @@ fn refusal(settings: &Settings, endpoint: Endpoint, parts: &Parts) -> Option<Res
     Some(response)
 }
 
-async fn go(settings: &Arc<Settings>, endpoint: Endpoint, parts: &Parts) -> Response<Body> {
+async fn dispatch(config: &Arc<AdminConfig>, endpoint: Endpoint, parts: &Parts) -> Response<Body> {
     match endpoint {
-        Endpoint::Livez => answer::text(StatusCode::OK, "ok\n"),
-        Endpoint::Readyz => readiness(settings).await,
-        Endpoint::Health => health(settings, parts.uri.query()).await,
-        Endpoint::Ping => answer::text(StatusCode::OK, version(settings)),
-        Endpoint::Check => check(settings).await,
-        Endpoint::Metrics => scrape::answer(settings, &parts.headers).await,
-        Endpoint::Requests => requests::answer(settings, parts).await,
-        Endpoint::Page => page::answer(),
-        Endpoint::Live => live(settings, &parts.method),
-        Endpoint::Drain => drain(settings, parts.uri.query()),
+        Endpoint::Livez => response::text(StatusCode::OK, "ok\n"),
+        Endpoint::Readyz => readiness(config).await,
+        Endpoint::Health => health(config, &parts.uri).await,
+        Endpoint::Ping => response::text(StatusCode::OK, version_line(config)),
+        Endpoint::Check => check(config).await,
+        Endpoint::Metrics => metrics::respond(config, &parts.headers).await,
+        Endpoint::Requests => requests::respond(config, parts).await,
+        Endpoint::Page => page(),
+        Endpoint::Live => live(config, &parts.method),
+        Endpoint::Drain => drain(config, &parts.uri),
         Endpoint::Config => {
-            let config = settings.config.as_ref().map(|config| config());
-            answer::text(StatusCode::OK, config.unwrap_or_default())
+            let config = config.config_text.as_ref().map(|config| config());
+            response::text(StatusCode::OK, config.unwrap_or_default())
         }
         Endpoint::LogLevel => {
-            let filter = settings.log_level.as_ref().map(|log_level| (log_level.read)());
-            answer::text(
-                StatusCode::OK,
-                format!("{}\n", filter.unwrap_or_default().trim_end()),
-            )
+            let filter = config.log_filter.as_ref().map(|filter| (filter.read)());
+            let filter = filter.unwrap_or_default();
+            response::text(StatusCode::OK, format!("{}\n", filter.trim_end()))
         }
     }
 }
 
-async fn readiness(settings: &Settings) -> Response<Body> {
-    let checks = settings.checks().await;
-    // After the checks, which take their time: an answer that was sent in the drain must not say ready.
-    let status = settings.status();
-    let ready = status.phase() == Phase::Ready && checks.iter().all(Check::is_passed);
-    answer::json(ok_if(ready), &status.to_json(&checks, settings.shared_port))
+async fn readiness(config: &AdminConfig) -> Response<Body> {
+    let checks = config.run_checks().await;
+    // Read after the checks, which may take a while: a drain that began during them must be reported.
+    let status = config.status();
+    let ready = status.phase() == ServicePhase::Ready && checks.iter().all(CheckResult::is_passed);
+    probe(config, ready, status, &checks)
 }
 
-async fn health(settings: &Settings, query: Option<&str>) -> Response<Body> {
-    let asked = query::value(query, "type").unwrap_or_default();
-    let alive = match asked.to_ascii_lowercase().as_str() {
-        "liveness" | "2" => true,
-        "startup" | "3" => settings.status().phase() > Phase::Starting,
-        _ => return readiness(settings).await,
-    };
-    answer::json(
-        ok_if(alive),
-        &settings.status().to_json(&[], settings.shared_port),
-    )
-}
-
-/// As talisker's: the version, unless the service says that it is not well. What drains is.
-async fn check(settings: &Settings) -> Response<Body> {
-    let checks = settings.checks().await;
-    let failed: String = checks
-        .iter()
-        .filter(|check| !check.is_passed())
-        .map(Check::line)
-        .collect();
-    if failed.is_empty() || settings.status().is_draining() {
-        answer::text(StatusCode::OK, version(settings))
-    } else {
-        answer::text(StatusCode::INTERNAL_SERVER_ERROR, failed)
+async fn health(config: &AdminConfig, uri: &Uri) -> Response<Body> {
+    let kind = query_value(uri, "type").unwrap_or_default();
+    let status = config.status();
+    match kind.to_ascii_lowercase().as_str() {
+        "liveness" | "2" => probe(config, true, status, &[]),
+        "startup" | "3" => probe(config, status.phase() > ServicePhase::Starting, status, &[]),
+        _ => readiness(config).await,
     }
 }
 
-fn version(settings: &Settings) -> String {
-    let version = Some(&settings.version).filter(|version| !version.is_empty());
-    format!("{}\n", version.map_or("unknown", String::as_str))
-}
-
-fn ok_if(well: bool) -> StatusCode {
-    if well {
+fn probe(
+    config: &AdminConfig,
+    healthy: bool,
+    status: ServiceStatus,
+    checks: &[CheckResult],
+) -> Response<Body> {
+    let code = if healthy {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
+    };
+    let pid = config.shared_port.then(std::process::id);
+    response::json(code, &status.to_json(checks, pid))
+}
+
+/// Responds as talisker's check: 500 if a check fails, unless the service drains, and the version otherwise.
+async fn check(config: &AdminConfig) -> Response<Body> {
+    let checks = config.run_checks().await;
+    let failures: String = checks.iter().filter_map(CheckResult::failure_line).collect();
+    if failures.is_empty() || config.status().is_draining() {
+        response::text(StatusCode::OK, version_line(config))
+    } else {
+        response::text(StatusCode::INTERNAL_SERVER_ERROR, failures)
     }
 }
 
-fn live(settings: &Settings, method: &Method) -> Response<Body> {
-    let body = if *method == Method::HEAD {
-        Body::whole("")
-    } else {
-        let about = About {
-            service: &settings.service_name,
-            version: &settings.version,
-            length: settings.history,
-        };
-        match settings.live.join(about) {
-            Ok(events) => Body::events(events),
-            Err(why) => return answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-        }
-    };
-    let mut response = Response::new(body);
-    let kind = HeaderValue::from_static("text/event-stream");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+fn version_line(config: &AdminConfig) -> String {
+    let version = Some(&config.version).filter(|version| !version.is_empty());
+    format!("{}\n", version.map_or("unknown", String::as_str))
+}
+
+/// Responds with the page and a policy that allows its own script and style only.
+fn page() -> Response<Body> {
+    let nonce = nonce();
+    let mut response = response::html(PAGE.replace("{nonce}", &nonce));
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
+         img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    );
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
-fn drain(settings: &Settings, query: Option<&str>) -> Response<Body> {
-    let own = std::process::id();
-    let meant = query::value(query, "pid");
-    let ours = match &meant {
-        Some(pid) => pid.parse() == Ok(own),
-        None => !settings.shared_port,
-    };
-    if !ours {
-        let why = format!("this is process {own}: name the one to drain by ?pid=\n");
-        return answer::text(StatusCode::CONFLICT, why);
-    }
-    if let Some(drain) = &settings.drain {
-        drain();
-    }
-    answer::text(StatusCode::ACCEPTED, "draining\n")
+/// Returns 128 unpredictable bits: `RandomState` is keyed with the randomness of the system.
+fn nonce() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let [a, b] = [(); 2].map(|()| RandomState::new().hash_one(count));
+    format!("{a:016x}{b:016x}")
 }
 
-/// Reads a short text, or tells the status that says why it cannot be read.
-async fn read<B>(body: B) -> Result<String, StatusCode>
+fn live(config: &AdminConfig, method: &Method) -> Response<Body> {
+    let body = if *method == Method::HEAD {
+        Body::full("")
+    } else {
+        let info = ServiceInfo {
+            name: &config.service_name,
+            version: &config.version,
+            history_seconds: config.history_seconds,
+        };
+        match config.live.subscribe(info) {
+            Ok(events) => Body::events(events),
+            Err(error) => return response::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        }
+    };
+    let mut response = Response::new(body);
+    let event_stream = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(CONTENT_TYPE, event_stream);
+    response
+}
+
+fn drain(config: &AdminConfig, uri: &Uri) -> Response<Body> {
+    let own_pid = std::process::id();
+    let is_for_us = match query_value(uri, "pid") {
+        Some(pid) => pid.parse() == Ok(own_pid),
+        None => !config.shared_port,
+    };
+    if !is_for_us {
+        let reason = format!("this is process {own_pid}: select the process to drain by ?pid=\n");
+        return response::text(StatusCode::CONFLICT, reason);
+    }
+    if let Some(drain) = &config.drain {
+        drain();
+    }
+    response::text(StatusCode::ACCEPTED, "draining\n")
+}
+
+async fn set_log_filter<B>(config: &AdminConfig, body: B) -> Response<Body>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+{
+    let filter = match tokio::time::timeout(FILTER_TIMEOUT, read_filter(body)).await {
+        Ok(Ok(filter)) => filter,
+        Ok(Err(status)) => {
+            let reason = format!("the body must be a filter of at most {FILTER_LENGTH} bytes\n");
+            return response::text(status, reason);
+        }
+        Err(_) => return response::text(StatusCode::REQUEST_TIMEOUT, "the request body timed out\n"),
+    };
+    let write = config.log_filter.as_ref().map(|log_filter| &log_filter.write);
+    match write.map_or(Ok(()), |write| write(filter.trim())) {
+        Ok(()) => response::empty(StatusCode::NO_CONTENT),
+        Err(error) => response::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+    }
+}
+
+/// Reads the body as text, or returns the status of the rejection.
+async fn read_filter<B>(body: B) -> Result<String, StatusCode>
 where
     B: http_body::Body + Send,
     B::Data: Send,
@@ -215,7 +262,6 @@ where
     let mut body = pin!(body);
     let mut text = Vec::new();
     while let Some(frame) = body.frame().await {
-        // What the body fails with tells nobody anything: whoever sends it has gone.
         let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
         if let Ok(data) = frame.into_data() {
             if text.len() + data.remaining() > FILTER_LENGTH {
@@ -225,21 +271,4 @@ where
         }
     }
     String::from_utf8(text).map_err(|_| StatusCode::BAD_REQUEST)
-}
-
-async fn set_log_level<B>(settings: &Settings, body: B) -> Response<Body>
-where
-    B: http_body::Body + Send,
-    B::Data: Send,
-{
-    let filter = match tokio::time::timeout(FILTER_TIME, read(body)).await {
-        Ok(Ok(filter)) => filter,
-        Ok(Err(status)) => return answer::text(status, "a filter is a short text\n"),
-        Err(_) => return answer::text(StatusCode::REQUEST_TIMEOUT, "the filter did not come\n"),
-    };
-    let log_level = settings.log_level.as_ref();
-    match log_level.map_or(Ok(()), |log_level| (log_level.write)(filter.trim())) {
-        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
-        Err(why) => answer::text(StatusCode::BAD_REQUEST, format!("{why}\n")),
-    }
 }

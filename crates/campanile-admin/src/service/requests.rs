@@ -1,4 +1,4 @@
-//! `/requests`: JSON for programs, a table for browsers.
+//! `/requests`: JSON for programs, an HTML table for browsers.
 
 use std::sync::Arc;
 
@@ -7,28 +7,27 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use super::{accept, answer, query};
-use crate::Body;
-use crate::request::{COLUMNS, Selection};
-use crate::settings::Settings;
+use super::request_head::{prefers_html, query_value};
+use super::response;
+use crate::config::AdminConfig;
+use crate::request_row::RequestSelection;
+use crate::{Body, RequestRow};
 
-pub(super) async fn answer(settings: &Arc<Settings>, parts: &Parts) -> Response<Body> {
-    let part = query::value(parts.uri.query(), "id")
-        .unwrap_or_default()
-        .into_owned();
-    let limit = match query::value(parts.uri.query(), "limit").map(|limit| limit.parse()) {
+pub(super) async fn respond(config: &Arc<AdminConfig>, parts: &Parts) -> Response<Body> {
+    let id_part = query_value(&parts.uri, "id").unwrap_or_default().into_owned();
+    let limit = match query_value(&parts.uri, "limit").map(|limit| limit.parse()) {
         None => usize::MAX,
         Some(Ok(limit)) => limit,
-        Some(Err(_)) => return answer::text(StatusCode::BAD_REQUEST, "limit is a number of requests\n"),
+        Some(Err(_)) => return response::text(StatusCode::BAD_REQUEST, "limit must be a number\n"),
     };
-    let html = accept::wants_html(&parts.headers);
-    let owned = Arc::clone(settings);
-    // Tens of thousands of rows take their time.
-    let made = settings.tables.run(move || {
-        let requests = owned.requests.as_ref().map(|requests| requests());
-        let selection = Selection::new(requests.unwrap_or_default(), &part, limit);
+    let html = prefers_html(&parts.headers);
+    let callback = config.requests.clone();
+    // Formatting tens of thousands of rows blocks as well.
+    let rendered = config.requests_pool.run(move || {
+        let rows = callback.map(|requests| requests()).unwrap_or_default();
+        let selection = RequestSelection::new(rows, &id_part, limit);
         if html {
-            let mut response = answer::whole(StatusCode::OK, answer::HTML, table(&selection));
+            let mut response = response::html(html_table(&selection));
             response.headers_mut().insert(
                 CONTENT_SECURITY_POLICY,
                 HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
@@ -37,35 +36,35 @@ pub(super) async fn answer(settings: &Arc<Settings>, parts: &Parts) -> Response<
         } else {
             let mut value = selection.to_json();
             value["pid"] = json!(std::process::id());
-            answer::json(StatusCode::OK, &value)
+            response::json(StatusCode::OK, &value)
         }
     });
-    let failed = |failure| answer::failure(failure, "requests");
-    let mut response = made.await.unwrap_or_else(failed);
+    let rendered = rendered.await;
+    let mut response = rendered.unwrap_or_else(|error| response::callback_error("requests", error));
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("accept"));
     response
 }
 
-fn table(selection: &Selection) -> String {
-    let Selection { total, requests } = selection;
+fn html_table(selection: &RequestSelection) -> String {
+    let RequestSelection { total, rows } = selection;
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Requests in flight</title></head>\n\
-         <body>\n<h1>Requests in flight</h1>\n<p>{total} in process {}, {} shown, the oldest first.</p>\n<table>\n<tr>",
+         <body>\n<h1>Requests in flight</h1>\n<p>{total} in process {}, {} shown, oldest first.</p>\n<table>\n<tr>",
         std::process::id(),
-        requests.len(),
+        rows.len(),
     );
-    for column in COLUMNS {
+    for column in RequestRow::COLUMNS {
         html.push_str("<th scope=\"col\">");
         html.push_str(column);
     }
     html.push_str("</tr>\n");
-    for request in requests {
+    for row in rows {
         html.push_str("<tr>");
-        for cell in request.cells() {
+        for cell in row.cells() {
             html.push_str("<td>");
-            escape(&cell, &mut html);
+            push_escaped(&mut html, &cell);
         }
         html.push_str("</tr>\n");
     }
@@ -73,7 +72,7 @@ fn table(selection: &Selection) -> String {
     html
 }
 
-fn escape(text: &str, html: &mut String) {
+fn push_escaped(html: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '&' => html.push_str("&amp;"),

@@ -1,10 +1,7 @@
-//! A gRPC client with campanile's layers around its channel: calls are counted and carry an id and a deadline.
+//! A gRPC client with campanile's layers around its channel: calls are recorded, and carry a request ID and a deadline.
 //!
-//! See `server.rs` for how to run the two.
-#![allow(
-    clippy::print_stdout,
-    reason = "what the server says is what this program is for"
-)]
+//! See `server.rs` for how to run both.
+#![allow(clippy::print_stdout, reason = "prints the replies")]
 
 use std::{error::Error, time::Duration};
 
@@ -18,13 +15,13 @@ use tonic::{Request, transport::Endpoint};
 use tonic_echo::protocol::{RepeatRequest, SayRequest, echo_client::EchoClient};
 use tower::ServiceBuilder;
 
-/// Says something to the server.
+/// Sends a text to the echo server.
 #[derive(Parser)]
 struct Args {
-    /// Where the server is, as a URL.
+    /// URL of the server.
     #[arg(long)]
     server: Endpoint,
-    /// What to say.
+    /// Text to send.
     #[arg(default_value = "hello")]
     text: String,
 }
@@ -45,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .extensions_mut()
         .insert(CallDeadline::after(Duration::from_secs(5)));
     let reply = echo.say(request).await?.into_inner();
-    println!("said {} as {}", reply.text, reply.request_id);
+    println!("said {} in request {}", reply.text, reply.request_id);
 
     let mut replies = echo.repeat(RepeatRequest { text, times: 3 }).await?.into_inner();
     while let Some(reply) = replies.next().await {
@@ -53,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     if let Err(status) = echo.say(SayRequest::default()).await {
-        println!("refused, for {}", status.message());
+        println!("rejected: {}", status.message());
     }
 
     for line in metrics

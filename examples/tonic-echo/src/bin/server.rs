@@ -1,11 +1,11 @@
-//! A gRPC server with campanile's layers, a limit on its connections and metrics on a port of their own.
+//! A gRPC server with campanile's layers, a connection limit, and metrics on a separate port.
 //!
 //! ```text
 //! cargo run -p tonic-echo --bin server -- --listen 127.0.0.1:50051 --admin 127.0.0.1:6060
 //! cargo run -p tonic-echo --bin client -- --server http://127.0.0.1:50051
 //! curl 127.0.0.1:6060/metrics
 //! ```
-#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+#![allow(clippy::print_stdout, reason = "prints the listen addresses")]
 
 use std::{error::Error, future::ready, net::SocketAddr};
 
@@ -27,13 +27,13 @@ use tonic_echo::protocol::{
     echo_server::{Echo, EchoServer},
 };
 
-/// A measured gRPC server.
+/// A gRPC server with campanile's layers.
 #[derive(Parser)]
 struct Args {
-    /// The address to listen on; port 0 takes a free one.
+    /// Address to listen on. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The address of the metrics.
+    /// Address of the metrics.
     #[arg(long, default_value = "127.0.0.1:0")]
     admin: SocketAddr,
 }
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let incoming = connections.count_incoming(TcpListenerStream::new(listener));
     Server::builder()
         .layer(campanile::inbound::stack())
-        .add_service(EchoServer::new(Parrot))
+        .add_service(EchoServer::new(EchoService))
         .serve_with_incoming_shutdown(incoming, async move {
             ctrl_c.recv().await;
         })
@@ -64,14 +64,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-struct Parrot;
+struct EchoService;
 
 #[tonic::async_trait]
-impl Echo for Parrot {
+impl Echo for EchoService {
     async fn say(&self, request: Request<SayRequest>) -> Result<Response<SayReply>, Status> {
         let SayRequest { text } = request.into_inner();
         if text.is_empty() {
-            return Err(Status::invalid_argument("nothing to say"));
+            return Err(Status::invalid_argument("text is empty"));
         }
         Ok(Response::new(reply(text)))
     }
@@ -85,7 +85,7 @@ impl Echo for Parrot {
     }
 }
 
-/// Says it, under the id of the call being served.
+/// Returns the text with the ID of the current request.
 fn reply(text: String) -> SayReply {
     let id = RequestContext::current().map(|request| request.id().to_string());
     SayReply {

@@ -1,4 +1,4 @@
-//! Stays attached, whatever becomes of the port.
+//! The tasks that keep the model up to date.
 
 use std::time::Duration;
 
@@ -7,57 +7,60 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Live, Port};
+use super::{AdminClient, LiveStream};
 use crate::model::Update;
 
-/// What the stream itself wishes for (`retry: 1000`).
-const PAUSE: Duration = Duration::from_secs(1);
+/// The reconnection time that the stream requests (`retry: 1000`).
+const RETRY: Duration = Duration::from_secs(1);
 
-/// Sends what the stream tells, and attaches again when it ends, until nobody listens.
-pub async fn follow(port: Port, mut live: Live, updates: Sender<Update>) {
+/// Sends the events of the stream, and reconnects when it ends. Returns when the receiver is dropped.
+pub async fn follow(client: AdminClient, mut live: LiveStream, updates: Sender<Update>) {
     loop {
-        let why = loop {
+        let error = loop {
             let event = match live.next().await {
                 Ok(event) => event,
-                Err(why) => break why,
+                Err(error) => break error,
             };
             if updates.send(Update::Event(event)).await.is_err() {
                 return;
             }
         };
-        if updates.send(Update::Lost(why.to_string())).await.is_err() {
+        if updates.send(Update::Lost(error.to_string())).await.is_err() {
             return;
         }
         live = loop {
-            sleep(PAUSE).await;
-            match port.attach().await {
+            sleep(RETRY).await;
+            match client.connect().await {
                 Ok(live) => break live,
-                Err(why) if updates.send(Update::Lost(why.to_string())).await.is_err() => return,
+                Err(error) if updates.send(Update::Lost(error.to_string())).await.is_err() => return,
                 Err(_) => {}
             }
         };
     }
 }
 
-/// Asks once a second for the requests that the filter finds, while there is one.
-pub async fn filtered(port: Port, mut filter: watch::Receiver<String>, updates: Sender<Update>) {
+/// Fetches the requests that match the filter once a second, while the filter is not empty.
+pub async fn poll_filtered(
+    client: AdminClient,
+    mut filter: watch::Receiver<String>,
+    updates: Sender<Update>,
+) {
     loop {
-        let wanted = filter.borrow_and_update().clone();
+        let current = filter.borrow_and_update().clone();
         let changed = filter.changed();
-        let ask = async {
-            if wanted.is_empty() {
+        let poll = async {
+            if current.is_empty() {
                 return std::future::pending().await;
             }
-            // The stream says that the port is gone.
-            let found = port.requests(&wanted).await.ok();
-            if let Some(found) = found {
-                let _ = updates.send(Update::Found(wanted, found)).await;
+            // Errors are ignored: `follow` reports a lost connection.
+            if let Ok(found) = client.requests(&current).await {
+                let _ = updates.send(Update::Filtered(current, found)).await;
             }
-            sleep(PAUSE).await;
+            sleep(RETRY).await;
         };
         tokio::select! {
             changed = changed => if changed.is_err() { return },
-            () = ask => {}
+            () = poll => {}
         }
     }
 }

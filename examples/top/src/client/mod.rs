@@ -1,15 +1,13 @@
-//! Asks an admin port.
+//! The client of an admin port.
 
-mod failure;
+mod admin_client;
+mod error;
 mod follow;
-mod live;
-mod port;
-mod stream;
+mod live_stream;
 
 pub use self::{
-    failure::Failure,
-    follow::{filtered, follow},
-    live::Live,
-    port::Port,
-    stream::Stream,
+    admin_client::AdminClient,
+    error::ClientError,
+    follow::{follow, poll_filtered},
+    live_stream::{EventParser, LiveStream},
 };

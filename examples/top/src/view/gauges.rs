@@ -1,4 +1,4 @@
-//! Requests, latency, in flight, connections: a value and its course each.
+//! The gauges: a value, a sparkline and a note each.
 
 use ratatui::{
     Frame,
@@ -9,16 +9,16 @@ use ratatui::{
 
 use super::{Screen, Theme, layout::WIDE, sparkline};
 use crate::{
-    model::{Course, Model, Sample},
-    number::{count, of_limit, time},
+    format::{count, duration, with_limit},
+    model::{Model, Sample, Series},
 };
 
 struct Gauge {
     label: &'static str,
     value: String,
     note: String,
-    course: Course,
-    bound: Option<f64>,
+    series: Series,
+    limit: Option<f64>,
     colour: Color,
 }
 
@@ -26,50 +26,50 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Sc
     let gauges = gauges(model);
     let columns = if area.width >= WIDE { 2 } else { 1 };
     let rows = gauges.len() / columns;
-    let places = Layout::horizontal(vec![Constraint::Fill(1); columns])
+    let areas = Layout::horizontal(vec![Constraint::Fill(1); columns])
         .spacing(2)
         .split(area);
-    let places = places.iter().flat_map(|column| {
+    let areas = areas.iter().flat_map(|column| {
         let lines = Layout::vertical(vec![Constraint::Fill(1); rows]).split(*column);
         lines.iter().copied().collect::<Vec<_>>()
     });
-    for (gauge, place) in gauges.iter().zip(places) {
-        draw_gauge(frame, place, gauge, screen);
+    for (gauge, area) in gauges.iter().zip(areas) {
+        draw_gauge(frame, area, gauge, screen);
     }
 }
 
 fn gauges(model: &Model) -> Vec<Gauge> {
     let default = Sample::default();
     let last = model.last().unwrap_or(&default);
-    let rate = |label, colour, value: String, bound, read: fn(&Sample) -> Option<f64>| {
-        let course = model.course(read);
-        let note = format!("most {}", count(Some(course.most())));
+    let rate = |label, colour, value: String, limit, read: fn(&Sample) -> Option<f64>| {
+        let series = model.series(read);
+        let note = format!("max {}", count(Some(series.max())));
         Gauge {
             label,
             value,
             note,
-            course,
-            bound,
+            series,
+            limit,
             colour,
         }
     };
-    let percentile = |which: usize, label, colour| {
-        let course = model.course(|sample| sample.percentile(which));
-        let note = format!("most {}", time(Some(course.most()).filter(|most| *most > 0.0)));
-        let value = time(last.percentile(which));
+    let percentile = |index: usize, label, colour| {
+        let series = model.series(|sample| sample.percentile(index));
+        let note = format!("max {}", duration(Some(series.max()).filter(|max| *max > 0.0)));
+        let value = duration(last.percentile(index));
         Gauge {
             label,
             value,
             note,
-            course,
-            bound: None,
+            series,
+            limit: None,
             colour,
         }
     };
     let mut in_flight = rate(
         "in flight",
         Color::Cyan,
-        of_limit(last.in_flight, last.concurrency_limit),
+        with_limit(last.in_flight, last.concurrency_limit),
         last.concurrency_limit,
         |sample| sample.in_flight,
     );
@@ -84,7 +84,7 @@ fn gauges(model: &Model) -> Vec<Gauge> {
         rate(
             "connections",
             Color::Cyan,
-            of_limit(last.connections, last.connection_limit),
+            with_limit(last.connections, last.connection_limit),
             last.connection_limit,
             |sample| sample.connections,
         ),
@@ -95,7 +95,7 @@ fn gauges(model: &Model) -> Vec<Gauge> {
 }
 
 fn draw_gauge(frame: &mut Frame<'_>, area: Rect, gauge: &Gauge, screen: &Screen) {
-    let [label, value, course, note] = Layout::horizontal([
+    let [label, value, series, note] = Layout::horizontal([
         Constraint::Length(13),
         Constraint::Length(14),
         Constraint::Fill(1),
@@ -105,7 +105,14 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, gauge: &Gauge, screen: &Screen)
     frame.render_widget(Line::raw(format!(" {}", gauge.label)), label);
     frame.render_widget(Line::styled(gauge.value.as_str(), Theme::title()), value);
     let style: Style = screen.theme.colour(gauge.colour);
-    sparkline::draw(frame, course, &gauge.course, gauge.bound, screen.span, style);
+    sparkline::draw(
+        frame,
+        series,
+        &gauge.series,
+        gauge.limit,
+        screen.time_scale,
+        style,
+    );
     frame.render_widget(
         Line::styled(format!(" {}", gauge.note), screen.theme.quiet()),
         note,

@@ -1,17 +1,17 @@
-//! Where everything stands, by the size of the terminal.
+//! The layout, by the size of the terminal.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use crate::model::{Link, Model};
+use crate::model::{ConnectionState, Model};
 
-/// From here on there are two columns of gauges, and three of tables.
+/// The width from which there are two columns of gauges and three of tables.
 pub(super) const WIDE: u16 = 120;
-/// Three rates and gauges, three percentiles.
+/// The number of gauges.
 const GAUGES: u16 = 6;
 
-/// Where everything stands.
+/// The areas of a frame.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Areas {
     pub(super) header: Rect,
     pub(super) banner: Rect,
     pub(super) gauges: Rect,
@@ -20,18 +20,18 @@ pub(super) struct Places {
     pub(super) footer: Rect,
 }
 
-impl Places {
+impl Areas {
     pub(super) fn new(area: Rect, model: &Model) -> Self {
         let banner = u16::from(has_banner(model));
         let rows = if area.width >= WIDE { GAUGES / 2 } else { GAUGES };
-        // Gauges grow with the terminal, in steps, so that all are alike.
-        let each = (area.height / 3 / rows).clamp(1, 4);
-        let share = (area.height.saturating_sub(2 + rows * each)) * 7 / 16;
-        let tables = wanted(model, area.width).min(share.max(4));
+        // All gauges have the same height.
+        let gauge_height = (area.height / 3 / rows).clamp(1, 4);
+        let share = (area.height.saturating_sub(2 + rows * gauge_height)) * 7 / 16;
+        let tables = table_height(model, area.width).min(share.max(4));
         let [header, banner, gauges, tables, requests, footer] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(banner),
-            Constraint::Length(rows * each),
+            Constraint::Length(rows * gauge_height),
             Constraint::Length(tables),
             Constraint::Min(0),
             Constraint::Length(1),
@@ -48,7 +48,7 @@ impl Places {
     }
 }
 
-/// Returns the cells of a line of a table: the columns are computed once, which takes the longest of all.
+/// Returns the cells of a line. Computing the columns once per table is the expensive part.
 pub(super) fn on_line(columns: &[Rect], line: Rect) -> Vec<Rect> {
     let cell = |column: &Rect| Rect {
         y: line.y,
@@ -60,17 +60,18 @@ pub(super) fn on_line(columns: &[Rect], line: Rect) -> Vec<Rect> {
 
 fn has_banner(model: &Model) -> bool {
     let phase = model.last().map_or("", |sample| sample.phase.as_str());
-    matches!(model.link(), Link::Lost(_)) || matches!(phase, "draining" | "stopping" | "stopped")
+    matches!(model.connection(), ConnectionState::Lost(_))
+        || matches!(phase, "draining" | "stopping" | "stopped")
 }
 
-/// Returns how many lines the tables want: a head and their rows, and one below.
-fn wanted(model: &Model, width: u16) -> u16 {
+/// Returns the height of all rows of the tables, with their headings and a blank line.
+fn table_height(model: &Model, width: u16) -> u16 {
     let [codes, queues, calls] = [model.codes(), model.listeners(), model.hosts()].map(|rows| rows.len());
-    let below = |rows: usize| if rows == 0 { 0 } else { rows + 1 };
+    let height = |rows: usize| if rows == 0 { 0 } else { rows + 1 };
     let beside = if width >= WIDE {
-        below(queues).max(below(calls))
+        height(queues).max(height(calls))
     } else {
-        below(queues) + below(calls)
+        height(queues) + height(calls)
     };
     u16::try_from((codes + 1).max(beside) + 1).unwrap_or(u16::MAX)
 }

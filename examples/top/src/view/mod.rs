@@ -1,30 +1,30 @@
-//! Draws the model. What is chosen by keys (a filter, where the table is, how far back) is the [`Screen`].
+//! Draws the model. The [`Screen`] has the state that keys change: filter, scroll offset and time scale.
 
 mod gauges;
 mod header;
 mod layout;
 mod requests;
-mod rows;
 mod screen;
 mod sparkline;
+mod table;
 mod tables;
 mod theme;
 
 use ratatui::Frame;
 
-use self::layout::Places;
+use self::layout::Areas;
 pub use self::{
-    screen::{Reaction, Screen},
+    screen::{KeyAction, Screen},
     theme::Theme,
 };
 use crate::model::Model;
 
-/// Draws everything.
+/// Draws a frame.
 pub fn draw(frame: &mut Frame<'_>, model: &Model, screen: &mut Screen) {
-    let places = Places::new(frame.area(), model);
-    header::draw(frame, &places, model, screen);
-    gauges::draw(frame, places.gauges, model, screen);
-    tables::draw(frame, places.tables, model, screen);
-    requests::draw(frame, places.requests, model, screen);
-    header::draw_footer(frame, places.footer, screen);
+    let areas = Areas::new(frame.area(), model);
+    header::draw(frame, &areas, model, screen);
+    gauges::draw(frame, areas.gauges, model, screen);
+    tables::draw(frame, areas.tables, model, screen);
+    requests::draw(frame, areas.requests, model, screen);
+    header::draw_footer(frame, areas.footer, screen);
 }

@@ -1,38 +1,38 @@
-//! What is chosen by keys.
+//! The state that keys change.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::Theme;
-use crate::model::Span;
+use crate::model::TimeScale;
 
-/// What a key asks of the program.
+/// The effect of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reaction {
-    /// Nothing but to draw again.
-    Draw,
-    /// To ask the port by the new filter.
-    Filter,
-    /// To end.
-    Leave,
+pub enum KeyAction {
+    /// Only redraws.
+    Redraw,
+    /// The filter changed.
+    FilterChanged,
+    /// Quits the program.
+    Quit,
 }
 
-/// What is chosen by keys, and what is said beside the model.
+/// The state of the screen, other than the model.
 #[derive(Debug, Clone)]
 pub struct Screen {
     pub(super) target: String,
     pub(super) theme: Theme,
     pub(super) filter: String,
     pub(super) editing: bool,
-    pub(super) span: Span,
-    /// So many requests are above the table.
-    pub(super) above: usize,
-    /// So many requests fit into the table, as it was last drawn.
-    pub(super) room: usize,
+    pub(super) time_scale: TimeScale,
+    /// The number of requests that are scrolled out at the top.
+    pub(super) scroll_offset: usize,
+    /// The number of rows of the table when it was last drawn.
+    pub(super) visible_rows: usize,
 }
 
 impl Screen {
-    /// Makes the screen of the port at this address, with nothing chosen.
+    /// Creates the initial screen of the port at this address.
     #[must_use]
     pub fn new(target: impl Into<String>, theme: Theme) -> Self {
         Self {
@@ -40,78 +40,78 @@ impl Screen {
             theme,
             filter: String::new(),
             editing: false,
-            span: Span::default(),
-            above: 0,
-            room: 0,
+            time_scale: TimeScale::default(),
+            scroll_offset: 0,
+            visible_rows: 0,
         }
     }
 
-    /// Returns the part of ids that is looked for.
+    /// Returns the filter, a part of request IDs.
     #[must_use]
     pub fn filter(&self) -> &str {
         &self.filter
     }
 
-    /// Takes a key.
-    pub fn press(&mut self, key: KeyEvent) -> Reaction {
+    /// Handles a key.
+    pub fn press(&mut self, key: KeyEvent) -> KeyAction {
         if key.kind == KeyEventKind::Release {
-            return Reaction::Draw;
+            return KeyAction::Redraw;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && matches!(key.code, KeyCode::Char('c' | 'C')) {
-            return Reaction::Leave;
+            return KeyAction::Quit;
         }
         if self.editing {
             return self.edit(key.code, control);
         }
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return Reaction::Leave,
+            KeyCode::Char('q') | KeyCode::Esc => return KeyAction::Quit,
             KeyCode::Char('/') => self.editing = true,
-            KeyCode::Char('t') => self.span = self.span.other(),
+            KeyCode::Char('t') => self.time_scale = self.time_scale.toggled(),
             _ => self.scroll(key.code),
         }
-        Reaction::Draw
+        KeyAction::Redraw
     }
 
-    fn edit(&mut self, key: KeyCode, control: bool) -> Reaction {
+    fn edit(&mut self, key: KeyCode, control: bool) -> KeyAction {
         match key {
             KeyCode::Enter => self.editing = false,
             KeyCode::Esc => {
                 self.editing = false;
-                return self.find(String::new());
+                return self.set_filter(String::new());
             }
             KeyCode::Backspace => {
                 let mut filter = self.filter.clone();
                 filter.pop();
-                return self.find(filter);
+                return self.set_filter(filter);
             }
-            KeyCode::Char('u') if control => return self.find(String::new()),
-            // Ids are of these characters.
+            KeyCode::Char('u') if control => return self.set_filter(String::new()),
+            // IDs consist of these characters.
             KeyCode::Char(character) if character.is_ascii_graphic() && !control => {
-                return self.find(format!("{}{character}", self.filter));
+                return self.set_filter(format!("{}{character}", self.filter));
             }
             _ => self.scroll(key),
         }
-        Reaction::Draw
+        KeyAction::Redraw
     }
 
-    fn find(&mut self, filter: String) -> Reaction {
+    fn set_filter(&mut self, filter: String) -> KeyAction {
         self.filter = filter;
-        self.above = 0;
-        Reaction::Filter
+        self.scroll_offset = 0;
+        KeyAction::FilterChanged
     }
 
     fn scroll(&mut self, key: KeyCode) {
-        let page = self.room.saturating_sub(1).max(1);
-        self.above = match key {
-            KeyCode::Up => self.above.saturating_sub(1),
-            KeyCode::Down => self.above.saturating_add(1),
-            KeyCode::PageUp => self.above.saturating_sub(page),
-            KeyCode::PageDown => self.above.saturating_add(page),
+        let page = self.visible_rows.saturating_sub(1).max(1);
+        self.scroll_offset = match key {
+            KeyCode::Up => self.scroll_offset.saturating_sub(1),
+            KeyCode::Down => self.scroll_offset.saturating_add(1),
+            KeyCode::PageUp => self.scroll_offset.saturating_sub(page),
+            KeyCode::PageDown => self.scroll_offset.saturating_add(page),
             KeyCode::Home => 0,
-            // The table knows its end when it is drawn.
+            // Clamped when the table is drawn.
             KeyCode::End => usize::MAX,
-            _ => self.above,
+            _ => self.scroll_offset,
         };
     }
 }

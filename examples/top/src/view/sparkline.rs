@@ -1,24 +1,24 @@
-//! A course as bars.
+//! Sparklines.
 
 use ratatui::{Frame, layout::Rect, style::Style, widgets::Sparkline};
 
-use crate::model::{Course, Span};
+use crate::model::{Series, TimeScale};
 
-/// Draws a course up to its highest value, or up to `bound` once it is anywhere near that.
+/// Draws a series. The scale ends at its maximum, or at `limit` once the maximum reaches a quarter of it.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
-    course: &Course,
-    bound: Option<f64>,
-    span: Span,
+    series: &Series,
+    limit: Option<f64>,
+    scale: TimeScale,
     style: Style,
 ) {
-    let cells = course.cells(span, usize::from(area.width));
-    let most = course.most();
-    let top = bound
-        .filter(|bound| most >= bound / 4.0)
-        .map_or(most, |bound| bound.max(most));
-    // A bar has eight steps in each line.
+    let cells = series.cells(scale, usize::from(area.width));
+    let max = series.max();
+    let top = limit
+        .filter(|limit| max >= limit / 4.0)
+        .map_or(max, |limit| limit.max(max));
+    // Each line of a bar has eight steps.
     let steps = u64::from(area.height) * 8;
     let bars = cells.into_iter().map(|value| Some(bar(value?, top, steps)));
     let widget = Sparkline::default()
@@ -28,12 +28,12 @@ pub(super) fn draw(
     frame.render_widget(widget, area);
 }
 
-/// What is more than nothing is seen.
+/// Returns the height of a bar in steps. Values above zero have at least one.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "a few steps"
+    reason = "the number of steps is small"
 )]
 fn bar(value: f64, top: f64, steps: u64) -> u64 {
     if value > 0.0 && top > 0.0 {

@@ -1,4 +1,4 @@
-//! Status codes, accept queues, outgoing calls.
+//! The tables of status codes, accept queues and outgoing calls.
 
 use ratatui::{
     Frame,
@@ -9,11 +9,11 @@ use ratatui::{
 use super::{
     Screen,
     layout::WIDE,
-    rows::{Row, Rows},
+    table::{Table, TableRow},
 };
 use crate::{
-    model::{Model, Text},
-    number::{count, of_limit},
+    format::{count, with_limit},
+    model::{Model, SafeText},
 };
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Screen) {
@@ -29,50 +29,51 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Sc
         (_, true) => vec![Constraint::Fill(1); 2],
         (_, false) => vec![Constraint::Fill(3), Constraint::Fill(5)],
     };
-    let places = Layout::horizontal(shares).spacing(1).split(area);
-    codes.draw(frame, places[0], screen);
-    let Some(right) = places.get(1) else {
+    let areas = Layout::horizontal(shares).spacing(1).split(area);
+    codes.draw(frame, areas[0], screen);
+    let Some(right) = areas.get(1) else {
         return;
     };
-    let places = if wide {
+    let areas = if wide {
         Layout::horizontal(vec![Constraint::Fill(1); beside.len()])
             .spacing(1)
             .split(*right)
     } else if beside.len() == 2 {
-        // Listeners are few, hosts may be many; each has room for a row at least.
-        let wanted = u16::try_from(beside[0].rows.len() + 1).unwrap_or(u16::MAX);
-        let upper = wanted.clamp(2, (right.height / 2).max(2));
+        // There are few listeners and possibly many hosts; both get at least one row.
+        let needed = u16::try_from(beside[0].rows.len() + 1).unwrap_or(u16::MAX);
+        let upper = needed.clamp(2, (right.height / 2).max(2));
         Layout::vertical([Constraint::Length(upper), Constraint::Fill(1)]).split(*right)
     } else {
         Layout::vertical([Constraint::Fill(1)]).split(*right)
     };
-    for (table, place) in beside.iter().zip(places.iter()) {
-        table.draw(frame, *place, screen);
+    for (table, area) in beside.iter().zip(areas.iter()) {
+        table.draw(frame, *area, screen);
     }
 }
 
-fn codes(model: &Model, screen: &Screen) -> Rows {
-    let row = |code: &Text| {
-        let read = |codes: &std::collections::BTreeMap<Text, f64>| codes.get(code).copied().unwrap_or(0.0);
-        let course = model.course(|sample| Some(read(&sample.codes)));
+fn codes(model: &Model, screen: &Screen) -> Table {
+    let row = |code: &SafeText| {
+        let read =
+            |codes: &std::collections::BTreeMap<SafeText, f64>| codes.get(code).copied().unwrap_or(0.0);
+        let series = model.series(|sample| Some(read(&sample.codes)));
         let now = model.last().map(|sample| read(&sample.codes));
-        Row {
+        TableRow {
             name: code.to_string(),
-            numbers: vec![count(now), count(Some(course.most()))],
-            course,
-            bound: None,
+            numbers: vec![count(now), count(Some(series.max()))],
+            series,
+            limit: None,
             style: screen.theme.of_code(code.as_str()),
         }
     };
-    Rows {
+    Table {
         title: "Status",
-        heads: &["now/s", "most/s"],
+        heads: &["now/s", "max/s"],
         rows: model.codes().into_iter().map(row).collect(),
     }
 }
 
-fn queues(model: &Model, screen: &Screen) -> Rows {
-    let row = |listener: &Text| {
+fn queues(model: &Model, screen: &Screen) -> Table {
+    let row = |listener: &SafeText| {
         let queue = model.last().and_then(|sample| sample.queue(listener));
         let (pending, limit) = (
             queue.and_then(|queue| queue.pending),
@@ -82,11 +83,11 @@ fn queues(model: &Model, screen: &Screen) -> Rows {
         let full = pending
             .zip(limit)
             .is_some_and(|(pending, limit)| limit > 0.0 && pending >= limit);
-        Row {
+        TableRow {
             name: listener.to_string(),
-            numbers: vec![of_limit(pending, limit).replace(" of ", "/"), count(overflows)],
-            course: model.course(|sample| sample.queue(listener)?.pending),
-            bound: limit,
+            numbers: vec![with_limit(pending, limit).replace(" of ", "/"), count(overflows)],
+            series: model.series(|sample| sample.queue(listener)?.pending),
+            limit,
             style: if full {
                 screen.theme.alarm(Color::Red)
             } else {
@@ -94,16 +95,16 @@ fn queues(model: &Model, screen: &Screen) -> Rows {
             },
         }
     };
-    Rows {
+    Table {
         title: "Accept queue",
         heads: &["waiting", "overflow"],
         rows: model.listeners().into_iter().map(row).collect(),
     }
 }
 
-fn calls(model: &Model, screen: &Screen) -> Rows {
-    let row = |host: &Text| {
-        let call = model.last().and_then(|sample| sample.call(host));
+fn calls(model: &Model, screen: &Screen) -> Table {
+    let row = |host: &SafeText| {
+        let call = model.last().and_then(|sample| sample.calls_to(host));
         let [requests, errors, in_flight] =
             call.map_or([0.0; 3], |call| [call.requests, call.errors, call.in_flight]);
         let failing = screen.theme.colour(Color::Red).add_modifier(Modifier::BOLD);
@@ -112,17 +113,17 @@ fn calls(model: &Model, screen: &Screen) -> Rows {
         } else {
             screen.theme.colour(Color::Cyan)
         };
-        Row {
+        TableRow {
             name: host.to_string(),
             numbers: [requests, errors, in_flight]
                 .map(|value| count(Some(value)))
                 .into(),
-            course: model.course(|sample| Some(sample.call(host).map_or(0.0, |call| call.requests))),
-            bound: None,
+            series: model.series(|sample| Some(sample.calls_to(host).map_or(0.0, |call| call.requests))),
+            limit: None,
             style,
         }
     };
-    Rows {
+    Table {
         title: "Calls to",
         heads: &["calls/s", "errors/s", "active"],
         rows: model.hosts().into_iter().map(row).collect(),

@@ -1,15 +1,15 @@
-//! Colours, or none.
+//! The colours.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Colours, unless `NO_COLOR` is set: then what matters is bold or reversed.
+/// The colours, or without them bold and reversed text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     coloured: bool,
 }
 
 impl Theme {
-    /// Makes the theme with colours, or without.
+    /// Creates a theme, with colours or without.
     #[must_use]
     pub const fn new(coloured: bool) -> Self {
         Self { coloured }
@@ -31,7 +31,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What must not be overlooked.
+    /// The style of what needs attention.
     pub(super) fn alarm(self, colour: Color) -> Style {
         self.colour(colour)
             .add_modifier(Modifier::REVERSED | Modifier::BOLD)
@@ -45,7 +45,7 @@ impl Theme {
         }
     }
 
-    /// The colour of a status code, by its class.
+    /// The style of a status code.
     pub(super) fn of_code(self, code: &str) -> Style {
         match code.as_bytes().first() {
             Some(b'2') => self.colour(Color::Green),

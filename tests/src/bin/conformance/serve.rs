@@ -61,7 +61,7 @@ fn tell(admin: Admin, log: Log, metrics: Text) -> Admin {
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_metrics(move |accept: &str| {
             let rendered = metrics.render(accept)?;
-            io::Result::Ok(rendered.map(|(kind, text)| Exposition::text(kind, text)))
+            io::Result::Ok(rendered.map(|(kind, text)| Exposition::from_text(kind, text)))
         })
         .with_log_level(move || log.filter(), move |text| writable.set_filter(text))
 }

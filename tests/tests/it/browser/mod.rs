@@ -246,7 +246,7 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
     browser.wait_for("two requests still", &rows(2));
     browser.press("x");
     browser.wait_for("none", &rows(0));
-    assert_eq!(browser.text("#e-table"), "None with such an id.");
+    assert_eq!(browser.text("#e-table"), "No matching requests.");
     browser.run("document.querySelector('#filter').select()");
     browser.press("\u{e003}");
     browser.wait_for("all requests again", &rows(4));
@@ -260,9 +260,9 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
         "region: Requests per second",
         "region: Responses per second by status",
         "region: Accept queues",
-        "table: Connections that wait in each listener's accept queue",
-        "table: Requests in flight, the oldest first",
-        "searchbox: Filter by id",
+        "table: Connections waiting in the accept queue of each listener",
+        "table: Requests in flight, oldest first",
+        "searchbox: Filter by ID",
         "columnheader: Age",
         "cell: calling ledger",
         "link: metrics",

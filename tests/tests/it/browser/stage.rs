@@ -234,6 +234,6 @@ fn admin(recorder: CellRecorder, handle: &Handle) -> Admin {
         .with_metrics(move |accept: &str| {
             let format = Format::of_accept(accept);
             let chunks = recorder.try_snapshot()?.chunks(format);
-            std::io::Result::Ok(Exposition::chunks(format.content_type(), chunks))
+            std::io::Result::Ok(Exposition::from_chunks(format.content_type(), chunks))
         })
 }
