@@ -313,7 +313,7 @@ fn names_that_mean_the_same_are_one_series() {
 #[test]
 fn a_profile_brings_its_buckets() {
     let profile = Profile::talisker();
-    let recorder = CellRecorder::builder().with_buckets_of(&profile).build();
+    let recorder = CellRecorder::builder().with_profile_buckets(&profile).build();
     let labelled = key(
         "http_client_request_duration_seconds",
         &[("server_address", "stock")],

@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
 
     let house = Profile::new(HOUSE)?;
-    let recorder = CellRecorder::builder().with_buckets_of(&house).build();
+    let recorder = CellRecorder::builder().with_profile_buckets(&house).build();
     metrics::set_global_recorder(house.over(recorder.clone())).map_err(|error| error.to_string())?;
 
     // What the house has no names for is not recorded.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use metrics::Unit;
 
 use super::{Label, Row, Source};
-use crate::layers::{OTHER, client, label, runtime, server};
+use crate::source_names::{OTHER, client, label, runtime, server};
 
 /// Seconds.
 const LATENCIES: &[f64] = &[

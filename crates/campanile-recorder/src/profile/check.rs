@@ -3,7 +3,7 @@
 use std::{collections::HashMap, error::Error, fmt};
 
 use super::{Label, Row};
-use crate::Kind;
+use crate::MetricKind;
 
 /// A table that no profile can be made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ enum Fault {
     TargetName,
     LabelName(&'static str),
     LabelTwice(&'static str),
-    OtherKind(Kind),
+    OtherKind(MetricKind),
     OtherLabels,
     OtherBuckets,
     ScaledCounter,
@@ -62,11 +62,11 @@ impl fmt::Display for InvalidProfile {
 
 impl Error for InvalidProfile {}
 
-const fn word(kind: Kind) -> &'static str {
+const fn word(kind: MetricKind) -> &'static str {
     match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram => "histogram",
     }
 }
 
@@ -96,13 +96,13 @@ fn fault_of(row: &Row) -> Option<Fault> {
         return Some(Fault::TargetName);
     }
     match (row.kind, row.scale) {
-        (Kind::Counter, Some(_)) => return Some(Fault::ScaledCounter),
+        (MetricKind::Counter, Some(_)) => return Some(Fault::ScaledCounter),
         (_, Some(scale)) if !(scale.is_finite() && scale > 0.0) => return Some(Fault::Scale),
         _ => {}
     }
     match (row.kind, row.buckets) {
-        (Kind::Histogram, Some(bounds)) if !rise(bounds) => return Some(Fault::Buckets),
-        (Kind::Counter | Kind::Gauge, Some(_)) => return Some(Fault::BucketsOfNoHistogram),
+        (MetricKind::Histogram, Some(bounds)) if !rise(bounds) => return Some(Fault::Buckets),
+        (MetricKind::Counter | MetricKind::Gauge, Some(_)) => return Some(Fault::BucketsOfNoHistogram),
         _ => {}
     }
     row.labels.and_then(fault_of_labels)

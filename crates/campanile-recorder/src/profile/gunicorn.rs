@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Label, Row};
-use crate::layers::{label, runtime, server};
+use crate::source_names::{label, runtime, server};
 
 const PID: &[Label] = &[Label::process_id("pid")];
 const LISTENER: &[Label] = &[Label::from_source("listener", label::LISTENER).with_mapping(listener)];

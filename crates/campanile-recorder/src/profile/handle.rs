@@ -5,11 +5,11 @@ use std::sync::Arc;
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, Metadata, Recorder};
 
 use super::sum::Sums;
-use crate::Kind;
+use crate::MetricKind;
 
 /// What the three handles have in common for a profile.
 pub(super) trait Handle: Sized {
-    const KIND: Kind;
+    const KIND: MetricKind;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self;
     /// Makes a handle that multiplies values.
@@ -37,7 +37,7 @@ pub(super) trait Handle: Sized {
 }
 
 impl Handle for Counter {
-    const KIND: Kind = Kind::Counter;
+    const KIND: MetricKind = MetricKind::Counter;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_counter(key, metadata)
@@ -58,7 +58,7 @@ impl Handle for Counter {
 }
 
 impl Handle for Gauge {
-    const KIND: Kind = Kind::Gauge;
+    const KIND: MetricKind = MetricKind::Gauge;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_gauge(key, metadata)
@@ -82,7 +82,7 @@ impl Handle for Gauge {
 }
 
 impl Handle for Histogram {
-    const KIND: Kind = Kind::Histogram;
+    const KIND: MetricKind = MetricKind::Histogram;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_histogram(key, metadata)

@@ -129,7 +129,7 @@ fn host_name() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         let read = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         match read.trim() {
-            "" => crate::layers::UNKNOWN.to_owned(),
+            "" => crate::source_names::UNKNOWN.to_owned(),
             name => name.to_owned(),
         }
     });

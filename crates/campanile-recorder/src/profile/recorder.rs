@@ -5,7 +5,7 @@ use std::fmt;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use super::{Profile, handle::Handle, sum::Sums};
-use crate::Kind;
+use crate::MetricKind;
 
 /// A recorder with a [`Profile`] laid over it; see the [module docs](super).
 pub struct ProfileRecorder<R> {
@@ -58,7 +58,7 @@ impl<R: Recorder> ProfileRecorder<R> {
 
     fn describe(
         &self,
-        kind: Kind,
+        kind: MetricKind,
         source: KeyName,
         unit: Option<Unit>,
         help: SharedString,
@@ -81,15 +81,21 @@ impl<R: Recorder> ProfileRecorder<R> {
 
 impl<R: Recorder> Recorder for ProfileRecorder<R> {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Counter, key, unit, description, R::describe_counter);
+        self.describe(MetricKind::Counter, key, unit, description, R::describe_counter);
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Gauge, key, unit, description, R::describe_gauge);
+        self.describe(MetricKind::Gauge, key, unit, description, R::describe_gauge);
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Histogram, key, unit, description, R::describe_histogram);
+        self.describe(
+            MetricKind::Histogram,
+            key,
+            unit,
+            description,
+            R::describe_histogram,
+        );
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {

@@ -3,7 +3,7 @@
 use metrics::{Key, Unit};
 
 use super::{Label, Source};
-use crate::Kind;
+use crate::MetricKind;
 
 /// A row of a profile's table: one source metric, the target that it becomes, and how.
 ///
@@ -21,7 +21,7 @@ use crate::Kind;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     pub(super) source: &'static str,
     pub(super) target: &'static str,
     pub(super) labels: Option<&'static [Label]>,
@@ -37,7 +37,7 @@ pub struct Row {
 pub type Condition = fn(Source<'_>) -> bool;
 
 impl Row {
-    const fn new(kind: Kind, source: &'static str, target: &'static str) -> Self {
+    const fn new(kind: MetricKind, source: &'static str, target: &'static str) -> Self {
         Self {
             kind,
             source,
@@ -55,19 +55,19 @@ impl Row {
     /// Makes a row for a counter.
     #[must_use]
     pub const fn counter(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Counter, source, target)
+        Self::new(MetricKind::Counter, source, target)
     }
 
     /// Makes a row for a gauge.
     #[must_use]
     pub const fn gauge(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Gauge, source, target)
+        Self::new(MetricKind::Gauge, source, target)
     }
 
     /// Makes a row for a histogram.
     #[must_use]
     pub const fn histogram(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Histogram, source, target)
+        Self::new(MetricKind::Histogram, source, target)
     }
 
     /// Gives the target these labels, in this order; without them it has the source's.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{InvalidProfile, ProfileRecorder, Row, check::check};
-use crate::Kind;
+use crate::MetricKind;
 
 /// A table that turns what the layers record into other metrics.
 ///
@@ -64,7 +64,7 @@ impl Profile {
     }
 
     /// Returns the rows of a source; nothing if the table does not name it.
-    pub(super) fn rows_of(&self, kind: Kind, source: &str) -> Option<impl Iterator<Item = &Entry>> {
+    pub(super) fn rows_of(&self, kind: MetricKind, source: &str) -> Option<impl Iterator<Item = &Entry>> {
         let entries = self.0.by_source.get(source)?;
         let of_kind = move |entry: &&Entry| entry.row.kind == kind;
         entries

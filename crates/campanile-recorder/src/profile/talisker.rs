@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Label, Row, Source};
-use crate::layers::{OTHER, UNKNOWN, client, label, server};
+use crate::source_names::{OTHER, UNKNOWN, client, label, server};
 
 /// Milliseconds.
 const BUCKETS: &[f64] = &[

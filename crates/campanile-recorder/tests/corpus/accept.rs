@@ -10,14 +10,14 @@ pub(crate) fn check(bytes: &[u8]) {
         return;
     };
     let named = accept.to_ascii_lowercase().contains(OPEN_METRICS);
-    if Format::of_accept(accept) == Format::OpenMetrics {
+    if Format::from_accept(accept) == Format::OpenMetrics {
         assert!(named, "{accept:?} does not ask for OpenMetrics");
     }
     // Nothing weighs more than what is wanted without a weight.
     let wanted = format!("{accept},{OPEN_METRICS}");
-    assert_eq!(Format::of_accept(&wanted), Format::OpenMetrics, "{wanted:?}");
+    assert_eq!(Format::from_accept(&wanted), Format::OpenMetrics, "{wanted:?}");
     if !named {
         let unwanted = format!("{accept},{OPEN_METRICS};q=0");
-        assert_eq!(Format::of_accept(&unwanted), Format::Prometheus, "{unwanted:?}");
+        assert_eq!(Format::from_accept(&unwanted), Format::Prometheus, "{unwanted:?}");
     }
 }

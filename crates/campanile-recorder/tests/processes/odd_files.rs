@@ -254,7 +254,7 @@ fn a_directory_that_cannot_be_says_which_and_why() {
         assert_eq!(error.path(), path);
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
-        assert!(text.starts_with("cannot make the directory in "), "{text}");
+        assert!(text.starts_with("cannot create directory "), "{text}");
     }
     // To /proc nobody writes, root included.
     let path = Path::new("/proc/self");
@@ -280,7 +280,7 @@ fn a_directory_that_may_not_be_written_to_says_so() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             let expected = format!(
-                "@cannot make a file in {}: Permission denied",
+                "@cannot create a file in {}: Permission denied",
                 scratch.path().display()
             );
             assert!(text.contains(&expected), "{output:?}");

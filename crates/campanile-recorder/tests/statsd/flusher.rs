@@ -7,7 +7,7 @@ use std::{
 };
 
 use campanile_recorder::{
-    Distribution, Family, Kind, Labels, Series, Snapshot, Value,
+    Distribution, Family, Labels, MetricKind, Series, Snapshot, Value,
     statsd::{Dsn, Flusher, Format, Statsd, Stop},
 };
 use metrics::Unit;
@@ -16,7 +16,7 @@ use crate::support::{Daemon, within_long};
 
 type State = Arc<Mutex<Snapshot>>;
 
-fn family(name: &str, kind: Kind, unit: Option<Unit>, series: Vec<(Labels, Value)>) -> Family {
+fn family(name: &str, kind: MetricKind, unit: Option<Unit>, series: Vec<(Labels, Value)>) -> Family {
     let mut family = Family::new(name, kind);
     family.unit = unit;
     family.series = series
@@ -38,25 +38,25 @@ fn state(count: u64, gauge: f64, observed: [u64; 2], sum: f64) -> Snapshot {
     snapshot.families = vec![
         family(
             "requests_total",
-            Kind::Counter,
+            MetricKind::Counter,
             None,
             vec![(labels(), Value::Counter(count))],
         ),
         family(
             "runtime_open_connections",
-            Kind::Gauge,
+            MetricKind::Gauge,
             None,
             vec![(Labels::new([]), Value::Gauge(gauge))],
         ),
         family(
             "latency_seconds",
-            Kind::Histogram,
+            MetricKind::Histogram,
             None,
             vec![(labels(), distribution(sum))],
         ),
         family(
             "size",
-            Kind::Histogram,
+            MetricKind::Histogram,
             Some(Unit::Bytes),
             vec![(Labels::new([]), distribution(sum))],
         ),
@@ -244,13 +244,13 @@ fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
     let mut families: Vec<_> = (0..100)
         .map(|index| {
             let series = vec![(Labels::new([]), Value::Gauge(f64::from(index)))];
-            family(&format!("gauge_{index:03}"), Kind::Gauge, None, series)
+            family(&format!("gauge_{index:03}"), MetricKind::Gauge, None, series)
         })
         .collect();
     let series = |value| vec![(Labels::new([]), Value::Gauge(value))];
-    families.push(family(&"x".repeat(600), Kind::Gauge, None, series(1.0)));
-    families.push(family("y", Kind::Gauge, None, series(f64::NAN)));
-    families.push(family("z", Kind::Gauge, None, series(1.0)));
+    families.push(family(&"x".repeat(600), MetricKind::Gauge, None, series(1.0)));
+    families.push(family("y", MetricKind::Gauge, None, series(f64::NAN)));
+    families.push(family("z", MetricKind::Gauge, None, series(1.0)));
     let mut snapshot = Snapshot::default();
     snapshot.families = families;
     let mut flusher = Statsd::new(dsn).flusher(|| snapshot.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! Folding and looking, in every order of their steps, and with a death at each of them.
+//! Compaction and scans in every interleaving of their steps, and with the process killed at each step.
 
 use std::{
     cell::RefCell,
@@ -16,28 +16,28 @@ use std::{
 use metrics::{Key, Level, Metadata, Recorder};
 
 use super::{
-    directory::Directory,
+    compact::compact,
+    dir::Dir,
+    failpoints::testing::{KILL_AT, clear_hook, set_hook},
     file_name,
-    fold::fold,
-    folder::Folder,
-    moments::testing::{DIES, ignore, watch},
-    scan::Scan,
+    scan::DirectoryScan,
+    shared_directory::SharedDirectory,
 };
 use crate::{CellRecorder, Value};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
-/// The variable that tells a child where it is to fold.
+/// The environment variable with the directory that a child compacts.
 const DIRECTORY: &str = "CAMPANILE_RECORDER_DIRECTORY";
-/// What all processes of a [`Scene`] have counted.
+/// The counts of all processes in a [`Scene`].
 const TOTAL: u64 = 1 + 2 + 4 + 8 + 16;
 
-/// A directory in which one lives, three are gone, and one was folded but its file is still there.
+/// A directory with a live process, three that have exited, and one that is archived but whose file still exists.
 struct Scene {
     path: PathBuf,
     alive: CellRecorder,
 }
 
-/// Where there is nothing to wait for when files are put on the disk.
+/// Returns a directory in memory, where syncing is fast.
 fn in_memory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() {
@@ -65,24 +65,18 @@ impl Scene {
     fn new(name: &str) -> Self {
         let path = in_memory().join(format!("campanile-recorder-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
-        let folded = process(&path, 1);
-        let folded_name = folded
-            .directory
-            .as_ref()
-            .expect("has one")
-            .own()
-            .name()
-            .to_owned();
-        let bytes = std::fs::read(path.join(&folded_name)).expect("can be read");
-        drop(folded);
+        let archived = process(&path, 1);
+        let archived_name = own_file_name(&archived).to_owned();
+        let bytes = std::fs::read(path.join(&archived_name)).expect("can be read");
+        drop(archived);
         let alive = process(&path, 2);
-        assert!(!path.join(&folded_name).exists(), "whoever opens folds");
+        assert!(!path.join(&archived_name).exists(), "opening compacts");
         drop([4, 8, 16].map(|hits| process(&path, hits)));
-        std::fs::write(path.join(&folded_name), bytes).expect("can be written");
+        std::fs::write(path.join(&archived_name), bytes).expect("can be written");
         Self { path, alive }
     }
 
-    /// What a process sees that has not looked yet.
+    /// Checks what the live process and a new one see.
     fn assert_whole(&self, context: &str) {
         assert_whole(&self.alive, context);
         let other = CellRecorder::builder().open(&self.path).expect("opens");
@@ -93,20 +87,28 @@ impl Scene {
             .expect("can be listed")
             .map(|entry| {
                 entry
-                    .expect("is there")
+                    .expect("is listed")
                     .file_name()
                     .into_string()
                     .expect("is text")
             })
             .collect();
         names.sort();
-        let own = self.alive.directory.as_ref().expect("has one").own().name();
         assert_eq!(
             names,
-            [own, &file_name::archive(), &file_name::fold_lock()],
+            [
+                own_file_name(&self.alive),
+                &file_name::archive(),
+                &file_name::archive_lock()
+            ],
             "{context}: the directory grew"
         );
     }
+}
+
+fn own_file_name(recorder: &CellRecorder) -> &str {
+    let directory = recorder.directory.as_ref().expect("has a directory");
+    directory.process_file().name()
 }
 
 impl Drop for Scene {
@@ -115,7 +117,7 @@ impl Drop for Scene {
     }
 }
 
-/// Every count is there once, and no gauge of the dead.
+/// Checks that every count is included once, and no gauge of an exited process.
 fn assert_whole(recorder: &CellRecorder, context: &str) {
     let snapshot = recorder.snapshot();
     let value = |name: &str| {
@@ -134,83 +136,84 @@ fn assert_whole(recorder: &CellRecorder, context: &str) {
 }
 
 #[test]
-fn a_death_at_any_step_loses_nothing_and_doubles_nothing() {
-    let program = std::env::current_exe().expect("knows its own path");
-    for moment in [
-        "process file made",
+fn a_process_killed_at_any_step_loses_and_doubles_no_count() {
+    let program = std::env::current_exe().expect("has a path");
+    for failpoint in [
+        "process file created",
         "process file locked",
         "process file written",
-        "archive looked at",
+        "archive read",
         "directory listed",
-        "file looked at",
+        "file read",
         "locked",
         "leftover removed",
-        "archive begun",
+        "archive created",
         "archive written",
         "archive on disk",
         "archive renamed",
         "file removed",
-        "added up",
+        "totals computed",
     ] {
         let scene = Scene::new("death");
         let output = Command::new(&program)
             .args([
-                "processes::protocol_tests::folds_as_a_child",
+                "processes::compaction_tests::child_compacts",
                 "--exact",
                 "--nocapture",
             ])
-            .env(DIES, moment)
+            .env(KILL_AT, failpoint)
             .env(DIRECTORY, &scene.path)
             .output()
             .expect("starts this program again");
-        assert_eq!(output.status.signal(), Some(9), "{moment} never came: {output:?}");
-        scene.assert_whole(moment);
+        assert_eq!(
+            output.status.signal(),
+            Some(9),
+            "{failpoint} was never reached: {output:?}"
+        );
+        scene.assert_whole(failpoint);
     }
 }
 
-/// The child: it opens the directory, and so it folds.
+/// Run in a child: opening the directory compacts it.
 #[test]
-fn folds_as_a_child() {
+fn child_compacts() {
     if let Some(path) = std::env::var_os(DIRECTORY) {
         drop(CellRecorder::builder().open(path).expect("opens").snapshot());
     }
 }
 
-/// A folder in a thread of its own that goes on by a step at a time.
-struct Stepped {
+/// A compaction in a thread of its own that advances one step at a time.
+struct SteppedCompaction {
     go: Sender<()>,
     paused: Receiver<()>,
     thread: Option<thread::JoinHandle<usize>>,
 }
 
-impl Stepped {
-    /// Has taken the lock when this returns, and done nothing.
+impl SteppedCompaction {
+    /// Returns once the compaction has taken the lock, before its first step.
     fn new(path: &Path) -> Self {
         let (go, gone) = channel::<()>();
         let (pauses, paused) = channel::<()>();
         let path = path.to_owned();
         let thread = thread::spawn(move || {
-            let folder = Folder::open(&path).expect("opens");
-            let lock = folder
-                .try_fold_lock()
-                .expect("can lock")
-                .expect("nobody else has it");
-            let mut scan = Scan::new(None).expect("has no file");
-            scan.look(&folder).expect("can look");
+            let dir = Dir::open(&path).expect("opens");
+            let lock = dir.try_lock_archive().expect("can lock").expect("is free");
+            let mut scan = DirectoryScan::new(None).expect("has no file");
+            scan.refresh(&dir).expect("can be read");
             let steps = Rc::new(RefCell::new(0));
             let counted = Rc::clone(&steps);
-            watch(move |_| {
+            set_hook(move |_| {
                 *counted.borrow_mut() += 1;
                 let _ = pauses.send(());
                 let _ = gone.recv();
             });
-            fold(&folder, &scan, usize::MAX, &lock).expect("can fold");
+            compact(&dir, &scan, usize::MAX, &lock).expect("succeeds");
             drop(lock);
-            // Drops the channel, by which the other side sees the end.
-            ignore();
+            // Drops the channel, which ends the wait of the other side.
+            clear_hook();
             steps.take()
         });
-        paused.recv().expect("comes to its first step");
+        paused.recv().expect("reaches its first step");
         Self {
             go,
             paused,
@@ -218,14 +221,14 @@ impl Stepped {
         }
     }
 
-    /// Lets it go on to its next step, or to its end.
+    /// Advances to the next step, or to the end.
     fn step(&mut self) {
         if self.go.send(()).is_ok() {
             let _ = self.paused.recv();
         }
     }
 
-    /// Lets it go on to its end; tells how many steps there were.
+    /// Runs to the end, and returns the number of steps.
     fn finish(mut self) -> usize {
         let thread = self.thread.take().expect("is taken once");
         drop(self.go);
@@ -233,45 +236,48 @@ impl Stepped {
     }
 }
 
-/// Looks while another folds whose steps come before the reader's moments of these numbers.
-fn look_while_folding(steps: &[usize], late: usize) -> (usize, usize) {
+/// Takes a snapshot during a compaction that advances before the fail points of the reader with the given indices.
+fn snapshot_while_compacting(steps: &[usize], late: usize) -> (usize, usize) {
     let scene = Scene::new("orders");
-    let folder = Rc::new(RefCell::new(Some(Stepped::new(&scene.path))));
-    let moments = Rc::new(RefCell::new(0));
-    let (stepped, counted, schedule) = (Rc::clone(&folder), Rc::clone(&moments), steps.to_owned());
-    watch(move |_| {
-        let moment = *counted.borrow();
+    let compaction = Rc::new(RefCell::new(Some(SteppedCompaction::new(&scene.path))));
+    let failpoints = Rc::new(RefCell::new(0));
+    let (stepped, counted, schedule) = (Rc::clone(&compaction), Rc::clone(&failpoints), steps.to_owned());
+    set_hook(move |_| {
+        let failpoint = *counted.borrow();
         *counted.borrow_mut() += 1;
-        let steps = schedule.iter().filter(|at| **at == moment).count();
+        let steps = schedule.iter().filter(|at| **at == failpoint).count();
         for _ in 0..steps {
-            if let Some(folder) = &mut *stepped.borrow_mut() {
-                folder.step();
+            if let Some(compaction) = &mut *stepped.borrow_mut() {
+                compaction.step();
             }
         }
     });
-    assert_whole(&scene.alive, &format!("folding at {steps:?} of {late}"));
-    ignore();
-    let folder = folder.take().expect("nobody else takes it");
-    let folded = folder.finish();
-    scene.assert_whole(&format!("after folding at {steps:?}"));
-    (folded, moments.take())
+    assert_whole(&scene.alive, &format!("compacting at {steps:?} of {late}"));
+    clear_hook();
+    let compaction = compaction.take().expect("is not taken");
+    let compacted = compaction.finish();
+    scene.assert_whole(&format!("after compacting at {steps:?}"));
+    (compacted, failpoints.take())
 }
 
 #[test]
-fn whoever_looks_while_another_folds_sees_every_count_once() {
-    // With nobody stepping, the folder holds the lock and stands still.
-    let (folds, moments) = look_while_folding(&[], 0);
-    assert!(folds >= 8 && moments >= 6, "{folds} steps, {moments} moments");
-    // The folder comes so far before one of the reader's moments, so far before the next or at the end, and no further
-    // while the reader looks.
-    for first in 0..folds {
-        for second in first..=folds {
-            for early in 0..moments {
-                let lates = [early + 1, moments];
+fn a_snapshot_during_compaction_includes_every_count_once() {
+    // Without any step the compaction holds the lock and does nothing.
+    let (steps, failpoints) = snapshot_while_compacting(&[], 0);
+    assert!(
+        steps >= 8 && failpoints >= 6,
+        "{steps} steps, {failpoints} fail points"
+    );
+    // The compaction advances to one step before a fail point of the reader, to another before the next one or at the
+    // end, and no further while the reader runs.
+    for first in 0..steps {
+        for second in first..=steps {
+            for early in 0..failpoints {
+                let lates = [early + 1, failpoints];
                 for late in &lates[..if second == first { 1 } else { 2 }] {
                     let mut steps = vec![early; first];
                     steps.extend(vec![*late; second - first]);
-                    look_while_folding(&steps, moments);
+                    snapshot_while_compacting(&steps, failpoints);
                 }
             }
         }
@@ -279,14 +285,13 @@ fn whoever_looks_while_another_folds_sees_every_count_once() {
 }
 
 #[test]
-fn many_that_look_at_once_all_see_every_count_once() {
+fn concurrent_snapshots_include_every_count_once() {
     let scene = Scene::new("looks");
     let barrier = Arc::new(Barrier::new(8));
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let directory =
-                    Directory::open(&scene.path, crate::buckets::Rules::default(), 100).expect("opens");
+                let directory = SharedDirectory::open(&scene.path, Default::default(), 100).expect("opens");
                 barrier.wait();
                 for _ in 0..20 {
                     let snapshot = directory.snapshot();
@@ -294,10 +299,10 @@ fn many_that_look_at_once_all_see_every_count_once() {
                         .families
                         .iter()
                         .find(|family| &*family.name == "hits_total");
-                    assert_eq!(hits.expect("is there").series[0].value, Value::Counter(TOTAL));
+                    assert_eq!(hits.expect("is included").series[0].value, Value::Counter(TOTAL));
                 }
             });
         }
     });
-    scene.assert_whole("after all");
+    scene.assert_whole("after all snapshots");
 }

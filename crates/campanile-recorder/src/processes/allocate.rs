@@ -1,4 +1,4 @@
-//! Room on the disk.
+//! Allocates disk space.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
@@ -6,9 +6,11 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::cells::PAGE;
 
-/// Makes sure that a range of a file is on the disk: a mapped page without one would end the process by SIGBUS.
+/// Allocates disk space for a range of a file.
+///
+/// Writing to a mapped page without disk space would kill the process by SIGBUS.
 pub(crate) fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    // Passing the limit would not fail but end the process, by SIGXFSZ.
+    // Exceeding the file size limit does not fail but kills the process by SIGXFSZ.
     if getrlimit(Resource::Fsize)
         .current
         .is_some_and(|limit| offset + len > limit)
@@ -26,7 +28,7 @@ fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
         rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), offset, len));
     match reserved {
         Ok(()) => Ok(()),
-        // Not every file system can.
+        // Not supported by every file system.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(file, offset, len),
         Err(errno) => Err(errno.into()),
     }

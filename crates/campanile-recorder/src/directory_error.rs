@@ -1,4 +1,4 @@
-//! Why a directory cannot be used.
+//! The error of opening a shared directory.
 
 use std::{
     error::Error,
@@ -6,29 +6,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A directory in which a recorder could not put its file.
+/// An error of opening a directory that several processes share.
 #[derive(Debug)]
 pub struct DirectoryError {
     path: PathBuf,
-    doing: &'static str,
+    operation: &'static str,
     source: io::Error,
 }
 
 impl DirectoryError {
-    pub(crate) fn new(path: &Path, doing: &'static str, source: impl Into<io::Error>) -> Self {
+    /// Creates an error; `operation` completes the message "cannot … PATH".
+    pub(crate) fn new(path: &Path, operation: &'static str, source: impl Into<io::Error>) -> Self {
         Self {
             path: path.to_owned(),
-            doing,
+            operation,
             source: source.into(),
         }
     }
 
-    /// Returns the directory.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns what kind of failure it was.
+    /// Returns the kind of the underlying I/O error.
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
     }
@@ -36,13 +37,12 @@ impl DirectoryError {
 
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot {} in {}: {}",
-            self.doing,
-            self.path.display(),
-            self.source
-        )
+        let Self {
+            path,
+            operation,
+            source,
+        } = self;
+        write!(f, "cannot {operation} {}: {source}", path.display())
     }
 }
 

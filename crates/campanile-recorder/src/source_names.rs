@@ -1,6 +1,6 @@
-//! What the layers record, as far as a profile of this crate names it: the one place of these names.
+//! The names of the metrics and labels that the layers of campanile record, as far as the profiles use them.
 
-/// Requests that came in.
+/// Metrics of incoming requests.
 pub(crate) mod server {
     pub(crate) const REQUESTS: &str = "http_server_requests_total";
     pub(crate) const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
@@ -13,7 +13,7 @@ pub(crate) mod server {
     pub(crate) const BACKLOG: &str = "listener_backlog_pending";
 }
 
-/// Calls that went out.
+/// Metrics of outgoing requests.
 pub(crate) mod client {
     pub(crate) const REQUESTS: &str = "http_client_requests_total";
     pub(crate) const ERRORS: &str = "http_client_errors_total";
@@ -23,14 +23,14 @@ pub(crate) mod client {
     pub(crate) const OPEN_CONNECTIONS: &str = "http_client_open_connections";
 }
 
-/// The runtime.
+/// Metrics of the tokio runtime.
 pub(crate) mod runtime {
     pub(crate) const WORKERS: &str = "runtime_workers";
     pub(crate) const BUSY_WORKERS: &str = "runtime_busy_workers";
     pub(crate) const BLOCKED: &str = "runtime_blocked_seconds";
 }
 
-/// Labels.
+/// Label names.
 pub(crate) mod label {
     pub(crate) const METHOD: &str = "http_request_method";
     pub(crate) const ROUTE: &str = "http_route";
@@ -43,8 +43,8 @@ pub(crate) mod label {
     pub(crate) const LISTENER: &str = "listener";
 }
 
-/// The route of a request that matched none.
+/// The route beyond the limit of routes.
 pub(crate) const OTHER: &str = "other";
 
-/// What stands where nothing is known.
+/// The value of a label that is not known.
 pub(crate) const UNKNOWN: &str = "unknown";

@@ -1,4 +1,4 @@
-//! A directory and what is done in it, by names that hold also when it is moved.
+//! A directory handle, and file locks. Files are opened relative to the handle, so renaming the directory is harmless.
 
 use std::{
     fs::{DirBuilder, File},
@@ -8,55 +8,40 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags},
+    fs::{AtFlags, CWD, Dir as DirEntries, FileType, FlockOperation, Mode, OFlags},
     io::Errno,
 };
 
-use crate::processes::{DirectoryError, file_name};
+use crate::{DirectoryError, processes::file_name};
 
 /// An open directory.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct Dir {
     fd: File,
     path: PathBuf,
 }
 
-/// Which file a name stands for at a moment. Of two that exist at the same time it differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-/// A lock, given back when dropped, also by the death of the process.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    file: File,
-    /// Whose it is: a child that was forked has it open as well.
-    pid: u32,
-}
-
-impl Folder {
-    /// Opens a directory; makes it, for this user alone, if there is none.
+impl Dir {
+    /// Opens a directory, creating it with mode 0700 if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Self, DirectoryError> {
-        let error = |doing| move |source: io::Error| DirectoryError::new(path, doing, source);
+        let error = |operation| move |source: io::Error| DirectoryError::new(path, operation, source);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(error("make the directory"))?;
+            .map_err(error("create directory"))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| error("open the directory")(errno.into()))?;
         let fd = File::from(fd);
         let owner = fd.metadata().map_err(error("open the directory"))?.uid();
-        // Its owner may replace every file in it.
+        // The owner of the directory can replace every file in it.
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {
             let source = io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("it is of user {owner}, neither root's nor this process's"),
+                format!("the directory belongs to user {owner}, not to root or the user of this process"),
             );
-            return Err(error("trust the files")(source));
+            return Err(error("trust the files in")(source));
         }
         Ok(Self {
             fd,
@@ -68,11 +53,11 @@ impl Folder {
         &self.path
     }
 
-    /// The names of all that is in it.
-    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+    /// Returns the names of all files in the directory.
+    pub(crate) fn file_names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.fd)? {
-            // Ours are all ASCII.
+        for entry in DirEntries::read_from(&self.fd)? {
+            // Our own names are ASCII.
             if let Ok(name) = entry?.file_name().to_str() {
                 names.push(name.to_owned());
             }
@@ -80,13 +65,13 @@ impl Folder {
         Ok(names)
     }
 
-    /// Makes a file that there must not be yet.
-    pub(crate) fn make(&self, name: &str) -> io::Result<File> {
+    /// Creates a file that must not exist yet.
+    pub(crate) fn create_new(&self, name: &str) -> io::Result<File> {
         self.open_file(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
     }
 
-    /// Opens a file that is a regular one, to read it.
-    pub(crate) fn read(&self, name: &str) -> io::Result<File> {
+    /// Opens a regular file for reading.
+    pub(crate) fn open_read(&self, name: &str) -> io::Result<File> {
         let file = self.open_file(name, OFlags::RDONLY)?;
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
         if kind == FileType::RegularFile {
@@ -97,39 +82,39 @@ impl Folder {
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
-        // A pipe in a file's place must not hold up who opens it, and a link not lead elsewhere.
+        // Opening must neither block on a FIFO nor follow a symbolic link.
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mode = Mode::RUSR | Mode::WUSR;
         Ok(rustix::fs::openat(&self.fd, name, flags, mode)?.into())
     }
 
-    /// Puts a file in the place of another, or of none, at once.
+    /// Renames a file atomically, replacing a file of the new name.
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
-    /// Gives a file a name that no other has.
+    /// Renames a file without replacing another.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) where another has it.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if a file of the new name exists.
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, rustix::fs::RenameFlags::NOREPLACE) {
-            // Not every file system can.
+            // Not supported by every file system.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             renamed => return Ok(renamed?),
         }
         self.link_and_remove(from, to)
     }
 
-    /// For a moment the file has both names.
+    /// The portable form of [`Self::rename_new`]: for a moment the file has both names.
     fn link_and_remove(&self, from: &str, to: &str) -> io::Result<()> {
         rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())?;
         self.remove(from)
     }
 
-    /// Removes a file; it may be gone already.
+    /// Removes a file, which may be gone already.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -137,50 +122,54 @@ impl Folder {
         }
     }
 
-    /// Waits until what was renamed and removed before is on the disk.
+    /// Waits until earlier renames and removals are on disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         match rustix::fs::fsync(&self.fd) {
-            // Some file systems have nothing to wait for.
+            // Some file systems do not support it on directories.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Which file a name stands for now, if for any.
-    pub(crate) fn identity(&self, name: &str) -> io::Result<Option<Identity>> {
+    /// Returns the identity of the file that currently has a name, if any.
+    pub(crate) fn file_id(&self, name: &str) -> io::Result<Option<FileId>> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(Identity::of_stat(&stat))),
+            Ok(stat) => Ok(Some(FileId::from_stat(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Takes the lock that allows folding, if nobody has it. Never waits: whoever holds it may be stopped.
-    pub(crate) fn try_fold_lock(&self) -> io::Result<Option<Lock>> {
-        self.try_lock(&file_name::fold_lock())
+    /// Takes the lock of the archive if it is free. Never blocks: the holder may be suspended.
+    pub(crate) fn try_lock_archive(&self) -> io::Result<Option<FileLock>> {
+        self.try_lock(&file_name::archive_lock())
     }
 
-    /// Takes the lock of whoever writes what the kernel owns, if nobody has it.
-    pub(crate) fn try_writer_lock(&self) -> io::Result<Option<Lock>> {
+    /// Takes the lock of the process that writes gauges of kernel state, if it is free.
+    pub(crate) fn try_lock_writer(&self) -> io::Result<Option<FileLock>> {
         self.try_lock(file_name::WRITER_LOCK)
     }
 
-    /// These files are never removed: then two could hold the lock of one name.
-    fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
-        Lock::try_new(self.open_file(name, OFlags::RDWR | OFlags::CREATE)?)
+    /// Lock files are never removed: two processes could then hold locks of one name.
+    fn try_lock(&self, name: &str) -> io::Result<Option<FileLock>> {
+        FileLock::try_new(self.open_file(name, OFlags::RDWR | OFlags::CREATE)?)
     }
 }
 
-impl Identity {
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        Ok(Self::of_stat(&rustix::fs::fstat(file)?))
+/// The identity of a file: device and inode. Two files that exist at the same time differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn from_file(file: &File) -> io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the types are not the same on every system"
-    )]
-    fn of_stat(stat: &rustix::fs::Stat) -> Self {
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    fn from_stat(stat: &rustix::fs::Stat) -> Self {
         Self {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
@@ -188,8 +177,16 @@ impl Identity {
     }
 }
 
-impl Lock {
-    /// Locks a file; nothing if another has, or is looking whether anybody has.
+/// An exclusive lock of a file, released on drop and when the process ends.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: File,
+    /// The process that took it. A forked child inherits the open file.
+    pid: u32,
+}
+
+impl FileLock {
+    /// Locks a file; `None` if it is locked, exclusively or by [`is_locked`].
     pub(crate) fn try_new(file: File) -> io::Result<Option<Self>> {
         let locked = flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         let pid = std::process::id();
@@ -200,31 +197,32 @@ impl Lock {
         &self.file
     }
 
-    /// Tells whether this process took it, and not the one it was forked from.
+    /// Returns whether this process took the lock, rather than the parent it was forked from.
     pub(crate) fn is_own(&self) -> bool {
         std::process::id() == self.pid
     }
 
-    /// As a child sees it that was forked from whoever took it.
+    /// Returns the lock as a forked child sees it.
     #[cfg(test)]
-    pub(crate) fn of_a_parent(mut self) -> Self {
+    pub(crate) fn inherited(mut self) -> Self {
         self.pid += 1;
         self
     }
 }
 
-impl Drop for Lock {
+impl Drop for FileLock {
     fn drop(&mut self) {
-        // To close it is not enough: a child that is being started has it open until it runs its own program. And a
-        // child must not give back what is its parent's.
+        // Unlocked explicitly: a child between fork and exec keeps the file open. And a child must not release the
+        // lock of its parent.
         if self.is_own() {
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
 }
 
-/// Whether somebody owns the file. Those who look do not disturb one another: they share the lock for that moment.
-pub(crate) fn is_owned(file: &File) -> io::Result<bool> {
+/// Returns whether a file is locked. Takes a shared lock for a moment, so that concurrent callers do not disturb each
+/// other.
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
     if flock(file, FlockOperation::NonBlockingLockShared)? {
         flock(file, FlockOperation::Unlock)?;
         return Ok(false);
@@ -245,20 +243,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_another_has_stays_with_its_file() {
+    fn renaming_to_an_existing_name_fails_and_keeps_both_files() {
         let path = std::env::temp_dir().join(format!("campanile-recorder-names-{}", std::process::id()));
-        let folder = Folder::open(&path).expect("opens");
-        type Rename = fn(&Folder, &str, &str) -> io::Result<()>;
-        for rename in [Folder::rename_new as Rename, Folder::link_and_remove] {
+        let dir = Dir::open(&path).expect("opens");
+        type Rename = fn(&Dir, &str, &str) -> io::Result<()>;
+        for rename in [Dir::rename_new as Rename, Dir::link_and_remove] {
             for name in ["taken", "new"] {
                 std::fs::write(path.join(name), name).expect("can be written");
             }
-            let error = rename(&folder, "new", "taken").expect_err("another has it");
+            let error = rename(&dir, "new", "taken").expect_err("the name exists");
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-            assert_eq!(std::fs::read(path.join("taken")).expect("is there"), b"taken");
-            std::fs::remove_file(path.join("taken")).expect("is there");
-            rename(&folder, "new", "taken").expect("nobody has it");
-            assert_eq!(std::fs::read(path.join("taken")).expect("is there"), b"new");
+            assert_eq!(std::fs::read(path.join("taken")).expect("exists"), b"taken");
+            std::fs::remove_file(path.join("taken")).expect("exists");
+            rename(&dir, "new", "taken").expect("the name is free");
+            assert_eq!(std::fs::read(path.join("taken")).expect("exists"), b"new");
             assert!(!path.join("new").exists());
         }
         std::fs::remove_dir_all(&path).expect("can be removed");
