@@ -1,4 +1,4 @@
-//! FileKind points in the protocol at which tests can pause or kill the process. No-ops outside tests.
+//! Named points in the protocol at which tests can pause or kill the process. No-ops outside tests.
 
 /// Marks a point in the protocol.
 #[cfg(not(test))]

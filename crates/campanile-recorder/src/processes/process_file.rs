@@ -52,7 +52,7 @@ struct FileEnd {
     len: u64,
     /// The last segment of the journal; `None` while that is the first page.
     segment: Option<MappedWords>,
-    /// MappedWords written in that segment.
+    /// Words written in that segment.
     written: usize,
     committed: u64,
     /// Length of the next segment in words.

@@ -211,9 +211,9 @@ fn baseplate_describes_in_its_own_words() {
         [
             "counter http_server_requests_total -: Requests that ended",
             "gauge http_client_active_requests -: Calls in flight",
-            "histogram http_server_latency_seconds seconds: Time from the request to the head of its answer",
-            "histogram http_client_latency_seconds seconds: Time from the call to the head of its answer",
-            "histogram http_server_request_size_bytes bytes: Size of the request's body",
+            "histogram http_server_latency_seconds seconds: Time from the request to the response head",
+            "histogram http_client_latency_seconds seconds: Time from the call to the response head",
+            "histogram http_server_request_size_bytes bytes: Size of the request body",
         ]
     );
 }

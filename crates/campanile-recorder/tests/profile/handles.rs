@@ -72,7 +72,7 @@ fn the_handle_of_one_source_and_one_target_is_the_recorders_own() {
         Row::gauge("c", "d").with_labels(const { &[Label::from_source("y", "x")] }),
         Row::gauge("m", "n")
             .with_labels(const { &[Label::from_source("y", "x").with_mapping(|value| value.into())] })
-            .one_to_one(),
+            .with_one_to_one(true),
         Row::gauge("o", "p"),
         Row::histogram("e", "f").with_labels(&[]),
     ];
@@ -295,11 +295,11 @@ fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
     let fine = Row::counter("a", "b");
     let labelled = fine.with_labels(const { &[Label::constant("x", "1"), Label::constant("y", "2")] });
     let timed = Row::histogram("h", "t").with_buckets(&[1.0, 2.0]);
-    let name = "the target's name is not made of letters, digits, `_`, `:` and `.`, or begins with a digit";
-    let other_labels = "an earlier row gives the target other labels, or another order of them";
-    let rising = "the bounds of the buckets are not finite numbers that rise";
+    let name = "the target name must consist of letters, digits, `_`, `:` and `.`, without empty parts, and not start with a digit";
+    let other_labels = "in an earlier row the target has other labels, or another order of them";
+    let rising = "the bucket bounds must be finite and ascending";
     let cases: Vec<(Vec<Row>, usize, &str)> = vec![
-        (vec![fine, Row::counter("", "b")], 1, "the source has no name"),
+        (vec![fine, Row::counter("", "b")], 1, "the source name is empty"),
         (vec![fine, Row::counter("a", "")], 1, name),
         (vec![Row::counter("a", "9b")], 0, name),
         (vec![Row::counter("a", "b c")], 0, name),
@@ -310,12 +310,12 @@ fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
         (
             vec![fine, Row::gauge("c", "b")],
             1,
-            "an earlier row makes the target a counter",
+            "in an earlier row the target is a counter",
         ),
         (
             vec![Row::histogram("c", "b"), Row::gauge("d", "x"), fine],
             2,
-            "an earlier row makes the target a histogram",
+            "in an earlier row the target is a histogram",
         ),
         (vec![fine, labelled], 1, other_labels),
         (
@@ -334,28 +334,28 @@ fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
         (
             vec![fine.with_labels(const { &[Label::constant("x", "1"), Label::process_id("x")] })],
             0,
-            "the label `x` is there twice",
+            "duplicate label `x`",
         ),
         (
             vec![fine.with_labels(const { &[Label::constant("x.y", "1")] })],
             0,
-            "the label's name `x.y` is not made of letters, digits and `_`, or begins with a digit",
+            "the label name `x.y` must consist of letters, digits and `_`, and not start with a digit",
         ),
         (
             vec![fine.with_labels(const { &[Label::constant("", "1")] })],
             0,
-            "the label's name `` is not made of letters, digits and `_`, or begins with a digit",
+            "the label name `` must consist of letters, digits and `_`, and not start with a digit",
         ),
         (vec![fine.in_milliseconds()], 0, "a counter cannot be scaled"),
         (
             vec![Row::gauge("a", "b").with_scale(0.0, Unit::Count)],
             0,
-            "the scale is not a positive number",
+            "the scale must be a positive number",
         ),
         (
             vec![Row::gauge("a", "b").with_scale(f64::NAN, Unit::Count)],
             0,
-            "the scale is not a positive number",
+            "the scale must be a positive number",
         ),
         (vec![fine.with_buckets(&[1.0])], 0, "only a histogram has buckets"),
         (vec![timed.with_buckets(&[1.0, 1.0])], 0, rising),
@@ -363,7 +363,7 @@ fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
         (
             vec![timed, Row::histogram("i", "t")],
             1,
-            "an earlier row gives the target other buckets",
+            "in an earlier row the target has other buckets",
         ),
     ];
     for (rows, index, reason) in cases {
@@ -384,7 +384,7 @@ fn a_profile_works_as_the_recorder_of_the_facade() {
     let recorder = Profile::new([Row::counter("a", "b")])
         .unwrap()
         .over(DebuggingRecorder::new());
-    let snapshotter = recorder.inner().snapshotter();
+    let snapshotter = recorder.get_ref().snapshotter();
     metrics::with_local_recorder(&recorder, || metrics::counter!("a", "x" => "1").increment(2));
     let snapshot = snapshotter.snapshot().into_vec();
     assert_eq!(snapshot.len(), 1);

@@ -213,10 +213,10 @@ fn talisker_describes_in_its_own_words() {
             "counter requests_errors_total -: Count of errors in responses via requests library",
             "counter requests_timeouts_total -: Count of http calls that timed out",
             "counter wsgi_requests_total -: Count of requests",
-            "counter wsgi_errors_total -: Count of requests answered with an error",
+            "counter wsgi_errors_total -: Count of requests with an error response",
             "counter wsgi_timeouts_total -: Count of requests that timed out",
             "histogram requests_latency milliseconds: Duration of http calls via requests library",
-            "histogram wsgi_latency milliseconds: Duration of requests, to the last byte of the answer",
+            "histogram wsgi_latency milliseconds: Duration of requests, to the last byte of the response",
         ]
     );
 }

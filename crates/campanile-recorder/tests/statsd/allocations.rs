@@ -19,7 +19,7 @@ fn an_event_does_not_allocate_nor_does_finding_its_handle_again() {
         }
     });
     assert_eq!(allocated.count_total, 0);
-    assert_eq!(recorder.counts().lines_queue_full, 0);
+    assert_eq!(recorder.stats().lines_queue_full, 0);
 
     let found = allocation_counter::measure(|| {
         metrics::with_local_recorder(&recorder, || metrics::counter!("static_total").increment(1));

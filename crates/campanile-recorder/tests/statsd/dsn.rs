@@ -3,7 +3,7 @@
 use campanile_recorder::statsd::{Dsn, Statsd};
 
 #[test]
-fn what_a_dsn_says_is_read() {
+fn a_dsn_has_address_prefix_and_size() {
     for (text, target, prefix, size) in [
         ("udp://statsd.local", "udp://statsd.local:8125", "", 1432),
         ("udp://127.0.0.1:9125/", "udp://127.0.0.1:9125", "", 1432),
@@ -38,94 +38,95 @@ fn what_a_dsn_says_is_read() {
         Dsn::unix("/run/s", "a").unwrap(),
         "unix:///run/s?prefix=a".parse().unwrap()
     );
-    assert_eq!(flags.with_max_size(512).max_size(), 512);
+    let small = flags.clone().with_max_size(512).expect("is allowed");
+    assert_eq!(small.max_size(), 512);
+    let error = flags.with_max_size(511).expect_err("is too small");
+    assert!(error.to_string().contains("511"), "{error}");
 }
 
 #[test]
-fn an_error_names_the_text_and_what_is_wrong_with_it() {
+fn an_error_names_the_text_and_the_reason() {
     let long = format!("unix:///{}", "x".repeat(107));
     for (text, reason) in [
-        ("", "no scheme; a DSN looks like `udp://HOST:PORT/PREFIX`"),
+        (
+            "",
+            "missing scheme, expected for example `udp://HOST:PORT/PREFIX`",
+        ),
         (
             "localhost:8125",
-            "no scheme; a DSN looks like `udp://HOST:PORT/PREFIX`",
+            "missing scheme, expected for example `udp://HOST:PORT/PREFIX`",
         ),
         (
             "tcp://h",
-            "unknown scheme `tcp`; known are udp, udp6, unix and unixgram",
+            "unknown scheme `tcp`, expected udp, udp6, unix or unixgram",
         ),
-        ("udp://", "no host"),
-        ("udp://:8125/p", "no host"),
-        ("udp://h:", "`` is no port, which is a number from 1 to 65535"),
-        ("udp://h:0", "`0` is no port, which is a number from 1 to 65535"),
-        (
-            "udp://h:65536",
-            "`65536` is no port, which is a number from 1 to 65535",
-        ),
-        ("udp://::1", "no host"),
-        (
-            "udp://fe80::1",
-            "`:1` is no port, which is a number from 1 to 65535",
-        ),
-        ("udp://[::1", "no `]` behind the address of the host"),
-        ("udp://[x]", "`x` is no IPv6 address"),
-        ("udp://[::1]8125", "`8125` behind the host is no port"),
-        ("udp://user@h", "'@' in the host `user@h`"),
-        (
-            "udp://h/a|b",
-            "'|' in the prefix `a|b`, where it would break every line",
-        ),
-        (
-            "udp://h/\u{e4}",
-            "'\u{e4}' in the prefix `\u{e4}`, where it would break every line",
-        ),
-        (
-            "udp://h/a#b",
-            "'#' in the prefix `a#b`, where it would break every line",
-        ),
+        ("udp://", "missing host"),
+        ("udp://:8125/p", "missing host"),
+        ("udp://h:", "invalid port ``, expected 1 to 65535"),
+        ("udp://h:0", "invalid port `0`, expected 1 to 65535"),
+        ("udp://h:65536", "invalid port `65536`, expected 1 to 65535"),
+        ("udp://::1", "missing host"),
+        ("udp://fe80::1", "invalid port `:1`, expected 1 to 65535"),
+        ("udp://[::1", "missing `]` after the IPv6 address"),
+        ("udp://[x]", "invalid IPv6 address `x`"),
+        ("udp://[::1]8125", "unexpected `8125` after the host"),
+        ("udp://user@h", "invalid character '@' in host `user@h`"),
+        ("udp://h/a|b", "invalid character '|' in prefix `a|b`"),
+        ("udp://h/\u{e4}", "invalid character '\u{e4}' in prefix `\u{e4}`"),
+        ("udp://h/a#b", "invalid character '#' in prefix `a#b`"),
         (
             "udp://h?maxudpsize=511",
-            "maxudpsize `511` is no number from 512 to 65507",
+            "invalid maxudpsize `511`, expected 512 to 65507",
         ),
         (
             "udp://h?maxudpsize=65508",
-            "maxudpsize `65508` is no number from 512 to 65507",
+            "invalid maxudpsize `65508`, expected 512 to 65507",
         ),
         (
             "udp://h?maxudpsize",
-            "maxudpsize `` is no number from 512 to 65507",
+            "invalid maxudpsize ``, expected 512 to 65507",
         ),
         (
             "udp://h?mtu=512",
-            "unknown option `mtu`; known are maxudpsize and prefix",
+            "unknown option `mtu`, expected maxudpsize or prefix",
         ),
         (
             "udp://h?prefix=a",
-            "the prefix stands in the path, as in `udp://HOST:PORT/PREFIX`",
+            "the prefix belongs in the path, as in `udp://HOST:PORT/PREFIX`",
         ),
         (
             "unix://run/s",
-            "the path of a unix socket begins with `/`, as in `unix:///run/statsd.sock`",
+            "the path of a unix socket must be absolute, as in `unix:///run/statsd.sock`",
         ),
-        (&long, "the path has 108 bytes, a unix socket's at most 107"),
+        (&long, "the path has 108 bytes, a unix socket allows 107"),
     ] {
         let error = text.parse::<Dsn>().expect_err(text);
-        assert_eq!(error.to_string(), format!("statsd DSN `{text}`: {reason}"));
+        assert_eq!(
+            error.to_string(),
+            format!("invalid statsd DSN `{text}`: {reason}")
+        );
     }
     assert_eq!(
         Dsn::udp("h:x", "p").unwrap_err().to_string(),
-        "statsd DSN `h:x`: `x` is no port, which is a number from 1 to 65535"
+        "invalid statsd DSN `h:x`: invalid port `x`, expected 1 to 65535"
     );
 }
 
 #[test]
-fn a_host_without_an_address_is_said_when_the_socket_is_opened() {
+fn a_host_without_an_address_is_an_error_when_the_socket_is_opened() {
     let error = Statsd::new("udp6://127.0.0.1".parse().unwrap())
         .recorder()
-        .expect_err("that is no IPv6 address");
+        .expect_err("not an IPv6 address");
     assert_eq!(
         error.to_string(),
-        "no socket to the statsd daemon at udp6://127.0.0.1:8125"
+        "cannot send statsd lines to udp6://127.0.0.1:8125"
     );
     assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn a_period_of_zero_is_an_error_when_the_socket_is_opened() {
+    let statsd = || Statsd::new("udp://127.0.0.1".parse().unwrap()).with_period(std::time::Duration::ZERO);
+    assert!(statsd().recorder().is_err());
+    assert!(statsd().flusher(Default::default).is_err());
 }

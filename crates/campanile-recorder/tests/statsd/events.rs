@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_recorder::statsd::{Dsn, Format, Statsd};
+use campanile_recorder::statsd::{Dsn, LineFormat, Statsd};
 use metrics::{Recorder, Unit};
 
 use crate::support::{Daemon, LONG, Running, counter, gauge, histogram, within_long};
@@ -61,7 +61,7 @@ fn comma_lines_have_tags_in_the_name_and_six_digits() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
-        .with_format(Format::CommaTags)
+        .with_format(LineFormat::CommaTags)
         .with_tag("hostname", "a=b,c")
         .with_tag("PID", "7");
     assert_eq!(
@@ -84,7 +84,7 @@ fn datadogs_lines_have_tags_at_the_end_and_negative_gauges_as_they_are() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
-        .with_format(Format::DogStatsd)
+        .with_format(LineFormat::DogStatsd)
         .with_tag("host", "gives-way")
         .with_tag("pid", "7");
     let daemon_sees = datagram(&daemon, statsd);
@@ -105,13 +105,13 @@ fn datadogs_lines_have_tags_at_the_end_and_negative_gauges_as_they_are() {
 #[test]
 fn labels_that_would_break_a_line_do_not() {
     for (format, expected) in [
-        (Format::Dotted, "p.calls.--1.a,b=c/d.unknown.-e-.caf-:1|c"),
+        (LineFormat::Dotted, "p.calls.--1.a,b=c/d.unknown.-e-.caf-:1|c"),
         (
-            Format::CommaTags,
+            LineFormat::CommaTags,
             "p.calls,host=--1,view=a-b-c/d,none=unknown,odd=-e-,more=caf-:1|c",
         ),
         (
-            Format::DogStatsd,
+            LineFormat::DogStatsd,
             "p.calls:1|c|#host:--1,view:a-b=c/d,none:unknown,odd:-e-,more:caf-",
         ),
     ] {
@@ -198,7 +198,10 @@ fn an_event_is_sent_soon_though_nothing_follows_it() {
 #[test]
 fn a_full_datagram_is_sent_at_once() {
     let daemon = Daemon::new();
-    let dsn = Dsn::udp(&daemon.address(), "p").unwrap().with_max_size(512);
+    let dsn = Dsn::udp(&daemon.address(), "p")
+        .unwrap()
+        .with_max_size(512)
+        .unwrap();
     let running = Running::start(Statsd::new(dsn));
     let calls = counter(&running.recorder, "calls", &[]);
     let begin = Instant::now();
@@ -312,12 +315,12 @@ fn what_is_recorded_after_the_end_is_dropped_and_counted() {
     let counts = running.end();
     assert_eq!((counts.lines_sent, counts.lines_queue_full), (1, 0));
     counter.increment(1);
-    assert_eq!(recorder.counts().lines_queue_full, 1);
+    assert_eq!(recorder.stats().lines_queue_full, 1);
 
     let (recorder, drainer) = daemon.statsd().recorder().unwrap();
     drop(drainer);
     counter_of(&recorder);
-    assert_eq!(recorder.counts().lines_queue_full, 1, "a drainer that never ran");
+    assert_eq!(recorder.stats().lines_queue_full, 1, "a drainer that never ran");
 }
 
 fn counter_of(recorder: &dyn Recorder) {
@@ -331,9 +334,7 @@ fn the_end_does_not_wait_for_the_period() {
     counter(&running.recorder, "calls", &[]).increment(1);
     assert_eq!(daemon.datagram(), "p.calls:1|c");
     // Asleep for 1000 s now, if the stop does not wake it.
-    within_long("the line is counted", || {
-        running.recorder.counts().lines_sent == 1
-    });
+    within_long("the line is counted", || running.recorder.stats().lines_sent == 1);
     running.end();
 }
 
@@ -351,7 +352,7 @@ fn more_gauges_than_the_queue_holds_are_all_sent_again() {
     let running = Running::drain(recorder.clone(), drainer);
     // UDP tells nobody that the daemon does not read.
     within_long("all gauges were sent", || {
-        let counts = recorder.counts();
+        let counts = recorder.stats();
         counts.lines_sent + counts.lines_queue_full >= 2_000
     });
     let counts = running.end();

@@ -8,7 +8,7 @@ use std::{
 
 use campanile_recorder::{
     Distribution, Family, Labels, MetricKind, Series, Snapshot, Value,
-    statsd::{Dsn, Flusher, Format, Statsd, Stop},
+    statsd::{Dsn, Flusher, LineFormat, Statsd, Stop},
 };
 use metrics::Unit;
 
@@ -116,14 +116,14 @@ fn each_period_has_what_changed_and_all_gauges() {
          p.size.count:1|c\n\
          p.size.sum:0.5|c"
     );
-    assert_eq!(flusher.counts().lines_sent, 6 + 1 + 7 + 6);
+    assert_eq!(flusher.stats().lines_sent, 6 + 1 + 7 + 6);
 }
 
 #[test]
 fn tags_stand_behind_the_whole_name() {
     for (format, expected) in [
         (
-            Format::CommaTags,
+            LineFormat::CommaTags,
             "p.requests_total,PID=7,host=stock-1,view=a.b:1|c\n\
              p.runtime_open_connections,PID=7:0|g\n\
              p.latency_seconds.count,PID=7,host=stock-1,view=a.b:1|c\n\
@@ -132,7 +132,7 @@ fn tags_stand_behind_the_whole_name() {
              p.size.sum,PID=7:0.5|c",
         ),
         (
-            Format::DogStatsd,
+            LineFormat::DogStatsd,
             "p.requests_total:1|c|#PID:7,host:stock-1,view:a.b\n\
              p.runtime_open_connections:0|g|#PID:7\n\
              p.latency_seconds.count:1|c|#PID:7,host:stock-1,view:a.b\n\
@@ -154,7 +154,7 @@ fn families_can_be_named_and_left_out() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
-        .with_format(Format::CommaTags)
+        .with_format(LineFormat::CommaTags)
         .with_tag("hostname", "h")
         .with_tag("PID", "7");
     let (shown, flusher) = flusher(statsd);
@@ -178,7 +178,7 @@ fn what_was_counted_before_can_be_left_out() {
         .statsd()
         .flusher(|| shown.lock().unwrap().clone())
         .unwrap()
-        .from_now();
+        .with_current_baseline();
     *shown.lock().unwrap() = state(101, 0.0, [50, 0], 1.0);
     flusher.flush();
     assert_eq!(
@@ -210,7 +210,7 @@ fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
     let statsd = daemon
         .statsd()
         .with_period(Duration::from_millis(500))
-        .with_periods_on_wall_clock();
+        .with_wall_clock_periods(true);
     let begun = Arc::new(Mutex::new(Vec::new()));
     let flusher = statsd
         .flusher({
@@ -240,7 +240,10 @@ fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
 #[test]
 fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
     let daemon = Daemon::new();
-    let dsn = Dsn::udp(&daemon.address(), "").unwrap().with_max_size(512);
+    let dsn = Dsn::udp(&daemon.address(), "")
+        .unwrap()
+        .with_max_size(512)
+        .unwrap();
     let mut families: Vec<_> = (0..100)
         .map(|index| {
             let series = vec![(Labels::new([]), Value::Gauge(f64::from(index)))];
@@ -257,7 +260,7 @@ fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
     flusher.flush();
     let lines = daemon.lines_until("z:1|g");
     assert_eq!(lines.len(), 101);
-    let counts = flusher.counts();
+    let counts = flusher.stats();
     assert_eq!(
         (counts.lines_sent, counts.lines_too_long, counts.lines_not_finite),
         (101, 1, 1)
@@ -270,7 +273,7 @@ fn a_running_flusher_flushes_each_period_on_the_wall_clock_and_at_its_end() {
     let statsd = daemon
         .statsd()
         .with_period(Duration::from_millis(500))
-        .with_periods_on_wall_clock();
+        .with_wall_clock_periods(true);
     let (shown, flusher) = flusher(statsd);
     *shown.lock().unwrap() = state(1, 0.0, [0, 0], 0.0);
     let phase = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() % 500;

@@ -6,7 +6,7 @@ use crate::support::{Daemon, Running, counter, gauge};
 
 fn statsd(daemon: &Daemon, size: usize) -> Statsd {
     let dsn = Dsn::udp(&daemon.address(), "").expect("the address is one");
-    Statsd::new(dsn.with_max_size(size))
+    Statsd::new(dsn.with_max_size(size).unwrap())
 }
 
 #[test]

@@ -34,9 +34,9 @@ fn nobody_at_the_udp_port_is_counted_and_the_first_datagram_after_it_is_not_lost
     let calls = counter(&running.recorder, "calls", &[]);
     within_long("a refusal is counted", || {
         calls.increment(1);
-        running.recorder.counts().send_errors > 0
+        running.recorder.stats().send_errors > 0
     });
-    let last = || running.recorder.counts().lines_sent;
+    let last = || running.recorder.stats().lines_sent;
     let before = last();
     calls.increment(1);
     within_long("another datagram is refused", || last() > before);
@@ -56,7 +56,7 @@ fn nobody_at_the_unix_path_fails_lines_until_somebody_is() {
     let running = Running::start(Statsd::new(Dsn::unix(&path, "p").unwrap()));
     let calls = counter(&running.recorder, "calls", &[]);
     calls.increment(1);
-    within_long("the line fails", || running.recorder.counts().lines_failed == 1);
+    within_long("the line fails", || running.recorder.stats().lines_failed == 1);
     let daemon = UnixDatagram::bind(&path).unwrap();
     daemon.set_read_timeout(Some(LONG)).unwrap();
     calls.increment(2);
@@ -79,21 +79,21 @@ fn nobody_at_the_unix_path_fails_lines_until_somebody_is() {
 #[test]
 fn a_receiver_that_does_not_read_holds_nobody_up() {
     let daemon = UnixDaemon::new();
-    let statsd =
-        Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512)).with_queue_size(65_536);
+    let statsd = Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512).unwrap())
+        .with_queue_size(65_536);
     let running = Running::start(statsd);
     let calls = counter(&running.recorder, "calls", &[]);
     // Until the kernel holds all it will, and the queue too.
     within_long("lines are dropped", || {
         (0..1_000).for_each(|_| calls.increment(1));
-        running.recorder.counts().lines_queue_full > 0
+        running.recorder.stats().lines_queue_full > 0
     });
-    let dropped = running.recorder.counts().lines_queue_full;
+    let dropped = running.recorder.stats().lines_queue_full;
     let begin = Instant::now();
     (0..10_000).for_each(|_| calls.increment(1));
     // A datagram waits 100 ms; if events did, these would take minutes.
     assert!(begin.elapsed() < LONG, "events waited {:?}", begin.elapsed());
-    let more = running.recorder.counts().lines_queue_full - dropped;
+    let more = running.recorder.stats().lines_queue_full - dropped;
     assert!(more > 1_000, "only {more} of 10,000 were dropped");
 
     // What the kernel took arrives whole; what it did not is counted.
@@ -119,7 +119,7 @@ fn a_receiver_that_does_not_read_holds_nobody_up() {
 #[test]
 fn a_receiver_that_is_slow_gets_everything() {
     let daemon = UnixDaemon::new();
-    let statsd = Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512));
+    let statsd = Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512).unwrap());
     let running = Running::start(statsd);
     let calls = counter(&running.recorder, "calls", &[]);
     // Far more datagrams than a unix socket holds, and the queue holds them all.

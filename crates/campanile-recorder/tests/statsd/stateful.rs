@@ -156,7 +156,7 @@ fn a_gauge_is_set_in_the_order_of_its_changes() {
             });
         }
     });
-    let sets = recorder.inner().0.lock().unwrap();
+    let sets = recorder.get_ref().0.lock().unwrap();
     let expected: Vec<_> = (1..=200_000).map(f64::from).collect();
     assert!(*sets == expected, "a value overtook another");
 }

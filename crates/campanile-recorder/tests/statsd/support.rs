@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_recorder::statsd::{Counts, Drainer, Dsn, Statsd, StatsdRecorder, Stop};
+use campanile_recorder::statsd::{Dsn, LineSender, SendStats, Statsd, StatsdRecorder, Stop};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 
 /// Far more than anything takes: it ends tests that would hang.
@@ -83,7 +83,7 @@ impl Running {
         Self::drain(recorder, drainer)
     }
 
-    pub(crate) fn drain(recorder: StatsdRecorder, drainer: Drainer) -> Self {
+    pub(crate) fn drain(recorder: StatsdRecorder, drainer: LineSender) -> Self {
         let stop = Stop::new();
         let thread = thread::spawn({
             let stop = stop.clone();
@@ -97,12 +97,12 @@ impl Running {
     }
 
     /// Stops, and waits until what is left was sent.
-    pub(crate) fn end(mut self) -> Counts {
+    pub(crate) fn end(mut self) -> SendStats {
         self.stop.stop();
         let thread = self.thread.take().expect("it ends once");
         within_long("the drainer ends", || thread.is_finished());
         thread.join().expect("the drainer does not panic");
-        self.recorder.counts()
+        self.recorder.stats()
     }
 }
 

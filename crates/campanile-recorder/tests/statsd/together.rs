@@ -1,6 +1,6 @@
 //! With the rest of the crate: profiles over the lines, and lines of the cells.
 
-use campanile_recorder::{CellRecorder, Profile, statsd::Format};
+use campanile_recorder::{CellRecorder, Profile, statsd::LineFormat};
 use metrics::{Recorder, Unit};
 
 use crate::support::{Daemon, Running, counter, gauge, histogram};
@@ -31,7 +31,7 @@ fn a_call_under_taliskers_profile_is_the_lines_that_talisker_sends() {
 #[test]
 fn baseplates_monitors_report_in_commas() {
     let daemon = Daemon::new();
-    let running = Running::start(daemon.statsd().with_format(Format::CommaTags));
+    let running = Running::start(daemon.statsd().with_format(LineFormat::CommaTags));
     let recorder = Profile::baseplate_statsd().over(running.recorder.clone());
     gauge(&recorder, "http_server_active_requests", &[]).increment(3);
     running.end();

@@ -1,14 +1,14 @@
-//! Which histograms are durations, and what makes milliseconds of them.
+//! Converts durations to milliseconds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::Unit;
 
-/// The factor that makes milliseconds of the values of a histogram, which may be learnt after it was registered.
+/// The factor that converts the values of a histogram to milliseconds. It may be learnt after registration.
 #[derive(Debug)]
-pub(super) struct Scale(AtomicU64);
+pub(super) struct DurationScale(AtomicU64);
 
-impl Scale {
+impl DurationScale {
     pub(super) fn new(name: &str, unit: Option<Unit>) -> Self {
         Self(AtomicU64::new(bits(milliseconds(name, unit))))
     }
@@ -23,8 +23,8 @@ impl Scale {
     }
 }
 
-/// Returns how many milliseconds one is of what a histogram holds, by its unit, else by the end of its name; nothing if
-/// it does not hold durations.
+/// Returns the milliseconds per unit of a histogram, by its unit, otherwise by the suffix of its name; `None` if it does
+/// not record durations.
 pub(super) fn milliseconds(name: &str, unit: Option<Unit>) -> Option<f64> {
     match unit {
         Some(Unit::Seconds) => Some(1e3),

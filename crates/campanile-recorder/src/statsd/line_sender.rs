@@ -1,4 +1,4 @@
-//! What sends the recorder's lines.
+//! Sends the queued lines of the recorder.
 
 use std::{
     ops::ControlFlow,
@@ -8,36 +8,35 @@ use std::{
 };
 
 use super::{
-    Counts, StatsdRecorder, Stop, counts::Publisher, datagrams::Datagrams, queue::Queue, schedule::Schedule,
+    SendStats, StatsdRecorder, Stop, datagrams::Datagrams, queue::LineQueue, schedule::Schedule,
+    stats::StatsPublisher,
 };
 
-/// How long lines wait for others to share their datagram. What then is left of a full one waits once more: a line is
-/// sent within twice this, 100 ms.
+/// How long lines wait to share a datagram with others. A remainder waits once more, so that a line is sent within twice
+/// this time, 100 ms.
 const DELAY: Duration = Duration::from_millis(50);
 
-/// Sends what a [`StatsdRecorder`] has put into the queue, on a thread of the caller's.
+/// Sends the lines that a [`StatsdRecorder`] has queued, on a thread of the caller.
 ///
-/// A thread and not a future: sending needs no runtime, goes on when the runtime stands still, and what a stopped
-/// runtime last did is sent too.
-///
-/// When dropped, the recorder's queue takes no more lines, and counts them as dropped.
+/// A thread rather than a future, so that lines are still sent while the runtime is blocked and after it has stopped.
+/// When dropped, the recorder drops and counts further lines.
 #[derive(Debug)]
 #[must_use = "nothing is sent unless it runs"]
-pub struct Drainer {
+pub struct LineSender {
     recorder: StatsdRecorder,
-    queue: Arc<Queue>,
+    queue: Arc<LineQueue>,
     datagrams: Datagrams,
     schedule: Schedule,
-    publisher: Publisher,
+    publisher: StatsPublisher,
 }
 
-impl Drainer {
+impl LineSender {
     pub(super) fn new(
         recorder: StatsdRecorder,
-        queue: Arc<Queue>,
+        queue: Arc<LineQueue>,
         datagrams: Datagrams,
         schedule: Schedule,
-        publisher: Publisher,
+        publisher: StatsPublisher,
     ) -> Self {
         Self {
             recorder,
@@ -48,19 +47,19 @@ impl Drainer {
         }
     }
 
-    /// Returns what became of the lines so far.
-    pub fn counts(&self) -> Counts {
-        self.recorder.counts()
+    /// Returns counts of sent and dropped lines.
+    pub fn stats(&self) -> SendStats {
+        self.recorder.stats()
     }
 
-    /// Sends until stopped, then what is left, and returns.
+    /// Sends lines until `stop` is triggered, then the queued ones, and returns.
     ///
-    /// After the stop it gives up at the first datagram for which the receiver has no room: within half a second.
+    /// After the stop it gives up at the first datagram for which the receiver has no space, within half a second.
     pub fn run_blocking(mut self, stop: &Stop) {
-        stop.unpark_me();
-        self.queue.unpark_me();
+        stop.unpark_current_thread();
+        self.queue.unpark_current_thread();
         let mut spare = self.queue.buffer();
-        // What was taken and not yet sent.
+        // Lines taken from the queue and not sent yet.
         let mut pending = String::new();
         let mut oldest: Option<Instant> = None;
         let mut period_ends = self.schedule.next(Instant::now());
@@ -96,7 +95,7 @@ impl Drainer {
         self.publisher.publish();
     }
 
-    /// Puts all gauges into the queue, and sends what makes full datagrams in between: nobody else does.
+    /// Queues all gauges, sending full datagrams in between to make space.
     fn resend(&self, spare: &mut String, pending: &mut String, stop: &Stop) {
         self.recorder.resend_while(|| {
             if stop.is_stopped() {
@@ -118,7 +117,7 @@ impl Drainer {
     }
 }
 
-impl Drop for Drainer {
+impl Drop for LineSender {
     fn drop(&mut self) {
         self.queue.close();
     }
