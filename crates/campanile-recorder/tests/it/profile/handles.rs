@@ -1,4 +1,4 @@
-//! What a table does to the handles and descriptions that pass through it.
+//! The mapping of handles and descriptions.
 
 use campanile_recorder::profile::{Label, Profile, Row};
 use metrics::{Recorder, Unit};
@@ -10,7 +10,7 @@ use metrics_util::{
 use super::support::{counter, gauge, histogram, over, spelled};
 
 #[test]
-fn what_the_table_does_not_name_passes_unchanged() {
+fn metrics_without_a_row_pass_unchanged() {
     let (recorder, recording) = over([Row::counter("a", "x").with_labels(&[])]);
     counter(&recorder, "b{z=1,a=2}").increment(3);
     gauge(&recorder, "a{z=1}").set(4.0);
@@ -25,7 +25,7 @@ fn what_the_table_does_not_name_passes_unchanged() {
 }
 
 #[test]
-fn labels_stand_in_the_order_of_the_table() {
+fn labels_are_in_the_order_of_the_table() {
     const LABELS: &[Label] = &[
         Label::from_source("z", "second"),
         Label::constant("y", "fixed"),
@@ -65,8 +65,8 @@ fn a_row_without_labels_keeps_those_of_its_source() {
 }
 
 #[test]
-fn the_handle_of_one_source_and_one_target_is_the_recorders_own() {
-    // Cloning a handle raises the count of what it points to: of the recorder's cell only if nothing stands between.
+fn one_source_and_one_target_use_the_handle_of_the_inner_recorder() {
+    // Cloning a handle increments the reference count of its cell only if there is no wrapper in between.
     let rows = [
         Row::counter("a", "b").with_labels(&[]),
         Row::gauge("c", "d").with_labels(const { &[Label::from_source("y", "x")] }),
@@ -91,7 +91,7 @@ fn the_handle_of_one_source_and_one_target_is_the_recorders_own() {
     let handle = histogram(&recorder, "e{x=1}");
     let _second = handle.clone();
     assert_eq!(recording.handles(), 2);
-    // A scale does stand between.
+    // A scale needs a wrapper.
     let (recorder, recording) = over([Row::histogram("e", "f").in_milliseconds()]);
     let handle = histogram(&recorder, "e{x=1}");
     let _second = handle.clone();
@@ -99,7 +99,7 @@ fn the_handle_of_one_source_and_one_target_is_the_recorders_own() {
 }
 
 #[test]
-fn sources_of_one_target_share_its_storage() {
+fn sources_of_one_target_share_its_cell() {
     let debugging = DebuggingRecorder::new();
     let snapshotter = debugging.snapshotter();
     let rows = [
@@ -168,7 +168,7 @@ fn one_source_feeds_several_targets_in_the_tables_order() {
 }
 
 #[test]
-fn a_source_that_fits_no_row_goes_nowhere() {
+fn a_source_that_meets_no_condition_is_dropped() {
     let (recorder, recording) = over([
         Row::counter("c", "c_bad").with_condition(|source| source.value("status") == "500"),
         Row::gauge("g", "g_bad").with_condition(|source| source.label("status").is_some()),
@@ -183,7 +183,7 @@ fn a_source_that_fits_no_row_goes_nowhere() {
 }
 
 #[test]
-fn rows_whose_conditions_overlap_count_once() {
+fn rows_with_overlapping_conditions_count_once() {
     let row = Row::counter("a", "b").with_labels(&[]);
     let (recorder, recording) = over([row.with_condition(|source| source.value("x") > "1"), row]);
     counter(&recorder, "a{x=2}").increment(1);
@@ -240,7 +240,7 @@ fn describing_a_source_describes_its_targets() {
 }
 
 #[test]
-fn a_user_renames_everything_in_ten_lines() {
+fn all_metrics_can_be_renamed_in_ten_lines() {
     const PATH: Label = Label::from_source("path", "http_route");
     const CODE: Label = Label::from_source("code", "http_response_status_code").with_default("none");
     const PEER: Label = Label::from_source("peer", "server_address");
@@ -282,7 +282,7 @@ fn a_user_renames_everything_in_ten_lines() {
 }
 
 #[test]
-fn buckets_are_told_once_for_each_target() {
+fn buckets_are_returned_once_per_target() {
     let first = Row::histogram("a", "x").with_buckets(&[1.0, 2.0]);
     let second = Row::histogram("b", "x").with_buckets(&[1.0, 2.0]);
     let profile = Profile::new([first, second, Row::histogram("c", "y")]).unwrap();
@@ -291,7 +291,7 @@ fn buckets_are_told_once_for_each_target() {
 }
 
 #[test]
-fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
+fn an_invalid_table_is_an_error_that_names_the_row() {
     let fine = Row::counter("a", "b");
     let labelled = fine.with_labels(const { &[Label::constant("x", "1"), Label::constant("y", "2")] });
     let timed = Row::histogram("h", "t").with_buckets(&[1.0, 2.0]);
@@ -380,7 +380,7 @@ fn a_table_that_cannot_be_is_an_error_that_names_the_row() {
 }
 
 #[test]
-fn a_profile_works_as_the_recorder_of_the_facade() {
+fn a_profile_works_as_the_local_recorder() {
     let recorder = Profile::new([Row::counter("a", "b")])
         .unwrap()
         .over(DebuggingRecorder::new());

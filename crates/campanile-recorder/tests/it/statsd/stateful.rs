@@ -1,4 +1,4 @@
-//! metrics-exporter-statsd, without and with the layer that keeps values.
+//! metrics-exporter-statsd, with and without `StatefulRecorder`.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,17 +9,17 @@ use campanile_recorder::statsd::StatefulRecorder;
 use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_statsd::{StatsdBuilder, StatsdRecorder};
 
-use crate::support::{Daemon, counter, gauge, histogram};
+use super::support::{Daemon, counter, gauge, histogram};
 
 fn exporter(daemon: &Daemon) -> StatsdRecorder {
     let address = daemon.address();
-    let (host, port) = address.split_once(':').expect("it is an IPv4 address");
-    // A buffer of one byte sends each line by itself.
-    StatsdBuilder::from(host, port.parse().expect("it is a port"))
+    let (host, port) = address.split_once(':').expect("is an IPv4 address");
+    // With a buffer of one byte, each line is sent separately.
+    StatsdBuilder::from(host, port.parse().expect("is a port"))
         .with_queue_size(100_000)
         .with_buffer_size(1)
         .build(Some("p"))
-        .expect("there is a socket")
+        .expect("a socket can be opened")
 }
 
 fn record(recorder: &dyn Recorder) {
@@ -37,7 +37,7 @@ fn record(recorder: &dyn Recorder) {
 }
 
 #[test]
-fn without_the_layer_the_exporter_drops_changes_and_absolute_counts() {
+fn the_exporter_alone_ignores_changes_and_absolute_counts() {
     let daemon = Daemon::new();
     record(&exporter(&daemon));
     assert_eq!(
@@ -47,7 +47,7 @@ fn without_the_layer_the_exporter_drops_changes_and_absolute_counts() {
 }
 
 #[test]
-fn with_the_layer_all_of_them_arrive() {
+fn stateful_recorder_sends_changes_and_absolute_counts() {
     let daemon = Daemon::new();
     let recorder = StatefulRecorder::new(exporter(&daemon));
     record(&recorder);
@@ -73,7 +73,7 @@ fn with_the_layer_all_of_them_arrive() {
 }
 
 #[test]
-fn threads_lose_no_change() {
+fn concurrent_changes_are_not_lost() {
     let daemon = Daemon::new();
     let recorder = StatefulRecorder::new(exporter(&daemon));
     thread::scope(|scope| {
@@ -103,7 +103,7 @@ fn threads_lose_no_change() {
     assert!((counted - 80.0).abs() < 1e-9, "{counted}");
 }
 
-/// Notes what gauges are set to.
+/// Collects the values that gauges are set to.
 #[derive(Default)]
 struct Sets(Arc<Mutex<Vec<f64>>>);
 
@@ -119,7 +119,7 @@ impl GaugeFn for Noting {
     }
 
     fn set(&self, value: f64) {
-        self.0.lock().expect("nobody panics").push(value);
+        self.0.lock().expect("no test panics with the lock").push(value);
     }
 }
 
@@ -158,11 +158,11 @@ fn a_gauge_is_set_in_the_order_of_its_changes() {
     });
     let sets = recorder.get_ref().0.lock().unwrap();
     let expected: Vec<_> = (1..=200_000).map(f64::from).collect();
-    assert!(*sets == expected, "a value overtook another");
+    assert!(*sets == expected, "values are out of order");
 }
 
 #[test]
-fn what_is_not_finite_spoils_no_later_change() {
+fn values_that_are_not_finite_do_not_affect_later_changes() {
     let daemon = Daemon::new();
     let recorder = StatefulRecorder::new(exporter(&daemon));
     let active = gauge(&recorder, "active", &[]);

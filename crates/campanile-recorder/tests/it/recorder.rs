@@ -1,4 +1,4 @@
-//! What is recorded is what is rendered.
+//! Recording, registration and rendering.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -90,7 +90,7 @@ fn every_kind_is_rendered_in_both_formats() {
 }
 
 #[test]
-fn pieces_make_up_the_whole() {
+fn chunks_concatenate_to_the_rendered_text() {
     let recorder = CellRecorder::new();
     for index in 0..2_000 {
         let labels = vec![Label::new("index", index.to_string())];
@@ -98,13 +98,13 @@ fn pieces_make_up_the_whole() {
             .register_histogram(&Key::from_parts("wait_seconds", labels), &METADATA)
             .record(0.1);
     }
-    let pieces: Vec<_> = recorder.snapshot().chunks(Format::Prometheus).collect();
-    assert!(pieces.len() > 10, "{} pieces", pieces.len());
-    assert_eq!(pieces.concat(), recorder.render(Format::Prometheus));
+    let chunks: Vec<_> = recorder.snapshot().chunks(Format::Prometheus).collect();
+    assert!(chunks.len() > 10, "{} chunks", chunks.len());
+    assert_eq!(chunks.concat(), recorder.render(Format::Prometheus));
 }
 
 #[test]
-fn what_threads_count_is_added_up_and_outlives_them() {
+fn counts_of_threads_are_summed_and_outlive_them() {
     let recorder = CellRecorder::new();
     let (counter, gauge, histogram) = (
         recorder.register_counter(&key("hits_total", &[]), &METADATA),
@@ -134,7 +134,7 @@ fn what_threads_count_is_added_up_and_outlives_them() {
 }
 
 #[test]
-fn threads_beyond_the_slots_count_right() {
+fn threads_without_own_cells_count_exactly() {
     let recorder = CellRecorder::builder().with_threads(0).build();
     let (counter, gauge, histogram) = (
         recorder.register_counter(&key("hits_total", &[]), &METADATA),
@@ -163,7 +163,7 @@ fn threads_beyond_the_slots_count_right() {
 }
 
 #[test]
-fn a_gauge_is_what_it_was_set_to_whoever_changed_it_before() {
+fn setting_a_gauge_overrides_changes_of_other_threads() {
     let recorder = CellRecorder::new();
     let gauge = recorder.register_gauge(&key("level", &[]), &METADATA);
     std::thread::scope(|scope| {
@@ -195,7 +195,7 @@ fn a_gauge_stays_finite_and_settable() {
 }
 
 #[test]
-fn a_gauge_that_two_set_and_one_changes_is_what_some_order_gives() {
+fn concurrent_sets_and_changes_of_a_gauge_are_linearizable() {
     let recorder = CellRecorder::new();
     let gauge = recorder.register_gauge(&key("level", &[]), &METADATA);
     let (both, mut wrong) = (Barrier::new(2), 0);
@@ -213,7 +213,7 @@ fn a_gauge_that_two_set_and_one_changes_is_what_some_order_gives() {
             gauge.increment(1.0);
             gauge.set(1.0);
             both.wait();
-            // Whichever set was later, the increment came before one of them.
+            // Whichever set came last, the increment came before it.
             wrong += u32::from(value(&recorder, "level") != Value::Gauge(1.0));
         }
     });
@@ -221,7 +221,7 @@ fn a_gauge_that_two_set_and_one_changes_is_what_some_order_gives() {
 }
 
 #[test]
-fn many_observations_at_once_are_one_call() {
+fn record_many_records_several_observations() {
     let recorder = CellRecorder::new();
     let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
     histogram.record_many(0.5, usize::MAX / 2);
@@ -232,7 +232,7 @@ fn many_observations_at_once_are_one_call() {
 }
 
 #[test]
-fn a_counter_is_raised_to_what_somebody_else_counted_and_never_falls() {
+fn an_absolute_count_raises_a_counter_and_never_lowers_it() {
     let recorder = CellRecorder::new();
     let counter = recorder.register_counter(&key("hits_total", &[]), &METADATA);
     std::thread::scope(|scope| {
@@ -244,7 +244,7 @@ fn a_counter_is_raised_to_what_somebody_else_counted_and_never_falls() {
 }
 
 #[test]
-fn what_is_not_finite_is_not_observed() {
+fn values_that_are_not_finite_are_not_observed() {
     let recorder = CellRecorder::new();
     let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0] {
@@ -257,7 +257,7 @@ fn what_is_not_finite_is_not_observed() {
 }
 
 #[test]
-fn series_beyond_the_limit_share_one() {
+fn series_beyond_the_limit_share_the_overflow_series() {
     let recorder = CellRecorder::builder().with_series_limit(2).build();
     for id in ["a", "b", "c", "d", "c", "a"] {
         recorder
@@ -295,7 +295,7 @@ fn a_name_has_one_kind() {
 }
 
 #[test]
-fn names_that_mean_the_same_are_one_series() {
+fn names_that_are_rendered_the_same_are_one_series() {
     let recorder = CellRecorder::new();
     recorder
         .register_counter(&key("http.hits-total", &[("a.b", "1"), ("c", "2")]), &METADATA)
@@ -311,7 +311,7 @@ fn names_that_mean_the_same_are_one_series() {
 }
 
 #[test]
-fn a_profile_brings_its_buckets() {
+fn the_buckets_of_a_profile_are_used() {
     let profile = Profile::talisker();
     let recorder = CellRecorder::builder().with_profile_buckets(&profile).build();
     let labelled = key(
@@ -328,7 +328,7 @@ fn a_profile_brings_its_buckets() {
 }
 
 #[test]
-fn exemplars_stand_for_their_buckets_in_openmetrics() {
+fn exemplars_are_rendered_with_their_buckets_in_openmetrics() {
     let recorder = CellRecorder::builder()
         .with_buckets(Matcher::suffix("_seconds"), &[1.0])
         .with_exemplars(|labels| {
@@ -358,13 +358,13 @@ fn exemplars_stand_for_their_buckets_in_openmetrics() {
 }
 
 #[test]
-fn who_is_observed_is_asked_once_a_second_though_nothing_was_told() {
-    let asked = Arc::new(AtomicU64::new(0));
+fn the_exemplar_closure_is_called_once_a_second_even_without_labels() {
+    let calls = Arc::new(AtomicU64::new(0));
     let recorder = CellRecorder::builder()
         .with_exemplars({
-            let asked = Arc::clone(&asked);
+            let calls = Arc::clone(&calls);
             move |_| {
-                asked.fetch_add(1, Ordering::Relaxed);
+                calls.fetch_add(1, Ordering::Relaxed);
             }
         })
         .build();
@@ -374,28 +374,28 @@ fn who_is_observed_is_asked_once_a_second_though_nothing_was_told() {
         histogram.record(0.3);
     }
     let seconds = begin.elapsed().as_secs() + 2;
-    let asked = asked.load(Ordering::Relaxed);
-    assert!((1..=seconds).contains(&asked), "asked {asked} times");
+    let calls = calls.load(Ordering::Relaxed);
+    assert!((1..=seconds).contains(&calls), "{calls} calls");
 }
 
 #[test]
-fn a_closure_that_panics_costs_its_own_exemplar_only() {
-    let asked = AtomicU64::new(0);
+fn a_panicking_exemplar_closure_loses_only_its_exemplar() {
+    let calls = AtomicU64::new(0);
     let recorder = CellRecorder::builder()
         .with_buckets(Matcher::name("wait_seconds"), &[1.0])
         .with_exemplars(move |labels| {
-            assert!(asked.fetch_add(1, Ordering::Relaxed) > 0, "the first time");
+            assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "the first time");
             labels.push("request_id", "a-1");
         })
         .build();
     let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
     let first = catch_unwind(AssertUnwindSafe(|| histogram.record(0.3)));
-    assert!(first.is_err(), "the panic is the caller's to see");
+    assert!(first.is_err(), "the panic propagates to the caller");
     let begin = std::time::Instant::now();
     while !recorder.render(Format::OpenMetrics).contains("request_id") {
         assert!(
             begin.elapsed().as_secs() < 10,
-            "an exemplar comes in the next second"
+            "an exemplar is recorded in the next second"
         );
         histogram.record(0.3);
         std::thread::yield_now();
@@ -403,7 +403,7 @@ fn a_closure_that_panics_costs_its_own_exemplar_only() {
 }
 
 #[test]
-fn matchers_are_of_names_as_they_were_registered() {
+fn matchers_accept_names_as_registered() {
     let recorder = CellRecorder::builder()
         .with_buckets(Matcher::name("queue.wait"), &[7.0])
         .with_buckets(Matcher::Prefix("9.lives".to_owned()), &[8.0])
@@ -420,7 +420,7 @@ fn matchers_are_of_names_as_they_were_registered() {
 }
 
 #[test]
-fn any_matcher_that_is_set_is_before_what_is_built_in() {
+fn any_matcher_set_by_the_application_precedes_the_built_in_ones() {
     let recorder = CellRecorder::builder()
         .with_buckets(Matcher::suffix("_duration_seconds"), &[9.0])
         .build();
@@ -433,7 +433,7 @@ fn any_matcher_that_is_set_is_before_what_is_built_in() {
 
 fn bounds(recorder: &CellRecorder, name: &str) -> Vec<f64> {
     let Value::Histogram(distribution) = value(recorder, name) else {
-        panic!("{name} is no histogram")
+        panic!("{name} is not a histogram")
     };
     distribution.bounds.to_vec()
 }

@@ -1,4 +1,4 @@
-//! Every row of baseplate's two tables, fed with what the layers record.
+//! Every row of baseplate's two tables, with metrics as the layers record them.
 
 use campanile_recorder::profile::{MethodCase, Profile};
 use metrics::{Recorder, Unit};
@@ -9,7 +9,7 @@ use super::{
 };
 
 #[test]
-fn baseplate_counts_requests_with_their_success() {
+fn baseplate_counts_requests_by_success() {
     let of = |route: &str, status: &str, outcome: &str| {
         format!(
             "http_server_requests_total{{http_request_method=GET,http_response_status_code={status},\
@@ -194,7 +194,7 @@ fn baseplate_has_its_buckets() {
 }
 
 #[test]
-fn baseplate_describes_in_its_own_words() {
+fn baseplate_sets_its_own_help_texts() {
     let recording = Recording::default();
     let recorder = Profile::baseplate(MethodCase::Lower).over(recording.clone());
     recorder.describe_counter("http_server_requests_total".into(), None, "ours".into());
@@ -219,7 +219,7 @@ fn baseplate_describes_in_its_own_words() {
 }
 
 #[test]
-fn baseplate_sends_its_runtime_to_statsd() {
+fn baseplate_sends_runtime_metrics_to_statsd() {
     let profile = Profile::baseplate_statsd();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "unknown".into());
     let tags = format!("hostname={},PID={}", host.trim(), std::process::id());

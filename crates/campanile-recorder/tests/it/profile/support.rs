@@ -1,4 +1,4 @@
-//! A recorder that writes down everything it is asked and told, in order.
+//! A recorder that logs everything in order.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,30 +27,30 @@ struct Cell {
 }
 
 impl Recording {
-    /// Takes what was recorded since it was last asked: `name{label=value,…} +1`.
+    /// Takes the records since the last call: `name{label=value,…} +1`.
     pub(super) fn recorded(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.recorded.lock().unwrap())
     }
 
-    /// Takes what was described since it was last asked: `kind name unit: help`.
+    /// Takes the descriptions since the last call: `kind name unit: help`.
     pub(super) fn described(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.described.lock().unwrap())
     }
 
-    /// Returns the keys that were asked for, each once.
+    /// Returns the registered keys, each once.
     pub(super) fn keys(&self) -> Vec<String> {
         let registered = self.0.registered.lock().unwrap();
         registered.iter().map(|(_, cell)| cell.key.clone()).collect()
     }
 
-    /// Returns how many handles of the only key hold it.
+    /// Returns the number of handles of the only key.
     pub(super) fn handles(&self) -> usize {
         let registered = self.0.registered.lock().unwrap();
         assert_eq!(registered.len(), 1);
         Arc::strong_count(&registered[0].1) - 1
     }
 
-    /// Returns what a gauge is now.
+    /// Returns the current value of a gauge.
     pub(super) fn gauge(&self, key: &str) -> f64 {
         let registered = self.0.registered.lock().unwrap();
         let (_, cell) = registered.iter().find(|(_, cell)| cell.key == key).unwrap();
@@ -162,14 +162,14 @@ impl Recorder for Recording {
     }
 }
 
-/// Puts a table of these rows over a recording.
+/// Wraps a recording in a profile with these rows.
 pub(super) fn over(rows: impl IntoIterator<Item = Row>) -> (ProfileRecorder<Recording>, Recording) {
     let recording = Recording::default();
     let profile = Profile::new(rows).expect("the table is valid");
     (profile.over(recording.clone()), recording)
 }
 
-/// Makes a key from `name{label=value,…}`.
+/// Creates a key from `name{label=value,…}`.
 pub(super) fn key(text: &str) -> Key {
     let (name, labels) = text.split_once('{').unwrap_or((text, "}"));
     let labels = labels.strip_suffix('}').unwrap();
@@ -180,7 +180,7 @@ pub(super) fn key(text: &str) -> Key {
     Key::from_parts(name.to_owned(), labels.collect::<Vec<_>>())
 }
 
-/// Spells a key as [`key`] reads it, labels in its order.
+/// Writes a key in the form that [`key`] parses, without sorting labels.
 pub(super) fn spelled(key: &Key) -> String {
     let labels: Vec<_> = key
         .labels()

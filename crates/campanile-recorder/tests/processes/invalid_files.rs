@@ -1,4 +1,4 @@
-//! Files that are no files of ours, or no whole ones; directories that are none; disks that are full.
+//! Malformed files, unusable directories and full disks.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn open(scratch: &Scratch) -> CellRecorder {
     CellRecorder::builder().open(scratch.path()).expect("opens")
 }
 
-/// The bytes of a file in which a process counts.
+/// Returns the bytes of the only process file.
 fn cells(scratch: &Scratch) -> Vec<u8> {
     let [path] = &*scratch.cells() else {
         panic!("not one file: {:?}", scratch.names())
@@ -28,7 +28,7 @@ fn cells(scratch: &Scratch) -> Vec<u8> {
     fs::read(path).expect("can be read")
 }
 
-/// Puts a file beside the others.
+/// Writes a file into the directory.
 fn put(scratch: &Scratch, name: &str, bytes: &[u8]) -> PathBuf {
     let path = scratch.path().join(name);
     fs::write(&path, bytes).expect("can be written");
@@ -43,7 +43,7 @@ fn skipped(text: &str, reason: &str) -> Option<f64> {
 }
 
 #[test]
-fn a_pid_that_comes_again_misleads_nobody() {
+fn two_files_of_the_same_pid_are_told_apart() {
     let scratch = Scratch::new("pid");
     let (dead, alive) = (open(&scratch), open(&scratch));
     for recorder in [&dead, &alive] {
@@ -58,7 +58,7 @@ fn a_pid_that_comes_again_misleads_nobody() {
 }
 
 #[test]
-fn files_cut_short_are_skipped_and_left_where_they_are() {
+fn truncated_files_are_skipped_and_left_alone() {
     let scratch = Scratch::new("cut");
     let recorder = open(&scratch);
     count(&recorder, "hits_total", 1);
@@ -80,9 +80,9 @@ fn files_cut_short_are_skipped_and_left_where_they_are() {
         let text = render(&recorder);
         assert_eq!(value(&text, "hits_total"), Some(1.0), "{len} bytes: {text}");
         assert_eq!(skipped(&text, "damaged"), Some(1.0), "{len} bytes: {text}");
-        assert_eq!(fs::read(path).expect("is still there"), whole[..len]);
+        assert_eq!(fs::read(path).expect("still exists"), whole[..len]);
     }
-    // The whole of it is a process that is gone.
+    // Complete, it is the file of an exited process.
     put(&scratch, "campanile-1-1-cut.cells", &whole);
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
@@ -90,7 +90,7 @@ fn files_cut_short_are_skipped_and_left_where_they_are() {
 }
 
 #[test]
-fn a_file_cut_short_while_it_is_mapped_is_skipped() {
+fn a_file_truncated_while_mapped_is_skipped() {
     let scratch = Scratch::new("cut-later");
     let recorder = open(&scratch);
     count(&recorder, "hits_total", 1);
@@ -101,14 +101,14 @@ fn a_file_cut_short_while_it_is_mapped_is_skipped() {
         .write(true)
         .open(&path)
         .and_then(|file| file.set_len(4_096))
-        .expect("can be cut");
+        .expect("can be truncated");
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
     assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
 }
 
 #[test]
-fn what_only_has_the_name_of_a_file_is_skipped() {
+fn foreign_files_with_a_valid_name_are_skipped() {
     let scratch = Scratch::new("foreign");
     let recorder = open(&scratch);
     count(&recorder, "hits_total", 1);
@@ -118,14 +118,14 @@ fn what_only_has_the_name_of_a_file_is_skipped() {
         &b"no such file at all, ".repeat(1_000),
     );
     put(&scratch, "campanile-1-1-zero.cells", &[0; 8_192]);
-    fs::create_dir(scratch.path().join("campanile-1-1-directory.cells")).expect("can be made");
+    fs::create_dir(scratch.path().join("campanile-1-1-directory.cells")).expect("can be created");
     std::os::unix::fs::symlink("/dev/zero", scratch.path().join("campanile-1-1-link.cells"))
-        .expect("can be made");
+        .expect("can be created");
     let pipe = scratch.path().join("campanile-1-1-pipe.cells");
     let made = Command::new("mkfifo")
         .arg(&pipe)
         .status()
-        .expect("there is mkfifo");
+        .expect("mkfifo is installed");
     assert!(made.success(), "{made}");
     put(&scratch, "README", b"not ours");
     let text = render(&recorder);
@@ -136,7 +136,7 @@ fn what_only_has_the_name_of_a_file_is_skipped() {
 }
 
 #[test]
-fn a_name_that_the_recorder_needs_for_itself_is_rendered_once() {
+fn a_metric_with_the_name_of_an_own_one_is_replaced() {
     let scratch = Scratch::new("own-name");
     let recorder = open(&scratch);
     recorder
@@ -155,25 +155,25 @@ fn a_name_that_the_recorder_needs_for_itself_is_rendered_once() {
 #[test]
 fn a_directory_of_another_user_is_refused() {
     let scratch = Scratch::new("owner");
-    fs::create_dir(scratch.path()).expect("can be made");
+    fs::create_dir(scratch.path()).expect("can be created");
     if std::os::unix::fs::chown(scratch.path(), Some(65_534), None).is_err() {
-        println!("skipped: only root may give a directory away");
+        println!("skipped: only root may change owners");
         return;
     }
     let error = CellRecorder::builder()
         .open(scratch.path())
-        .expect_err("its owner could replace every file");
+        .expect_err("the owner could replace every file");
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
 }
 
 #[test]
-fn another_major_version_is_left_alone() {
+fn files_of_another_major_version_are_left_alone() {
     let scratch = Scratch::new("version");
     let recorder = open(&scratch);
     count(&recorder, "hits_total", 1);
     let mut bytes = cells(&scratch);
     let by_name = put(&scratch, "campanile-2-1-00.cells", &bytes);
-    // The major version is the upper half of the second word.
+    // The major version is the high half of the second word.
     let major = if cfg!(target_endian = "little") { 12 } else { 11 };
     bytes[major] = 2;
     let by_header = put(&scratch, "campanile-1-1-00.cells", &bytes);
@@ -186,10 +186,10 @@ fn another_major_version_is_left_alone() {
 }
 
 #[test]
-fn what_a_later_minor_version_has_added_is_skipped_and_left_for_it() {
+fn records_of_a_later_minor_version_are_skipped_and_the_file_is_kept() {
     let scratch = Scratch::new("minor");
     let recorder = open(&scratch);
-    // The first record, behind a header of 128 bytes, becomes one of an unknown kind.
+    // The first record, after the header of 128 bytes, becomes one of an unknown kind.
     recorder.describe_counter("hits_total".into(), None, "Hits.".into());
     count(&recorder, "hits_total", 1);
     let mut bytes = cells(&scratch);
@@ -204,12 +204,12 @@ fn what_a_later_minor_version_has_added_is_skipped_and_left_for_it() {
     }
     assert!(
         later.exists(),
-        "an archive of this version would lose what it does not know"
+        "an archive of this version would lose the unknown record"
     );
 }
 
 #[test]
-fn a_damaged_archive_is_set_aside() {
+fn a_damaged_archive_is_renamed() {
     let scratch = Scratch::new("archive");
     let (dead, recorder) = (open(&scratch), open(&scratch));
     count(&dead, "hits_total", 4);
@@ -218,7 +218,7 @@ fn a_damaged_archive_is_set_aside() {
     assert_eq!(value(&render(&recorder), "hits_total"), Some(5.0));
     let path = scratch.path().join("campanile-1.archive");
     let mut bytes = fs::read(&path).expect("was written");
-    // A bit of a count, which nothing else would notice.
+    // A bit of a count, which only the checksum detects.
     let last = bytes.len() - 16;
     bytes[last] ^= 1;
     fs::remove_file(&path).expect("can be removed");
@@ -235,28 +235,30 @@ fn a_damaged_archive_is_set_aside() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_made_for_this_user_alone() {
+fn a_missing_directory_is_created_with_mode_0700() {
     let scratch = Scratch::new("missing");
     let inner = scratch.path().join("a/b");
     let recorder = CellRecorder::builder().open(&inner).expect("opens");
     assert_eq!(recorder.directory(), Some(&*inner));
-    let mode = fs::metadata(&inner).expect("is there").permissions().mode();
+    let mode = fs::metadata(&inner).expect("exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]
-fn a_directory_that_cannot_be_says_which_and_why() {
+fn an_impossible_directory_is_an_error_with_path_and_reason() {
     let scratch = Scratch::new("impossible");
-    fs::create_dir(scratch.path()).expect("can be made");
+    fs::create_dir(scratch.path()).expect("can be created");
     let file = put(&scratch, "file", b"");
     for path in [file.clone(), file.join("below")] {
-        let error = CellRecorder::builder().open(&path).expect_err("is no directory");
+        let error = CellRecorder::builder()
+            .open(&path)
+            .expect_err("is not a directory");
         assert_eq!(error.path(), path);
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
         assert!(text.starts_with("cannot create directory "), "{text}");
     }
-    // To /proc nobody writes, root included.
+    // Not even root can create files in /proc.
     let path = Path::new("/proc/self");
     if path.exists() {
         let error = CellRecorder::builder()
@@ -267,13 +269,13 @@ fn a_directory_that_cannot_be_says_which_and_why() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_written_to_says_so() {
+fn a_read_only_directory_is_an_error() {
     let scratch = Scratch::new("read-only");
-    fs::create_dir(scratch.path()).expect("can be made");
-    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o555)).expect("is ours");
+    fs::create_dir(scratch.path()).expect("can be created");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o555)).expect("belongs to this user");
     let mut child = child::command(scratch.path());
     if CellRecorder::builder().open(scratch.path()).is_ok() {
-        // Root may write anywhere, so the child is nobody.
+        // Root may write anywhere, so the child runs as nobody.
         child.uid(65_534).gid(65_534);
     }
     match child.output() {
@@ -285,14 +287,14 @@ fn a_directory_that_may_not_be_written_to_says_so() {
             );
             assert!(text.contains(&expected), "{output:?}");
         }
-        Err(error) => println!("skipped: nobody may not run this program: {error}"),
+        Err(error) => println!("skipped: user nobody may not run this program: {error}"),
     }
 }
 
-/// All that was registered was counted or counted as lost.
+/// Checks that every registration was recorded or counted as lost.
 fn assert_accounted(text: &str, registered: usize) {
     let counted = text.lines().filter(|line| line.starts_with("ids_total{")).count();
-    assert!(counted > 0 && counted < registered, "{counted} counted: {text}");
+    assert!(counted > 0 && counted < registered, "{counted} recorded: {text}");
     let lost: f64 = text
         .lines()
         .filter(|line| line.starts_with("campanile_recorder_lost_registrations_total{"))
@@ -302,29 +304,29 @@ fn assert_accounted(text: &str, registered: usize) {
 }
 
 #[test]
-fn a_file_that_may_not_grow_refuses_what_finds_no_room() {
+fn a_file_at_its_size_limit_loses_registrations() {
     let scratch = Scratch::new("file-limit");
     let mut shell = Command::new("sh");
-    // In blocks of 512 bytes, or of 1024 by some shells.
+    // In blocks of 512 bytes, in some shells 1024.
     shell
         .args(["-c", "ulimit -f 48 && exec \"$0\" \"$@\""])
         .arg(program());
     let mut child = Child::spawn_by(shell, scratch.path());
-    child.ask("series ids_total 2000");
-    assert_accounted(&child.ask("scrape"), 2_000);
+    child.call("series ids_total 2000");
+    assert_accounted(&child.call("scrape"), 2_000);
     assert_accounted(&render(&open(&scratch)), 2_000);
     child.kill();
     assert_accounted(&render(&open(&scratch)), 2_000);
 }
 
 #[test]
-fn a_process_that_may_not_write_an_archive_so_large_leaves_it_to_others() {
+fn an_archive_beyond_the_size_limit_is_left_to_other_processes() {
     let scratch = Scratch::new("archive-limit");
     let alive = open(&scratch);
-    let dead = |beginning: &str| {
+    let dead = |prefix: &str| {
         let recorder = open(&scratch);
         for index in 0..200 {
-            let labels = [("index", &*format!("{beginning}{index}"))];
+            let labels = [("index", &*format!("{prefix}{index}"))];
             recorder
                 .register_counter(&key("ids_total", &labels), &METADATA)
                 .increment(1);
@@ -338,7 +340,7 @@ fn a_process_that_may_not_write_an_archive_so_large_leaves_it_to_others() {
         .arg(program());
     let mut child = Child::spawn_by(shell, scratch.path());
     let counted = |text: &str| text.lines().filter(|line| line.starts_with("ids_total{")).count();
-    assert_eq!(counted(&child.ask("scrape")), 1_200);
+    assert_eq!(counted(&child.call("scrape")), 1_200);
     assert!(!scratch.path().join("campanile-1.archive").exists());
     assert_eq!(counted(&render(&alive)), 1_200);
     assert!(scratch.path().join("campanile-1.archive").exists());
@@ -349,7 +351,7 @@ struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn mount(path: &'a Path) -> Option<Self> {
-        fs::create_dir_all(path).expect("can be made");
+        fs::create_dir_all(path).expect("can be created");
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=128k,nr_inodes=32", "none"])
             .arg(path)
@@ -367,35 +369,35 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-fn a_full_disk_refuses_what_finds_no_room_and_ends_nobody() {
+fn a_full_disk_loses_registrations_and_kills_no_process() {
     let scratch = Scratch::new("full");
     let Some(_disk) = SmallDisk::mount(scratch.path()) else {
-        println!("skipped: a file system can be mounted by root only");
+        println!("skipped: only root may mount a file system");
         return;
     };
     let mut child = Child::spawn(scratch.path());
     let mut early = Child::spawn(scratch.path());
-    early.ask("count load_total 1");
-    child.ask("series ids_total 5000");
+    early.call("count load_total 1");
+    child.call("series ids_total 5000");
     let filler = put(&scratch, "filler", b"");
     let mut len = 0;
     while fs::write(&filler, vec![1; len + 4_096]).is_ok() {
         len += 4_096;
     }
-    // A thread that finds no room counts among all.
-    early.ask("load load_total");
-    let counted = (0..1_000).any(|_| value(&early.ask("scrape"), "load_total") > Some(1.0));
-    assert!(counted, "the thread counted nowhere in a thousand scrapes");
-    assert_accounted(&early.ask("scrape"), 5_000);
+    // A thread without space for its own cells uses the shared ones.
+    early.call("load load_total");
+    let counted = (0..1_000).any(|_| value(&early.call("scrape"), "load_total") > Some(1.0));
+    assert!(counted, "no increment of the thread in a thousand scrapes");
+    assert_accounted(&early.call("scrape"), 5_000);
     let error = CellRecorder::builder()
         .open(scratch.path())
-        .expect_err("there is no room");
+        .expect_err("the disk is full");
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
-    // The counts of the dead are there, also while there is no room for an archive of them.
+    // The counts of exited processes are included even without space for an archive.
     child.kill();
     for _ in 0..2 {
-        assert_accounted(&early.ask("scrape"), 5_000);
+        assert_accounted(&early.call("scrape"), 5_000);
     }
     fs::remove_file(&filler).expect("can be removed");
-    assert_accounted(&early.ask("scrape"), 5_000);
+    assert_accounted(&early.call("scrape"), 5_000);
 }

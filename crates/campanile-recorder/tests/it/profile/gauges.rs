@@ -1,4 +1,4 @@
-//! Gauges to which several sources contribute.
+//! Gauges with several sources.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -11,14 +11,14 @@ use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Record
 use super::support::{gauge, over};
 
 #[test]
-fn gauges_that_share_a_target_are_its_sum_when_they_are_set() {
+fn setting_sources_sets_the_sum() {
     let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
     let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
     one.set(3.0);
     two.set(4.0);
     one.set(5.0);
     two.set(0.0);
-    // Set, not added to, for recorders that cannot add.
+    // Set rather than incremented, for recorders without increments.
     assert_eq!(
         recording.recorded(),
         ["all{} =3", "all{} =7", "all{} =9", "all{} =5"]
@@ -26,7 +26,7 @@ fn gauges_that_share_a_target_are_its_sum_when_they_are_set() {
 }
 
 #[test]
-fn gauges_that_share_a_target_may_be_set_and_counted_at_once() {
+fn sources_can_be_set_and_incremented() {
     let (recorder, recording) = over([
         Row::gauge("g", "all").with_labels(&[]),
         Row::gauge("k", "all")
@@ -66,7 +66,7 @@ fn a_source_that_is_registered_twice_has_one_part_in_a_shared_gauge() {
 }
 
 #[test]
-fn what_is_no_number_does_not_spoil_a_shared_gauge() {
+fn values_that_are_not_finite_contribute_nothing() {
     let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
     let (one, two) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));
     one.set(3.0);
@@ -79,14 +79,14 @@ fn what_is_no_number_does_not_spoil_a_shared_gauge() {
 }
 
 #[test]
-fn a_shared_gauge_loses_nothing_to_threads() {
+fn concurrent_changes_of_a_shared_gauge_are_not_lost() {
     let (recorder, recording) = over([Row::gauge("g", "all").with_labels(&[])]);
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let level = gauge(&recorder, &format!("g{{x={thread}}}"));
             scope.spawn(move || {
                 for round in 0..1_000_u32 {
-                    // The first rounds are set alone, so that the change to counting happens under way.
+                    // The first rounds only set, so that the switch to increments happens concurrently.
                     if round < 500 || thread % 2 == 0 {
                         level.set(f64::from(round % 7));
                     } else {
@@ -101,7 +101,7 @@ fn a_shared_gauge_loses_nothing_to_threads() {
     assert_eq!(recording.gauge("all{}"), 40.0);
 }
 
-/// A recorder whose one gauge, while it is set, waits a while for somebody to add to it.
+/// A recorder whose only gauge, while being set, waits for a concurrent increment.
 #[derive(Clone, Default)]
 struct Slow(Arc<SlowGauge>);
 
@@ -134,7 +134,7 @@ impl GaugeFn for SlowGauge {
         let mut state = self.state.lock().unwrap();
         state.is_being_set = true;
         self.changed.notify_all();
-        // Rightly nobody comes, so this always takes as long; long enough for one who wrongly does.
+        // Always waits this long, since no increment must come; long enough to catch one that does.
         let (mut state, _) = self
             .changed
             .wait_timeout_while(state, Duration::from_millis(200), |state| !state.added)
@@ -164,7 +164,7 @@ impl Recorder for Slow {
 }
 
 #[test]
-fn what_is_counted_while_a_shared_gauge_is_being_set_is_not_lost() {
+fn an_increment_during_a_set_is_not_lost() {
     let slow = Slow::default();
     let profile = Profile::new([Row::gauge("g", "all").with_labels(&[])]).unwrap();
     let recorder = profile.over(slow.clone());

@@ -1,4 +1,4 @@
-//! Every row of gunicorn's two tables, fed with what the layers record.
+//! Every row of gunicorn's two tables, with metrics as the layers record them.
 
 use campanile_recorder::profile::Profile;
 
@@ -8,7 +8,7 @@ use super::{
 };
 
 #[test]
-fn gunicorn_has_a_gauge_for_each_that_the_monitor_threads_had() {
+fn gunicorn_has_the_gauges_of_its_monitor_threads() {
     let pid = std::process::id();
     let of_pid = |name: &str| format!("{name}{{pid={pid}}} +2");
     let profile = Profile::gunicorn();
@@ -88,7 +88,7 @@ fn gunicorn_sums_requests_over_routes_and_limits_over_listeners() {
 }
 
 #[test]
-fn gunicorn_sends_to_statsd_what_it_always_did() {
+fn gunicorn_sends_its_statsd_lines() {
     let profile = Profile::gunicorn_statsd();
     counts(
         &profile,

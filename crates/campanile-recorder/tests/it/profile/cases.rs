@@ -1,26 +1,26 @@
-//! Rows of a table: a source is recorded to, and the targets hear of it.
+//! Records in sources and checks the targets.
 
 use campanile_recorder::profile::Profile;
 
 use super::support::{Recording, counter, gauge, histogram};
 
-/// What a source is told, and what the recorder below is told then.
+/// A source, and the expected records in the inner recorder.
 pub(super) type Case<'a> = (&'a str, &'a [&'a str]);
 
 pub(super) fn counts(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         counter(&profile.over(recording.clone()), source).increment(1);
-        assert_eq!(recording.recorded(), *expected, "of {source}");
+        assert_eq!(recording.recorded(), *expected, "from {source}");
     }
 }
 
-/// Records a half.
+/// Records 0.5.
 pub(super) fn times(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         histogram(&profile.over(recording.clone()), source).record(0.5);
-        assert_eq!(recording.recorded(), *expected, "of {source}");
+        assert_eq!(recording.recorded(), *expected, "from {source}");
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) fn levels(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         gauge(&profile.over(recording.clone()), source).increment(2.0);
-        assert_eq!(recording.recorded(), *expected, "of {source}");
+        assert_eq!(recording.recorded(), *expected, "from {source}");
     }
 }
 

@@ -1,12 +1,12 @@
-//! What arrives on real sockets, and what becomes of the rest.
+//! Lines that arrive on real sockets, and counts of those that do not.
 
 mod allocations;
 mod dsn;
 mod events;
 mod flusher;
 mod limits;
-mod own_metrics;
+mod profiles;
 mod sockets;
 mod stateful;
+mod stats;
 mod support;
-mod together;

@@ -1,4 +1,4 @@
-//! Daemons that only listen, and the recorder with its thread.
+//! Daemons that only listen, and a recorder with its sending thread.
 
 use std::{
     net::UdpSocket,
@@ -12,7 +12,7 @@ use std::{
 use campanile_recorder::statsd::{Dsn, LineSender, SendStats, Statsd, StatsdRecorder, Stop};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 
-/// Far more than anything takes: it ends tests that would hang.
+/// A generous time limit for tests that would hang.
 pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -24,18 +24,18 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
-        socket.set_read_timeout(Some(LONG)).expect("it is no zero");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port is free");
+        socket.set_read_timeout(Some(LONG)).expect("is not zero");
         Self { socket }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.socket.local_addr().expect("it is bound").to_string()
+        self.socket.local_addr().expect("is bound").to_string()
     }
 
     /// A configuration with the prefix `p`.
     pub(crate) fn statsd(&self) -> Statsd {
-        Statsd::new(Dsn::udp(&self.address(), "p").expect("the address is one"))
+        Statsd::new(Dsn::udp(&self.address(), "p").expect("the address is valid"))
     }
 
     /// Waits for a datagram.
@@ -44,7 +44,7 @@ impl Daemon {
         let length = self
             .socket
             .recv(&mut datagram)
-            .expect("a datagram comes within 10 s");
+            .expect("a datagram arrives within 10 s");
         datagram.truncate(length);
         String::from_utf8(datagram).expect("lines are ASCII")
     }
@@ -58,9 +58,9 @@ impl Daemon {
         lines
     }
 
-    /// Returns the datagrams that are there already.
+    /// Returns the datagrams that have arrived already.
     pub(crate) fn rest(&self) -> Vec<String> {
-        self.socket.set_nonblocking(true).expect("it is a socket");
+        self.socket.set_nonblocking(true).expect("is a socket");
         let mut datagram = [0; 65_536];
         std::iter::from_fn(|| {
             let length = self.socket.recv(&mut datagram).ok()?;
@@ -79,15 +79,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(statsd: Statsd) -> Self {
-        let (recorder, drainer) = statsd.recorder().expect("there is a socket");
-        Self::drain(recorder, drainer)
+        let (recorder, sender) = statsd.recorder().expect("a socket can be opened");
+        Self::send(recorder, sender)
     }
 
-    pub(crate) fn drain(recorder: StatsdRecorder, drainer: LineSender) -> Self {
+    pub(crate) fn send(recorder: StatsdRecorder, sender: LineSender) -> Self {
         let stop = Stop::new();
         let thread = thread::spawn({
             let stop = stop.clone();
-            move || drainer.run_blocking(&stop)
+            move || sender.run_blocking(&stop)
         });
         Self {
             recorder,
@@ -96,17 +96,17 @@ impl Running {
         }
     }
 
-    /// Stops, and waits until what is left was sent.
+    /// Stops, and waits until the queued lines are sent.
     pub(crate) fn end(mut self) -> SendStats {
         self.stop.stop();
-        let thread = self.thread.take().expect("it ends once");
-        within_long("the drainer ends", || thread.is_finished());
-        thread.join().expect("the drainer does not panic");
+        let thread = self.thread.take().expect("is taken once");
+        within_long("the sender ends", || thread.is_finished());
+        thread.join().expect("the sender does not panic");
         self.recorder.stats()
     }
 }
 
-/// The socket of a unix daemon, whose file goes with it.
+/// The socket of a unix daemon, removed on drop.
 pub(crate) struct UnixDaemon {
     pub(crate) socket: UnixDatagram,
     pub(crate) path: PathBuf,
@@ -116,14 +116,14 @@ impl UnixDaemon {
     pub(crate) fn new() -> Self {
         let path = unix_path();
         let socket = UnixDatagram::bind(&path).expect("the path is free");
-        socket.set_read_timeout(Some(LONG)).expect("it is no zero");
+        socket.set_read_timeout(Some(LONG)).expect("is not zero");
         Self { socket, path }
     }
 }
 
 impl Drop for UnixDaemon {
     fn drop(&mut self) {
-        // It may be gone already.
+        // A test may have removed it.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! No text has a label or a name twice: whoever reads it would refuse it whole.
+//! No name or label occurs twice in a text, which scrapers would reject.
 
 use campanile_recorder::{CellRecorder, Format};
 use metrics::{Key, Label, Level, Metadata, Recorder};
@@ -23,7 +23,7 @@ fn histogram(recorder: &CellRecorder, name: &'static str) {
         .record(1.0);
 }
 
-/// The lines that tell of types, and those of samples without labels.
+/// Returns the type lines, and the samples without labels.
 fn lines(recorder: &CellRecorder, format: Format) -> Vec<String> {
     let text = recorder.render(format);
     let plain = text
@@ -61,7 +61,7 @@ fn labels_that_the_formats_add_themselves_are_renamed() {
 }
 
 #[test]
-fn a_counter_that_is_an_ending_only_keeps_its_name() {
+fn a_counter_named_total_keeps_its_name() {
     let recorder = CellRecorder::new();
     counter(&recorder, "_total");
     assert_eq!(
@@ -75,7 +75,7 @@ fn a_counter_that_is_an_ending_only_keeps_its_name() {
 }
 
 #[test]
-fn a_family_that_is_called_as_a_histograms_sample_gets_another_name() {
+fn a_family_named_like_a_sample_of_a_histogram_is_renamed() {
     let recorder = CellRecorder::new();
     histogram(&recorder, "w");
     gauge(&recorder, "w_count");
@@ -103,7 +103,7 @@ fn a_family_that_is_called_as_a_histograms_sample_gets_another_name() {
 }
 
 #[test]
-fn a_counter_whose_family_openmetrics_would_confuse_is_unknown_there() {
+fn a_counter_with_a_conflict_in_openmetrics_has_the_type_unknown() {
     let recorder = CellRecorder::new();
     histogram(&recorder, "w");
     counter(&recorder, "w_count_total");
@@ -132,6 +132,6 @@ fn a_counter_whose_family_openmetrics_would_confuse_is_unknown_there() {
     let text = recorder.render(Format::Prometheus);
     assert!(
         text.contains("\nw_created 1\n"),
-        "0.0.4 knows no `_created`: {text}"
+        "0.0.4 does not reserve `_created`: {text}"
     );
 }

@@ -1,4 +1,4 @@
-//! What changed in a period.
+//! The changes of a period.
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,7 +12,7 @@ use campanile_recorder::{
 };
 use metrics::Unit;
 
-use crate::support::{Daemon, within_long};
+use super::support::{Daemon, within_long};
 
 type State = Arc<Mutex<Snapshot>>;
 
@@ -69,14 +69,14 @@ fn flusher(statsd: Statsd) -> (State, Flusher<impl FnMut() -> Snapshot>) {
     let flusher = statsd
         .flusher({
             let state = Arc::clone(&state);
-            move || state.lock().expect("nobody panics").clone()
+            move || state.lock().expect("no test panics with the lock").clone()
         })
-        .expect("there is a socket");
+        .expect("a socket can be opened");
     (state, flusher)
 }
 
 #[test]
-fn each_period_has_what_changed_and_all_gauges() {
+fn each_period_sends_changes_and_all_gauges() {
     let daemon = Daemon::new();
     let (shown, mut flusher) = flusher(daemon.statsd());
     *shown.lock().unwrap() = state(3, 0.0, [1, 1], 2.5);
@@ -104,7 +104,7 @@ fn each_period_has_what_changed_and_all_gauges() {
          p.size.count:1|c\n\
          p.size.sum:0.25|c"
     );
-    // A restart: all that there is is new.
+    // After a restart everything is new.
     *shown.lock().unwrap() = state(1, 1.0, [1, 0], 0.5);
     flusher.flush();
     assert_eq!(
@@ -120,7 +120,7 @@ fn each_period_has_what_changed_and_all_gauges() {
 }
 
 #[test]
-fn tags_stand_behind_the_whole_name() {
+fn tags_follow_the_complete_name() {
     for (format, expected) in [
         (
             LineFormat::CommaTags,
@@ -150,7 +150,7 @@ fn tags_stand_behind_the_whole_name() {
 }
 
 #[test]
-fn families_can_be_named_and_left_out() {
+fn families_can_be_renamed_and_left_out() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
@@ -171,7 +171,7 @@ fn families_can_be_named_and_left_out() {
 }
 
 #[test]
-fn what_was_counted_before_can_be_left_out() {
+fn counts_before_the_baseline_are_not_sent() {
     let daemon = Daemon::new();
     let shown = State::new(Mutex::new(state(100, 0.0, [50, 0], 1.0)));
     let mut flusher = daemon
@@ -188,7 +188,7 @@ fn what_was_counted_before_can_be_left_out() {
 }
 
 #[test]
-fn a_series_that_was_missing_once_is_not_sent_whole() {
+fn a_series_missing_from_one_snapshot_continues_where_it_was() {
     let daemon = Daemon::new();
     let (shown, mut flusher) = flusher(daemon.statsd());
     *shown.lock().unwrap() = state(100, 0.0, [50, 0], 1.0);
@@ -205,7 +205,7 @@ fn a_series_that_was_missing_once_is_not_sent_whole() {
 }
 
 #[test]
-fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
+fn slow_flushes_do_not_shift_wall_clock_periods() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
@@ -218,7 +218,7 @@ fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
             move || {
                 let phase = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() % 500;
                 begun.lock().unwrap().push(phase);
-                // As a snapshot of many files takes.
+                // Like a snapshot of many files.
                 thread::sleep(Duration::from_millis(200));
                 Snapshot::default()
             }
@@ -233,12 +233,12 @@ fn periods_end_on_the_wall_clock_however_long_a_flush_takes() {
     let begun = begun.lock().unwrap().clone();
     stop.stop();
     within_long("the flusher ends", || thread.is_finished());
-    // A busy machine may be late, but hardly so each time; those behind the first would all be 200 ms late.
+    // A busy machine may be late, but not every time; shifted periods would all be 200 ms late.
     assert!(begun[1..].iter().any(|late| *late < 100), "{begun:?}");
 }
 
 #[test]
-fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
+fn many_series_fill_many_datagrams_and_a_long_line_is_counted() {
     let daemon = Daemon::new();
     let dsn = Dsn::udp(&daemon.address(), "")
         .unwrap()
@@ -260,15 +260,15 @@ fn many_series_are_many_datagrams_and_a_long_line_is_counted() {
     flusher.flush();
     let lines = daemon.lines_until("z:1|g");
     assert_eq!(lines.len(), 101);
-    let counts = flusher.stats();
+    let stats = flusher.stats();
     assert_eq!(
-        (counts.lines_sent, counts.lines_too_long, counts.lines_not_finite),
+        (stats.lines_sent, stats.lines_too_long, stats.lines_not_finite),
         (101, 1, 1)
     );
 }
 
 #[test]
-fn a_running_flusher_flushes_each_period_on_the_wall_clock_and_at_its_end() {
+fn a_running_flusher_flushes_each_wall_clock_period_and_at_the_end() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
@@ -277,7 +277,7 @@ fn a_running_flusher_flushes_each_period_on_the_wall_clock_and_at_its_end() {
     let (shown, flusher) = flusher(statsd);
     *shown.lock().unwrap() = state(1, 0.0, [0, 0], 0.0);
     let phase = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() % 500;
-    // Begun in the middle, so that periods from here would end there too.
+    // Started in the middle, so that periods from here would end in the middle.
     within_long("half a period has passed", || (200..300).contains(&phase()));
     let stop = Stop::new();
     let thread = thread::spawn({
@@ -288,7 +288,7 @@ fn a_running_flusher_flushes_each_period_on_the_wall_clock_and_at_its_end() {
         daemon.datagram();
         phase()
     });
-    // A busy machine may be late, but hardly so each time.
+    // A busy machine may be late, but not every time.
     assert!(late.iter().any(|late| *late < 150), "{late:?}");
     *shown.lock().unwrap() = state(9, 0.0, [0, 0], 0.0);
     stop.stop();

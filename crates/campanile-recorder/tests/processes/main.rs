@@ -1,19 +1,15 @@
-//! What many processes count in one directory. The others are this program again, told what to do line by line.
+//! Shared directories. The other processes are this program, controlled by commands on stdin.
 #![cfg(unix)]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the processes speak by their output"
+    reason = "the processes communicate by their output"
 )]
 
-#[path = "processes/child.rs"]
 mod child;
-#[path = "processes/exhausted.rs"]
 mod exhausted;
-#[path = "processes/many.rs"]
-mod many;
-#[path = "processes/odd_files.rs"]
-mod odd_files;
+mod invalid_files;
+mod totals;
 
 use std::{
     fs::File,
@@ -25,7 +21,7 @@ use metrics::{Key, Label, Level, Metadata, Recorder};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
 
-/// A directory of a test's own, removed at its end.
+/// The directory of a test, removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -54,7 +50,7 @@ impl Scratch {
         names
     }
 
-    /// The files of processes, living and dead.
+    /// Returns the process files, alive or not.
     fn cells(&self) -> Vec<PathBuf> {
         let names = self.names().into_iter();
         names
@@ -84,16 +80,16 @@ fn count(recorder: &CellRecorder, name: &str, value: u64) {
         .increment(value);
 }
 
-/// The value of a line, its name with its labels.
+/// Returns the value of a series, given as name and labels.
 fn value(text: &str, series: &str) -> Option<f64> {
     let mut lines = text.lines();
     lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
-/// Locks a file as a process does that lives; dropped, it does no more.
+/// Locks a file like a live process, until dropped.
 fn lock(path: &Path) -> File {
-    let file = File::open(path).expect("is there");
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
+    let file = File::open(path).expect("exists");
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("is not locked");
     file
 }
 

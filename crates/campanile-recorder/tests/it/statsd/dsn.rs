@@ -1,4 +1,4 @@
-//! DSNs that can be read, and what is said of those that cannot.
+//! Valid DSNs, and the errors of invalid ones.
 
 use campanile_recorder::statsd::{Dsn, Statsd};
 

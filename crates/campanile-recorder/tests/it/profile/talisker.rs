@@ -1,4 +1,4 @@
-//! Every row of talisker's table, fed with what the layers record.
+//! Every row of talisker's table, with metrics as the layers record them.
 
 use campanile_recorder::profile::Profile;
 use metrics::{Recorder, Unit};
@@ -29,7 +29,7 @@ fn talisker_counts_calls_by_host_and_view() {
                 "http_client_requests_total{server_address=[fe80::1]:80}",
                 &["requests_count_total{host=fe80--1,view=unknown} +1"],
             ),
-            // Labels that an option of the layer adds change nothing.
+            // Labels added by an option of the layer are ignored.
             (
                 "http_client_requests_total{http_request_method=GET,http_response_status_code=200,server_address=a}",
                 &["requests_count_total{host=a,view=unknown} +1"],
@@ -105,7 +105,7 @@ fn talisker_measures_in_milliseconds() {
                  http_response_status_code=,outcome=timed_out}",
                 &["wsgi_latency{view=/a,method=GET,status=timeout} 500"],
             ),
-            // To the head: talisker has none of this, so it passes.
+            // The duration to the response head, which talisker lacks, so it passes unchanged.
             (
                 "http_server_request_duration_seconds{http_route=/a}",
                 &["http_server_request_duration_seconds{http_route=/a} 0.5"],
@@ -162,7 +162,7 @@ fn talisker_counts_requests_errors_and_timeouts_of_one_exchange() {
 fn talisker_keeps_the_order_in_which_a_call_is_recorded() {
     let recording = Recording::default();
     let recorder = Profile::talisker().over(recording.clone());
-    // Registered in another order, as it may come.
+    // Registered in another order.
     let errors = counter(
         &recorder,
         "http_client_errors_total{error_code=503,error_type=http,server_address=a,url_template=v}",
@@ -189,7 +189,7 @@ fn talisker_keeps_the_order_in_which_a_call_is_recorded() {
 }
 
 #[test]
-fn talisker_describes_in_its_own_words() {
+fn talisker_sets_its_own_help_texts() {
     let recording = Recording::default();
     let recorder = Profile::talisker().over(recording.clone());
     for source in [

@@ -1,4 +1,4 @@
-//! What became of the lines, as metrics.
+//! Counts of sent and dropped lines, as metrics.
 
 use std::{
     collections::BTreeMap,
@@ -7,11 +7,11 @@ use std::{
 
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use crate::support::{Daemon, Running, counter, histogram};
+use super::support::{Daemon, Running, counter, histogram};
 
-/// Keeps the increments of counters.
+/// Sums the increments of counters.
 #[derive(Default)]
-struct Kept {
+struct CountingRecorder {
     counters: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -22,7 +22,7 @@ impl CounterFn for Handle {
         *self
             .1
             .lock()
-            .expect("nobody panics")
+            .expect("no test panics with the lock")
             .entry(self.0.clone())
             .or_default() += value;
     }
@@ -32,7 +32,7 @@ impl CounterFn for Handle {
     }
 }
 
-impl Recorder for Kept {
+impl Recorder for CountingRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -53,9 +53,9 @@ impl Recorder for Kept {
 }
 
 #[test]
-fn a_recorder_is_told_what_became_of_the_lines() {
+fn counts_of_lines_are_published_to_a_recorder() {
     let daemon = Daemon::new();
-    let kept: &'static Kept = Box::leak(Box::default());
+    let kept: &'static CountingRecorder = Box::leak(Box::default());
     let running = Running::start(daemon.statsd().with_recorder(kept));
     counter(&running.recorder, "a", &[]).increment(1);
     counter(&running.recorder, &"t".repeat(2_000), &[]).increment(1);

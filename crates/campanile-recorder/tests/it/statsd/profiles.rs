@@ -1,12 +1,12 @@
-//! With the rest of the crate: profiles over the lines, and lines of the cells.
+//! statsd together with profiles and the recorder of cells.
 
 use campanile_recorder::{CellRecorder, Profile, statsd::LineFormat};
 use metrics::{Recorder, Unit};
 
-use crate::support::{Daemon, Running, counter, gauge, histogram};
+use super::support::{Daemon, Running, counter, gauge, histogram};
 
 #[test]
-fn a_call_under_taliskers_profile_is_the_lines_that_talisker_sends() {
+fn taliskers_profile_sends_the_lines_of_talisker() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     let recorder = Profile::talisker().over(running.recorder.clone());
@@ -29,7 +29,7 @@ fn a_call_under_taliskers_profile_is_the_lines_that_talisker_sends() {
 }
 
 #[test]
-fn baseplates_monitors_report_in_commas() {
+fn baseplates_profile_sends_comma_tags() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd().with_format(LineFormat::CommaTags));
     let recorder = Profile::baseplate_statsd().over(running.recorder.clone());
@@ -42,7 +42,7 @@ fn baseplates_monitors_report_in_commas() {
 }
 
 #[test]
-fn what_the_cells_hold_is_flushed() {
+fn a_snapshot_of_the_cells_is_flushed() {
     let daemon = Daemon::new();
     let cells = CellRecorder::new();
     let labels = [("view", "a.b"), ("host", "stock")];

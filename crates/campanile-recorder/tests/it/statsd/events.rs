@@ -1,4 +1,4 @@
-//! A line for each event.
+//! A line per event.
 
 use std::{
     thread,
@@ -8,11 +8,11 @@ use std::{
 use campanile_recorder::statsd::{Dsn, LineFormat, Statsd};
 use metrics::{Recorder, Unit};
 
-use crate::support::{Daemon, LONG, Running, counter, gauge, histogram, within_long};
+use super::support::{Daemon, LONG, Running, counter, gauge, histogram, within_long};
 
 const LABELS: [(&str, &str); 2] = [("host", "stock-local"), ("view", "views.ok")];
 
-/// One of everything.
+/// Records each kind of metric.
 fn record(recorder: &dyn Recorder) {
     recorder.describe_histogram("pause".into(), Some(Unit::Microseconds), "".into());
     counter(recorder, "requests_count_total", &LABELS).increment(1);
@@ -30,10 +30,10 @@ fn record(recorder: &dyn Recorder) {
 fn datagram(daemon: &Daemon, statsd: Statsd) -> String {
     let running = Running::start(statsd);
     record(&running.recorder);
-    let counts = running.end();
+    let stats = running.end();
     let datagram = daemon.datagram();
-    assert_eq!(counts.lines_sent as usize, datagram.split('\n').count());
-    assert_eq!(counts.datagrams_sent, 1);
+    assert_eq!(stats.lines_sent as usize, datagram.split('\n').count());
+    assert_eq!(stats.datagrams_sent, 1);
     assert_eq!(daemon.rest(), [""; 0]);
     datagram
 }
@@ -80,7 +80,7 @@ fn comma_lines_have_tags_in_the_name_and_six_digits() {
 }
 
 #[test]
-fn datadogs_lines_have_tags_at_the_end_and_negative_gauges_as_they_are() {
+fn datadog_lines_have_tags_at_the_end_and_negative_gauges_in_one_line() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
@@ -103,7 +103,7 @@ fn datadogs_lines_have_tags_at_the_end_and_negative_gauges_as_they_are() {
 }
 
 #[test]
-fn labels_that_would_break_a_line_do_not() {
+fn labels_that_would_break_a_line_are_escaped() {
     for (format, expected) in [
         (LineFormat::Dotted, "p.calls.--1.a,b=c/d.unknown.-e-.caf-:1|c"),
         (
@@ -131,7 +131,7 @@ fn labels_that_would_break_a_line_do_not() {
 }
 
 #[test]
-fn without_a_prefix_names_begin_by_themselves() {
+fn names_without_a_prefix_have_no_leading_dot() {
     let daemon = Daemon::new();
     let dsn = format!("udp://{}", daemon.address());
     let running = Running::start(Statsd::new(dsn.parse().unwrap()));
@@ -156,7 +156,7 @@ fn an_absolute_count_sends_the_difference() {
 }
 
 #[test]
-fn values_that_are_no_numbers_are_counted_and_not_sent() {
+fn values_that_are_not_finite_are_counted_and_not_sent() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     gauge(&running.recorder, "g", &[]).set(f64::NAN);
@@ -167,7 +167,7 @@ fn values_that_are_no_numbers_are_counted_and_not_sent() {
 }
 
 #[test]
-fn a_unit_that_is_learnt_late_still_counts() {
+fn a_unit_described_after_registration_is_used() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     let handle = histogram(&running.recorder, "pause", &[]);
@@ -180,16 +180,16 @@ fn a_unit_that_is_learnt_late_still_counts() {
 }
 
 #[test]
-fn an_event_is_sent_soon_though_nothing_follows_it() {
+fn a_single_event_is_sent_without_further_events() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     let counter = counter(&running.recorder, "calls", &[]);
-    // The first finds the drainer starting, the others find it asleep.
+    // The first meets a starting sender, the others a parked one.
     for _ in 0..3 {
         let begin = Instant::now();
         counter.increment(1);
         assert_eq!(daemon.datagram(), "p.calls:1|c");
-        // 50 ms are usual and 100 the promise; the rest is for a busy machine.
+        // Typically 50 ms, at most 100 ms; the rest is for a busy machine.
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     }
     running.end();
@@ -207,7 +207,7 @@ fn a_full_datagram_is_sent_at_once() {
     let begin = Instant::now();
     let mut lines = 0;
     for round in 1..=20 {
-        // 43 lines of 12 bytes, of which the first puts the drainer to its wait for others. 42 fit.
+        // 43 lines of 12 bytes, of which the first starts the delay. 42 fit.
         calls.increment(1);
         thread::sleep(Duration::from_millis(2));
         (0..42).for_each(|_| calls.increment(1));
@@ -215,7 +215,7 @@ fn a_full_datagram_is_sent_at_once() {
             lines += daemon.datagram().split('\n').count();
         }
     }
-    // Some 50 ms; were full ones to wait that long each, a second.
+    // About 50 ms; with a delay for each full datagram it would be a second.
     assert!(
         begin.elapsed() < Duration::from_millis(800),
         "{:?}",
@@ -230,25 +230,25 @@ fn events_keep_their_order_across_datagrams() {
     let running = Running::start(daemon.statsd());
     let values = gauge(&running.recorder, "g", &[]);
     let mut expected = Vec::new();
-    // Fewer than a socket's buffer holds, so that none is lost while this thread does not read.
+    // Few enough for the buffer of the socket, so that none is lost before this thread reads.
     for value in 0..2_000 {
         values.set(f64::from(value));
         expected.push(format!("p.g:{value}|g"));
     }
     assert_eq!(daemon.lines_until("p.g:1999|g"), expected);
-    let counts = running.end();
-    assert_eq!(counts.lines_sent, 2_000);
-    assert!(counts.datagrams_sent >= 2_000 * 9 / 1432, "{counts:?}");
+    let stats = running.end();
+    assert_eq!(stats.lines_sent, 2_000);
+    assert!(stats.datagrams_sent >= 2_000 * 9 / 1432, "{stats:?}");
 }
 
 #[test]
-fn a_gauge_that_many_threads_change_ends_at_its_true_value() {
+fn a_gauge_changed_by_many_threads_ends_at_its_true_value() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // Each registers for itself, as macros do.
+                // Each thread registers a handle, as macros do.
                 let active = gauge(&running.recorder, "active", &[]);
                 for _ in 0..500 {
                     active.increment(1);
@@ -257,14 +257,14 @@ fn a_gauge_that_many_threads_change_ends_at_its_true_value() {
             });
         }
     });
-    let counts = running.end();
-    assert_eq!(counts.lines_sent, 4_000);
+    let stats = running.end();
+    assert_eq!(stats.lines_sent, 4_000);
     let mut lines = Vec::new();
     while lines.len() < 4_000 {
         lines.extend(daemon.datagram().split('\n').map(str::to_owned));
     }
     assert_eq!(lines.last().map(String::as_str), Some("p.active:0|g"));
-    // Each line is one step from the one before it.
+    // Consecutive lines differ by one.
     let values = lines.iter().map(|line| {
         let value = line
             .strip_prefix("p.active:")
@@ -278,7 +278,7 @@ fn a_gauge_that_many_threads_change_ends_at_its_true_value() {
 }
 
 #[test]
-fn gauges_are_sent_again_each_period_zeros_too() {
+fn gauges_are_repeated_each_period_including_zero() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd().with_period(Duration::from_millis(100)));
     let steady = gauge(&running.recorder, "steady", &[]);
@@ -296,31 +296,31 @@ fn gauges_are_sent_again_each_period_zeros_too() {
 }
 
 #[test]
-fn what_was_recorded_before_the_drainer_runs_is_sent() {
+fn events_before_the_sender_runs_are_sent() {
     let daemon = Daemon::new();
-    let (recorder, drainer) = daemon.statsd().recorder().unwrap();
+    let (recorder, sender) = daemon.statsd().recorder().unwrap();
     counter(&recorder, "early", &[]).increment(1);
-    let running = Running::drain(recorder, drainer);
+    let running = Running::send(recorder, sender);
     assert_eq!(daemon.datagram(), "p.early:1|c");
     running.end();
 }
 
 #[test]
-fn what_is_recorded_after_the_end_is_dropped_and_counted() {
+fn events_after_the_sender_has_ended_are_dropped_and_counted() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd());
     let recorder = running.recorder.clone();
     let counter = counter(&recorder, "calls", &[]);
     counter.increment(1);
-    let counts = running.end();
-    assert_eq!((counts.lines_sent, counts.lines_queue_full), (1, 0));
+    let stats = running.end();
+    assert_eq!((stats.lines_sent, stats.lines_queue_full), (1, 0));
     counter.increment(1);
     assert_eq!(recorder.stats().lines_queue_full, 1);
 
-    let (recorder, drainer) = daemon.statsd().recorder().unwrap();
-    drop(drainer);
+    let (recorder, sender) = daemon.statsd().recorder().unwrap();
+    drop(sender);
     counter_of(&recorder);
-    assert_eq!(recorder.stats().lines_queue_full, 1, "a drainer that never ran");
+    assert_eq!(recorder.stats().lines_queue_full, 1, "a sender that never ran");
 }
 
 fn counter_of(recorder: &dyn Recorder) {
@@ -328,33 +328,33 @@ fn counter_of(recorder: &dyn Recorder) {
 }
 
 #[test]
-fn the_end_does_not_wait_for_the_period() {
+fn stopping_does_not_wait_for_the_period() {
     let daemon = Daemon::new();
     let running = Running::start(daemon.statsd().with_period(LONG * 100));
     counter(&running.recorder, "calls", &[]).increment(1);
     assert_eq!(daemon.datagram(), "p.calls:1|c");
-    // Asleep for 1000 s now, if the stop does not wake it.
+    // The sender is parked for 1000 s unless the stop wakes it.
     within_long("the line is counted", || running.recorder.stats().lines_sent == 1);
     running.end();
 }
 
 #[test]
-fn more_gauges_than_the_queue_holds_are_all_sent_again() {
+fn more_gauges_than_fit_into_the_queue_are_all_repeated() {
     let daemon = Daemon::new();
     let statsd = daemon
         .statsd()
         .with_queue_size(10_000)
         .with_period(Duration::from_millis(100));
-    let (recorder, drainer) = statsd.recorder().unwrap();
+    let (recorder, sender) = statsd.recorder().unwrap();
     let _gauges: Vec<_> = (0..2_000)
         .map(|index| gauge(&recorder, &format!("gauge.of.a.service.{index}"), &[]))
         .collect();
-    let running = Running::drain(recorder.clone(), drainer);
-    // UDP tells nobody that the daemon does not read.
+    let running = Running::send(recorder.clone(), sender);
+    // UDP does not report that the daemon does not read.
     within_long("all gauges were sent", || {
-        let counts = recorder.stats();
-        counts.lines_sent + counts.lines_queue_full >= 2_000
+        let stats = recorder.stats();
+        stats.lines_sent + stats.lines_queue_full >= 2_000
     });
-    let counts = running.end();
-    assert_eq!(counts.lines_queue_full, 0, "{counts:?}");
+    let stats = running.end();
+    assert_eq!(stats.lines_queue_full, 0, "{stats:?}");
 }

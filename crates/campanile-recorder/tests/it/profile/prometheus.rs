@@ -1,4 +1,4 @@
-//! talisker's table over metrics-exporter-prometheus, to the text that is scraped.
+//! talisker's table with metrics-exporter-prometheus.
 
 use campanile_recorder::profile::Profile;
 use metrics::Recorder;
@@ -13,7 +13,7 @@ fn talisker_is_rendered_as_talisker_would() {
     for (name, bounds) in profile.buckets() {
         builder = builder
             .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
-            .expect("no buckets are empty");
+            .expect("the bounds are not empty");
     }
     let exporter = builder.build_recorder();
     let handle = exporter.handle();

@@ -1,11 +1,11 @@
-//! An event allocates nothing.
+//! Recording does not allocate.
 
-use crate::support::{Daemon, counter, gauge, histogram};
+use super::support::{Daemon, counter, gauge, histogram};
 
 #[test]
-fn an_event_does_not_allocate_nor_does_finding_its_handle_again() {
+fn recording_and_repeated_registration_do_not_allocate() {
     let daemon = Daemon::new();
-    let (recorder, _drainer) = daemon.statsd().recorder().unwrap();
+    let (recorder, _sender) = daemon.statsd().recorder().unwrap();
     let labels = [("view", "a")];
     let requests = counter(&recorder, "requests_total", &labels);
     let latency = histogram(&recorder, "latency_seconds", &labels);

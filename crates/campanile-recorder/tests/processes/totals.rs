@@ -1,4 +1,4 @@
-//! Living and dead processes add up.
+//! Totals over live and exited processes.
 
 use std::{
     collections::HashMap,
@@ -17,10 +17,10 @@ fn two_processes_add_up() {
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
     count(&recorder, "hits_total", 2);
     let mut child = Child::spawn(scratch.path());
-    child.ask("count hits_total 40");
-    child.ask("gauge level 5");
-    child.ask("observe wait_seconds 0.25");
-    for text in [render(&recorder), child.ask("scrape")] {
+    child.call("count hits_total 40");
+    child.call("gauge level 5");
+    child.call("observe wait_seconds 0.25");
+    for text in [render(&recorder), child.call("scrape")] {
         assert_eq!(value(&text, "hits_total"), Some(42.0), "{text}");
         assert_eq!(value(&text, "level"), Some(5.0), "{text}");
         assert_eq!(value(&text, "wait_seconds_count"), Some(1.0), "{text}");
@@ -35,7 +35,7 @@ fn two_processes_add_up() {
     assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
 }
 
-/// What was seen of totals: none may ever be lower than it was.
+/// The last totals; none may ever fall.
 #[derive(Default)]
 struct Seen(HashMap<String, f64>);
 
@@ -53,7 +53,7 @@ impl Seen {
             let before = self.0.insert(series.to_owned(), now).unwrap_or(0.0);
             assert!(
                 now >= before,
-                "{series} fell from {before} to {now}, as {who} sees it"
+                "{series} fell from {before} to {now} in the view of {who}"
             );
         }
     }
@@ -61,16 +61,16 @@ impl Seen {
 
 fn join(directory: &Path, index: usize) -> Child {
     let mut child = Child::spawn(directory);
-    child.ask("gauge members 1");
-    child.ask("gauge process_marker 1");
+    child.call("gauge members 1");
+    child.call("gauge process_marker 1");
     if index.is_multiple_of(4) {
-        child.ask("load load_total");
+        child.call("load load_total");
     }
     child
 }
 
-/// Sixteen count, in lockstep and under load; two hundred times one of them is killed and another takes its place. All
-/// the while somebody scrapes: two of them, and the parent.
+/// Sixteen processes record, in lockstep and under load. Two hundred times one is killed and replaced. In the meantime
+/// two further processes and the parent scrape.
 #[test]
 fn no_count_is_lost_or_doubled_when_processes_are_killed() {
     const MEMBERS: usize = 16;
@@ -85,9 +85,9 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
             let own = CellRecorder::builder().open(scratch.path()).expect("opens");
             let (mut seen, mut scrapes) = (Seen::default(), 0_u64);
             while !stop.load(Relaxed) {
-                seen.check(&scrapers[0].ask("scrape"), "the first");
+                seen.check(&scrapers[0].call("scrape"), "the first");
                 seen.check(&render(&own), "the parent");
-                seen.check(&scrapers[1].ask("scrape"), "the second");
+                seen.check(&scrapers[1].call("scrape"), "the second");
                 scrapes += 3;
             }
             (scrapes, scrapers)
@@ -108,15 +108,15 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
                 observed += 1;
             }
             for member in &mut members {
-                member.answer();
-                member.answer();
+                member.reply();
+                member.reply();
             }
             let victim = (random >> 32) as usize % MEMBERS;
             let next = join(scratch.path(), victim);
             let pid = next.pid();
             let mut gone = std::mem::replace(&mut members[victim], next);
             if kill.is_multiple_of(3) {
-                // Perhaps it dies in the middle of folding another.
+                // It may be killed during a compaction.
                 gone.send("scrape unseen");
             }
             let gone_pid = gone.pid();
@@ -126,7 +126,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
             assert_eq!(
                 value(&text, &format!("process_marker{{pid=\"{gone_pid}\"}}")),
                 None,
-                "a gauge of a dead process is there after a scrape: {text}"
+                "the gauge of an exited process is rendered: {text}"
             );
             assert_eq!(
                 value(&text, &format!("process_marker{{pid=\"{pid}\"}}")),
@@ -145,7 +145,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
         stop.store(true, Relaxed);
         let (scrapes, scrapers) = scraper.join().expect("no total falls");
         drop(scrapers);
-        assert!(scrapes > 30, "only {scrapes} scrapes came between");
+        assert!(scrapes > 30, "only {scrapes} scrapes");
     });
     let text = render(&recorder);
     assert_eq!(value(&text, "granted_total"), Some(granted as f64), "{text}");
@@ -162,12 +162,12 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
         "{load} counted, {acknowledged} acknowledged, {loaded} killed"
     );
     assert_eq!(value(&text, "members"), None, "{text}");
-    // The own file, the archive, the lock.
+    // The own file, the archive and the lock.
     let names = scratch.names();
     assert!(names.len() <= 3, "the directory grew: {names:?}");
 }
 
-/// Ends the scraper, also by a panic.
+/// Stops the scraper, also after a panic.
 struct StopsOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for StopsOnDrop<'_> {
@@ -187,22 +187,22 @@ fn sixty_four_processes_at_once_add_up() {
     }
     for child in &mut children {
         for _ in 0..3 {
-            child.answer();
+            child.reply();
         }
     }
     for child in &mut children {
         child.send("scrape");
     }
     for child in &mut children {
-        let text = child.answer();
+        let text = child.reply();
         assert_eq!(value(&text, "hits_total"), Some(192.0), "{text}");
         assert_eq!(value(&text, "level"), Some(128.0), "{text}");
         assert_eq!(value(&text, "ids_total{index=\"19\"}"), Some(64.0), "{text}");
     }
-    // All but one die; it folds them all.
-    let mut last = children.pop().expect("there are many");
+    // All but one exit; the last one archives them.
+    let mut last = children.pop().expect("there are 64");
     drop(children);
-    let text = last.ask("scrape");
+    let text = last.call("scrape");
     assert_eq!(value(&text, "hits_total"), Some(192.0), "{text}");
     assert_eq!(value(&text, "level"), Some(2.0), "{text}");
     assert_eq!(
@@ -214,20 +214,23 @@ fn sixty_four_processes_at_once_add_up() {
 }
 
 #[test]
-fn one_process_at_a_time_writes_what_the_kernel_owns() {
+fn one_process_at_a_time_is_the_writer() {
     let scratch = Scratch::new("writer");
     let mut first = Child::spawn(scratch.path());
-    assert_eq!(first.ask("is writer"), "true\n");
+    assert_eq!(first.call("is writer"), "true\n");
     let mut second = Child::spawn(scratch.path());
-    assert_eq!(second.ask("is writer"), "false\n");
-    assert_eq!(first.ask("is writer"), "true\n");
+    assert_eq!(second.call("is writer"), "false\n");
+    assert_eq!(first.call("is writer"), "true\n");
     first.kill();
-    assert_eq!(second.ask("is writer"), "true\n");
-    assert!(CellRecorder::new().is_writer(), "alone it is always the one");
+    assert_eq!(second.call("is writer"), "true\n");
+    assert!(
+        CellRecorder::new().is_writer(),
+        "without a directory it is always true"
+    );
 }
 
 #[test]
-fn gauges_add_up_by_their_modes() {
+fn gauges_are_combined_by_their_modes() {
     let scratch = Scratch::new("modes");
     let recorder = CellRecorder::builder()
         .with_gauge_mode(Matcher::name("queue_peak"), GaugeMode::Max)
@@ -248,11 +251,11 @@ fn gauges_add_up_by_their_modes() {
     }
     let mut child = Child::spawn(scratch.path());
     for name in gauges {
-        child.ask(&format!("gauge {name} 4"));
+        child.call(&format!("gauge {name} 4"));
     }
     let mut third = Child::spawn(scratch.path());
     for (child, value) in [(&mut child, 6), (&mut third, 5)] {
-        child.ask(&format!("gauge others_peak {value}"));
+        child.call(&format!("gauge others_peak {value}"));
     }
     let text = render(&recorder);
     let (own, other) = (std::process::id(), child.pid());
@@ -273,7 +276,7 @@ fn gauges_add_up_by_their_modes() {
 }
 
 #[test]
-fn histograms_of_other_buckets_are_merged_on_those_they_have_in_common() {
+fn histograms_with_different_buckets_are_merged_in_their_common_ones() {
     let scratch = Scratch::new("buckets");
     let open = |bounds: &[f64]| {
         CellRecorder::builder()
@@ -298,18 +301,18 @@ fn histograms_of_other_buckets_are_merged_on_those_they_have_in_common() {
     drop(old);
     assert!(
         render(&new).ends_with(expected),
-        "folded it is the same: {}",
+        "the same once archived: {}",
         render(&new)
     );
 }
 
 #[test]
-fn the_renderers_own_kind_counts() {
+fn the_kind_of_the_rendering_process_wins() {
     let scratch = Scratch::new("kinds");
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
     let mut child = Child::spawn(scratch.path());
-    child.ask("gauge level 4");
-    child.ask("gauge other 4");
+    child.call("gauge level 4");
+    child.call("gauge other 4");
     count(&recorder, "level", 1);
     let text = render(&recorder);
     assert_eq!(value(&text, "level"), Some(1.0), "{text}");
@@ -319,14 +322,14 @@ fn the_renderers_own_kind_counts() {
         Some(1.0),
         "{text}"
     );
-    assert_eq!(value(&child.ask("scrape"), "level"), Some(4.0));
+    assert_eq!(value(&child.call("scrape"), "level"), Some(4.0));
 }
 
 #[test]
-fn the_limit_of_series_holds_over_all_processes() {
+fn the_series_limit_holds_over_all_processes() {
     let scratch = Scratch::new("limit");
     let mut child = Child::spawn(scratch.path());
-    child.ask("series ids_total 5");
+    child.call("series ids_total 5");
     let recorder = CellRecorder::builder()
         .with_series_limit(6)
         .open(scratch.path())
@@ -349,7 +352,7 @@ fn the_limit_of_series_holds_over_all_processes() {
 }
 
 #[test]
-fn help_and_unit_come_with_the_files() {
+fn help_and_unit_are_shared() {
     let scratch = Scratch::new("help");
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
     let other = CellRecorder::builder().open(scratch.path()).expect("opens");
@@ -361,7 +364,7 @@ fn help_and_unit_come_with_the_files() {
         let text = recorder.render(Format::OpenMetrics);
         assert!(text.contains("# HELP wait_seconds How long.\n"), "{text}");
         assert!(text.contains("# UNIT wait_seconds seconds\n"), "{text}");
-        // Once more from its own file, and once from the archive.
+        // Once more from its own file; below from the archive.
         count(&other, "hits_total", 1);
     }
     drop(other);
@@ -371,7 +374,7 @@ fn help_and_unit_come_with_the_files() {
 }
 
 #[test]
-fn exemplars_are_those_of_the_own_process() {
+fn exemplars_are_those_of_the_rendering_process() {
     let scratch = Scratch::new("exemplars");
     let open = |id: &'static str| {
         CellRecorder::builder()
@@ -394,7 +397,7 @@ fn exemplars_are_those_of_the_own_process() {
 }
 
 #[test]
-fn a_handle_keeps_counting_when_its_recorder_is_gone() {
+fn a_handle_outlives_its_recorder() {
     let scratch = Scratch::new("handle");
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
     let counter = recorder.register_counter(&key("hits_total", &[]), &METADATA);
@@ -406,13 +409,13 @@ fn a_handle_keeps_counting_when_its_recorder_is_gone() {
 }
 
 #[test]
-fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
+fn a_suspended_process_with_the_lock_blocks_no_other() {
     let scratch = Scratch::new("stopped");
     let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
     let lock = super::lock(&scratch.path().join("campanile-1.lock"));
     let mut child = Child::spawn(scratch.path());
-    child.ask("count hits_total 3");
-    child.ask("gauge level 3");
+    child.call("count hits_total 3");
+    child.call("gauge level 3");
     child.kill();
     for _ in 0..2 {
         let text = render(&recorder);
@@ -422,21 +425,21 @@ fn a_stopped_process_that_holds_the_lock_holds_up_nobody() {
     assert_eq!(
         scratch.cells().len(),
         2,
-        "nothing was folded: {:?}",
+        "nothing was archived: {:?}",
         scratch.names()
     );
     drop(lock);
-    // A child that another test is starting right now has the lock, too, until it is another program.
-    let folded = (0..1_000).any(|_| {
+    // A child that another test is spawning inherits the lock until it calls exec.
+    let archived = (0..1_000).any(|_| {
         assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
         std::thread::sleep(std::time::Duration::from_millis(10));
         scratch.cells().len() == 1
     });
-    assert!(folded, "not folded within 10 s: {:?}", scratch.names());
+    assert!(archived, "not archived within 10 s: {:?}", scratch.names());
 }
 
 #[test]
-fn a_process_of_a_lower_limit_leaves_the_others_their_series() {
+fn a_process_with_a_lower_limit_keeps_the_series_of_others() {
     let scratch = Scratch::new("limits");
     let with = |limit| {
         let builder = CellRecorder::builder().with_series_limit(limit);

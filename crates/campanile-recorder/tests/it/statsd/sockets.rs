@@ -1,4 +1,4 @@
-//! Receivers that are absent, come back, or do not read.
+//! Receivers that are missing, restart, or do not read.
 
 use std::{
     net::UdpSocket,
@@ -8,16 +8,18 @@ use std::{
 
 use campanile_recorder::statsd::{Dsn, Statsd};
 
-use crate::support::{LONG, Running, UnixDaemon, counter, unix_path, within_long};
+use super::support::{LONG, Running, UnixDaemon, counter, unix_path, within_long};
 
 fn receive(socket: &UnixDatagram) -> String {
     let mut datagram = [0; 9_000];
-    let length = socket.recv(&mut datagram).expect("a datagram comes within 10 s");
+    let length = socket
+        .recv(&mut datagram)
+        .expect("a datagram arrives within 10 s");
     String::from_utf8_lossy(&datagram[..length]).into_owned()
 }
 
 #[test]
-fn unix_datagrams_are_like_those_of_udp() {
+fn unix_datagrams_are_the_same_as_udp_ones() {
     let daemon = UnixDaemon::new();
     let dsn = format!("unix://{}?prefix=p", daemon.path.display());
     let running = Running::start(Statsd::new(dsn.parse().unwrap()));
@@ -28,7 +30,7 @@ fn unix_datagrams_are_like_those_of_udp() {
 }
 
 #[test]
-fn nobody_at_the_udp_port_is_counted_and_the_first_datagram_after_it_is_not_lost() {
+fn a_missing_udp_daemon_is_counted_and_the_first_datagram_after_its_start_arrives() {
     let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let running = Running::start(Statsd::new(Dsn::udp(&address.to_string(), "p").unwrap()));
     let calls = counter(&running.recorder, "calls", &[]);
@@ -41,7 +43,7 @@ fn nobody_at_the_udp_port_is_counted_and_the_first_datagram_after_it_is_not_lost
     calls.increment(1);
     within_long("another datagram is refused", || last() > before);
 
-    let daemon = UdpSocket::bind(address).expect("nobody else took the port");
+    let daemon = UdpSocket::bind(address).expect("the port is still free");
     daemon.set_read_timeout(Some(LONG)).unwrap();
     counter(&running.recorder, "back", &[]).increment(1);
     let mut datagram = [0; 2_000];
@@ -51,7 +53,7 @@ fn nobody_at_the_udp_port_is_counted_and_the_first_datagram_after_it_is_not_lost
 }
 
 #[test]
-fn nobody_at_the_unix_path_fails_lines_until_somebody_is() {
+fn lines_to_a_missing_unix_socket_fail_until_it_exists() {
     let path = unix_path();
     let running = Running::start(Statsd::new(Dsn::unix(&path, "p").unwrap()));
     let calls = counter(&running.recorder, "calls", &[]);
@@ -61,7 +63,7 @@ fn nobody_at_the_unix_path_fails_lines_until_somebody_is() {
     daemon.set_read_timeout(Some(LONG)).unwrap();
     calls.increment(2);
     assert_eq!(receive(&daemon), "p.calls:2|c");
-    // A daemon that starts anew has another socket at the path.
+    // A restarted daemon has a new socket at the same path.
     drop(daemon);
     std::fs::remove_file(&path).unwrap();
     let daemon = UnixDatagram::bind(&path).unwrap();
@@ -77,13 +79,13 @@ fn nobody_at_the_unix_path_fails_lines_until_somebody_is() {
 }
 
 #[test]
-fn a_receiver_that_does_not_read_holds_nobody_up() {
+fn a_receiver_that_does_not_read_does_not_block_recording() {
     let daemon = UnixDaemon::new();
     let statsd = Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512).unwrap())
         .with_queue_size(65_536);
     let running = Running::start(statsd);
     let calls = counter(&running.recorder, "calls", &[]);
-    // Until the kernel holds all it will, and the queue too.
+    // Until the buffer of the kernel and the queue are full.
     within_long("lines are dropped", || {
         (0..1_000).for_each(|_| calls.increment(1));
         running.recorder.stats().lines_queue_full > 0
@@ -91,12 +93,12 @@ fn a_receiver_that_does_not_read_holds_nobody_up() {
     let dropped = running.recorder.stats().lines_queue_full;
     let begin = Instant::now();
     (0..10_000).for_each(|_| calls.increment(1));
-    // A datagram waits 100 ms; if events did, these would take minutes.
+    // A datagram waits 100 ms; if events did so, this would take minutes.
     assert!(begin.elapsed() < LONG, "events waited {:?}", begin.elapsed());
     let more = running.recorder.stats().lines_queue_full - dropped;
     assert!(more > 1_000, "only {more} of 10,000 were dropped");
 
-    // What the kernel took arrives whole; what it did not is counted.
+    // Everything that the kernel accepted arrives; the rest is counted.
     let begin = Instant::now();
     let counts = running.end();
     assert!(
@@ -117,12 +119,12 @@ fn a_receiver_that_does_not_read_holds_nobody_up() {
 }
 
 #[test]
-fn a_receiver_that_is_slow_gets_everything() {
+fn a_slow_receiver_gets_everything() {
     let daemon = UnixDaemon::new();
     let statsd = Statsd::new(Dsn::unix(&daemon.path, "p").unwrap().with_max_size(512).unwrap());
     let running = Running::start(statsd);
     let calls = counter(&running.recorder, "calls", &[]);
-    // Far more datagrams than a unix socket holds, and the queue holds them all.
+    // Far more datagrams than a unix socket buffers, but not more than the queue.
     for _ in 0..30_000 {
         calls.increment(1);
     }
