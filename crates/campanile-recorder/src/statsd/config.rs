@@ -80,7 +80,7 @@ impl Statsd {
         self
     }
 
-    /// Sets a recorder for [`SendStats`], updated at the end of each period and at the end of the run. Their names start
+    /// Sets a recorder for [`SendStats`](super::SendStats), updated at the end of each period and of the run. Their names start
     /// with `campanile_statsd_`.
     pub fn with_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
         self.recorder = Some(Arc::new(recorder));
