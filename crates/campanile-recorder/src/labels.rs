@@ -59,9 +59,9 @@ impl Labels {
         let mut pairs = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let (name, value, behind) = split_pair(rest)?;
+            let (name, value, after) = split_pair(rest)?;
             pairs.push((name, unescape(value)));
-            rest = behind;
+            rest = after;
             if let Some(next) = rest.strip_prefix(',') {
                 if next.is_empty() {
                     return None;
@@ -90,8 +90,8 @@ impl Labels {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let mut rest = &*self.0;
         std::iter::from_fn(move || {
-            let (name, value, behind) = split_pair(rest)?;
-            rest = behind.strip_prefix(',').unwrap_or(behind);
+            let (name, value, after) = split_pair(rest)?;
+            rest = after.strip_prefix(',').unwrap_or(after);
             Some((name, unescape(value)))
         })
     }
@@ -149,14 +149,14 @@ fn escape(value: &str, text: &mut String) {
 
 /// Splits `name="value"rest`. The value stays escaped.
 fn split_pair(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, behind) = text.split_once("=\"")?;
+    let (name, after) = text.split_once("=\"")?;
     let mut escaped = false;
-    let end = behind.bytes().position(|byte| {
+    let end = after.bytes().position(|byte| {
         let ends = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         ends
     })?;
-    Some((name, &behind[..end], &behind[end + 1..]))
+    Some((name, &after[..end], &after[end + 1..]))
 }
 
 fn unescape(value: &str) -> Cow<'_, str> {
@@ -166,13 +166,13 @@ fn unescape(value: &str) -> Cow<'_, str> {
     let mut text = String::with_capacity(value.len());
     let mut characters = value.chars();
     while let Some(character) = characters.next() {
-        match (character, character == '\\') {
-            (_, true) => match characters.next() {
+        match character {
+            '\\' => match characters.next() {
                 Some('n') => text.push('\n'),
                 Some(other) => text.push(other),
                 None => text.push('\\'),
             },
-            (other, false) => text.push(other),
+            other => text.push(other),
         }
     }
     Cow::Owned(text)

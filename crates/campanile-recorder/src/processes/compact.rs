@@ -15,8 +15,9 @@ use crate::{
     processes::{
         allocate::allocate,
         archive,
-        dir::{Dir, FileLock, is_locked},
+        dir::Dir,
         failpoints::failpoint,
+        file_lock::{FileLock, is_locked},
         file_name::{self, FileKind},
         layout::unix_nanos,
         parser::SkipReason,

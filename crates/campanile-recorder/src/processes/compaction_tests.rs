@@ -77,12 +77,12 @@ impl Scene {
     }
 
     /// Checks what the live process and a new one see.
-    fn assert_whole(&self, context: &str) {
-        assert_whole(&self.alive, context);
+    fn assert_complete(&self, context: &str) {
+        assert_complete(&self.alive, context);
         let other = CellRecorder::builder().open(&self.path).expect("opens");
-        assert_whole(&other, context);
+        assert_complete(&other, context);
         drop(other);
-        assert_whole(&self.alive, context);
+        assert_complete(&self.alive, context);
         let mut names: Vec<String> = std::fs::read_dir(&self.path)
             .expect("can be listed")
             .map(|entry| {
@@ -118,7 +118,7 @@ impl Drop for Scene {
 }
 
 /// Checks that every count is included once, and no gauge of an exited process.
-fn assert_whole(recorder: &CellRecorder, context: &str) {
+fn assert_complete(recorder: &CellRecorder, context: &str) {
     let snapshot = recorder.snapshot();
     let value = |name: &str| {
         let family = snapshot.families.iter().find(|family| &*family.name == name);
@@ -170,7 +170,7 @@ fn a_process_killed_at_any_step_loses_and_doubles_no_count() {
             Some(9),
             "{failpoint} was never reached: {output:?}"
         );
-        scene.assert_whole(failpoint);
+        scene.assert_complete(failpoint);
     }
 }
 
@@ -252,11 +252,11 @@ fn snapshot_while_compacting(steps: &[usize], late: usize) -> (usize, usize) {
             }
         }
     });
-    assert_whole(&scene.alive, &format!("compacting at {steps:?} of {late}"));
+    assert_complete(&scene.alive, &format!("compacting at {steps:?} of {late}"));
     clear_hook();
     let compaction = compaction.take().expect("is not taken");
     let compacted = compaction.finish();
-    scene.assert_whole(&format!("after compacting at {steps:?}"));
+    scene.assert_complete(&format!("after compacting at {steps:?}"));
     (compacted, failpoints.take())
 }
 
@@ -304,5 +304,5 @@ fn concurrent_snapshots_include_every_count_once() {
             });
         }
     });
-    scene.assert_whole("after all snapshots");
+    scene.assert_complete("after all snapshots");
 }

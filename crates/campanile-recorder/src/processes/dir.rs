@@ -1,4 +1,4 @@
-//! A directory handle, and file locks. Files are opened relative to the handle, so renaming the directory is harmless.
+//! A directory handle. Files are opened relative to the handle, so renaming the directory is harmless.
 
 use std::{
     fs::{DirBuilder, File},
@@ -8,11 +8,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir as DirEntries, FileType, FlockOperation, Mode, OFlags},
+    fs::{AtFlags, CWD, Dir as DirEntries, FileType, Mode, OFlags},
     io::Errno,
 };
 
-use crate::{DirectoryError, processes::file_name};
+use crate::{
+    DirectoryError,
+    processes::{file_lock::FileLock, file_name},
+};
 
 /// An open directory.
 #[derive(Debug)]
@@ -32,9 +35,9 @@ impl Dir {
             .map_err(error("create directory"))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
-            .map_err(|errno| error("open the directory")(errno.into()))?;
+            .map_err(|errno| error("open directory")(errno.into()))?;
         let fd = File::from(fd);
-        let owner = fd.metadata().map_err(error("open the directory"))?.uid();
+        let owner = fd.metadata().map_err(error("open directory"))?.uid();
         // The owner of the directory can replace every file in it.
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {
             let source = io::Error::new(
@@ -174,67 +177,6 @@ impl FileId {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
         }
-    }
-}
-
-/// An exclusive lock of a file, released on drop and when the process ends.
-#[derive(Debug)]
-pub(crate) struct FileLock {
-    file: File,
-    /// The process that took it. A forked child inherits the open file.
-    pid: u32,
-}
-
-impl FileLock {
-    /// Locks a file; `None` if it is locked, exclusively or by [`is_locked`].
-    pub(crate) fn try_new(file: File) -> io::Result<Option<Self>> {
-        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        let pid = std::process::id();
-        Ok(locked.then_some(Self { file, pid }))
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// Returns whether this process took the lock, rather than the parent it was forked from.
-    pub(crate) fn is_own(&self) -> bool {
-        std::process::id() == self.pid
-    }
-
-    /// Returns the lock as a forked child sees it.
-    #[cfg(test)]
-    pub(crate) fn inherited(mut self) -> Self {
-        self.pid += 1;
-        self
-    }
-}
-
-impl Drop for FileLock {
-    fn drop(&mut self) {
-        // Unlocked explicitly: a child between fork and exec keeps the file open. And a child must not release the
-        // lock of its parent.
-        if self.is_own() {
-            let _ = flock(&self.file, FlockOperation::Unlock);
-        }
-    }
-}
-
-/// Returns whether a file is locked. Takes a shared lock for a moment, so that concurrent callers do not disturb each
-/// other.
-pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
-    if flock(file, FlockOperation::NonBlockingLockShared)? {
-        flock(file, FlockOperation::Unlock)?;
-        return Ok(false);
-    }
-    Ok(true)
-}
-
-fn flock(file: &File, operation: FlockOperation) -> io::Result<bool> {
-    match rustix::io::retry_on_intr(|| rustix::fs::flock(file, operation)) {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The sums of one metric over several files.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use metrics::Unit;
 
 use crate::{
-    Distribution, Family, GaugeMode, Labels, MetricKind, Series, Value, exact_sum::ExactSum,
-    registry::OVERFLOW,
+    Distribution, Family, GaugeMode, Labels, MetricKind, Value,
+    processes::series_totals::{GaugeTotal, HistogramTotal, SeriesTotals},
 };
 
 /// The sums of one metric. A name may have several kinds in different processes.
@@ -56,9 +56,9 @@ impl FamilyTotals {
     /// Returns the number of series that a family of `kind` leaves out.
     pub(crate) fn skipped_series(&self, kind: MetricKind) -> usize {
         let counts = [
-            (MetricKind::Counter, self.counters.0.len()),
-            (MetricKind::Gauge, self.gauges.0.len()),
-            (MetricKind::Histogram, self.histograms.0.len()),
+            (MetricKind::Counter, self.counters.len()),
+            (MetricKind::Gauge, self.gauges.len()),
+            (MetricKind::Histogram, self.histograms.len()),
         ];
         let others = counts.iter().filter(|(other, _)| *other != kind);
         others.map(|(_, count)| count).sum()
@@ -90,167 +90,6 @@ impl FamilyTotals {
     }
 }
 
-/// The sums of one kind of metric, by labels.
-#[derive(Debug)]
-pub(crate) struct SeriesTotals<T>(BTreeMap<Labels, Total<T>>);
-
-/// The sum of one series.
-#[derive(Debug)]
-pub(crate) struct Total<T> {
-    /// When the first process declared the series.
-    pub(crate) since: u64,
-    pub(crate) value: T,
-}
-
-/// A value that can be combined with that of another process.
-pub(crate) trait Accumulate {
-    fn accumulate(&mut self, other: Self);
-}
-
-impl<T> Default for SeriesTotals<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Accumulate> SeriesTotals<T> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Labels, &Total<T>)> {
-        self.0.iter()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, labels: &Labels, since: u64, value: T) {
-        match self.0.get_mut(labels) {
-            Some(total) => {
-                total.since = total.since.min(since);
-                total.value.accumulate(value);
-            }
-            None => {
-                self.0.insert(labels.clone(), Total { since, value });
-            }
-        }
-    }
-
-    fn oldest(&self) -> Option<u64> {
-        self.0.values().map(|total| total.since).min()
-    }
-
-    /// Keeps the oldest `limit` series and adds the others to the overflow series.
-    ///
-    /// A series is never removed from a process, so one that exceeds the limit does so for good, and no count moves back
-    /// and forth between its own series and the overflow series.
-    pub(crate) fn limit(&mut self, limit: usize) {
-        let overflow = Labels::new([OVERFLOW]);
-        let series = self.0.len() - usize::from(self.0.contains_key(&overflow));
-        if series <= limit {
-            return;
-        }
-        let mut by_age: Vec<(u64, Labels)> = self
-            .0
-            .iter()
-            .filter(|(labels, _)| **labels != overflow)
-            .map(|(labels, total)| (total.since, labels.clone()))
-            .collect();
-        by_age.sort_unstable();
-        for (_, labels) in &by_age[limit..] {
-            if let Some(Total { since, value }) = self.0.remove(labels) {
-                self.add(&overflow, since, value);
-            }
-        }
-    }
-
-    fn into_series(mut self, limit: usize, value: impl Fn(T) -> Value) -> Vec<Series> {
-        self.limit(limit);
-        self.0
-            .into_iter()
-            .map(|(labels, total)| Series::new(labels, value(total.value)))
-            .collect()
-    }
-}
-
-impl Accumulate for u64 {
-    fn accumulate(&mut self, other: Self) {
-        *self = self.wrapping_add(other);
-    }
-}
-
-/// A gauge of several processes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GaugeTotal {
-    pub(crate) mode: GaugeMode,
-    pub(crate) value: f64,
-    /// When the latest of the processes started.
-    pub(crate) started: u64,
-}
-
-impl Accumulate for GaugeTotal {
-    fn accumulate(&mut self, other: Self) {
-        match self.mode {
-            GaugeMode::Sum => self.value += other.value,
-            GaugeMode::Max => self.value = self.value.max(other.value),
-            // Two containers can have the same pid: the later process wins.
-            GaugeMode::PerProcess if other.started > self.started => self.value = other.value,
-            GaugeMode::PerProcess => return,
-        }
-        self.started = self.started.max(other.started);
-    }
-}
-
-/// A histogram of several processes that share its bounds.
-#[derive(Debug, Clone)]
-pub(crate) struct HistogramTotal {
-    pub(crate) bounds: Arc<[f64]>,
-    pub(crate) counts: Box<[u64]>,
-    pub(crate) sum: ExactSum,
-}
-
-impl HistogramTotal {
-    pub(crate) fn new(bounds: Arc<[f64]>) -> Self {
-        Self {
-            counts: vec![0; bounds.len() + 1].into_boxed_slice(),
-            bounds,
-            sum: ExactSum::default(),
-        }
-    }
-
-    /// Adds a histogram with the same bounds.
-    fn add(&mut self, other: &Self) {
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            *count = count.wrapping_add(*more);
-        }
-        self.sum = self.sum.plus(other.sum);
-    }
-
-    /// Returns the same observations in fewer buckets. `bounds` must be a subset of its own.
-    fn in_bounds(&self, bounds: &Arc<[f64]>) -> Self {
-        let mut merged = Self::new(Arc::clone(bounds));
-        for (index, count) in self.counts.iter().enumerate() {
-            let bucket = match self.bounds.get(index) {
-                Some(bound) => bounds.partition_point(|common| common < bound),
-                None => bounds.len(),
-            };
-            merged.counts[bucket] = merged.counts[bucket].wrapping_add(*count);
-        }
-        merged.sum = self.sum;
-        merged
-    }
-}
-
-impl Accumulate for Vec<HistogramTotal> {
-    /// Keeps one histogram per set of bounds.
-    fn accumulate(&mut self, others: Self) {
-        for other in others {
-            match self.iter_mut().find(|total| total.bounds == other.bounds) {
-                Some(total) => total.add(&other),
-                None => self.push(other),
-            }
-        }
-    }
-}
-
 /// Returns the bounds that all histograms have in common.
 fn common_bounds<'a>(totals: impl Iterator<Item = &'a HistogramTotal>) -> Arc<[f64]> {
     let mut common: Option<Arc<[f64]>> = None;
@@ -270,31 +109,4 @@ fn common_bounds<'a>(totals: impl Iterator<Item = &'a HistogramTotal>) -> Arc<[f
         }
     }
     common.unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_series_are_kept_and_the_others_overflow() {
-        let mut totals = SeriesTotals::<u64>::default();
-        for (id, since) in [("a", 3), ("b", 1), ("c", 2), ("d", 4)] {
-            totals.add(&Labels::new([("id", id)]), since, since);
-        }
-        totals.limit(2);
-        totals.limit(2);
-        let left: Vec<_> = totals
-            .iter()
-            .map(|(labels, total)| (labels.as_str(), total.value))
-            .collect();
-        assert_eq!(
-            left,
-            [
-                ("id=\"b\"", 1),
-                ("id=\"c\"", 2),
-                ("otel_metric_overflow=\"true\"", 7)
-            ]
-        );
-    }
 }

@@ -62,6 +62,7 @@ mod compaction_tests;
 mod dir;
 mod failpoints;
 mod family_totals;
+mod file_lock;
 mod file_name;
 mod layout;
 #[cfg(all(test, campanile_loom))]
@@ -73,6 +74,7 @@ mod record;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod replay;
 mod scan;
+mod series_totals;
 mod shared_directory;
 mod totals;
 

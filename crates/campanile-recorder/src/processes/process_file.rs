@@ -14,8 +14,9 @@ use crate::{
     matcher::MatchRules,
     processes::{
         allocate::allocate,
-        dir::{Dir, FileLock},
+        dir::Dir,
         failpoints::failpoint,
+        file_lock::FileLock,
         file_name,
         layout::{
             self, CELLS_LEN, FileRole, HEADER_LEN, MAGIC, NEXT_SEGMENT_LEN, SeriesShape, VERSION, header,
@@ -26,7 +27,7 @@ use crate::{
     storage::SeriesDeclaration,
 };
 
-/// How many names are tried for a new file. An attempt fails if another process checks or removes the file meanwhile.
+/// How many names are tried for a new file. An attempt fails if another process checks or removes the file in the meantime.
 const ATTEMPTS: usize = 100;
 
 /// Words in the longest journal segment, unless one record needs more.

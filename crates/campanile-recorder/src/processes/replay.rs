@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Parses bytes as a file, renders the parsed, archives them and parses the archive.
+/// Parses bytes as a file, renders the contents, archives them and parses the archive.
 ///
 /// # Errors
 ///
@@ -19,18 +19,15 @@ use crate::{
 ///
 /// # Panics
 ///
-/// If archiving changes the parsed.
-#[cfg_attr(
-    test,
-    expect(unreachable_pub, reason = "the fuzzer reaches it, by the crate's root")
-)]
+/// If archiving changes the contents.
+#[cfg_attr(test, expect(unreachable_pub, reason = "exported for the fuzz target"))]
 pub fn replay(bytes: &[u8]) -> Result<String, String> {
     let (words, _) = bytes.as_chunks::<8>();
     let words: Vec<AtomicU64> = words
         .iter()
         .map(|word| AtomicU64::new(u64::from_ne_bytes(*word)))
         .collect();
-    let parsed = read(&words).map_err(|unread| format!("{unread:?}"))?;
+    let parsed = read(&words).map_err(|reason| format!("{reason:?}"))?;
     let rendered = snapshot(&parsed, &words, Liveness::Alive).render(Format::OpenMetrics);
 
     let mut totals = Totals::default();
@@ -55,9 +52,9 @@ fn read(words: &[AtomicU64]) -> Result<ParsedFile, SkipReason> {
     Ok(parsed)
 }
 
-fn snapshot(parsed: &ParsedFile, words: &[AtomicU64], life: Liveness) -> Snapshot {
+fn snapshot(parsed: &ParsedFile, words: &[AtomicU64], liveness: Liveness) -> Snapshot {
     let mut totals = Totals::default();
-    totals.add(parsed, words, life);
+    totals.add(parsed, words, liveness);
     let (families, _) = totals.into_families(SERIES_LIMIT);
     Snapshot { families }
 }

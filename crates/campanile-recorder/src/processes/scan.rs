@@ -10,8 +10,9 @@ use crate::{
     GaugeMode,
     matcher::MatchRules,
     processes::{
-        dir::{Dir, FileId, is_locked},
+        dir::{Dir, FileId},
         failpoints::failpoint,
+        file_lock::is_locked,
         file_name::{self, FileKind},
         mapped_file::MappedFile,
         parser::SkipReason,

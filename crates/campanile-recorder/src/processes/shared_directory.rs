@@ -15,8 +15,9 @@ use crate::{
     names,
     processes::{
         compact::compact,
-        dir::{Dir, FileLock},
+        dir::Dir,
         failpoints::failpoint,
+        file_lock::FileLock,
         parser::SkipReason,
         process_file::ProcessFile,
         scan::DirectoryScan,

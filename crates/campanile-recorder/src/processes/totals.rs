@@ -14,10 +14,11 @@ use crate::{
     matcher::MatchRules,
     names,
     processes::{
-        family_totals::{FamilyTotals, GaugeTotal, HistogramTotal},
+        family_totals::FamilyTotals,
         layout::header,
         parser::ParsedFile,
         record::SeriesRecord,
+        series_totals::{GaugeTotal, HistogramTotal},
     },
 };
 

@@ -123,7 +123,7 @@ fn endpoint(route: &str) -> Cow<'_, str> {
 
 /// Returns whether a request succeeded: a status of 200 to 399, and no failure on this side. Empty without a status.
 ///
-/// A client that disconnects in the body is no failure, since latencies have no outcome and could not tell it.
+/// A client that disconnects in the body is no failure, as in latencies, which have no outcome.
 fn success(source: SourceLabels<'_>) -> Cow<'_, str> {
     let Some(status) = source.label(label::STATUS) else {
         return "".into();

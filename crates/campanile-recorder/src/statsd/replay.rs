@@ -11,10 +11,7 @@ const SEPARATOR: u8 = 0xff;
 /// # Panics
 ///
 /// If a line is malformed.
-#[cfg_attr(
-    test,
-    expect(unreachable_pub, reason = "the fuzzer reaches it, by the module's export")
-)]
+#[cfg_attr(test, expect(unreachable_pub, reason = "exported for the fuzz target"))]
 pub fn replay(bytes: &[u8]) {
     check_part(&String::from_utf8_lossy(bytes));
     let (value, rest) = bytes.split_first_chunk().unwrap_or((&[0; 8], bytes));

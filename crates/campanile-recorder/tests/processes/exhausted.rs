@@ -44,7 +44,7 @@ fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
     let scratch = Scratch::new("few");
     drop(process(&scratch, 1_000));
     let others: Vec<CellRecorder> = (0..4).map(|_| process(&scratch, 10)).collect();
-    let (mut errors, mut whole) = (0, 0);
+    let (mut errors, mut complete) = (0, 0);
     for more in 0..12 {
         let mut child = Child::spawn(scratch.path());
         child.call("count hits_total 1");
@@ -53,7 +53,7 @@ fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
         if text.starts_with("error: ") {
             errors += 1;
         } else {
-            whole += 1;
+            complete += 1;
             assert_eq!(
                 value(&text, "hits_total"),
                 Some(1_041.0 + more as f64),
@@ -65,8 +65,8 @@ fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
         drop(render(&others[0]));
     }
     assert!(
-        errors > 4 && whole > 2,
-        "{errors} errors, {whole} complete snapshots"
+        errors > 4 && complete > 2,
+        "{errors} errors, {complete} complete snapshots"
     );
 }
 

@@ -62,7 +62,7 @@ fn truncated_files_are_skipped_and_left_alone() {
     let scratch = Scratch::new("cut");
     let recorder = open(&scratch);
     count(&recorder, "hits_total", 1);
-    let whole = cells(&scratch);
+    let complete = cells(&scratch);
     for len in [
         0,
         1,
@@ -73,17 +73,17 @@ fn truncated_files_are_skipped_and_left_alone() {
         4_095,
         4_096,
         8_192,
-        whole.len() - 8,
-        whole.len() - 1,
+        complete.len() - 8,
+        complete.len() - 1,
     ] {
-        let path = put(&scratch, "campanile-1-1-cut.cells", &whole[..len]);
+        let path = put(&scratch, "campanile-1-1-cut.cells", &complete[..len]);
         let text = render(&recorder);
         assert_eq!(value(&text, "hits_total"), Some(1.0), "{len} bytes: {text}");
         assert_eq!(skipped(&text, "damaged"), Some(1.0), "{len} bytes: {text}");
-        assert_eq!(fs::read(path).expect("still exists"), whole[..len]);
+        assert_eq!(fs::read(path).expect("still exists"), complete[..len]);
     }
     // Complete, it is the file of an exited process.
-    put(&scratch, "campanile-1-1-cut.cells", &whole);
+    put(&scratch, "campanile-1-1-cut.cells", &complete);
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(2.0), "{text}");
     assert_eq!(skipped(&text, "damaged"), None, "{text}");
