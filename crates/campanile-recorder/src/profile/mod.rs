@@ -31,10 +31,9 @@
 //! | [`Profile::baseplate_statsd`] | `runtime.*`, as baseplate's monitors send it |
 //! | [`Profile::new`] | your own |
 //!
-//!
 //! **Mapping.** A source that the table names is replaced: it feeds each row whose condition it meets, and without such a
-//! row its values are dropped. All other metrics pass unchanged. Sources with the same target share it: the inner recorder
-//! registers the same key twice. Labels are in the order of the table, which is the order of parts in a dotted name.
+//! row its values are dropped. All other metrics pass unchanged. Sources with the same target share its series: the inner
+//! recorder gets two registrations of one key. Labels are in the order of the table, which is the order of parts in a dotted name.
 //!
 //! **Shared gauges** are sums: setting one source replaces its part only. Values that are not finite contribute nothing;
 //! sums of integers are exact. A gauge with a source that is incremented or decremented is changed by increments; one

@@ -21,7 +21,7 @@ pub(super) fn float(value: f64, text: &mut String) {
 pub(super) fn integer(value: u64, text: &mut String) {
     text.push_str(itoa::Buffer::new().format(value));
 }
-/// Writes the bound of a bucket, which must look like a float in OpenMetrics.
+
 /// Writes a bucket bound. In OpenMetrics it must look like a float.
 pub(super) fn bound(value: f64, format: Format, text: &mut String) {
     let from = text.len();
