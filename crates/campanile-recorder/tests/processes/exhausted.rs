@@ -2,23 +2,23 @@
 
 use campanile_recorder::CellRecorder;
 
-use super::{Scratch, child::Child, count, render, value};
+use super::{TestDirectory, child::Child, count, render, value};
 
-fn process(scratch: &Scratch, hits: u64) -> CellRecorder {
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
+fn process(directory: &TestDirectory, hits: u64) -> CellRecorder {
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
     count(&recorder, "hits_total", hits);
     recorder
 }
 
 #[test]
 fn without_descriptors_known_files_and_the_own_one_are_read() {
-    let scratch = Scratch::new("known");
-    let early = process(&scratch, 10);
-    let mut child = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("known");
+    let early = process(&directory, 10);
+    let mut child = Child::spawn(directory.path());
     child.call("count hits_total 1");
     assert_eq!(value(&child.call("scrape"), "hits_total"), Some(11.0));
     child.call("count late_total 3");
-    let _late = process(&scratch, 100);
+    let _late = process(&directory, 100);
     count(&early, "hits_total", 1_000);
     child.call("descriptors 0");
     let text = child.call("scrape");
@@ -30,9 +30,9 @@ fn without_descriptors_known_files_and_the_own_one_are_read() {
 
 #[test]
 fn a_first_scrape_without_descriptors_includes_the_own_process() {
-    let scratch = Scratch::new("first");
-    let _other = process(&scratch, 10);
-    let mut child = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("first");
+    let _other = process(&directory, 10);
+    let mut child = Child::spawn(directory.path());
     child.call("count hits_total 1");
     child.call("descriptors 0");
     let text = child.call("scrape");
@@ -41,12 +41,12 @@ fn a_first_scrape_without_descriptors_includes_the_own_process() {
 
 #[test]
 fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
-    let scratch = Scratch::new("few");
-    drop(process(&scratch, 1_000));
-    let others: Vec<CellRecorder> = (0..4).map(|_| process(&scratch, 10)).collect();
+    let directory = TestDirectory::new("few");
+    drop(process(&directory, 1_000));
+    let others: Vec<CellRecorder> = (0..4).map(|_| process(&directory, 10)).collect();
     let (mut errors, mut complete) = (0, 0);
     for more in 0..12 {
-        let mut child = Child::spawn(scratch.path());
+        let mut child = Child::spawn(directory.path());
         child.call("count hits_total 1");
         child.call(&format!("descriptors {more}"));
         let text = child.call("try");
@@ -72,13 +72,13 @@ fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
 
 #[test]
 fn an_archive_that_cannot_be_opened_hides_no_process() {
-    let scratch = Scratch::new("link");
-    let first = process(&scratch, 1);
-    let dead = process(&scratch, 10);
-    std::os::unix::fs::symlink("/dev/zero", scratch.path().join("campanile-1.archive"))
+    let directory = TestDirectory::new("link");
+    let first = process(&directory, 1);
+    let dead = process(&directory, 10);
+    std::os::unix::fs::symlink("/dev/zero", directory.path().join("campanile-1.archive"))
         .expect("can be created");
     drop(dead);
-    let third = process(&scratch, 100);
+    let third = process(&directory, 100);
     for recorder in [&first, &third] {
         let text = render(recorder);
         assert_eq!(value(&text, "hits_total"), Some(111.0), "{text}");

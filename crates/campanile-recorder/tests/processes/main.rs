@@ -22,9 +22,9 @@ use metrics::{Key, Label, Level, Metadata, Recorder};
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
 
 /// The directory of a test, removed on drop.
-struct Scratch(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Scratch {
+impl TestDirectory {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("campanile-recorder-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
@@ -60,7 +60,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }

@@ -9,14 +9,14 @@ use std::{
 use campanile_recorder::{CellRecorder, Format, GaugeMode, Matcher};
 use metrics::{Recorder, Unit};
 
-use super::{METADATA, Scratch, child::Child, count, key, render, value};
+use super::{METADATA, TestDirectory, child::Child, count, key, render, value};
 
 #[test]
 fn two_processes_add_up() {
-    let scratch = Scratch::new("two");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
+    let directory = TestDirectory::new("two");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
     count(&recorder, "hits_total", 2);
-    let mut child = Child::spawn(scratch.path());
+    let mut child = Child::spawn(directory.path());
     child.call("count hits_total 40");
     child.call("gauge level 5");
     child.call("observe wait_seconds 0.25");
@@ -32,14 +32,14 @@ fn two_processes_add_up() {
     assert_eq!(value(&text, "hits_total"), Some(42.0), "{text}");
     assert_eq!(value(&text, "level"), None, "{text}");
     assert_eq!(value(&text, "wait_seconds_sum"), Some(0.25), "{text}");
-    assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
+    assert_eq!(directory.cells().len(), 1, "{:?}", directory.names());
 }
 
 /// The last totals; none may ever fall.
 #[derive(Default)]
-struct Seen(HashMap<String, f64>);
+struct MonotonicTotals(HashMap<String, f64>);
 
-impl Seen {
+impl MonotonicTotals {
     fn check(&mut self, text: &str, who: &str) {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, now) = line.rsplit_once(' ').expect("has a value");
@@ -75,15 +75,15 @@ fn join(directory: &Path, index: usize) -> Child {
 fn no_count_is_lost_or_doubled_when_processes_are_killed() {
     const MEMBERS: usize = 16;
     const KILLS: u64 = 200;
-    let scratch = Scratch::new("killed");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
+    let directory = TestDirectory::new("killed");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
     let stop = AtomicBool::new(false);
     let (mut granted, mut observed, mut acknowledged, mut loaded) = (0, 0, 0, 0);
     std::thread::scope(|scope| {
         let scraper = scope.spawn(|| {
-            let mut scrapers = [join(scratch.path(), 1), join(scratch.path(), 1)];
-            let own = CellRecorder::builder().open(scratch.path()).expect("opens");
-            let (mut seen, mut scrapes) = (Seen::default(), 0_u64);
+            let mut scrapers = [join(directory.path(), 1), join(directory.path(), 1)];
+            let own = CellRecorder::builder().open(directory.path()).expect("opens");
+            let (mut seen, mut scrapes) = (MonotonicTotals::default(), 0_u64);
             while !stop.load(Relaxed) {
                 seen.check(&scrapers[0].call("scrape"), "the first");
                 seen.check(&render(&own), "the parent");
@@ -93,8 +93,8 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
             (scrapes, scrapers)
         });
         // A panic here must not leave the scraper waiting for the end.
-        let _stops = StopsOnDrop(&stop);
-        let mut members: Vec<Child> = (0..MEMBERS).map(|index| join(scratch.path(), index)).collect();
+        let _stops = StopOnDrop(&stop);
+        let mut members: Vec<Child> = (0..MEMBERS).map(|index| join(directory.path(), index)).collect();
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
         for kill in 0..KILLS {
             random ^= random << 13;
@@ -112,7 +112,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
                 member.reply();
             }
             let victim = (random >> 32) as usize % MEMBERS;
-            let next = join(scratch.path(), victim);
+            let next = join(directory.path(), victim);
             let pid = next.pid();
             let mut gone = std::mem::replace(&mut members[victim], next);
             if kill.is_multiple_of(3) {
@@ -163,14 +163,14 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
     );
     assert_eq!(value(&text, "members"), None, "{text}");
     // The own file, the archive and the lock.
-    let names = scratch.names();
+    let names = directory.names();
     assert!(names.len() <= 3, "the directory grew: {names:?}");
 }
 
 /// Stops the scraper, also after a panic.
-struct StopsOnDrop<'a>(&'a AtomicBool);
+struct StopOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for StopsOnDrop<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
     }
@@ -178,8 +178,8 @@ impl Drop for StopsOnDrop<'_> {
 
 #[test]
 fn sixty_four_processes_at_once_add_up() {
-    let scratch = Scratch::new("at-once");
-    let mut children: Vec<Child> = (0..64).map(|_| Child::spawn(scratch.path())).collect();
+    let directory = TestDirectory::new("at-once");
+    let mut children: Vec<Child> = (0..64).map(|_| Child::spawn(directory.path())).collect();
     for child in &mut children {
         child.send("count hits_total 3");
         child.send("gauge level 2");
@@ -210,15 +210,15 @@ fn sixty_four_processes_at_once_add_up() {
         Some(63.0),
         "{text}"
     );
-    assert_eq!(scratch.cells().len(), 1, "{:?}", scratch.names());
+    assert_eq!(directory.cells().len(), 1, "{:?}", directory.names());
 }
 
 #[test]
 fn one_process_at_a_time_is_the_writer() {
-    let scratch = Scratch::new("writer");
-    let mut first = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("writer");
+    let mut first = Child::spawn(directory.path());
     assert_eq!(first.call("is writer"), "true\n");
-    let mut second = Child::spawn(scratch.path());
+    let mut second = Child::spawn(directory.path());
     assert_eq!(second.call("is writer"), "false\n");
     assert_eq!(first.call("is writer"), "true\n");
     first.kill();
@@ -231,11 +231,11 @@ fn one_process_at_a_time_is_the_writer() {
 
 #[test]
 fn gauges_are_combined_by_their_modes() {
-    let scratch = Scratch::new("modes");
+    let directory = TestDirectory::new("modes");
     let recorder = CellRecorder::builder()
         .with_gauge_mode(Matcher::name("queue_peak"), GaugeMode::Max)
         .with_gauge_mode(Matcher::name("others_peak"), GaugeMode::Max)
-        .open(scratch.path())
+        .open(directory.path())
         .expect("opens");
     let gauges = [
         "level",
@@ -249,11 +249,11 @@ fn gauges_are_combined_by_their_modes() {
     for name in gauges {
         recorder.register_gauge(&key(name, &[]), &METADATA).set(3.0);
     }
-    let mut child = Child::spawn(scratch.path());
+    let mut child = Child::spawn(directory.path());
     for name in gauges {
         child.call(&format!("gauge {name} 4"));
     }
-    let mut third = Child::spawn(scratch.path());
+    let mut third = Child::spawn(directory.path());
     for (child, value) in [(&mut child, 6), (&mut third, 5)] {
         child.call(&format!("gauge others_peak {value}"));
     }
@@ -277,11 +277,11 @@ fn gauges_are_combined_by_their_modes() {
 
 #[test]
 fn histograms_with_different_buckets_are_merged_in_their_common_ones() {
-    let scratch = Scratch::new("buckets");
+    let directory = TestDirectory::new("buckets");
     let open = |bounds: &[f64]| {
         CellRecorder::builder()
             .with_buckets(Matcher::name("wait_seconds"), bounds)
-            .open(scratch.path())
+            .open(directory.path())
             .expect("opens")
     };
     let (old, new) = (open(&[0.1, 0.5, 1.0]), open(&[0.25, 0.5, 2.0]));
@@ -308,9 +308,9 @@ fn histograms_with_different_buckets_are_merged_in_their_common_ones() {
 
 #[test]
 fn the_kind_of_the_rendering_process_wins() {
-    let scratch = Scratch::new("kinds");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
-    let mut child = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("kinds");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
+    let mut child = Child::spawn(directory.path());
     child.call("gauge level 4");
     child.call("gauge other 4");
     count(&recorder, "level", 1);
@@ -327,12 +327,12 @@ fn the_kind_of_the_rendering_process_wins() {
 
 #[test]
 fn the_series_limit_holds_over_all_processes() {
-    let scratch = Scratch::new("limit");
-    let mut child = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("limit");
+    let mut child = Child::spawn(directory.path());
     child.call("series ids_total 5");
     let recorder = CellRecorder::builder()
         .with_series_limit(6)
-        .open(scratch.path())
+        .open(directory.path())
         .expect("opens");
     for index in ["4", "5", "6", "7"] {
         recorder
@@ -353,9 +353,9 @@ fn the_series_limit_holds_over_all_processes() {
 
 #[test]
 fn help_and_unit_are_shared() {
-    let scratch = Scratch::new("help");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
-    let other = CellRecorder::builder().open(scratch.path()).expect("opens");
+    let directory = TestDirectory::new("help");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
+    let other = CellRecorder::builder().open(directory.path()).expect("opens");
     other.describe_histogram("wait_seconds".into(), Some(Unit::Seconds), "How long.".into());
     other
         .register_histogram(&key("wait_seconds", &[]), &METADATA)
@@ -375,12 +375,12 @@ fn help_and_unit_are_shared() {
 
 #[test]
 fn exemplars_are_those_of_the_rendering_process() {
-    let scratch = Scratch::new("exemplars");
+    let directory = TestDirectory::new("exemplars");
     let open = |id: &'static str| {
         CellRecorder::builder()
             .with_buckets(Matcher::suffix("_seconds"), &[1.0])
             .with_exemplars(move |labels| labels.push("request_id", id))
-            .open(scratch.path())
+            .open(directory.path())
             .expect("opens")
     };
     let (own, other) = (open("own"), open("other"));
@@ -398,22 +398,22 @@ fn exemplars_are_those_of_the_rendering_process() {
 
 #[test]
 fn a_handle_outlives_its_recorder() {
-    let scratch = Scratch::new("handle");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
+    let directory = TestDirectory::new("handle");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
     let counter = recorder.register_counter(&key("hits_total", &[]), &METADATA);
     drop(recorder);
     counter.increment(1);
-    let other = CellRecorder::builder().open(scratch.path()).expect("opens");
+    let other = CellRecorder::builder().open(directory.path()).expect("opens");
     counter.increment(1);
     assert_eq!(value(&render(&other), "hits_total"), Some(2.0));
 }
 
 #[test]
 fn a_suspended_process_with_the_lock_blocks_no_other() {
-    let scratch = Scratch::new("stopped");
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
-    let lock = super::lock(&scratch.path().join("campanile-1.lock"));
-    let mut child = Child::spawn(scratch.path());
+    let directory = TestDirectory::new("stopped");
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
+    let lock = super::lock(&directory.path().join("campanile-1.lock"));
+    let mut child = Child::spawn(directory.path());
     child.call("count hits_total 3");
     child.call("gauge level 3");
     child.kill();
@@ -423,27 +423,27 @@ fn a_suspended_process_with_the_lock_blocks_no_other() {
         assert_eq!(value(&text, "level"), None, "{text}");
     }
     assert_eq!(
-        scratch.cells().len(),
+        directory.cells().len(),
         2,
         "nothing was archived: {:?}",
-        scratch.names()
+        directory.names()
     );
     drop(lock);
     // A child that another test is spawning inherits the lock until it calls exec.
     let archived = (0..1_000).any(|_| {
         assert_eq!(value(&render(&recorder), "hits_total"), Some(3.0));
         std::thread::sleep(std::time::Duration::from_millis(10));
-        scratch.cells().len() == 1
+        directory.cells().len() == 1
     });
-    assert!(archived, "not archived within 10 s: {:?}", scratch.names());
+    assert!(archived, "not archived within 10 s: {:?}", directory.names());
 }
 
 #[test]
 fn a_process_with_a_lower_limit_keeps_the_series_of_others() {
-    let scratch = Scratch::new("limits");
+    let directory = TestDirectory::new("limits");
     let with = |limit| {
         let builder = CellRecorder::builder().with_series_limit(limit);
-        builder.open(scratch.path()).expect("opens")
+        builder.open(directory.path()).expect("opens")
     };
     let dead = with(10);
     for index in ["0", "1", "2", "3"] {

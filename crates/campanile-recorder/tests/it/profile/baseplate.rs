@@ -4,7 +4,7 @@ use campanile_recorder::profile::{MethodCase, Profile};
 use metrics::{Recorder, Unit};
 
 use super::{
-    cases::{counts, levels, names_of_buckets, times},
+    cases::{bucket_counts, check_counters, check_gauges, check_histograms},
     support::Recording,
 };
 
@@ -34,9 +34,9 @@ fn baseplate_counts_requests_by_success() {
             "http_server_requests_total{{http_method=get,http_endpoint=/a,http_success={success},\
              http_response_code={status}}} +1"
         );
-        counts(&profile, &[(&of("/a", status, outcome), &[&expected])]);
+        check_counters(&profile, &[(&of("/a", status, outcome), &[&expected])]);
     }
-    counts(
+    check_counters(
         &profile,
         &[(
             &of("other", "404", "completed"),
@@ -50,7 +50,7 @@ fn baseplate_counts_requests_by_success() {
 
 #[test]
 fn baseplate_measures_requests_and_their_sizes() {
-    times(
+    check_histograms(
         &Profile::baseplate(MethodCase::Lower),
         &[
             (
@@ -84,7 +84,7 @@ fn baseplate_measures_requests_and_their_sizes() {
 #[test]
 fn baseplate_has_client_twins() {
     let profile = Profile::baseplate(MethodCase::Lower);
-    times(
+    check_histograms(
         &profile,
         &[(
             "http_client_request_duration_seconds{http_request_method=GET,http_response_status_code=503,\
@@ -92,7 +92,7 @@ fn baseplate_has_client_twins() {
             &["http_client_latency_seconds{http_method=get,http_client_name=stock,http_success=false} 0.5"],
         )],
     );
-    counts(
+    check_counters(
         &profile,
         &[
             (
@@ -138,7 +138,7 @@ fn baseplate_has_client_twins() {
 #[test]
 fn baseplate_has_gauges_of_requests_and_calls() {
     let profile = Profile::baseplate(MethodCase::Lower);
-    levels(
+    check_gauges(
         &profile,
         &[
             (
@@ -164,7 +164,7 @@ fn baseplate_has_gauges_of_requests_and_calls() {
 #[test]
 fn baseplate_go_spells_methods_in_upper_case() {
     assert_eq!(MethodCase::default(), MethodCase::Lower);
-    levels(
+    check_gauges(
         &Profile::baseplate(MethodCase::Upper),
         &[(
             "http_server_active_requests{http_request_method=GET,http_route=/a}",
@@ -177,7 +177,7 @@ fn baseplate_go_spells_methods_in_upper_case() {
 fn baseplate_has_its_buckets() {
     let profile = Profile::baseplate(MethodCase::Upper);
     assert_eq!(
-        names_of_buckets(&profile),
+        bucket_counts(&profile),
         [
             ("http_server_latency_seconds", 15),
             ("http_server_request_size_bytes", 20),
@@ -243,10 +243,10 @@ fn baseplate_sends_runtime_metrics_to_statsd() {
             pool("runtime.pool.in_use"),
         ),
     ] {
-        levels(&profile, &[(source, &[&expected])]);
+        check_gauges(&profile, &[(source, &[&expected])]);
     }
     let blocked = format!("runtime.hub_blocked{{{tags}}} 500");
-    times(
+    check_histograms(
         &profile,
         &[("runtime_blocked_seconds{runtime=main}", &[&blocked])],
     );

@@ -7,7 +7,7 @@ use super::support::{Recording, counter, gauge, histogram};
 /// A source, and the expected records in the inner recorder.
 pub(super) type Case<'a> = (&'a str, &'a [&'a str]);
 
-pub(super) fn counts(profile: &Profile, cases: &[Case<'_>]) {
+pub(super) fn check_counters(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         counter(&profile.over(recording.clone()), source).increment(1);
@@ -16,7 +16,7 @@ pub(super) fn counts(profile: &Profile, cases: &[Case<'_>]) {
 }
 
 /// Records 0.5.
-pub(super) fn times(profile: &Profile, cases: &[Case<'_>]) {
+pub(super) fn check_histograms(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         histogram(&profile.over(recording.clone()), source).record(0.5);
@@ -24,7 +24,7 @@ pub(super) fn times(profile: &Profile, cases: &[Case<'_>]) {
     }
 }
 
-pub(super) fn levels(profile: &Profile, cases: &[Case<'_>]) {
+pub(super) fn check_gauges(profile: &Profile, cases: &[Case<'_>]) {
     for (source, expected) in cases {
         let recording = Recording::default();
         gauge(&profile.over(recording.clone()), source).increment(2.0);
@@ -32,7 +32,7 @@ pub(super) fn levels(profile: &Profile, cases: &[Case<'_>]) {
     }
 }
 
-pub(super) fn names_of_buckets(profile: &Profile) -> Vec<(&'static str, usize)> {
+pub(super) fn bucket_counts(profile: &Profile) -> Vec<(&'static str, usize)> {
     profile
         .buckets()
         .map(|(name, bounds)| (name, bounds.len()))

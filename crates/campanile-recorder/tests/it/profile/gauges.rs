@@ -103,7 +103,7 @@ fn concurrent_changes_of_a_shared_gauge_are_not_lost() {
 
 /// A recorder whose only gauge, while being set, waits for a concurrent increment.
 #[derive(Clone, Default)]
-struct Slow(Arc<SlowGauge>);
+struct SlowRecorder(Arc<SlowGauge>);
 
 #[derive(Default)]
 struct SlowGauge {
@@ -143,7 +143,7 @@ impl GaugeFn for SlowGauge {
     }
 }
 
-impl Recorder for Slow {
+impl Recorder for SlowRecorder {
     fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
 
     fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
@@ -165,7 +165,7 @@ impl Recorder for Slow {
 
 #[test]
 fn an_increment_during_a_set_is_not_lost() {
-    let slow = Slow::default();
+    let slow = SlowRecorder::default();
     let profile = Profile::new([Row::gauge("g", "all").with_labels(&[])]).unwrap();
     let recorder = profile.over(slow.clone());
     let (sampled, counted) = (gauge(&recorder, "g{x=1}"), gauge(&recorder, "g{x=2}"));

@@ -3,7 +3,7 @@
 use campanile_recorder::profile::Profile;
 
 use super::{
-    cases::{counts, levels, names_of_buckets, times},
+    cases::{bucket_counts, check_counters, check_gauges, check_histograms},
     support::{Recording, gauge},
 };
 
@@ -31,9 +31,9 @@ fn gunicorn_has_the_gauges_of_its_monitor_threads() {
         ),
         ("runtime_workers{runtime=main}", "gunicorn_max_worker_threads"),
     ] {
-        levels(&profile, &[(source, &[&of_pid(target)])]);
+        check_gauges(&profile, &[(source, &[&of_pid(target)])]);
     }
-    levels(
+    check_gauges(
         &profile,
         &[
             (
@@ -54,7 +54,7 @@ fn gunicorn_has_the_gauges_of_its_monitor_threads() {
             ),
         ],
     );
-    assert!(names_of_buckets(&profile).is_empty());
+    assert!(bucket_counts(&profile).is_empty());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn gunicorn_sums_requests_over_routes_and_limits_over_listeners() {
 #[test]
 fn gunicorn_sends_its_statsd_lines() {
     let profile = Profile::gunicorn_statsd();
-    counts(
+    check_counters(
         &profile,
         &[
             (
@@ -103,7 +103,7 @@ fn gunicorn_sends_its_statsd_lines() {
             ),
         ],
     );
-    times(
+    check_histograms(
         &profile,
         &[(
             "http_server_response_duration_seconds{http_route=/a}",

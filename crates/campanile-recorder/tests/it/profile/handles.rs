@@ -7,7 +7,7 @@ use metrics_util::{
     debugging::{DebugValue, DebuggingRecorder},
 };
 
-use super::support::{counter, gauge, histogram, over, spelled};
+use super::support::{counter, format_key, gauge, histogram, over};
 
 #[test]
 fn metrics_without_a_row_pass_unchanged() {
@@ -115,7 +115,7 @@ fn sources_of_one_target_share_its_cell() {
         .snapshot()
         .into_vec()
         .into_iter()
-        .map(|(key, _, _, value)| (key.kind(), spelled(key.key()), value))
+        .map(|(key, _, _, value)| (key.kind(), format_key(key.key()), value))
         .collect();
     assert_eq!(
         found,
@@ -388,6 +388,6 @@ fn a_profile_works_as_the_local_recorder() {
     metrics::with_local_recorder(&recorder, || metrics::counter!("a", "x" => "1").increment(2));
     let snapshot = snapshotter.snapshot().into_vec();
     assert_eq!(snapshot.len(), 1);
-    assert_eq!(spelled(snapshot[0].0.key()), "b{x=1}");
+    assert_eq!(format_key(snapshot[0].0.key()), "b{x=1}");
     assert_eq!(snapshot[0].3, DebugValue::Counter(2));
 }

@@ -63,7 +63,7 @@ impl Recording {
             return Arc::clone(cell);
         }
         let cell = Arc::new(Cell {
-            key: spelled(key),
+            key: format_key(key),
             gauge: Mutex::default(),
             recorded: Arc::clone(&self.0.recorded),
         });
@@ -79,45 +79,45 @@ impl Recording {
 }
 
 impl Cell {
-    fn note(&self, what: &str) {
+    fn log(&self, what: &str) {
         self.recorded.lock().unwrap().push(format!("{} {what}", self.key));
     }
 }
 
 impl CounterFn for Cell {
     fn increment(&self, value: u64) {
-        self.note(&format!("+{value}"));
+        self.log(&format!("+{value}"));
     }
 
     fn absolute(&self, value: u64) {
-        self.note(&format!("to {value}"));
+        self.log(&format!("to {value}"));
     }
 }
 
 impl GaugeFn for Cell {
     fn increment(&self, value: f64) {
         *self.gauge.lock().unwrap() += value;
-        self.note(&format!("+{value}"));
+        self.log(&format!("+{value}"));
     }
 
     fn decrement(&self, value: f64) {
         *self.gauge.lock().unwrap() -= value;
-        self.note(&format!("-{value}"));
+        self.log(&format!("-{value}"));
     }
 
     fn set(&self, value: f64) {
         *self.gauge.lock().unwrap() = value;
-        self.note(&format!("={value}"));
+        self.log(&format!("={value}"));
     }
 }
 
 impl HistogramFn for Cell {
     fn record(&self, value: f64) {
-        self.note(&value.to_string());
+        self.log(&value.to_string());
     }
 
     fn record_many(&self, value: f64, count: usize) {
-        self.note(&format!("{value} x{count}"));
+        self.log(&format!("{value} x{count}"));
     }
 }
 
@@ -138,7 +138,7 @@ impl Recorder for Recording {
         assert_eq!(
             metadata.target(),
             METADATA.target(),
-            "the metadata is the caller's"
+            "the metadata of the caller is passed on"
         );
         Counter::from_arc(self.cell(key))
     }
@@ -147,7 +147,7 @@ impl Recorder for Recording {
         assert_eq!(
             metadata.target(),
             METADATA.target(),
-            "the metadata is the caller's"
+            "the metadata of the caller is passed on"
         );
         Gauge::from_arc(self.cell(key))
     }
@@ -156,7 +156,7 @@ impl Recorder for Recording {
         assert_eq!(
             metadata.target(),
             METADATA.target(),
-            "the metadata is the caller's"
+            "the metadata of the caller is passed on"
         );
         Histogram::from_arc(self.cell(key))
     }
@@ -181,7 +181,7 @@ pub(super) fn key(text: &str) -> Key {
 }
 
 /// Writes a key in the form that [`key`] parses, without sorting labels.
-pub(super) fn spelled(key: &Key) -> String {
+pub(super) fn format_key(key: &Key) -> String {
     let labels: Vec<_> = key
         .labels()
         .map(|label| format!("{}={}", label.key(), label.value()))

@@ -4,13 +4,13 @@ use campanile_recorder::profile::Profile;
 use metrics::{Recorder, Unit};
 
 use super::{
-    cases::{counts, times},
+    cases::{check_counters, check_histograms},
     support::{Recording, counter, histogram},
 };
 
 #[test]
 fn talisker_counts_calls_by_host_and_view() {
-    counts(
+    check_counters(
         &Profile::talisker(),
         &[
             (
@@ -59,7 +59,7 @@ fn talisker_counts_errors_by_two_types_and_a_code() {
         ("body", "ECONNRESET", connection("ECONNRESET")),
         ("cancelled", "unknown", connection("unknown")),
     ] {
-        counts(&profile, &[(&of(kind, code), &[&expected])]);
+        check_counters(&profile, &[(&of(kind, code), &[&expected])]);
     }
 }
 
@@ -83,7 +83,7 @@ fn talisker_sums_timeouts_over_their_phases() {
 
 #[test]
 fn talisker_measures_in_milliseconds() {
-    times(
+    check_histograms(
         &Profile::talisker(),
         &[
             (
@@ -147,9 +147,9 @@ fn talisker_counts_requests_errors_and_timeouts_of_one_exchange() {
     let profile = Profile::talisker();
     for (status, outcome, expected) in cases {
         let expected: Vec<_> = expected.iter().map(String::as_str).collect();
-        counts(&profile, &[(&of("/a", status, outcome), &expected)]);
+        check_counters(&profile, &[(&of("/a", status, outcome), &expected)]);
     }
-    counts(
+    check_counters(
         &profile,
         &[(
             &of("other", "404", "completed"),
