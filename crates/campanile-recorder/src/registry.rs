@@ -70,7 +70,7 @@ pub(crate) struct Registered {
 /// All registered series.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    entries: Mutex<Entries>,
+    entries: Mutex<RegistryEntries>,
     storage: CellStorage,
     buckets: BucketRules,
     exemplars: ExemplarSource,
@@ -78,7 +78,7 @@ pub(crate) struct Registry {
 }
 
 #[derive(Debug)]
-struct Entries {
+struct RegistryEntries {
     families: BTreeMap<Arc<str>, FamilyEntry>,
     descriptions: HashMap<Arc<str>, (Option<Unit>, Arc<str>)>,
     allocator: CellAllocator,
@@ -101,7 +101,7 @@ impl Registry {
         slots: usize,
     ) -> Self {
         let allocator = CellAllocator::new(storage.clone(), slots);
-        let entries = Entries {
+        let entries = RegistryEntries {
             families: BTreeMap::new(),
             descriptions: HashMap::new(),
             allocator,
@@ -265,7 +265,7 @@ impl Registry {
         families.collect()
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries> {
+    fn entries(&self) -> MutexGuard<'_, RegistryEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

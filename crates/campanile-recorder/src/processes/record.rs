@@ -113,7 +113,7 @@ impl Record {
 
     /// Decodes a record from the kind in its head and the words after it; `None` if it is malformed.
     pub(crate) fn parse<W: AtomicWord>(kind: u32, words: &[W]) -> Option<Self> {
-        let mut fields = Fields(words);
+        let mut fields = RecordFields(words);
         Some(match kind {
             kind::NEXT_SEGMENT => Self::NextSegment {
                 offset: fields.word()?,
@@ -148,9 +148,9 @@ impl Record {
 }
 
 /// The words of a record that have not been decoded.
-struct Fields<'a, W>(&'a [W]);
+struct RecordFields<'a, W>(&'a [W]);
 
-impl<W: AtomicWord> Fields<'_, W> {
+impl<W: AtomicWord> RecordFields<'_, W> {
     fn word(&mut self) -> Option<u64> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -193,8 +193,8 @@ impl<W: AtomicWord> Fields<'_, W> {
             .map(|bound| f64::from_bits(bound.load(Relaxed)))
             .collect();
         let finite = bounds.iter().all(|bound| bound.is_finite());
-        let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-        (finite && rising).then_some(Record::Series(SeriesRecord {
+        let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        (finite && ascending).then_some(Record::Series(SeriesRecord {
             name,
             labels,
             shape,

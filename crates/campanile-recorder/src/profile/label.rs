@@ -23,7 +23,7 @@ use crate::source_names::UNKNOWN;
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
     pub(super) name: &'static str,
-    origin: Origin,
+    origin: LabelOrigin,
     mapping: Option<Mapping>,
     default: Option<&'static str>,
 }
@@ -58,7 +58,7 @@ impl<'a> SourceLabels<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Origin {
+enum LabelOrigin {
     Source(&'static str),
     Constant(&'static str),
     Computed(Computation),
@@ -67,7 +67,7 @@ enum Origin {
 }
 
 impl Label {
-    const fn new(name: &'static str, origin: Origin) -> Self {
+    const fn new(name: &'static str, origin: LabelOrigin) -> Self {
         Self {
             name,
             origin,
@@ -79,31 +79,31 @@ impl Label {
     /// Creates a label with the value of a source label, empty if the source does not have it.
     #[must_use]
     pub const fn from_source(name: &'static str, source: &'static str) -> Self {
-        Self::new(name, Origin::Source(source))
+        Self::new(name, LabelOrigin::Source(source))
     }
 
     /// Creates a label with a constant value.
     #[must_use]
     pub const fn constant(name: &'static str, value: &'static str) -> Self {
-        Self::new(name, Origin::Constant(value))
+        Self::new(name, LabelOrigin::Constant(value))
     }
 
     /// Creates a label whose value is computed from all labels of the source.
     #[must_use]
     pub const fn computed(name: &'static str, value: Computation) -> Self {
-        Self::new(name, Origin::Computed(value))
+        Self::new(name, LabelOrigin::Computed(value))
     }
 
     /// Creates a label with the ID of this process.
     #[must_use]
     pub const fn process_id(name: &'static str) -> Self {
-        Self::new(name, Origin::ProcessId)
+        Self::new(name, LabelOrigin::ProcessId)
     }
 
     /// Creates a label with the name of this host as reported by the kernel, `unknown` if it cannot be read.
     #[must_use]
     pub const fn host_name(name: &'static str) -> Self {
-        Self::new(name, Origin::HostName)
+        Self::new(name, LabelOrigin::HostName)
     }
 
     /// Sets a mapping of values. With a default, empty values are not mapped.
@@ -123,7 +123,7 @@ impl Label {
     /// Returns the source label that this label copies unchanged, so that distinct values stay distinct.
     pub(super) fn copied_label(&self) -> Option<&'static str> {
         match self.origin {
-            Origin::Source(source) if self.mapping.is_none() && self.default.is_none() => Some(source),
+            LabelOrigin::Source(source) if self.mapping.is_none() && self.default.is_none() => Some(source),
             _ => None,
         }
     }
@@ -134,11 +134,11 @@ impl Label {
 
     fn value(&self, source: SourceLabels<'_>) -> SharedString {
         let value = match self.origin {
-            Origin::Source(name) => source.value(name).into(),
-            Origin::Constant(value) => value.into(),
-            Origin::Computed(compute) => compute(source),
-            Origin::ProcessId => std::process::id().to_string().into(),
-            Origin::HostName => host_name().into(),
+            LabelOrigin::Source(name) => source.value(name).into(),
+            LabelOrigin::Constant(value) => value.into(),
+            LabelOrigin::Computed(compute) => compute(source),
+            LabelOrigin::ProcessId => std::process::id().to_string().into(),
+            LabelOrigin::HostName => host_name().into(),
         };
         match (self.default, self.mapping) {
             (Some(default), _) if value.is_empty() => SharedString::const_str(default),

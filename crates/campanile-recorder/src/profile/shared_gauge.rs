@@ -12,24 +12,24 @@ use metrics::{Gauge, GaugeFn, Key};
 
 /// The shared gauges of a recorder, by target.
 #[derive(Default)]
-pub(super) struct SharedGauges(Mutex<HashMap<Key, Entry>>);
+pub(super) struct SharedGauges(Mutex<HashMap<Key, GaugeEntry>>);
 
-struct Entry {
+struct GaugeEntry {
     gauge: Arc<SharedGauge>,
     /// By source, so that a source that is registered twice has one part.
-    parts: HashMap<Key, Arc<Part>>,
+    parts: HashMap<Key, Arc<GaugePart>>,
 }
 
 impl SharedGauges {
     /// Returns a handle of the part of a source.
     pub(super) fn part(&self, source: &Key, target: &Key, inner: Gauge) -> Gauge {
         let mut gauges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Entry { gauge, parts } = gauges.entry(target.clone()).or_insert_with(|| Entry {
+        let GaugeEntry { gauge, parts } = gauges.entry(target.clone()).or_insert_with(|| GaugeEntry {
             gauge: Arc::new(SharedGauge::new(inner)),
             parts: HashMap::new(),
         });
         let part = parts.entry(source.clone()).or_insert_with(|| {
-            Arc::new(Part {
+            Arc::new(GaugePart {
                 value: AtomicU64::new(0.0_f64.to_bits()),
                 gauge: Arc::clone(gauge),
             })
@@ -39,13 +39,13 @@ impl SharedGauges {
 }
 
 /// The contribution of one source.
-struct Part {
+struct GaugePart {
     /// The bits of a float.
     value: AtomicU64,
     gauge: Arc<SharedGauge>,
 }
 
-impl Part {
+impl GaugePart {
     fn change(&self, by: f64) {
         // A part that is not finite could never be subtracted again.
         if !by.is_finite() {
@@ -61,7 +61,7 @@ impl Part {
     }
 }
 
-impl GaugeFn for Part {
+impl GaugeFn for GaugePart {
     fn increment(&self, value: f64) {
         self.change(value);
     }

@@ -11,9 +11,9 @@ use crate::MetricKind;
 ///
 /// See the [module docs](super). Clones share the table.
 #[derive(Clone)]
-pub struct Profile(Arc<Table>);
+pub struct Profile(Arc<RowTable>);
 
-struct Table {
+struct RowTable {
     rows: Vec<Row>,
     by_source: HashMap<&'static str, Vec<TableEntry>>,
 }
@@ -46,7 +46,7 @@ impl Profile {
                 is_only_source: sources == 1,
             });
         }
-        Ok(Self(Arc::new(Table { rows, by_source })))
+        Ok(Self(Arc::new(RowTable { rows, by_source })))
     }
 
     /// Creates the profile of talisker, for Prometheus or dotted statsd lines.

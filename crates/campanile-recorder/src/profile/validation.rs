@@ -11,11 +11,11 @@ pub struct ProfileError {
     row: usize,
     source: &'static str,
     target: &'static str,
-    reason: Reason,
+    reason: InvalidReason,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Reason {
+enum InvalidReason {
     EmptySource,
     TargetName,
     LabelName(&'static str),
@@ -36,18 +36,18 @@ impl fmt::Display for ProfileError {
         } = self;
         write!(f, "row {row} of the profile, `{source}` to `{target}`: ")?;
         match &self.reason {
-            Reason::EmptySource => write!(f, "the source name is empty"),
-            Reason::TargetName => write!(
+            InvalidReason::EmptySource => write!(f, "the source name is empty"),
+            InvalidReason::TargetName => write!(
                 f,
                 "the target name must consist of letters, digits, `_`, `:` and `.`, without empty parts, and not start \
                  with a digit"
             ),
-            Reason::LabelName(name) => write!(
+            InvalidReason::LabelName(name) => write!(
                 f,
                 "the label name `{name}` must consist of letters, digits and `_`, and not start with a digit"
             ),
-            Reason::DuplicateLabel(name) => write!(f, "duplicate label `{name}`"),
-            Reason::OtherKind(kind) => {
+            InvalidReason::DuplicateLabel(name) => write!(f, "duplicate label `{name}`"),
+            InvalidReason::OtherKind(kind) => {
                 let kind = match kind {
                     MetricKind::Counter => "counter",
                     MetricKind::Gauge => "gauge",
@@ -55,15 +55,15 @@ impl fmt::Display for ProfileError {
                 };
                 write!(f, "in an earlier row the target is a {kind}")
             }
-            Reason::OtherLabels => write!(
+            InvalidReason::OtherLabels => write!(
                 f,
                 "in an earlier row the target has other labels, or another order of them"
             ),
-            Reason::OtherBuckets => write!(f, "in an earlier row the target has other buckets"),
-            Reason::ScaledCounter => write!(f, "a counter cannot be scaled"),
-            Reason::Scale => write!(f, "the scale must be a positive number"),
-            Reason::BucketsWithoutHistogram => write!(f, "only a histogram has buckets"),
-            Reason::Buckets => write!(f, "the bucket bounds must be finite and ascending"),
+            InvalidReason::OtherBuckets => write!(f, "in an earlier row the target has other buckets"),
+            InvalidReason::ScaledCounter => write!(f, "a counter cannot be scaled"),
+            InvalidReason::Scale => write!(f, "the scale must be a positive number"),
+            InvalidReason::BucketsWithoutHistogram => write!(f, "only a histogram has buckets"),
+            InvalidReason::Buckets => write!(f, "the bucket bounds must be finite and ascending"),
         }
     }
 }
@@ -87,43 +87,45 @@ pub(super) fn validate(rows: &[Row]) -> Result<(), ProfileError> {
 }
 
 /// Validates a row by itself.
-fn validate_row(row: &Row) -> Option<Reason> {
+fn validate_row(row: &Row) -> Option<InvalidReason> {
     if row.source.is_empty() {
-        return Some(Reason::EmptySource);
+        return Some(InvalidReason::EmptySource);
     }
     // In a dotted statsd name an empty part would be lost.
     if !row.target.split('.').all(|part| !part.is_empty()) || !is_name(row.target, b"_:.") {
-        return Some(Reason::TargetName);
+        return Some(InvalidReason::TargetName);
     }
     match (row.kind, row.scale) {
-        (MetricKind::Counter, Some(_)) => return Some(Reason::ScaledCounter),
-        (_, Some(scale)) if !(scale.is_finite() && scale > 0.0) => return Some(Reason::Scale),
+        (MetricKind::Counter, Some(_)) => return Some(InvalidReason::ScaledCounter),
+        (_, Some(scale)) if !(scale.is_finite() && scale > 0.0) => return Some(InvalidReason::Scale),
         _ => {}
     }
     match (row.kind, row.buckets) {
-        (MetricKind::Histogram, Some(bounds)) if !is_ascending(bounds) => return Some(Reason::Buckets),
+        (MetricKind::Histogram, Some(bounds)) if !is_ascending(bounds) => {
+            return Some(InvalidReason::Buckets);
+        }
         (MetricKind::Counter | MetricKind::Gauge, Some(_)) => {
-            return Some(Reason::BucketsWithoutHistogram);
+            return Some(InvalidReason::BucketsWithoutHistogram);
         }
         _ => {}
     }
     row.labels.and_then(validate_labels)
 }
 
-fn validate_labels(labels: &[Label]) -> Option<Reason> {
+fn validate_labels(labels: &[Label]) -> Option<InvalidReason> {
     labels.iter().enumerate().find_map(|(index, label)| {
         if !is_name(label.name, b"_") {
-            return Some(Reason::LabelName(label.name));
+            return Some(InvalidReason::LabelName(label.name));
         }
         let is_duplicate = labels[..index].iter().any(|earlier| earlier.name == label.name);
-        is_duplicate.then_some(Reason::DuplicateLabel(label.name))
+        is_duplicate.then_some(InvalidReason::DuplicateLabel(label.name))
     })
 }
 
 /// Compares a row with the first one of its target.
-fn validate_target(row: &Row, first: &Row) -> Option<Reason> {
+fn validate_target(row: &Row, first: &Row) -> Option<InvalidReason> {
     if row.kind != first.kind {
-        return Some(Reason::OtherKind(first.kind));
+        return Some(InvalidReason::OtherKind(first.kind));
     }
     // Including their order: keys are equal in any order, so that of the first registration would win.
     let names = |row: &Row| {
@@ -131,9 +133,9 @@ fn validate_target(row: &Row, first: &Row) -> Option<Reason> {
             .map(|labels| labels.iter().map(|label| label.name).collect::<Vec<_>>())
     };
     if names(row) != names(first) {
-        return Some(Reason::OtherLabels);
+        return Some(InvalidReason::OtherLabels);
     }
-    (row.buckets != first.buckets).then_some(Reason::OtherBuckets)
+    (row.buckets != first.buckets).then_some(InvalidReason::OtherBuckets)
 }
 
 fn is_name(name: &str, others: &[u8]) -> bool {

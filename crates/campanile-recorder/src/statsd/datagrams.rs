@@ -12,7 +12,7 @@ use cadence::{MetricSink, UdpMetricSink};
 
 use super::{
     Dsn, Stop,
-    dsn::Address,
+    dsn::DaemonAddress,
     stats::{AtomicStats, add},
 };
 
@@ -62,8 +62,8 @@ impl Datagrams {
     /// Opens the socket, resolving the host name.
     pub(super) fn open(dsn: &Dsn, stats: Arc<AtomicStats>) -> Result<Self, OpenError> {
         let sink = match &dsn.address {
-            Address::Udp { host, port, only_v6 } => open_udp(host, *port, *only_v6),
-            Address::Unix(path) => open_unix(path),
+            DaemonAddress::Udp { host, port, only_v6 } => open_udp(host, *port, *only_v6),
+            DaemonAddress::Unix(path) => open_unix(path),
         };
         Ok(Self {
             sink: sink.map_err(|source| OpenError::new(dsn, source))?,

@@ -44,13 +44,13 @@ const MAX_PATH: usize = 107;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dsn {
-    pub(super) address: Address,
+    pub(super) address: DaemonAddress,
     prefix: String,
     max_size: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Address {
+pub(super) enum DaemonAddress {
     Udp { host: String, port: u16, only_v6: bool },
     Unix(PathBuf),
 }
@@ -75,7 +75,7 @@ impl Dsn {
     pub fn unix(path: impl AsRef<Path>, prefix: &str) -> Result<Self, DsnError> {
         let path = path.as_ref();
         check_path(path)
-            .and_then(|()| Self::new(Address::Unix(path.to_owned()), prefix, UNIX_SIZE))
+            .and_then(|()| Self::new(DaemonAddress::Unix(path.to_owned()), prefix, UNIX_SIZE))
             .map_err(|reason| DsnError::new(&path.to_string_lossy(), reason))
     }
 
@@ -103,7 +103,7 @@ impl Dsn {
         self.max_size
     }
 
-    fn new(address: Address, prefix: &str, max_size: usize) -> Result<Self, String> {
+    fn new(address: DaemonAddress, prefix: &str, max_size: usize) -> Result<Self, String> {
         Ok(Self {
             address,
             prefix: parse_prefix(prefix)?,
@@ -124,12 +124,12 @@ impl fmt::Display for Dsn {
     /// Writes the address, without prefix and size.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
-            Address::Udp { host, port, only_v6 } => {
+            DaemonAddress::Udp { host, port, only_v6 } => {
                 let scheme = if *only_v6 { "udp6" } else { "udp" };
                 let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
                 write!(f, "{scheme}://{open}{host}{close}:{port}")
             }
-            Address::Unix(path) => write!(f, "unix://{}", path.display()),
+            DaemonAddress::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
 }
@@ -170,7 +170,7 @@ fn parse(text: &str) -> Result<Dsn, String> {
         }
         "unix" | "unixgram" => {
             check_path(Path::new(rest))?;
-            Dsn::new(Address::Unix(rest.into()), "", UNIX_SIZE)?
+            Dsn::new(DaemonAddress::Unix(rest.into()), "", UNIX_SIZE)?
         }
         _ => {
             return Err(format!(
@@ -182,8 +182,8 @@ fn parse(text: &str) -> Result<Dsn, String> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         match (name, &dsn.address) {
             ("maxudpsize", _) => dsn.max_size = parse_size(value)?,
-            ("prefix", Address::Unix(_)) => dsn.prefix = parse_prefix(value)?,
-            ("prefix", Address::Udp { .. }) => {
+            ("prefix", DaemonAddress::Unix(_)) => dsn.prefix = parse_prefix(value)?,
+            ("prefix", DaemonAddress::Udp { .. }) => {
                 return Err("the prefix belongs in the path, as in `udp://HOST:PORT/PREFIX`".to_owned());
             }
             _ => {
@@ -194,7 +194,7 @@ fn parse(text: &str) -> Result<Dsn, String> {
     Ok(dsn)
 }
 
-fn parse_udp(text: &str, only_v6: bool) -> Result<Address, String> {
+fn parse_udp(text: &str, only_v6: bool) -> Result<DaemonAddress, String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or("missing `]` after the IPv6 address")?;
@@ -229,7 +229,7 @@ fn parse_udp(text: &str, only_v6: bool) -> Result<Address, String> {
             .ok_or_else(|| format!("invalid port `{port}`, expected 1 to 65535"))?,
     };
     let host = host.to_owned();
-    Ok(Address::Udp { host, port, only_v6 })
+    Ok(DaemonAddress::Udp { host, port, only_v6 })
 }
 
 fn check_path(path: &Path) -> Result<(), String> {

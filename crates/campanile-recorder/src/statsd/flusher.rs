@@ -58,7 +58,7 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// ```
 pub struct Flusher<F> {
     snapshot: F,
-    rename: Option<Box<Rename>>,
+    rename: Option<Box<RenameFn>>,
     style: LineStyle,
     datagrams: Datagrams,
     schedule: Schedule,
@@ -67,7 +67,7 @@ pub struct Flusher<F> {
     last: LastValues,
 }
 
-type Rename = dyn Fn(&Family) -> Option<Cow<'static, str>> + Send;
+type RenameFn = dyn Fn(&Family) -> Option<Cow<'static, str>> + Send;
 
 /// The last value of each counter, and count and sum of each histogram.
 type LastValues = HashMap<(Arc<str>, Labels), (u64, f64)>;

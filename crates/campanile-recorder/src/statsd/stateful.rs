@@ -40,27 +40,27 @@ use metrics::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct StatefulRecorder<R> {
-    state: Arc<State<R>>,
+    state: Arc<RecorderState<R>>,
 }
 
-struct State<R> {
+struct RecorderState<R> {
     inner: R,
-    counters: Table<Arc<CounterCell>>,
-    gauges: Table<Arc<GaugeCell>>,
-    histograms: Table<Histogram>,
+    counters: HandleMap<Arc<StatefulCounter>>,
+    gauges: HandleMap<Arc<StatefulGauge>>,
+    histograms: HandleMap<Histogram>,
 }
 
-type Table<T> = RwLock<HashMap<Key, T>>;
+type HandleMap<T> = RwLock<HashMap<Key, T>>;
 
 impl<R> StatefulRecorder<R> {
     /// Wraps `inner`.
     pub fn new(inner: R) -> Self {
         Self {
-            state: Arc::new(State {
+            state: Arc::new(RecorderState {
                 inner,
-                counters: Table::default(),
-                gauges: Table::default(),
-                histograms: Table::default(),
+                counters: HandleMap::default(),
+                gauges: HandleMap::default(),
+                histograms: HandleMap::default(),
             }),
         }
     }
@@ -105,7 +105,7 @@ impl<R: Recorder> Recorder for StatefulRecorder<R> {
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
         Counter::from_arc(find_or_insert(&self.state.counters, key, || {
-            Arc::new(CounterCell {
+            Arc::new(StatefulCounter {
                 value: AtomicU64::new(0),
                 inner: self.get_ref().register_counter(key, metadata),
             })
@@ -114,7 +114,7 @@ impl<R: Recorder> Recorder for StatefulRecorder<R> {
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
         Gauge::from_arc(find_or_insert(&self.state.gauges, key, || {
-            Arc::new(GaugeCell {
+            Arc::new(StatefulGauge {
                 value: Mutex::new(0.0),
                 inner: self.get_ref().register_gauge(key, metadata),
             })
@@ -142,12 +142,12 @@ impl<R> fmt::Debug for StatefulRecorder<R> {
     }
 }
 
-struct CounterCell {
+struct StatefulCounter {
     value: AtomicU64,
     inner: Counter,
 }
 
-impl CounterFn for CounterCell {
+impl CounterFn for StatefulCounter {
     fn increment(&self, value: u64) {
         self.value.fetch_add(value, Ordering::Relaxed);
         self.inner.increment(value);
@@ -162,12 +162,12 @@ impl CounterFn for CounterCell {
     }
 }
 
-struct GaugeCell {
+struct StatefulGauge {
     value: Mutex<f64>,
     inner: Gauge,
 }
 
-impl GaugeCell {
+impl StatefulGauge {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
         let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(*value);
@@ -180,7 +180,7 @@ impl GaugeCell {
     }
 }
 
-impl GaugeFn for GaugeCell {
+impl GaugeFn for StatefulGauge {
     fn increment(&self, value: f64) {
         self.change(|before| before + value);
     }
@@ -199,7 +199,7 @@ impl GaugeFn for GaugeCell {
     }
 }
 
-fn find_or_insert<T: Clone>(table: &Table<T>, key: &Key, make: impl FnOnce() -> T) -> T {
+fn find_or_insert<T: Clone>(table: &HandleMap<T>, key: &Key, make: impl FnOnce() -> T) -> T {
     let found = table
         .read()
         .unwrap_or_else(PoisonError::into_inner)
