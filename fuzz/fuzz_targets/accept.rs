@@ -1,4 +1,4 @@
-//! Whatever a scraper accepts, it is sent what it can read.
+//! Any `Accept` header selects a format that the scraper accepts.
 #![no_main]
 
 #[path = "../../crates/campanile-recorder/tests/corpus/accept.rs"]

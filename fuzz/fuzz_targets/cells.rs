@@ -1,4 +1,4 @@
-//! Whatever bytes a process finds in a directory, it renders them or leaves them, and goes on.
+//! Any bytes in a shared directory are parsed or rejected, without a panic.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Whatever labels are made of, they have one spelling, which is read back.
+//! Any labels have one canonical form, which parses as the same labels.
 #![no_main]
 
 #[path = "../../crates/campanile-recorder/tests/corpus/labels.rs"]

@@ -1,40 +1,38 @@
-//! The upper bounds of a histogram's buckets, and which bucket a value falls into.
+//! The bucket bounds of a histogram, and the search for the bucket of a value.
 
 use std::sync::Arc;
 
-/// Bits of a float below its sign, exponent and the two highest bits of its fraction: values that share the rest lie
-/// within a quarter of one another.
+/// The shift that leaves the exponent and the two highest fraction bits of a float: values that share them are within a
+/// quarter of each other.
 const SHIFT: u32 = 50;
 
-/// Upper bounds, finite and rising, with a table that finds a value's bucket.
+/// Finite, ascending upper bounds, with a lookup table.
 ///
-/// The table is indexed by the highest bits of the value. Where no two bounds are within a quarter of one another, as in
-/// all our defaults, an entry and one comparison tell the bucket, without a branch that chance decides.
+/// The table is indexed by the highest bits of the value. If no two bounds are within a quarter of each other, as in all
+/// defaults, an entry and one comparison give the bucket, without an unpredictable branch.
 #[derive(Debug)]
 pub(crate) struct Bounds {
     bounds: Arc<[f64]>,
-    /// For each step of the highest bits from `first` on, which is one below the first positive bound and has zero too;
-    /// what lies beyond all bounds is repeated to the end. Nothing where a comparison does not tell the bucket.
-    steps: Option<Box<[Step; STEPS]>>,
+    /// One entry per step of the highest bits, starting at `first`, one step below the first positive bound; values below
+    /// use the first entry, values above the last. `None` if one comparison cannot decide.
+    steps: Option<Box<[LookupStep; STEPS]>>,
     first: u64,
 }
 
-/// Steps of a table: 32 times a doubling. As many as there are places, so that no place needs to be checked.
+/// Entries of the table: 32 doublings. A constant, so that the index needs no bounds check.
 const STEPS: usize = 128;
 
-/// Values that share their highest bits.
+/// The values that share their highest bits.
 #[derive(Debug, Clone, Copy)]
-struct Step {
-    /// The only bound that can lie among them.
+struct LookupStep {
+    /// The only bound among them, or infinity.
     bound: f64,
-    /// The bucket of those that are not above it.
+    /// The bucket of those up to the bound.
     bucket: usize,
 }
 
 impl Bounds {
-    /// Makes bounds of numbers in any order; what is not finite or stands twice is left out.
-    ///
-    /// More than 1,000 buckets are nothing that anybody could render: the highest beyond that are left out.
+    /// Sorts the bounds and removes duplicates and those that are not finite. Keeps the lowest 1,000.
     pub(crate) fn new(bounds: &[f64]) -> Self {
         let mut bounds: Vec<f64> = bounds.iter().copied().filter(|bound| bound.is_finite()).collect();
         bounds.sort_by(f64::total_cmp);
@@ -48,25 +46,26 @@ impl Bounds {
         }
     }
 
-    /// The bounds.
+    /// Returns the bounds.
     pub(crate) fn as_slice(&self) -> &[f64] {
         &self.bounds
     }
 
-    /// The bounds, shared.
+    /// Returns the bounds as a shared slice.
     pub(crate) fn share(&self) -> Arc<[f64]> {
         Arc::clone(&self.bounds)
     }
 
-    /// The number of buckets, that above all bounds included.
+    /// Returns the number of buckets, including the one above all bounds.
     pub(crate) fn buckets(&self) -> usize {
         self.bounds.len() + 1
     }
 
-    /// The bucket of a value, the first whose bound is not below it, if the table tells: for finite values from zero on.
+    /// Returns the bucket of a value by the table: the first whose bound is not below it. `None` without a table, for
+    /// negative values, and for values that are not finite.
     #[inline]
     pub(crate) fn find(&self, value: f64) -> Option<usize> {
-        // The order of the bits is that of the values, as long as they have no sign.
+        // Without a sign bit, floats sort like their bits.
         let bits = value.to_bits();
         if bits >= f64::INFINITY.to_bits() {
             return None;
@@ -76,25 +75,25 @@ impl Bounds {
         Some(step.bucket + usize::from(value > step.bound))
     }
 
-    /// The bucket of any finite value.
+    /// Returns the bucket of any finite value by a binary search.
     pub(crate) fn search(&self, value: f64) -> usize {
         self.bounds.partition_point(|bound| *bound < value)
     }
 }
 
-/// Makes the table and says what its first step is; nothing if two bounds share a step, if they span more steps than
-/// there are, or if none is positive.
-fn steps(bounds: &[f64]) -> Option<(u64, Box<[Step; STEPS]>)> {
+/// Builds the table and returns it with its first step; `None` if two bounds share a step, if the bounds span more than
+/// [`STEPS`] steps, or if none is positive.
+fn steps(bounds: &[f64]) -> Option<(u64, Box<[LookupStep; STEPS]>)> {
     let positive = bounds.partition_point(|bound| *bound <= 0.0);
     let step = |bound: f64| bound.to_bits() >> SHIFT;
-    // One more at each end, for whatever lies beyond.
+    // One more step at each end, for the values beyond the bounds.
     let first = step(*bounds.get(positive)?).saturating_sub(1);
     if step(*bounds.last()?) + 1 - first >= STEPS as u64 {
         return None;
     }
     let mut bucket = positive;
     let mut steps = Box::new(
-        [Step {
+        [LookupStep {
             bound: f64::INFINITY,
             bucket,
         }; STEPS],
@@ -102,11 +101,11 @@ fn steps(bounds: &[f64]) -> Option<(u64, Box<[Step; STEPS]>)> {
     for (at, entry) in (first..).zip(&mut *steps) {
         entry.bucket = bucket;
         if at == first && bounds[..positive].last() == Some(&0.0) {
-            // Zero is not above this bound, and the rest of the step is, unless a positive bound is so small.
+            // Zero is up to this bound, and the rest of the step above it, unless a positive bound is in the same step.
             if step(bounds[positive]) == at {
                 return None;
             }
-            *entry = Step {
+            *entry = LookupStep {
                 bound: 0.0,
                 bucket: positive - 1,
             };
@@ -138,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn bounds_that_are_far_apart_or_close_together_are_searched() {
+    fn bounds_that_span_too_much_or_too_little_have_no_table() {
         for bounds in [&[1e-300, 1e300][..], &[1.0, 1.01], &[-1.0, 0.0]] {
             assert_eq!(Bounds::new(bounds).find(1.0), None);
         }
     }
 
     #[test]
-    fn all_defaults_have_a_table() {
+    fn the_default_bounds_have_a_table() {
         for bounds in [&[0.0, 0.5, 0.75, 1.0, 2.5][..], &[0.0, 256.0, 1_024.0]] {
             assert_eq!(
                 Bounds::new(bounds).find(0.7),
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_on_a_bound_is_within_it() {
+    fn a_value_equal_to_a_bound_is_in_its_bucket() {
         let table = Bounds::new(&[0.0, 0.1, 0.25]);
         assert_eq!(
             [0.0, 0.05, 0.1, 0.100_001, 0.25, 0.3, -1.0].map(|value| table.search(value)),
@@ -209,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_found_as_it_is_most_requests_size() {
+    fn zero_is_found_by_the_table() {
         for (bounds, bucket) in [(&[0.0, 256.0][..], 0), (&[256.0], 0), (&[-1.0, 256.0], 1)] {
             assert_eq!(Bounds::new(bounds).find(0.0), Some(bucket), "{bounds:?}");
         }
     }
 
     #[test]
-    fn bounds_in_disorder_are_put_in_order() {
+    fn bounds_are_sorted_and_deduplicated() {
         assert_eq!(
             Bounds::new(&[2.0, f64::INFINITY, 1.0, f64::NAN, 2.0]).as_slice(),
             [1.0, 2.0]

@@ -1,148 +1,135 @@
-//! What a recorder is made of.
+//! The builder of a recorder.
 
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    CellRecorder, DirectoryError, ExemplarLabels, GaugeMode, Matcher, Profile,
-    buckets::{Buckets, Rules},
-    exemplars::ExemplarSource,
-    labels::valid_metric_name,
-    memory::Memory,
-    processes::Directory,
-    registry::Registry,
+    CellRecorder, DirectoryError, ExemplarLabels, GaugeMode, Matcher, Profile, buckets::BucketRules,
+    exemplars::ExemplarSource, labels::valid_metric_name, matcher::MatchRules, processes::SharedDirectory,
+    registry::Registry, storage::CellStorage,
 };
 
-/// Threads that get words of their own; those beyond count in words that all share.
-const SLOTS: usize = 256;
-/// Series of one metric.
+/// The default number of threads with cells of their own.
+const THREADS: usize = 256;
+/// The default number of series per metric.
 pub(crate) const SERIES_LIMIT: usize = 10_000;
 
-/// What a recorder is made of: buckets, limits, exemplars.
-///
-/// See the [crate's docs](crate).
+/// Builds a [`CellRecorder`].
 #[derive(Debug)]
-pub struct Builder {
-    buckets: Buckets,
+#[must_use]
+pub struct RecorderBuilder {
+    buckets: BucketRules,
     exemplars: ExemplarSource,
     series_limit: usize,
-    slots: usize,
-    gauge_modes: Rules<GaugeMode>,
+    threads: usize,
+    gauge_modes: MatchRules<GaugeMode>,
 }
 
-impl Builder {
-    /// Begins with the defaults.
+impl RecorderBuilder {
+    /// Creates a builder with the default settings.
     pub fn new() -> Self {
         Self {
-            buckets: Buckets::new(),
+            buckets: BucketRules::new(),
             exemplars: ExemplarSource::default(),
             series_limit: SERIES_LIMIT,
-            slots: SLOTS,
-            gauge_modes: Rules::new(),
+            threads: THREADS,
+            gauge_modes: MatchRules::new(),
         }
     }
 
     /// Sets the upper bounds of the buckets of some histograms, in the unit in which they are recorded.
     ///
-    /// The infinite bound is always there. What is not finite or stands twice is left out. The closest matcher counts:
-    /// a name before a beginning before an end, a longer one before a shorter; among equals the last that was set.
+    /// Infinity is always added; duplicates and bounds that are not finite are ignored. The most specific matcher wins:
+    /// names before prefixes before suffixes, longer ones before shorter ones, among equals the last.
     ///
-    /// Where many processes count in one directory, what was counted with other bounds stays there and is merged: after a
-    /// change of bounds only those that the old and the new have in common are rendered, for as long as the directory
-    /// lives, if there are none the infinite one alone. Change them together with the directory.
-    #[must_use]
+    /// In a shared directory, observations with previous bounds are kept and merged: after a change, only the bounds that
+    /// the old and the new set have in common are rendered, possibly just infinity. Change the directory together with
+    /// the bounds.
     pub fn with_buckets(mut self, matcher: Matcher, bounds: &[f64]) -> Self {
         self.buckets.set(matcher, bounds);
         self
     }
 
-    /// Sets the buckets that a profile's histograms have.
-    #[must_use]
-    pub fn with_buckets_of(mut self, profile: &Profile) -> Self {
+    /// Sets the buckets of the histograms of a profile.
+    pub fn with_profile_buckets(mut self, profile: &Profile) -> Self {
         for (name, bounds) in profile.buckets() {
             self.buckets.set(Matcher::name(valid_metric_name(name)), bounds);
         }
         self
     }
 
-    /// Sets how many series a metric may have, 10,000 by default.
+    /// Sets the maximum number of series per metric, 10,000 by default.
     ///
-    /// Whatever is registered beyond goes to one more series with the only label `otel_metric_overflow="true"`, and
-    /// `campanile_recorder_series_overflows_total` rises.
-    #[must_use]
+    /// Further series share one with the only label `otel_metric_overflow="true"`, and
+    /// `campanile_recorder_series_overflows_total` counts their registrations.
     pub const fn with_series_limit(mut self, limit: usize) -> Self {
         self.series_limit = limit;
         self
     }
 
-    /// Sets how many threads have words of their own at the same time, 256 by default.
+    /// Sets the maximum number of threads that have cells of their own at the same time, 256 by default.
     ///
-    /// Those beyond count by locked instructions in words that they share: as right, only slower.
-    #[must_use]
+    /// Further threads share cells and use atomic read-modify-write instructions: exact as well, but slower.
     pub const fn with_threads(mut self, threads: usize) -> Self {
-        self.slots = threads;
+        self.threads = threads;
         self
     }
 
-    /// Keeps an exemplar for each bucket of each histogram, at most a new one each second.
+    /// Enables exemplars: one per histogram bucket, replaced at most once a second.
     ///
-    /// `tell` is called by the thread that observes, and tells the labels: `request_id`, `trace_id`. Where it tells none
-    /// there is no exemplar of that second. It must not render nor observe, and should be quick. They are rendered in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those
-    /// of this process.
-    #[must_use]
-    pub fn with_exemplars(mut self, tell: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
-        self.exemplars = ExemplarSource::new(tell);
+    /// `labels` supplies labels such as `request_id` and `trace_id`; it is called by the observing thread, should be fast
+    /// and must neither render nor record. Without labels no exemplar is recorded in that second. Exemplars are rendered
+    /// in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those of this process.
+    pub fn with_exemplars(mut self, labels: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
+        self.exemplars = ExemplarSource::new(labels);
         self
     }
 
-    /// Sets what becomes of some gauges where several processes count in one directory.
+    /// Sets how some gauges of the processes in a shared directory are combined.
     ///
-    /// By default they are sums, except: `process_*` and `runtime_*` are [`GaugeMode::PerProcess`]; `build_info`,
-    /// `lifecycle_drain_seconds`, `*_limit` and `*_limit_bytes` are [`GaugeMode::Max`]. The closest matcher counts, as
-    /// with buckets. A gauge has the mode that is set in the process that renders, else that of the process it is of.
-    #[must_use]
+    /// By default gauges are summed, except that `process_*` and `runtime_*` are [`GaugeMode::PerProcess`], and
+    /// `build_info`, `lifecycle_drain_seconds`, `saturation_*`, `*_limit` and `*_limit_bytes` are [`GaugeMode::Max`]. The
+    /// most specific matcher wins, as for buckets. A mode set in the rendering process overrides that of the process
+    /// that recorded the gauge.
     pub fn with_gauge_mode(mut self, matcher: Matcher, mode: GaugeMode) -> Self {
         self.gauge_modes.add(matcher, mode);
         self
     }
 
-    /// Makes the recorder.
+    /// Builds a recorder with private memory.
     pub fn build(self) -> CellRecorder {
-        self.build_in(Memory::Process, None)
+        self.build_with(CellStorage::Private, None)
     }
 
-    /// Makes a recorder that counts in a file of a directory, together with all processes that do so.
+    /// Builds a recorder that shares a directory with other processes. See [many processes](crate#many-processes), also
+    /// for [the requirements on the directory](crate#the-directory).
     ///
-    /// A directory that is not there is made, for this user alone. It must be the user's own or root's, and nobody else
-    /// should be able to write to it: whoever can also writes the counts. `/run/<service>` is best, as systemd's
-    /// `RuntimeDirectory=` makes it. It should be of one service, and of a local file
-    /// system, best in memory: files on a disk are written to it now and then. See
-    /// [many processes](crate#many-processes).
+    /// A directory that does not exist is created with mode 0700.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be made, opened or written to, is another user's, is full, or its file system knows no locks; and where
-    /// this is not Unix. Once opened, what finds no room any more is refused and counted in
-    /// `campanile_recorder_lost_registrations_total`.
+    /// If the directory cannot be created, opened or written to, belongs to another user, is full, or its file system
+    /// does not support locks; and on systems that are not 64-bit Unix. Once the directory is open, registrations for
+    /// which there is no space are ignored, and counted in `campanile_recorder_lost_registrations_total`.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<CellRecorder, DirectoryError> {
         let modes = self.gauge_modes.clone();
-        let directory = Directory::open(directory.as_ref(), modes, self.series_limit)?;
-        let memory = Memory::File(Arc::clone(directory.own()));
-        Ok(self.build_in(memory, Some(directory)))
+        let directory = SharedDirectory::open(directory.as_ref(), modes, self.series_limit)?;
+        let storage = CellStorage::Shared(Arc::clone(directory.process_file()));
+        Ok(self.build_with(storage, Some(directory)))
     }
 
-    fn build_in(self, memory: Memory, directory: Option<Directory>) -> CellRecorder {
+    fn build_with(self, storage: CellStorage, directory: Option<SharedDirectory>) -> CellRecorder {
         let registry = Registry::new(
-            memory,
+            storage,
             self.buckets,
             self.exemplars,
             self.series_limit,
-            self.slots,
+            self.threads,
         );
-        CellRecorder::of(registry, directory)
+        CellRecorder::from_parts(registry, directory)
     }
 }
 
-impl Default for Builder {
+impl Default for RecorderBuilder {
     fn default() -> Self {
         Self::new()
     }

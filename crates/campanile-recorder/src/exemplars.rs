@@ -1,4 +1,4 @@
-//! Which request stands for a bucket: the last one seen, at most one each second.
+//! Exemplars of histogram buckets, at most one per bucket and second.
 
 use std::{
     fmt,
@@ -11,32 +11,33 @@ use std::{
 
 use crate::Labels;
 
-/// The most that labels of an exemplar may have together, names and values, as OpenMetrics limits them.
-const MOST: usize = 128;
+/// The total length of names and values that OpenMetrics allows in an exemplar.
+const MAX_CHARS: usize = 128;
 
-/// Tells the labels of what is being observed: `request_id`, `trace_id`.
-type Tell = dyn Fn(&mut ExemplarLabels) + Send + Sync;
+/// Supplies the labels of the current observation.
+type LabelsFn = dyn Fn(&mut ExemplarLabels) + Send + Sync;
 
-/// The labels of an exemplar, as the closure tells them.
+/// The labels of an exemplar, filled in by the closure of
+/// [`RecorderBuilder::with_exemplars`](crate::RecorderBuilder::with_exemplars).
 #[derive(Debug, Default)]
 pub struct ExemplarLabels {
     pairs: Vec<(&'static str, String)>,
-    length: usize,
+    chars: usize,
 }
 
 impl ExemplarLabels {
-    /// Adds a label. One that would pass the 128 characters that OpenMetrics allows to all together is left out.
+    /// Adds a label, unless all labels together would exceed the 128 characters that OpenMetrics allows.
     pub fn push(&mut self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
-        let length = self.length + name.chars().count() + value.chars().count();
-        if length <= MOST {
-            self.length = length;
+        let chars = self.chars + name.chars().count() + value.chars().count();
+        if chars <= MAX_CHARS {
+            self.chars = chars;
             self.pairs.push((name, value));
         }
     }
 }
 
-/// An observation that stands for others.
+/// An observation recorded as an example of its bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Exemplar {
     pub(crate) labels: Labels,
@@ -45,20 +46,24 @@ pub(crate) struct Exemplar {
     pub(crate) time: u64,
 }
 
-/// How exemplars are come by; none if nobody asked for them.
+/// The source of exemplars, if they are enabled.
 #[derive(Clone, Default)]
-pub(crate) struct ExemplarSource(Option<Arc<Tell>>);
+pub(crate) struct ExemplarSource(Option<Arc<LabelsFn>>);
 
 impl ExemplarSource {
-    pub(crate) fn new(tell: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    pub(crate) fn new(labels: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(labels)))
     }
 
-    /// Makes room for the exemplars of a histogram, if anybody wants them.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Creates the exemplars of a histogram, if they are enabled.
     pub(crate) fn exemplars(&self, buckets: usize) -> Option<Exemplars> {
-        self.0.as_ref().map(|tell| Exemplars {
-            tell: Arc::clone(tell),
-            buckets: (0..buckets).map(|_| Bucket::default()).collect(),
+        self.0.as_ref().map(|labels| Exemplars {
+            labels: Arc::clone(labels),
+            buckets: (0..buckets).map(|_| BucketExemplar::default()).collect(),
         })
     }
 }
@@ -69,33 +74,33 @@ impl fmt::Debug for ExemplarSource {
     }
 }
 
-/// The exemplars of a histogram, one for each bucket.
+/// The exemplars of a histogram, one per bucket.
 pub(crate) struct Exemplars {
-    tell: Arc<Tell>,
-    buckets: Box<[Bucket]>,
+    labels: Arc<LabelsFn>,
+    buckets: Box<[BucketExemplar]>,
 }
 
 #[derive(Default)]
-struct Bucket {
-    /// The second in which somebody was asked for an exemplar, so that the others of that second only read.
+struct BucketExemplar {
+    /// The second of the last attempt, so that other observations in that second only read.
     second: AtomicU64,
     exemplar: Mutex<Option<Exemplar>>,
 }
 
 impl Exemplars {
-    /// Notes an observation, unless one of its bucket came in the same second or is being looked at.
-    pub(crate) fn note(&self, bucket: usize, value: f64) {
+    /// Records an exemplar, unless there was an attempt in the same second or the bucket is being read.
+    pub(crate) fn observe(&self, bucket: usize, value: f64) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let bucket = &self.buckets[bucket];
         let second = now.as_secs();
-        // Read first: most are not the first of their second. Noted before asking, so that nobody is asked for each
-        // observation who has nothing to tell.
+        // The load keeps most observations from writing. The second is stored before the closure is called, so that a
+        // closure without labels is not called for each observation.
         if bucket.second.load(Relaxed) == second || bucket.second.swap(second, Relaxed) == second {
             return;
         }
-        // Not under the lock: it is the user's, and may panic.
+        // Called without the lock, since user code may panic.
         let mut labels = ExemplarLabels::default();
-        (self.tell)(&mut labels);
+        (self.labels)(&mut labels);
         if labels.pairs.is_empty() {
             return;
         }
@@ -111,9 +116,9 @@ impl Exemplars {
         });
     }
 
-    /// The exemplars, a place for each bucket.
+    /// Returns the exemplars by bucket.
     pub(crate) fn all(&self) -> Box<[Option<Exemplar>]> {
-        let lock = |bucket: &Bucket| {
+        let lock = |bucket: &BucketExemplar| {
             bucket
                 .exemplar
                 .lock()

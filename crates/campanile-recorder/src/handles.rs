@@ -1,60 +1,56 @@
-//! What the facade's handles do.
+//! The cells behind the handles of the `metrics` facade.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed};
 
 use metrics::{CounterFn, GaugeFn, HistogramFn};
 
 use crate::{
     bounds::Bounds,
-    cells::{Place, add_own, add_own_finite, add_own_float},
+    cells::{CellRange, add_own, add_own_finite, add_own_float},
+    exact_sum::ExactSum,
     exemplars::Exemplars,
-    sum::Sum,
 };
 
-/// A counter: one word.
+/// A counter of one word.
 #[derive(Debug)]
 pub(crate) struct CounterCells {
-    place: Place,
-    /// Held while it is set, which is a reading and a writing.
+    cells: CellRange,
+    /// Serialises `absolute`, which reads the total and then adds to it.
     setting: Mutex<()>,
 }
 
 impl CounterCells {
     pub(crate) const LEN: usize = 1;
 
-    pub(crate) const fn new(place: Place) -> Self {
+    pub(crate) const fn new(cells: CellRange) -> Self {
         Self {
-            place,
+            cells,
             setting: Mutex::new(()),
         }
     }
 
+    /// The slow path: the thread has no cells of its own yet.
     #[cold]
     #[inline(never)]
-    fn increment_first(&self, value: u64) {
-        self.place.run().add(0, value);
+    fn increment_slow(&self, value: u64) {
+        self.cells.of_thread().add(0, value);
     }
 
     pub(crate) fn value(&self) -> u64 {
-        let values = self.place.values();
-        values.fold(0, u64::wrapping_add)
+        self.cells.values().fold(0, u64::wrapping_add)
     }
 }
 
 impl CounterFn for CounterCells {
     #[inline]
     fn increment(&self, value: u64) {
-        match self.place.own() {
+        match self.cells.own() {
             Some([word, ..]) => add_own(word, value),
-            _ => self.increment_first(value),
+            _ => self.increment_slow(value),
         }
     }
 
-    /// Raises the counter to a value, which somebody else counted; one that is lower is ignored, since counters do not
-    /// fall.
+    /// Raises the counter to a value. A lower value is ignored, since counters never fall.
     fn absolute(&self, value: u64) {
         let _setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = value.saturating_sub(self.value());
@@ -64,41 +60,42 @@ impl CounterFn for CounterCells {
     }
 }
 
-/// A gauge: one word. What it was set to stands in the shared word, the changes since are added up over all words.
+/// A gauge of one word. The shared word holds the value it was set to, the words of threads the changes since.
 #[derive(Debug)]
 pub(crate) struct GaugeCells {
-    place: Place,
-    /// Held while it is set: two that set and one that changes it in between could else both be right and the sum wrong.
+    cells: CellRange,
+    /// Serialises `set`: with two concurrent calls, an increment between them could be lost.
     setting: Mutex<()>,
 }
 
 impl GaugeCells {
     pub(crate) const LEN: usize = 1;
 
-    pub(crate) const fn new(place: Place) -> Self {
+    pub(crate) const fn new(cells: CellRange) -> Self {
         Self {
-            place,
+            cells,
             setting: Mutex::new(()),
         }
     }
 
     pub(crate) fn value(&self) -> f64 {
-        self.place.values().map(f64::from_bits).sum()
+        self.cells.values().map(f64::from_bits).sum()
     }
 
     #[inline]
     fn add(&self, value: f64) {
-        // What is not finite would stay for ever, be it added or the sum.
-        match self.place.own() {
+        // An infinite or NaN sum would never become finite again.
+        match self.cells.own() {
             Some([word, ..]) => add_own_finite(word, value),
-            _ => self.add_first(value),
+            _ => self.add_slow(value),
         }
     }
 
+    /// The slow path: the thread has no cells of its own yet.
     #[cold]
     #[inline(never)]
-    fn add_first(&self, value: f64) {
-        self.place.run().add_finite(0, value);
+    fn add_slow(&self, value: f64) {
+        self.cells.of_thread().add_finite(0, value);
     }
 }
 
@@ -115,12 +112,12 @@ impl GaugeFn for GaugeCells {
 
     fn set(&self, value: f64) {
         let _setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = self.place.shared();
+        let shared = self.cells.shared();
         let mut before = shared.load(Relaxed);
         loop {
-            let changes: f64 = self.place.values().skip(1).map(f64::from_bits).sum();
+            let changes: f64 = self.cells.values().skip(1).map(f64::from_bits).sum();
             let base = value - changes;
-            // Fails if a thread without words of its own counted: then the changes are added up again.
+            // Fails if a thread without own cells changed the gauge; the changes are then summed again.
             match shared.compare_exchange_weak(before, base.to_bits(), Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(now) => before = now,
@@ -129,10 +126,10 @@ impl GaugeFn for GaugeCells {
     }
 }
 
-/// A histogram: a word for each bucket, then the sum.
+/// A histogram: a count per bucket, then the sum as a float.
 #[derive(Debug)]
 pub(crate) struct HistogramCells {
-    place: Place,
+    cells: CellRange,
     bounds: Arc<Bounds>,
     exemplars: Option<Exemplars>,
 }
@@ -142,9 +139,9 @@ impl HistogramCells {
         bounds.buckets() + 1
     }
 
-    pub(crate) const fn new(place: Place, bounds: Arc<Bounds>, exemplars: Option<Exemplars>) -> Self {
+    pub(crate) const fn new(cells: CellRange, bounds: Arc<Bounds>, exemplars: Option<Exemplars>) -> Self {
         Self {
-            place,
+            cells,
             bounds,
             exemplars,
         }
@@ -158,65 +155,59 @@ impl HistogramCells {
         self.exemplars.as_ref()
     }
 
-    /// The observations in each bucket, and their sum.
-    pub(crate) fn value(&self) -> (Box<[u64]>, Sum) {
+    /// Returns the observations per bucket, and their sum.
+    pub(crate) fn value(&self) -> (Box<[u64]>, ExactSum) {
         let mut counts = vec![0_u64; self.bounds.buckets()].into_boxed_slice();
-        let mut sum = Sum::default();
-        for words in self.place.runs() {
-            sum = sum.plus(add_run(&mut counts, words));
+        let mut sum = ExactSum::default();
+        for cells in self.cells.iter() {
+            for (count, word) in counts.iter_mut().zip(cells) {
+                *count = count.wrapping_add(word.load(Relaxed));
+            }
+            let float = f64::from_bits(cells[counts.len()].load(Relaxed));
+            sum = sum.plus(ExactSum::from_f64(float));
         }
         (counts, sum)
     }
-}
 
-/// Adds the counts of one run of words, and returns its sum.
-fn add_run(counts: &mut [u64], words: &[AtomicU64]) -> Sum {
-    for (count, word) in counts.iter_mut().zip(words) {
-        *count = count.wrapping_add(word.load(Relaxed));
+    /// The slow path: the table does not cover the value, the thread has no cells of its own yet, or the value was
+    /// observed several times.
+    #[cold]
+    #[inline(never)]
+    fn record_slow(&self, value: f64, times: u64) {
+        if !value.is_finite() || times == 0 {
+            return;
+        }
+        let bucket = self.bounds.search(value);
+        let cells = self.cells.of_thread();
+        cells.add(bucket, times);
+        cells.add_finite(self.bounds.buckets(), value * times as f64);
+        if let Some(exemplars) = &self.exemplars {
+            exemplars.observe(bucket, value);
+        }
     }
-    Sum::of(f64::from_bits(words[counts.len()].load(Relaxed)))
 }
 
 impl HistogramFn for HistogramCells {
     #[inline]
     fn record(&self, value: f64) {
-        // A function of its own for whatever is rare keeps this one without calls.
+        // The slow path is one outlined function, so that this one makes no other calls.
         let Some(bucket) = self.bounds.find(value) else {
-            return self.record_seldom(value, 1);
+            return self.record_slow(value, 1);
         };
-        let Some([buckets @ .., sum]) = self.place.own() else {
-            return self.record_seldom(value, 1);
+        let Some([buckets @ .., sum]) = self.cells.own() else {
+            return self.record_slow(value, 1);
         };
         let Some(count) = buckets.get(bucket) else {
-            return self.record_seldom(value, 1);
+            return self.record_slow(value, 1);
         };
         add_own(count, 1);
         add_own_float(sum, value);
         if let Some(exemplars) = &self.exemplars {
-            exemplars.note(bucket, value);
+            exemplars.observe(bucket, value);
         }
     }
 
     fn record_many(&self, value: f64, times: usize) {
-        self.record_seldom(value, times as u64);
-    }
-}
-
-impl HistogramCells {
-    /// Records what no table finds, what is a thread's first, and what is observed several times at once.
-    #[cold]
-    #[inline(never)]
-    fn record_seldom(&self, value: f64, times: u64) {
-        // What is not finite has no place in a sum.
-        if !value.is_finite() || times == 0 {
-            return;
-        }
-        let bucket = self.bounds.search(value);
-        let run = self.place.run();
-        run.add(bucket, times);
-        run.add_finite(self.bounds.buckets(), value * times as f64);
-        if let Some(exemplars) = &self.exemplars {
-            exemplars.note(bucket, value);
-        }
+        self.record_slow(value, times as u64);
     }
 }

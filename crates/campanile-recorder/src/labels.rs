@@ -1,23 +1,23 @@
-//! The labels of a series, in the one spelling that they are kept, compared, shared and rendered in.
+//! Labels in the canonical form in which they are stored, compared and rendered.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use crate::Kind;
+use crate::MetricKind;
 
-/// The labels of a series: `a="b",c="d"`, sorted by name, values escaped as Prometheus has it; empty without labels.
+/// The labels of a series as text, `a="b",c="d"`: sorted by name, values escaped as in Prometheus' text format.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<str>);
 
 impl Labels {
-    /// Makes labels of pairs in any order.
+    /// Creates labels from pairs in any order.
     ///
-    /// What may not stand in a label's name becomes `_`. Of two pairs with one name the later counts.
+    /// Characters that are not allowed in a label name become `_`. Of pairs with the same name the last wins.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut pairs: Vec<(Cow<'a, str>, &str)> = pairs
             .into_iter()
             .map(|(name, value)| (valid_name(name), value))
             .collect();
-        // Stable, so that the later of two equal names stands behind the earlier.
+        // Stable, so that of equal names the later pair comes last.
         pairs.sort_by(|left, right| left.0.cmp(&right.0));
         let mut text = String::new();
         for (index, (name, value)) in pairs.iter().enumerate() {
@@ -35,14 +35,17 @@ impl Labels {
         Self(text.into())
     }
 
-    /// Makes labels of a series, as [`Self::new`].
+    /// Creates the labels of a series, as [`Self::new`].
     ///
-    /// Those that the formats add themselves get another name, as Prometheus has the habit: a label that stands twice
-    /// makes it refuse the whole text.
-    pub(crate) fn of_series<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, kind: Kind) -> Self {
+    /// Labels that the text formats add themselves are renamed with the prefix `exported_`, as Prometheus does for
+    /// scraped labels: Prometheus rejects a text in which a label occurs twice.
+    pub(crate) fn for_series<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        kind: MetricKind,
+    ) -> Self {
         Self::new(pairs.into_iter().map(|(name, value)| {
             let name = match (&*valid_name(name), kind) {
-                ("le", Kind::Histogram) => "exported_le",
+                ("le", MetricKind::Histogram) => "exported_le",
                 ("__name__", _) => "exported___name__",
                 _ => name,
             };
@@ -50,15 +53,15 @@ impl Labels {
         }))
     }
 
-    /// Takes labels that are spelled as [`Self::as_str`] spells them; nothing if they are not.
+    /// Parses labels in the form of [`Self::as_str`]; `None` if the text is not in canonical form.
     pub fn parse(text: &str) -> Option<Self> {
         let labels = Self(text.into());
         let mut pairs = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let (name, value, behind) = split_pair(rest)?;
+            let (name, value, after) = split_pair(rest)?;
             pairs.push((name, unescape(value)));
-            rest = behind;
+            rest = after;
             if let Some(next) = rest.strip_prefix(',') {
                 if next.is_empty() {
                     return None;
@@ -68,27 +71,27 @@ impl Labels {
                 return None;
             }
         }
-        // Sorted, valid and escaped if spelling them anew changes nothing.
+        // Canonical if creating the labels from their pairs gives the same text.
         let again = Self::new(pairs.iter().map(|(name, value)| (*name, value.as_ref())));
         (again == labels).then_some(labels)
     }
 
-    /// Returns the spelling, without braces.
+    /// Returns the labels as text, without braces.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Tells whether there is no label.
+    /// Returns whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the pairs by name, values as they were given.
+    /// Returns names and unescaped values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let mut rest = &*self.0;
         std::iter::from_fn(move || {
-            let (name, value, behind) = split_pair(rest)?;
-            rest = behind.strip_prefix(',').unwrap_or(behind);
+            let (name, value, after) = split_pair(rest)?;
+            rest = after.strip_prefix(',').unwrap_or(after);
             Some((name, unescape(value)))
         })
     }
@@ -100,15 +103,15 @@ impl fmt::Debug for Labels {
     }
 }
 
-/// Spells a metric's name as Prometheus allows it: what may not stand there becomes `_`.
+/// Replaces the characters that are not allowed in a metric name by `_`.
 pub(crate) fn valid_metric_name(name: &str) -> Cow<'_, str> {
     valid(name, |byte| byte == b':')
 }
 
-/// Spells the end of a metric's name as it stands in a valid one.
-pub(crate) fn valid_metric_ending(ending: &str) -> String {
-    // Behind something else, so that a digit may begin it.
-    valid_metric_name(&format!("_{ending}"))[1..].to_owned()
+/// Makes the suffix of a metric name valid.
+pub(crate) fn valid_metric_suffix(suffix: &str) -> String {
+    // After another character, since a suffix may start with a digit.
+    valid_metric_name(&format!("_{suffix}"))[1..].to_owned()
 }
 
 fn valid_name(name: &str) -> Cow<'_, str> {
@@ -144,16 +147,16 @@ fn escape(value: &str, text: &mut String) {
     }
 }
 
-/// Splits `name="value"rest`; the value stays escaped.
+/// Splits `name="value"rest`. The value stays escaped.
 fn split_pair(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, behind) = text.split_once("=\"")?;
+    let (name, after) = text.split_once("=\"")?;
     let mut escaped = false;
-    let end = behind.bytes().position(|byte| {
+    let end = after.bytes().position(|byte| {
         let ends = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         ends
     })?;
-    Some((name, &behind[..end], &behind[end + 1..]))
+    Some((name, &after[..end], &after[end + 1..]))
 }
 
 fn unescape(value: &str) -> Cow<'_, str> {
@@ -163,13 +166,13 @@ fn unescape(value: &str) -> Cow<'_, str> {
     let mut text = String::with_capacity(value.len());
     let mut characters = value.chars();
     while let Some(character) = characters.next() {
-        match (character, character == '\\') {
-            (_, true) => match characters.next() {
+        match character {
+            '\\' => match characters.next() {
                 Some('n') => text.push('\n'),
                 Some(other) => text.push(other),
                 None => text.push('\\'),
             },
-            (other, false) => text.push(other),
+            other => text.push(other),
         }
     }
     Cow::Owned(text)
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_refused() {
+    fn only_the_canonical_form_is_parsed() {
         for text in [
             "a",
             "a=",

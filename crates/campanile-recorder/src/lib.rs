@@ -2,8 +2,9 @@
 //!
 //! # Many processes
 //!
-//! Workers of one service that share a port are scraped by chance: whichever answers must tell of all. Given a directory,
-//! each counts in a mapped file of its own there, by the same loads and stores, and each renders the files of all.
+//! Workers that share a port are scraped at random, so any of them must render the metrics of all. Given a directory,
+//! each process records in a mapped file of its own there, at the same cost as in private memory, and renders the files
+//! of all.
 //!
 //! ```
 //! use campanile_recorder::{CellRecorder, Format, GaugeMode, Matcher};
@@ -38,53 +39,65 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | what | becomes |
+//!
+//! | what | in a shared directory |
 //! |---|---|
-//! | counters and histograms | sums over all processes that ever were; no total falls when one ends, however it ends |
-//! | gauges | by [`GaugeMode`]: the sum over those that live, or the largest, or each with its `pid`; gone with the process |
-//! | histograms whose buckets differ, in a roll-out | merged in the buckets that all of them have |
-//! | a name that is of another kind elsewhere | the kind of the process that renders; the other is left out, and `campanile_recorder_skipped_series` says so |
-//! | the limit of series | holds over all; the oldest stay |
-//! | exemplars | those of the process that renders |
-//! | what the kernel owns and all share | written by whoever [`CellRecorder::is_writer`] |
-//! | files that make no sense, or are of another major version | left where they are; `campanile_recorder_skipped_files` counts them |
-//! | what each sends by itself | [`CellRecorder::own_snapshot`] |
+//! | counters, histograms | sums over all processes that ever recorded; no total falls when a process ends, however it ends |
+//! | gauges | by [`GaugeMode`]: the sum over the live processes, the maximum, or one series each with a label `pid`; gone with the process |
+//! | histograms with different buckets, as during a roll-out | merged into the buckets that all of them have |
+//! | a name that is another kind of metric in another process | rendered with the kind of the rendering process; `campanile_recorder_skipped_series` counts the others |
+//! | the series limit | holds for the totals; the oldest series are kept |
+//! | exemplars | those of the rendering process |
+//! | state of the kernel that all processes share | recorded by the process for which [`CellRecorder::is_writer`] is true |
+//! | malformed files, files of another major version | left alone; `campanile_recorder_skipped_files` counts them |
+//! | what each process sends by itself, as to statsd | [`CellRecorder::own_snapshot`] |
 //!
-//! Whoever renders, or opens the directory, moves the counts of processes that are gone to an archive and removes their
-//! files: there are as many files as processes, and two or three. Nobody waits for that: it is done by whoever gets a lock
-//! that is only tried. The totals go on from the archive when the service starts again in the same directory; in a new
-//! one they begin at zero.
+//! Opening the directory or taking a snapshot also compacts it: the counts of exited processes are moved to an archive
+//! and their files removed, so that there are two or three files more than processes. No process waits for another: the
+//! lock is only tried. Totals continue from the archive when the service restarts with the same directory, and from zero
+//! with a new one.
 //!
-//! The directory is to be of one service and on a local file system; one in memory saves the disk the writing.
-//! It must be root's or the user's own, and only that user should be able to write to it: `/run/<service>`, not
-//! `/dev/shm` or `/tmp` themselves. Unix only. A child that is forked and does not run another program must not count: it would do so in its
-//! parent's words. It also keeps its parent's gauges: the file is locked until both are gone.
+//! ## The directory
+//!
+//! It belongs to one service, on a local file system. It must be owned by root or the user of the process, and no other
+//! user should be able to write to it, since files in it are trusted. A tmpfs avoids disk writes. Suitable are
+//! `/run/<service>`, as systemd's `RuntimeDirectory=` creates it, or a subdirectory of `/dev/shm` with mode 0700; not
+//! `/dev/shm` or `/tmp` themselves, which every user may write to.
+//!
+//! Unix only, 64-bit only. A child that is forked without exec must not record: it would write to the cells of its
+//! parent. It also keeps the gauges of its parent alive, since the file stays locked until both have exited.
 
 #![cfg_attr(
     not(unix),
-    allow(dead_code, reason = "what files of many processes need is used on Unix only")
+    allow(dead_code, reason = "shared directories are supported on Unix only")
 )]
 
 mod bounds;
 mod buckets;
 mod builder;
 mod cells;
+mod directory_error;
+mod exact_sum;
 mod exemplars;
-mod gather;
+mod gauge_mode;
 mod handles;
 mod labels;
-mod layers;
-mod memory;
+mod matcher;
 mod names;
+#[cfg(unix)]
+mod processes;
+#[cfg(not(unix))]
+#[path = "unsupported.rs"]
 mod processes;
 pub mod profile;
 mod recorder;
 mod registry;
 mod render;
 mod snapshot;
+mod source_names;
 #[cfg(feature = "statsd")]
 pub mod statsd;
-mod sum;
+mod storage;
 
 #[cfg(all(unix, fuzzing))]
 #[doc(hidden)]
@@ -92,12 +105,13 @@ pub use self::processes::replay::replay;
 #[doc(inline)]
 pub use self::profile::Profile;
 pub use self::{
-    buckets::Matcher,
-    builder::Builder,
+    builder::RecorderBuilder,
+    directory_error::DirectoryError,
     exemplars::ExemplarLabels,
+    gauge_mode::GaugeMode,
     labels::Labels,
-    processes::{DirectoryError, GaugeMode},
+    matcher::Matcher,
     recorder::CellRecorder,
     render::{Chunks, Format},
-    snapshot::{Distribution, Family, Kind, Series, Snapshot, Value},
+    snapshot::{Distribution, Family, MetricKind, Series, Snapshot, Value},
 };

@@ -1,64 +1,61 @@
-//! The metrics of the recorder itself. They appear when there is something to say.
+//! The recorder's own metrics. They are rendered only once they have a value.
 
 use metrics::Unit;
 
-use crate::Kind;
+use crate::MetricKind;
 
-/// One line of the list.
-pub(crate) struct Metric {
+/// A metric of the recorder itself.
+pub(crate) struct OwnMetric {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) unit: Option<Unit>,
     pub(crate) help: &'static str,
 }
 
-/// Registrations of series beyond the limit.
-pub(crate) const OVERFLOWS: Metric = Metric {
+/// Registrations beyond the series limit.
+pub(crate) const OVERFLOWS: OwnMetric = OwnMetric {
     name: "campanile_recorder_series_overflows_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     unit: None,
     help: "Registrations that went to a metric's overflow series because it had as many series as allowed.",
 };
 
-/// Registrations of one name as two kinds.
-pub(crate) const CONFLICTS: Metric = Metric {
+/// Registrations of a name with two kinds.
+pub(crate) const CONFLICTS: OwnMetric = OwnMetric {
     name: "campanile_recorder_kind_conflicts_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     unit: None,
-    help: "Registrations ignored because the name is taken by a metric of another kind.",
+    help: "Registrations ignored because the name belongs to a metric of another kind.",
 };
 
-/// Registrations for which there was no memory.
-pub(crate) const LOST: Metric = Metric {
+/// Registrations without memory or disk space.
+pub(crate) const LOST: OwnMetric = OwnMetric {
     name: "campanile_recorder_lost_registrations_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     unit: None,
-    help: "Registrations ignored because there was no memory or no room on the disk for their counts.",
+    help: "Registrations ignored for lack of memory or disk space.",
 };
 
-/// Processes whose counts are in the archive. It is counted there, in the same moment.
-#[cfg(unix)]
-pub(crate) const FOLDED: Metric = Metric {
+/// Exited processes whose counts are in the archive. Stored in the archive itself, so that both change together.
+pub(crate) const ARCHIVED_PROCESSES: OwnMetric = OwnMetric {
     name: "campanile_recorder_folded_processes_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     unit: None,
-    help: "Processes that are gone, whose counts were moved to the archive.",
+    help: "Exited processes whose counts were moved to the archive.",
 };
 
-/// Files that a scrape left out.
-#[cfg(unix)]
-pub(crate) const SKIPPED_FILES: Metric = Metric {
+/// Files left out of a snapshot.
+pub(crate) const SKIPPED_FILES: OwnMetric = OwnMetric {
     name: "campanile_recorder_skipped_files",
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     unit: None,
-    help: "Files of the directory that are not read now, by reason.",
+    help: "Files of the shared directory that were skipped at this scrape, by reason.",
 };
 
-/// Series that a scrape left out.
-#[cfg(unix)]
-pub(crate) const SKIPPED_SERIES: Metric = Metric {
+/// Series left out of a snapshot.
+pub(crate) const SKIPPED_SERIES: OwnMetric = OwnMetric {
     name: "campanile_recorder_skipped_series",
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     unit: None,
-    help: "Series left out now because other processes have the name as a metric of another kind.",
+    help: "Series skipped at this scrape because the metric has another kind in other processes.",
 };

@@ -7,55 +7,55 @@ use metrics::{
 };
 
 use crate::{
-    Builder, Format, Kind, Labels, Snapshot, gather,
+    Format, Labels, MetricKind, RecorderBuilder, Snapshot,
     labels::valid_metric_name,
-    names,
-    processes::Directory,
-    registry::{Cells, Refusal, Registered, Registry},
+    names::{self, OwnMetric},
+    processes::SharedDirectory,
+    registry::{RegisterError, Registered, Registry, SeriesCells},
 };
 
-/// A recorder whose memory does not grow with what is counted. Cloning it is cheap; clones are the same recorder.
+/// A recorder whose memory depends on the number of series, not on the number of observations.
 ///
-/// See the [crate's docs](crate).
+/// Clones are cheap and share their series. See the [crate docs](crate).
 #[derive(Debug, Clone)]
 pub struct CellRecorder {
     registry: Arc<Registry>,
-    pub(crate) directory: Option<Arc<Directory>>,
+    pub(crate) directory: Option<Arc<SharedDirectory>>,
 }
 
 impl CellRecorder {
-    pub(crate) fn of(registry: Registry, directory: Option<Directory>) -> Self {
+    pub(crate) fn from_parts(registry: Registry, directory: Option<SharedDirectory>) -> Self {
         Self {
             registry: Arc::new(registry),
             directory: directory.map(Arc::new),
         }
     }
 
-    /// Makes a recorder with the defaults.
+    /// Creates a recorder with the default settings.
     pub fn new() -> Self {
-        Builder::new().build()
+        RecorderBuilder::new().build()
     }
 
-    /// Begins a recorder with other buckets, limits or exemplars.
-    pub fn builder() -> Builder {
-        Builder::new()
+    /// Returns a builder with the default settings.
+    pub fn builder() -> RecorderBuilder {
+        RecorderBuilder::new()
     }
 
-    /// Installs the recorder for the process, and returns it.
+    /// Installs the recorder as the global recorder, and returns it.
     ///
     /// # Errors
     ///
-    /// If another recorder is installed already.
+    /// If a global recorder is installed already.
     pub fn install(self) -> Result<Self, SetRecorderError<Self>> {
         metrics::set_global_recorder(self.clone())?;
         Ok(self)
     }
 
-    /// Returns what is counted now, by all processes if they count in one directory.
+    /// Returns the current values, in a shared directory the totals of all processes.
     ///
-    /// There it opens and maps files, and now and then writes one: off the async workers with it. While the system has
-    /// no descriptor or no memory left for that, what is known of the other processes counts on and new ones are missing,
-    /// so that totals may be lower than before; [`try_snapshot`](Self::try_snapshot) tells.
+    /// With a shared directory this opens, maps and sometimes writes files: call it from a blocking thread. If the system
+    /// runs out of file descriptors or memory, new processes are missing and totals may be lower than before; see
+    /// [`try_snapshot`](Self::try_snapshot).
     pub fn snapshot(&self) -> Snapshot {
         match &self.directory {
             None => self.own_snapshot(),
@@ -63,17 +63,16 @@ impl CellRecorder {
         }
     }
 
-    /// Returns what is counted now, or an error where something of the other processes is missing from it that may be
-    /// there the next time. Whoever can answer a scrape by 503 does so with it: a scrape that is missing misleads nobody,
-    /// a total that falls does.
+    /// Returns the current values, or an error if those of other processes are temporarily missing.
     ///
-    /// Files that no later scrape can read either, damaged ones for instance, are no error:
-    /// `campanile_recorder_skipped_files` counts them.
+    /// Respond to a scrape with 503 in that case: a missing scrape is harmless, a total that falls looks like a restart.
+    /// Files that cannot be read for good, such as damaged ones, are not an error; `campanile_recorder_skipped_files`
+    /// counts them.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be listed, or there is no descriptor or no memory left for a file in it. Never without
-    /// a directory.
+    /// If the directory cannot be listed, or the system is out of file descriptors or memory. Never without a shared
+    /// directory.
     pub fn try_snapshot(&self) -> io::Result<Snapshot> {
         match &self.directory {
             None => Ok(self.own_snapshot()),
@@ -82,76 +81,78 @@ impl CellRecorder {
     }
 
     fn with_exemplars(&self, mut snapshot: Snapshot) -> Snapshot {
-        gather::add_exemplars(&mut snapshot, &self.registry);
+        self.registry.add_exemplars(&mut snapshot);
         snapshot
     }
 
-    /// Returns what this process has counted, also where it does so together with others: for what each of them sends
-    /// by itself, to a statsd daemon for example.
+    /// Returns the current values of this process alone, for example to send them to a statsd daemon.
     pub fn own_snapshot(&self) -> Snapshot {
-        gather::snapshot(&self.registry)
+        self.registry.snapshot()
     }
 
-    /// Returns the directory in which this process counts together with others, if it does.
+    /// Returns the shared directory, if there is one.
     pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref().map(Directory::path)
+        self.directory.as_deref().map(SharedDirectory::path)
     }
 
-    /// Tells whether this process is the one that writes gauges of what the kernel owns and all share: the queue of a
-    /// common listener, the cgroup, the pressure.
+    /// Returns whether this process should record gauges of kernel state that all processes share, such as the accept
+    /// queue of a common listener, cgroup limits or pressure.
     ///
-    /// Of the processes of a directory one is, from the first time it asks until it ends; then the next that asks. Ask
-    /// before each writing. A child that was forked and runs no other program is not, whatever its parent is. Without a
-    /// directory it is always true.
+    /// In a shared directory that is the first process that calls this, until it exits; then the next that calls it.
+    /// Check it before each update. It is false in a forked child that has not called exec, and always true without a
+    /// shared directory.
     pub fn is_writer(&self) -> bool {
-        self.directory.as_deref().is_none_or(Directory::is_writer)
+        self.directory.as_deref().is_none_or(SharedDirectory::is_writer)
     }
 
-    /// Renders what is counted now.
+    /// Renders the current values.
     pub fn render(&self, format: Format) -> String {
         self.snapshot().render(format)
     }
 
-    fn register(&self, key: &Key, kind: Kind) -> Option<Cells> {
-        let labels = Labels::of_series(key.labels().map(|label| (label.key(), label.value())), kind);
+    fn register(&self, key: &Key, kind: MetricKind) -> Option<SeriesCells> {
+        let labels = Labels::for_series(key.labels().map(|label| (label.key(), label.value())), kind);
         self.register_series(&valid_metric_name(key.name()), kind, labels)
     }
 
-    fn register_series(&self, name: &str, kind: Kind, labels: Labels) -> Option<Cells> {
+    fn register_series(&self, name: &str, kind: MetricKind, labels: Labels) -> Option<SeriesCells> {
         match self.registry.register(name, kind, labels) {
-            Ok(Registered { cells, overflow }) => {
-                if overflow {
-                    self.say(&names::OVERFLOWS, name);
+            Ok(Registered { cells, is_overflow }) => {
+                if is_overflow {
+                    self.count(&names::OVERFLOWS, name);
                 }
                 Some(cells)
             }
-            Err(refusal) => {
-                self.say(
-                    match refusal {
-                        Refusal::Conflict => &names::CONFLICTS,
-                        Refusal::Lost => &names::LOST,
-                    },
-                    name,
-                );
+            Err(RegisterError::KindConflict) => {
+                self.count(&names::CONFLICTS, name);
+                None
+            }
+            Err(RegisterError::NoSpace) => {
+                self.count(&names::LOST, name);
                 None
             }
         }
     }
 
-    /// Counts something that the recorder has to say of a metric.
-    fn say(&self, own: &names::Metric, metric: &str) {
+    /// Increments a counter of the recorder itself.
+    fn count(&self, own: &OwnMetric, metric: &str) {
         if own.name == metric {
-            // There is no room for what should say that there is none.
+            // The counter itself failed to register: counting that again would recurse.
             if own.name == names::LOST.name {
-                self.registry.lose();
+                self.registry.count_lost_registration();
             }
             return;
         }
         self.registry.describe(own.name, own.unit, own.help);
         let labels = Labels::new([("metric", metric)]);
-        if let Some(Cells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
+        if let Some(SeriesCells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
             metrics::CounterFn::increment(&*counter, 1);
         }
+    }
+
+    fn describe(&self, name: &KeyName, unit: Option<Unit>, description: &str) {
+        self.registry
+            .describe(&valid_metric_name(name.as_str()), unit, description);
     }
 }
 
@@ -163,37 +164,34 @@ impl Default for CellRecorder {
 
 impl Recorder for CellRecorder {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.registry
-            .describe(&valid_metric_name(name.as_str()), unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.registry
-            .describe(&valid_metric_name(name.as_str()), unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.registry
-            .describe(&valid_metric_name(name.as_str()), unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        match self.register(key, Kind::Counter) {
-            Some(Cells::Counter(counter)) => counter.into(),
+        match self.register(key, MetricKind::Counter) {
+            Some(SeriesCells::Counter(counter)) => counter.into(),
             _ => Counter::noop(),
         }
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        match self.register(key, Kind::Gauge) {
-            Some(Cells::Gauge(gauge)) => gauge.into(),
+        match self.register(key, MetricKind::Gauge) {
+            Some(SeriesCells::Gauge(gauge)) => gauge.into(),
             _ => Gauge::noop(),
         }
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        match self.register(key, Kind::Histogram) {
-            Some(Cells::Histogram(histogram)) => histogram.into(),
+        match self.register(key, MetricKind::Histogram) {
+            Some(SeriesCells::Histogram(histogram)) => histogram.into(),
             _ => Histogram::noop(),
         }
     }

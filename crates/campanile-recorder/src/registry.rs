@@ -1,223 +1,271 @@
-//! Which series there are. Registration is the only thing that locks.
+//! The registered series. Only registration takes the lock, never recording.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use metrics::Unit;
 
 use crate::{
-    Kind, Labels,
+    Distribution, Family, Labels, MetricKind, Series, Snapshot, Value,
     bounds::Bounds,
-    buckets::Buckets,
-    cells::Space,
-    exemplars::ExemplarSource,
+    buckets::BucketRules,
+    cells::CellAllocator,
+    exemplars::{Exemplar, ExemplarSource, Exemplars},
     handles::{CounterCells, GaugeCells, HistogramCells},
-    memory::{Declaration, Memory},
+    storage::{CellStorage, SeriesDeclaration},
 };
 
-/// The label of a metric's overflow series, as OpenTelemetry names it.
+/// The label of the overflow series, as OpenTelemetry names it.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel_metric_overflow", "true");
 
 /// The cells of a series.
 #[derive(Debug, Clone)]
-pub(crate) enum Cells {
+pub(crate) enum SeriesCells {
     Counter(Arc<CounterCells>),
     Gauge(Arc<GaugeCells>),
     Histogram(Arc<HistogramCells>),
 }
 
-/// What registration did not do, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The name is taken by another kind.
-    Conflict,
-    /// There is no memory.
-    Lost,
+impl SeriesCells {
+    fn value(&self) -> Value {
+        match self {
+            Self::Counter(counter) => Value::Counter(counter.value()),
+            Self::Gauge(gauge) => Value::Gauge(gauge.value()),
+            Self::Histogram(histogram) => {
+                let (counts, sum) = histogram.value();
+                let bounds = histogram.bounds().share();
+                Value::Histogram(Distribution::new(bounds, counts, sum.to_f64()))
+            }
+        }
+    }
+
+    fn exemplars(&self) -> Box<[Option<Exemplar>]> {
+        match self {
+            Self::Histogram(histogram) => histogram.exemplars().map(Exemplars::all).unwrap_or_default(),
+            Self::Counter(_) | Self::Gauge(_) => Box::default(),
+        }
+    }
 }
 
-/// A registered series, and whether it is the one for those beyond the limit.
+/// Why a registration was ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RegisterError {
+    /// The name belongs to a metric of another kind.
+    KindConflict,
+    /// There is no memory or disk space left.
+    NoSpace,
+}
+
+/// A registered series.
 #[derive(Debug)]
 pub(crate) struct Registered {
-    pub(crate) cells: Cells,
-    pub(crate) overflow: bool,
+    pub(crate) cells: SeriesCells,
+    /// Whether this is the overflow series, in place of one beyond the limit.
+    pub(crate) is_overflow: bool,
 }
 
-/// A family, as whoever looks gets it.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) name: Arc<str>,
-    pub(crate) kind: Kind,
-    pub(crate) unit: Option<Unit>,
-    pub(crate) help: Option<Arc<str>>,
-    pub(crate) series: Vec<(Labels, Cells)>,
-}
-
-/// All series.
+/// All registered series.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    entries: Mutex<Entries>,
-    memory: Memory,
-    buckets: Buckets,
+    entries: Mutex<RegistryEntries>,
+    storage: CellStorage,
+    buckets: BucketRules,
     exemplars: ExemplarSource,
-    limit: usize,
+    series_limit: usize,
 }
 
 #[derive(Debug)]
-struct Entries {
-    families: BTreeMap<Arc<str>, Family>,
+struct RegistryEntries {
+    families: BTreeMap<Arc<str>, FamilyEntry>,
     descriptions: HashMap<Arc<str>, (Option<Unit>, Arc<str>)>,
-    space: Space,
+    allocator: CellAllocator,
 }
 
 #[derive(Debug)]
-struct Family {
-    kind: Kind,
-    /// Those of the first series are those of all.
+struct FamilyEntry {
+    kind: MetricKind,
+    /// The bounds of a histogram, chosen for the first series and used for all.
     bounds: Option<Arc<Bounds>>,
-    series: BTreeMap<Labels, Cells>,
+    series: BTreeMap<Labels, SeriesCells>,
 }
 
 impl Registry {
     pub(crate) fn new(
-        memory: Memory,
-        buckets: Buckets,
+        storage: CellStorage,
+        buckets: BucketRules,
         exemplars: ExemplarSource,
-        limit: usize,
+        series_limit: usize,
         slots: usize,
     ) -> Self {
-        let space = Space::new(memory.clone(), slots);
-        let entries = Entries {
+        let allocator = CellAllocator::new(storage.clone(), slots);
+        let entries = RegistryEntries {
             families: BTreeMap::new(),
             descriptions: HashMap::new(),
-            space,
+            allocator,
         };
         Self {
             entries: Mutex::new(entries),
-            memory,
+            storage,
             buckets,
             exemplars,
-            limit,
+            series_limit,
         }
     }
 
-    /// Tells whether anybody wants exemplars.
-    pub(crate) fn has_exemplars(&self) -> bool {
-        self.exemplars.exemplars(0).is_some()
-    }
-
-    /// Notes a unit and a help; the first of each name counts.
+    /// Sets unit and help of a metric, unless it is described already.
     pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
-        let mut entries = self.lock();
+        let mut entries = self.entries();
         if !entries.descriptions.contains_key(name) {
             entries.descriptions.insert(name.into(), (unit, help.into()));
-            self.memory.describe(name, unit, help);
+            self.storage.describe(name, unit, help);
         }
     }
 
-    /// Counts a registration that found no room, where there is none for a series that counts it either.
-    pub(crate) fn lose(&self) {
-        self.memory.lose();
+    /// Counts a registration for which there was no space, not even for a series that counts it.
+    pub(crate) fn count_lost_registration(&self) {
+        self.storage.count_lost_registration();
     }
 
-    /// Finds or makes a series.
-    pub(crate) fn register(&self, name: &str, kind: Kind, labels: Labels) -> Result<Registered, Refusal> {
-        let entries = &mut *self.lock();
-        let unit = entries.descriptions.get(name).and_then(|(unit, _)| *unit);
+    /// Returns a series, creating it if necessary.
+    pub(crate) fn register(
+        &self,
+        name: &str,
+        kind: MetricKind,
+        labels: Labels,
+    ) -> Result<Registered, RegisterError> {
+        let entries = &mut *self.entries();
         if !entries.families.contains_key(name) {
-            let bounds = (kind == Kind::Histogram).then(|| self.buckets.find(name, unit));
-            entries.families.insert(
-                name.into(),
-                Family {
-                    kind,
-                    bounds,
-                    series: BTreeMap::new(),
-                },
-            );
+            let unit = entries.descriptions.get(name).and_then(|(unit, _)| *unit);
+            let family = FamilyEntry {
+                kind,
+                bounds: (kind == MetricKind::Histogram).then(|| self.buckets.find(name, unit)),
+                series: BTreeMap::new(),
+            };
+            entries.families.insert(name.into(), family);
         }
-        let family = entries.families.get_mut(name).expect("put there if it was not");
+        let family = entries.families.get_mut(name).expect("inserted above");
         if family.kind != kind {
-            return Err(Refusal::Conflict);
+            return Err(RegisterError::KindConflict);
         }
         if let Some(cells) = family.series.get(&labels) {
             return Ok(Registered {
                 cells: cells.clone(),
-                overflow: false,
+                is_overflow: false,
             });
         }
-        // The overflow series is one more than the limit.
-        let overflow = family.series.len() >= self.limit;
-        let labels = if overflow { Labels::new([OVERFLOW]) } else { labels };
+        // The overflow series is not included in the limit.
+        let is_overflow = family.series.len() >= self.series_limit;
+        let labels = if is_overflow {
+            Labels::new([OVERFLOW])
+        } else {
+            labels
+        };
         if let Some(cells) = family.series.get(&labels) {
             return Ok(Registered {
                 cells: cells.clone(),
-                overflow,
+                is_overflow,
             });
         }
         let cells = self
-            .cells(name, family, &labels, &mut entries.space)
-            .map_err(|_| Refusal::Lost)?;
+            .create_cells(name, family, &labels, &mut entries.allocator)
+            .map_err(|_| RegisterError::NoSpace)?;
         family.series.insert(labels, cells.clone());
-        Ok(Registered { cells, overflow })
+        Ok(Registered { cells, is_overflow })
     }
 
-    /// Makes the cells of a new series.
-    fn cells(
+    fn create_cells(
         &self,
         name: &str,
-        family: &Family,
+        family: &FamilyEntry,
         labels: &Labels,
-        space: &mut Space,
-    ) -> std::io::Result<Cells> {
+        allocator: &mut CellAllocator,
+    ) -> io::Result<SeriesCells> {
         let len = match (family.kind, &family.bounds) {
-            (Kind::Histogram, Some(bounds)) => HistogramCells::len(bounds),
-            (Kind::Gauge, _) => GaugeCells::LEN,
+            (MetricKind::Histogram, Some(bounds)) => HistogramCells::len(bounds),
+            (MetricKind::Gauge, _) => GaugeCells::LEN,
             _ => CounterCells::LEN,
         };
-        let place = space.take(len)?;
-        self.memory.declare(&Declaration {
+        let cells = allocator.allocate(len)?;
+        self.storage.declare(&SeriesDeclaration {
             name,
             kind: family.kind,
             labels,
             bounds: family.bounds.as_ref().map_or(&[], |bounds| bounds.as_slice()),
-            place: &place,
+            cells: &cells,
         })?;
         Ok(match (family.kind, &family.bounds) {
-            (Kind::Histogram, Some(bounds)) => {
+            (MetricKind::Histogram, Some(bounds)) => {
                 let exemplars = self.exemplars.exemplars(bounds.buckets());
-                Cells::Histogram(Arc::new(HistogramCells::new(
-                    place,
-                    Arc::clone(bounds),
-                    exemplars,
-                )))
+                let histogram = HistogramCells::new(cells, Arc::clone(bounds), exemplars);
+                SeriesCells::Histogram(Arc::new(histogram))
             }
-            (Kind::Gauge, _) => Cells::Gauge(Arc::new(GaugeCells::new(place))),
-            _ => Cells::Counter(Arc::new(CounterCells::new(place))),
+            (MetricKind::Gauge, _) => SeriesCells::Gauge(Arc::new(GaugeCells::new(cells))),
+            _ => SeriesCells::Counter(Arc::new(CounterCells::new(cells))),
         })
     }
 
-    /// Lists all families by name, their series by labels.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let entries = self.lock();
-        let families = entries.families.iter().map(|(name, family)| {
-            let description = entries.descriptions.get(name);
-            Listed {
-                name: Arc::clone(name),
-                kind: family.kind,
-                unit: description.and_then(|(unit, _)| *unit),
-                help: description.map(|(_, help)| Arc::clone(help)),
-                series: family
-                    .series
-                    .iter()
-                    .map(|(labels, cells)| (labels.clone(), cells.clone()))
-                    .collect(),
+    /// Returns the values of all series.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let families = self.list().into_iter().map(|(mut family, cells)| {
+            let series = cells.into_iter().map(|(labels, cells)| Series {
+                labels,
+                value: cells.value(),
+                exemplars: cells.exemplars(),
+            });
+            family.series = series.collect();
+            family
+        });
+        Snapshot {
+            families: families.collect(),
+        }
+    }
+
+    /// Adds the exemplars of this process to a snapshot of all processes, to histograms with the same buckets.
+    pub(crate) fn add_exemplars(&self, snapshot: &mut Snapshot) {
+        if !self.exemplars.is_enabled() {
+            return;
+        }
+        for (own, cells) in self.list() {
+            let family = snapshot
+                .families
+                .binary_search_by(|family| family.name.cmp(&own.name));
+            let Ok(family) = family.map(|index| &mut snapshot.families[index]) else {
+                continue;
+            };
+            for (labels, cells) in &cells {
+                if let SeriesCells::Histogram(histogram) = cells
+                    && let Ok(index) = family.series.binary_search_by(|series| series.labels.cmp(labels))
+                    && let series = &mut family.series[index]
+                    && let Value::Histogram(distribution) = &series.value
+                    && *distribution.bounds == *histogram.bounds().as_slice()
+                {
+                    series.exemplars = cells.exemplars();
+                }
             }
+        }
+    }
+
+    /// Returns all families by name, without series, and their cells by labels. Cheap under the lock: the cells are
+    /// summed afterwards.
+    fn list(&self) -> Vec<(Family, Vec<(Labels, SeriesCells)>)> {
+        let entries = self.entries();
+        let families = entries.families.iter().map(|(name, entry)| {
+            let mut family = Family::new(Arc::clone(name), entry.kind);
+            if let Some((unit, help)) = entries.descriptions.get(name) {
+                family.unit = *unit;
+                family.help = Some(Arc::clone(help));
+            }
+            let series = entry.series.iter();
+            let series = series.map(|(labels, cells)| (labels.clone(), cells.clone()));
+            (family, series.collect())
         });
         families.collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+    fn entries(&self) -> MutexGuard<'_, RegistryEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

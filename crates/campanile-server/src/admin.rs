@@ -148,7 +148,7 @@ async fn check_all(handle: Handle) -> Vec<CheckResult> {
 }
 
 fn text(recorder: &CellRecorder, accept: &str) -> io::Result<Exposition> {
-    let format = Format::of_accept(accept);
+    let format = Format::from_accept(accept);
     let chunks = recorder.try_snapshot()?.chunks(format);
     Ok(Exposition::from_chunks(format.content_type(), chunks))
 }

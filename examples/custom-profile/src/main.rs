@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
 
     let profile = Profile::new(ACME)?;
-    let recorder = CellRecorder::builder().with_buckets_of(&profile).build();
+    let recorder = CellRecorder::builder().with_profile_buckets(&profile).build();
     metrics::set_global_recorder(profile.over(recorder.clone())).map_err(|error| error.to_string())?;
 
     // Switches off metrics that the profile does not rename.

@@ -22,7 +22,7 @@ impl Port {
         let (stop, stopped) = oneshot::channel::<()>();
         let admin = Admin::new()
             .with_metrics(move |accept: &str| {
-                let format = Format::of_accept(accept);
+                let format = Format::from_accept(accept);
                 Exposition::from_chunks(format.content_type(), recorder.snapshot().chunks(format))
             })
             .with_requests(|| {

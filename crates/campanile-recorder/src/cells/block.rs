@@ -1,4 +1,4 @@
-//! A range of places, in the memory of every thread that counts there.
+//! A block of cells, in the memory of every thread that records there.
 
 use std::{
     fmt,
@@ -9,26 +9,26 @@ use std::{
     },
 };
 
-use super::{Words, slot};
-use crate::memory::Memory;
+use super::{MappedWords, thread_slot};
+use crate::storage::CellStorage;
 
-/// A range of places: words that all share, and words of each slot.
-pub(crate) struct Block {
+/// A block of cells: words that all threads share, and words of each thread slot.
+pub(crate) struct CellBlock {
     number: u32,
-    memory: Memory,
-    shared: Words,
-    /// Words of the slots. Without length where there was no memory for them: such a thread counts among the shared.
-    own: Box<[OnceLock<Words>]>,
+    storage: CellStorage,
+    shared: MappedWords,
+    /// The words of each slot; empty if they could not be allocated, so that the thread uses the shared words.
+    own: Box<[OnceLock<MappedWords>]>,
 }
 
-impl Block {
-    /// Makes a block in which `slots` threads can have words of their own.
-    pub(crate) fn new(number: u32, memory: Memory, len: usize, slots: usize) -> std::io::Result<Self> {
-        let shared = memory.words(number, None, len)?;
+impl CellBlock {
+    /// Creates a block for up to `slots` threads.
+    pub(crate) fn new(number: u32, storage: CellStorage, len: usize, slots: usize) -> std::io::Result<Self> {
+        let shared = storage.map_block(number, None, len)?;
         let own = (0..slots).map(|_| OnceLock::new()).collect();
         Ok(Self {
             number,
-            memory,
+            storage,
             shared,
             own,
         })
@@ -38,62 +38,66 @@ impl Block {
         self.number
     }
 
-    /// The words of the calling thread, if it counted here before.
+    /// Returns the cells of the calling thread, if they are allocated already.
     #[inline]
-    pub(super) fn known(&self, words: Range<usize>) -> Option<&[AtomicU64]> {
-        self.own.get(slot::known())?.get()?.as_slice().get(words)
+    pub(super) fn own(&self, words: Range<usize>) -> Option<&[AtomicU64]> {
+        self.own
+            .get(thread_slot::assigned())?
+            .get()?
+            .as_slice()
+            .get(words)
     }
 
-    /// The words in which the calling thread is to count. Makes those of a slot that has none yet.
+    /// Returns the cells in which the calling thread records, allocating them if necessary.
     #[cold]
-    pub(super) fn find(&self, words: Range<usize>) -> Run<'_> {
-        let number = slot::current();
-        let own = self.own.get(number as usize).map(|own| {
+    pub(super) fn of_thread(&self, words: Range<usize>) -> ThreadCells<'_> {
+        let slot = thread_slot::get_or_assign();
+        let own = self.own.get(slot as usize).map(|own| {
             own.get_or_init(|| {
                 let len = self.shared.as_slice().len();
-                let made = self.memory.words(self.number, Some(number), len);
-                made.unwrap_or_else(|_| Words::none())
+                let mapped = self.storage.map_block(self.number, Some(slot), len);
+                mapped.unwrap_or_else(|_| MappedWords::empty())
             })
         });
         match own.and_then(|own| own.as_slice().get(words.clone())) {
-            Some(own) => Run::Own(own),
-            None => Run::Shared(&self.shared.as_slice()[words]),
+            Some(own) => ThreadCells::Own(own),
+            None => ThreadCells::Shared(&self.shared.as_slice()[words]),
         }
     }
 
-    /// The words that all share.
+    /// Returns a word that all threads share.
     pub(super) fn shared(&self, word: usize) -> &AtomicU64 {
         &self.shared.as_slice()[word]
     }
 
-    /// The words at a place: the shared first, then those of the slots in their order.
-    pub(super) fn runs(&self, words: Range<usize>) -> impl Iterator<Item = &[AtomicU64]> {
+    /// Returns the cells of all threads: the shared ones first, then by slot.
+    pub(super) fn iter(&self, words: Range<usize>) -> impl Iterator<Item = &[AtomicU64]> {
         let own = self.own.iter().filter_map(OnceLock::get);
         std::iter::once(&self.shared)
             .chain(own)
-            .filter_map(move |run| run.as_slice().get(words.clone()))
+            .filter_map(move |mapped| mapped.as_slice().get(words.clone()))
     }
 }
 
-impl fmt::Debug for Block {
+impl fmt::Debug for CellBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Block")
+        f.debug_struct("CellBlock")
             .field("number", &self.number)
             .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
 }
 
-/// The words of a series in which a thread counts.
+/// The cells of a series in which a thread records.
 #[derive(Debug)]
-pub(crate) enum Run<'a> {
-    /// It alone writes them.
+pub(crate) enum ThreadCells<'a> {
+    /// Written by this thread only.
     Own(&'a [AtomicU64]),
-    /// Anybody may.
+    /// Written by any thread.
     Shared(&'a [AtomicU64]),
 }
 
-impl Run<'_> {
+impl ThreadCells<'_> {
     /// Adds to a word.
     pub(crate) fn add(&self, index: usize, value: u64) {
         match self {
@@ -104,14 +108,13 @@ impl Run<'_> {
         }
     }
 
-    /// Adds to a word that is a floating-point number, unless the sum were not finite.
+    /// Adds to a float, unless the sum is not finite.
     pub(crate) fn add_finite(&self, index: usize, value: f64) {
         match self {
             Self::Own(words) => add_own_finite(&words[index], value),
             Self::Shared(words) => {
                 let plus = |bits| {
                     let sum = f64::from_bits(bits) + value;
-                    // A gauge may have been set to what is not finite; then there is nothing to add to.
                     sum.is_finite().then(|| sum.to_bits())
                 };
                 let _ = words[index].fetch_update(Relaxed, Relaxed, plus);
@@ -120,19 +123,19 @@ impl Run<'_> {
     }
 }
 
-/// Adds to a word that nobody but the calling thread writes.
+/// Adds to a word that only the calling thread writes.
 #[inline]
 pub(crate) fn add_own(word: &AtomicU64, value: u64) {
     word.store(word.load(Relaxed).wrapping_add(value), Relaxed);
 }
 
-/// Adds to a word that is a floating-point number, and that nobody but the calling thread writes.
+/// Adds to a float that only the calling thread writes.
 #[inline]
 pub(crate) fn add_own_float(word: &AtomicU64, value: f64) {
     word.store((f64::from_bits(word.load(Relaxed)) + value).to_bits(), Relaxed);
 }
 
-/// As [`add_own_float`], unless the sum were not finite.
+/// Adds to a float that only the calling thread writes, unless the sum is not finite.
 #[inline]
 pub(crate) fn add_own_finite(word: &AtomicU64, value: f64) {
     let sum = f64::from_bits(word.load(Relaxed)) + value;

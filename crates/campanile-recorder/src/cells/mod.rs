@@ -1,30 +1,31 @@
-//! Where the counts are: words of 64 bits, a set of them for each thread, added up when somebody looks.
+//! The cells that metrics are recorded in: 64-bit words, one set per thread, summed when a snapshot is taken.
 //!
-//! A series has a *place*: the same few words in every thread's memory. The thread that owns the memory alone writes
-//! there, so that to count is a load, an addition and a store. What two threads count lies in different 4 KiB: no
-//! cache line is written by two of them, however large pages are, and a series costs no padding.
+//! A series has a *range* of cells: the same few words in the memory of every thread. Only the thread that owns the
+//! memory writes there, so that recording is a load, an addition and a store. The cells of two threads are in different
+//! 4 KiB, so no cache line is written by two threads, whatever the page size, and a series needs no padding.
 //!
 //! ```text
-//!            place of a counter   place of a histogram
+//!            range of a counter   range of a histogram
 //!                   ↓              ↓ ↓ ↓ ↓ ↓
-//! shared      [ . . 0 . . . . . .  0 0 0 0 0 . . ]   written by locked instructions: threads without a slot,
-//! slot 0      [ . . 7 . . . . . .  1 0 4 0 s . . ]   and what a gauge was set to
+//! shared      [ . . 0 . . . . . .  0 0 0 0 0 . . ]   atomic read-modify-write: threads without a slot,
+//! slot 0      [ . . 7 . . . . . .  1 0 4 0 s . . ]   and the value a gauge was set to
 //! slot 1      [ . . 3 . . . . . .  0 2 0 0 s . . ]
 //! ```
 //!
-//! - [`slot`] numbers the threads that live. A thread that ends gives its number back, and whoever gets it goes on from
-//!   the values that it finds.
-//! - [`Words`] is memory that others may write, on the heap of this process or in a file that several share.
-//! - [`Block`] holds a range of places: the words of each slot, made when that slot first counts there.
-//! - [`Space`] hands out places, block after block, each a sixteenth of all before it.
+//! - [`thread_slot`] assigns slots to threads. A slot is reused after its thread exits; the next owner continues from the
+//!   values it finds.
+//! - [`MappedWords`] is the memory, anonymous or a file that several processes map.
+//! - [`CellBlock`] holds the cells of many series: the shared words, and those of each slot, allocated when the slot first
+//!   records in the block.
+//! - [`CellAllocator`] hands out ranges, block after block, each a sixteenth of the size of all before it.
 
+mod allocator;
 mod block;
-pub(crate) mod slot;
-mod space;
-mod words;
+mod mapped_words;
+pub(crate) mod thread_slot;
 
 pub(crate) use self::{
-    block::{Block, Run, add_own, add_own_finite, add_own_float},
-    space::{Place, Space},
-    words::{PAGE, Words},
+    allocator::{CellAllocator, CellRange},
+    block::{CellBlock, ThreadCells, add_own, add_own_finite, add_own_float},
+    mapped_words::{MappedWords, PAGE},
 };

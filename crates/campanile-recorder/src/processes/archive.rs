@@ -1,42 +1,38 @@
-//! What processes that are gone have counted, in one file of the same layout, written at once and never changed.
+//! Encodes the archive: the totals of exited processes, in a file that is written once and never changed.
 
 use std::sync::Arc;
 
 use crate::{
-    Kind, Labels,
+    GaugeMode, Labels, MetricKind,
     processes::{
-        GaugeMode,
-        layout::{self, HEADER, MAGIC, Role, Shape, VERSION, at},
-        limit::limit_series,
-        record::{CellsAt, Declared, Described, Record},
-        totals::{FamilyTotals, Totals},
-        values::add_histograms,
+        family_totals::FamilyTotals,
+        layout::{self, FileRole, HEADER_LEN, MAGIC, SeriesShape, VERSION, header},
+        record::{CellsRecord, DescriptionRecord, Record, SeriesRecord},
+        totals::Totals,
     },
 };
 
-/// The words of an archive.
+/// Encodes an archive of totals. It lists the files that the totals come from and that may still exist.
+pub(crate) fn encode(mut totals: Totals, files: &[String], series_limit: usize) -> Vec<u64> {
+    let mut encoder = ArchiveEncoder::default();
+    for name in files {
+        encoder.put(&Record::ArchivedFile(name.clone()));
+    }
+    for (name, family) in &mut totals.families {
+        family.counters.limit(series_limit);
+        family.histograms.limit(series_limit);
+        encoder.put_family(name, family);
+    }
+    encoder.finish()
+}
+
 #[derive(Debug, Default)]
-struct Archive {
+struct ArchiveEncoder {
     journal: Vec<u64>,
     cells: Vec<u64>,
 }
 
-/// Makes the words of an archive that holds totals, and the names of the files they came from that may still be there.
-pub(crate) fn to_words(mut totals: Totals, folded: &[String], limit: usize) -> Vec<u64> {
-    let mut archive = Archive::default();
-    for name in folded {
-        archive.put(&Record::Folded(name.clone()));
-    }
-    for (name, family) in &mut totals.families {
-        let add = |total: &mut u64, value: u64| *total = total.wrapping_add(value);
-        limit_series(&mut family.counters, limit, add);
-        limit_series(&mut family.histograms, limit, add_histograms);
-        archive.put_family(name, family);
-    }
-    archive.finish()
-}
-
-impl Archive {
+impl ArchiveEncoder {
     fn put(&mut self, record: &Record) {
         self.journal.extend(record.to_words());
     }
@@ -46,16 +42,16 @@ impl Archive {
             return;
         }
         if let Some(help) = &family.help {
-            self.put(&Record::Description(Described {
+            self.put(&Record::Description(DescriptionRecord {
                 name: Arc::clone(name),
                 unit: family.unit,
                 help: Arc::clone(help),
             }));
         }
-        for (labels, total) in &family.counters {
+        for (labels, total) in family.counters.iter() {
             self.put_series(name, labels, total.since, None, &[total.value]);
         }
-        for (labels, total) in &family.histograms {
+        for (labels, total) in family.histograms.iter() {
             for histogram in &total.value {
                 let words: Vec<u64> = histogram
                     .counts
@@ -77,14 +73,14 @@ impl Archive {
         words: &[u64],
     ) {
         let kind = if bounds.is_some() {
-            Kind::Histogram
+            MetricKind::Histogram
         } else {
-            Kind::Counter
+            MetricKind::Counter
         };
-        self.put(&Record::Series(Declared {
+        self.put(&Record::Series(SeriesRecord {
             name: Arc::clone(name),
             labels: labels.clone(),
-            shape: Shape {
+            shape: SeriesShape {
                 kind,
                 exact: bounds.is_some(),
             },
@@ -98,10 +94,10 @@ impl Archive {
     }
 
     fn finish(mut self) -> Vec<u64> {
-        // A block without words is none.
+        // A block must not be empty.
         self.cells.push(0);
         let cells = |offset| {
-            Record::Cells(CellsAt {
+            Record::Cells(CellsRecord {
                 block: 0,
                 slot: None,
                 offset,
@@ -109,18 +105,18 @@ impl Archive {
             })
             .to_words()
         };
-        // Series are declared behind their block.
+        // The cells record comes first: a series may only refer to a known block.
         let journal = cells(0).len() + self.journal.len();
-        let mut words = vec![0; HEADER];
-        words[at::MAGIC] = MAGIC;
-        words[at::VERSION] = VERSION;
-        words[at::ROLE] = Role::Archive.code();
-        words[at::JOURNAL] = layout::join(HEADER as u32, journal as u32);
-        words[at::COMMITTED] = journal as u64;
-        words.extend(cells((HEADER + journal) as u64));
+        let mut words = vec![0; HEADER_LEN];
+        words[header::MAGIC] = MAGIC;
+        words[header::VERSION] = VERSION;
+        words[header::ROLE] = FileRole::Archive.code();
+        words[header::JOURNAL] = layout::join(HEADER_LEN as u32, journal as u32);
+        words[header::COMMITTED] = journal as u64;
+        words.extend(cells((HEADER_LEN + journal) as u64));
         words.extend(self.journal);
         words.extend(self.cells);
-        words[at::CHECKSUM] = layout::checksum(words.iter().copied());
+        words[header::CHECKSUM] = layout::checksum(words.iter().copied());
         words
     }
 }

@@ -1,4 +1,4 @@
-//! How files are named.
+//! The names of the files in a shared directory.
 
 use std::{
     fmt::Write,
@@ -6,32 +6,32 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use crate::processes::{clock::now, layout::MAJOR};
+use crate::processes::layout::{MAJOR, unix_nanos};
 
-/// What all names begin with, the major version behind it.
-const BEGIN: &str = "campanile-";
-/// What the name of a process's file ends with.
+/// The beginning of every name, before the major version.
+const PREFIX: &str = "campanile-";
+/// The suffix of process files.
 const CELLS: &str = ".cells";
-/// What a name has behind its own end until the file is whole.
+/// The suffix of files under construction.
 const NEW: &str = ".new";
 
-/// What a name says of its file.
+/// What the name of a file says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Named {
-    /// A process counts in it, or counted.
+pub(crate) enum FileKind {
+    /// The file of a process, alive or not.
     Process,
-    /// Somebody is making it, or died over it.
+    /// A process file that is not finished, perhaps abandoned.
     NewProcess,
-    /// A process of another major version has it.
+    /// The process file of another major version.
     OtherVersion,
-    /// Nothing of ours, or no process's.
+    /// Any other file.
     Other,
 }
 
-impl Named {
-    pub(crate) fn of(name: &str) -> Self {
+impl FileKind {
+    pub(crate) fn from_name(name: &str) -> Self {
         let Some((major, rest)) = name
-            .strip_prefix(BEGIN)
+            .strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once(['-', '.']))
         else {
             return Self::Other;
@@ -47,41 +47,41 @@ impl Named {
     }
 }
 
-/// A name that no file has had: `campanile-1-<pid>-<random>.cells`.
-pub(crate) fn of_process(pid: u32) -> String {
-    of_process_by(&RandomState::new(), pid)
+/// Returns a unique name for a process file: `campanile-1-<pid>-<random>.cells`.
+pub(crate) fn process_file(pid: u32) -> String {
+    process_file_with_keys(&RandomState::new(), pid)
 }
 
-fn of_process_by(keys: &RandomState, pid: u32) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    // The keys are the system's, but those who were forked from one process have the same, and a pid comes again.
-    let random = keys.hash_one((now(), MADE.fetch_add(1, Relaxed)));
-    let mut name = format!("{BEGIN}{MAJOR}-{pid}-");
+fn process_file_with_keys(keys: &RandomState, pid: u32) -> String {
+    static CREATED: AtomicU64 = AtomicU64::new(0);
+    // Processes forked from one parent share the keys, and pids are reused.
+    let random = keys.hash_one((unix_nanos(), CREATED.fetch_add(1, Relaxed)));
+    let mut name = format!("{PREFIX}{MAJOR}-{pid}-");
     write!(name, "{random:016x}{CELLS}").expect("writing to a string cannot fail");
     name
 }
 
-/// The name of a file until it is whole.
-pub(crate) fn new(name: &str) -> String {
+/// Returns the name of a file while it is under construction.
+pub(crate) fn temporary(name: &str) -> String {
     format!("{name}{NEW}")
 }
 
-/// The counts of processes that are gone.
+/// Returns the name of the archive.
 pub(crate) fn archive() -> String {
-    format!("{BEGIN}{MAJOR}.archive")
+    format!("{PREFIX}{MAJOR}.archive")
 }
 
-/// An archive that could not be read, set aside.
+/// Returns the name to which a damaged archive is moved.
 pub(crate) fn damaged_archive() -> String {
-    format!("{BEGIN}{MAJOR}.archive.damaged")
+    format!("{PREFIX}{MAJOR}.archive.damaged")
 }
 
-/// Held while files are folded into the archive.
-pub(crate) fn fold_lock() -> String {
-    format!("{BEGIN}{MAJOR}.lock")
+/// Returns the name of the lock that is held during compaction.
+pub(crate) fn archive_lock() -> String {
+    format!("{PREFIX}{MAJOR}.lock")
 }
 
-/// Held by whoever writes what the kernel owns. Not of a version: all of them share the kernel.
+/// The lock of the process that writes gauges of kernel state. Without a version: all versions share the kernel.
 pub(crate) const WRITER_LOCK: &str = "campanile.writer";
 
 #[cfg(test)]
@@ -89,29 +89,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_was_forked_with_the_same_keys_has_another_name() {
+    fn forked_processes_with_the_same_keys_get_different_names() {
         let keys = RandomState::new();
-        assert_ne!(of_process_by(&keys, 7), of_process_by(&keys, 7));
+        assert_ne!(process_file_with_keys(&keys, 7), process_file_with_keys(&keys, 7));
     }
 
     #[test]
-    fn names_tell_what_files_are() {
-        let name = of_process(7);
+    fn file_kinds_are_recognised_by_name() {
+        let name = process_file(7);
         assert!(name.starts_with("campanile-1-7-"), "{name}");
-        assert_ne!(name, of_process(7));
-        for (name, named) in [
-            (&*name, Named::Process),
-            (&*new(&name), Named::NewProcess),
-            ("campanile-2-7-00.cells", Named::OtherVersion),
-            ("campanile-x-7-00.cells", Named::Other),
-            (&*archive(), Named::Other),
-            (&*new(&archive()), Named::Other),
-            ("campanile-2.archive", Named::Other),
-            (&*fold_lock(), Named::Other),
-            (WRITER_LOCK, Named::Other),
-            ("README", Named::Other),
+        assert_ne!(name, process_file(7));
+        for (name, kind) in [
+            (&*name, FileKind::Process),
+            (&*temporary(&name), FileKind::NewProcess),
+            ("campanile-2-7-00.cells", FileKind::OtherVersion),
+            ("campanile-x-7-00.cells", FileKind::Other),
+            (&*archive(), FileKind::Other),
+            (&*temporary(&archive()), FileKind::Other),
+            ("campanile-2.archive", FileKind::Other),
+            (&*archive_lock(), FileKind::Other),
+            (WRITER_LOCK, FileKind::Other),
+            ("README", FileKind::Other),
         ] {
-            assert_eq!(Named::of(name), named, "{name}");
+            assert_eq!(FileKind::from_name(name), kind, "{name}");
         }
     }
 }

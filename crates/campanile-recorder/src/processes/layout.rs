@@ -1,22 +1,25 @@
-//! Where things stand in a file. See the [module docs](super) for the table.
+//! The layout of a file: header words, record kinds, encodings. The [module docs](super) have the tables.
 
-use std::sync::atomic::{self, AtomicU64, Ordering};
+use std::{
+    sync::atomic::{self, AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use crate::{Kind, processes::GaugeMode};
+use crate::MetricKind;
 
-/// `campcell`, as a word in the byte order of the machine that wrote it: in another order it is another word.
+/// `campcell` as a word in native byte order; in another byte order it is a different word.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"campcell");
-/// Files of another major version mean something else and are left alone. It is part of every name, too.
+/// The major version, which is part of every file name. Files of other major versions are left alone.
 pub(crate) const MAJOR: u32 = 1;
-/// Of a later minor version, records of unknown kinds are skipped.
+/// The minor version. Records that a later one adds are skipped.
 const MINOR: u32 = 0;
 pub(crate) const VERSION: u64 = (MAJOR as u64) << 32 | MINOR as u64;
 
-/// Words of the header.
-pub(crate) const HEADER: usize = 16;
+/// Words in the header.
+pub(crate) const HEADER_LEN: usize = 16;
 
-/// Words by their place in the header.
-pub(crate) mod at {
+/// Indices of the header words.
+pub(crate) mod header {
     pub(crate) const MAGIC: usize = 0;
     pub(crate) const VERSION: usize = 1;
     pub(crate) const ROLE: usize = 2;
@@ -28,36 +31,31 @@ pub(crate) mod at {
     pub(crate) const LOST: usize = 8;
 }
 
-/// Kinds of records.
-pub(crate) mod record {
-    /// The journal goes on elsewhere.
-    pub(crate) const CONTINUES: u32 = 1;
-    /// Where the words of a block are, for a slot or for all.
+/// Record kinds.
+pub(crate) mod kind {
+    pub(crate) const NEXT_SEGMENT: u32 = 1;
     pub(crate) const CELLS: u32 = 2;
-    /// A series, and its place.
     pub(crate) const SERIES: u32 = 3;
-    /// What a metric is, for people.
     pub(crate) const DESCRIPTION: u32 = 4;
-    /// A file whose counts are in this archive.
-    pub(crate) const FOLDED: u32 = 5;
+    pub(crate) const ARCHIVED_FILE: u32 = 5;
 }
 
-/// Stands for a slot in a record of the words that all share.
+/// The slot in a record of cells that all threads share.
 pub(crate) const SHARED: u32 = u32::MAX;
 
-/// Words of a record that says where the journal goes on.
-pub(crate) const CONTINUES_LEN: usize = 3;
-/// Words of a record of cells.
+/// Words in a record of the next segment.
+pub(crate) const NEXT_SEGMENT_LEN: usize = 3;
+/// Words in a record of cells.
 pub(crate) const CELLS_LEN: usize = 4;
 
-/// Who wrote a file.
+/// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum FileRole {
     Process,
     Archive,
 }
 
-impl Role {
+impl FileRole {
     pub(crate) const fn code(self) -> u64 {
         match self {
             Self::Process => 1,
@@ -65,7 +63,7 @@ impl Role {
         }
     }
 
-    pub(crate) const fn of_code(code: u64) -> Option<Self> {
+    pub(crate) const fn from_code(code: u64) -> Option<Self> {
         match code {
             1 => Some(Self::Process),
             2 => Some(Self::Archive),
@@ -74,71 +72,53 @@ impl Role {
     }
 }
 
-/// What the words of a series are.
+/// The kind of a series and how its words encode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) kind: Kind,
-    /// Whether the sum of a histogram is exact, in four words, instead of a floating-point number.
+pub(crate) struct SeriesShape {
+    pub(crate) kind: MetricKind,
+    /// Whether the sum of a histogram is exact, in four words, rather than a float.
     pub(crate) exact: bool,
 }
 
-impl Shape {
+impl SeriesShape {
     pub(crate) const fn code(self) -> u64 {
         match (self.kind, self.exact) {
-            (Kind::Counter, _) => 1,
-            (Kind::Gauge, _) => 2,
-            (Kind::Histogram, false) => 3,
-            (Kind::Histogram, true) => 4,
+            (MetricKind::Counter, _) => 1,
+            (MetricKind::Gauge, _) => 2,
+            (MetricKind::Histogram, false) => 3,
+            (MetricKind::Histogram, true) => 4,
         }
     }
 
-    pub(crate) const fn of_code(code: u64) -> Option<Self> {
+    pub(crate) const fn from_code(code: u64) -> Option<Self> {
         let (kind, exact) = match code {
-            1 => (Kind::Counter, false),
-            2 => (Kind::Gauge, false),
-            3 => (Kind::Histogram, false),
-            4 => (Kind::Histogram, true),
+            1 => (MetricKind::Counter, false),
+            2 => (MetricKind::Gauge, false),
+            3 => (MetricKind::Histogram, false),
+            4 => (MetricKind::Histogram, true),
             _ => return None,
         };
         Some(Self { kind, exact })
     }
 
-    /// The words of a series with so many bounds.
+    /// Returns the number of words of a series with `bounds` bounds.
     pub(crate) const fn len(self, bounds: usize) -> usize {
         match (self.kind, self.exact) {
-            (Kind::Histogram, false) => bounds + 2,
-            (Kind::Histogram, true) => bounds + 5,
+            (MetricKind::Histogram, false) => bounds + 2,
+            (MetricKind::Histogram, true) => bounds + 5,
             _ => 1,
         }
     }
 }
 
-impl GaugeMode {
-    pub(crate) const fn code(self) -> u64 {
-        match self {
-            Self::Sum => 0,
-            Self::Max => 1,
-            Self::PerProcess => 2,
-        }
-    }
-
-    pub(crate) const fn of_code(code: u64) -> Self {
-        match code {
-            1 => Self::Max,
-            2 => Self::PerProcess,
-            _ => Self::Sum,
-        }
-    }
-}
-
-/// A word that somebody else may be reading or writing. A trait so that a model checker can bring its own.
-pub(crate) trait Word {
+/// A word that another thread or process may access concurrently. A trait, so that loom can substitute its own atomics.
+pub(crate) trait AtomicWord {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
     fn fence(order: Ordering);
 }
 
-impl Word for AtomicU64 {
+impl AtomicWord for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {
         Self::load(self, order)
     }
@@ -152,31 +132,37 @@ impl Word for AtomicU64 {
     }
 }
 
-/// Writes a record to the beginning of `journal`, and then, to the header, how many words of records there are with it.
-pub(crate) fn publish<W: Word>(header: &[W], journal: &[W], record: &[u64], committed: u64) {
+/// Writes a record to the beginning of `journal`, then stores the new number of journal words in the header.
+pub(crate) fn publish<W: AtomicWord>(header: &[W], journal: &[W], record: &[u64], committed: u64) {
     for (word, value) in journal.iter().zip(record) {
         word.store(*value, Ordering::Relaxed);
     }
-    // Whoever loads it by `Contents::committed` sees the record as well, and that what it names is on the disk.
-    header[at::COMMITTED].store(committed, Ordering::Release);
+    // A reader that loads it through `ParsedFile::committed` sees the record, and that the ranges it names are on disk.
+    header[header::COMMITTED].store(committed, Ordering::Release);
 }
 
-/// Joins two halves, the lower first.
+/// Packs two halves into a word.
 pub(crate) const fn join(low: u32, high: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
-/// Splits what [`join`] joined.
+/// Splits a word into its low and high half.
 pub(crate) const fn split(word: u64) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)
 }
 
-/// The checksum of an archive: FNV-1a over its words, that of the checksum left out.
+/// Returns the checksum of an archive: FNV-1a over all words but the checksum itself.
 pub(crate) fn checksum(words: impl Iterator<Item = u64>) -> u64 {
     words
         .enumerate()
-        .filter(|(index, _)| *index != at::CHECKSUM)
+        .filter(|(index, _)| *index != header::CHECKSUM)
         .fold(0xcbf2_9ce4_8422_2325, |hash, (_, word)| {
             (hash ^ word).wrapping_mul(0x0100_0000_01b3)
         })
+}
+
+/// Returns the current time in nanoseconds since 1970.
+pub(crate) fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

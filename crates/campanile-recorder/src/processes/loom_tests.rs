@@ -1,5 +1,4 @@
-//! Models of who writes and who reads, in every order that the memory model allows: the real writer of the journal, the
-//! real reader, words of loom's.
+//! Loom models of the journal: the real writer and parser, with loom's atomics.
 
 use std::sync::atomic::Ordering;
 
@@ -9,14 +8,13 @@ use loom::{
 };
 
 use super::{
-    GaugeMode,
-    contents::Contents,
-    layout::{self, HEADER, MAGIC, Role, Shape, VERSION, Word, at, publish},
-    record::{CellsAt, Declared, Record},
+    layout::{self, AtomicWord, FileRole, HEADER_LEN, MAGIC, SeriesShape, VERSION, header, publish},
+    parser::ParsedFile,
+    record::{CellsRecord, Record, SeriesRecord},
 };
-use crate::{Kind, Labels};
+use crate::{GaugeMode, Labels, MetricKind};
 
-impl Word for AtomicU64 {
+impl AtomicWord for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {
         Self::load(self, order)
     }
@@ -31,22 +29,22 @@ impl Word for AtomicU64 {
 }
 
 const JOURNAL: usize = 28;
-const SHARED: usize = HEADER + JOURNAL;
+const SHARED: usize = HEADER_LEN + JOURNAL;
 
-/// A file of a block of one word: the words that all share, then those of two slots.
+/// A file with a block of one word: one shared by all threads, and one for each of two slots.
 struct File {
     words: Vec<AtomicU64>,
-    /// Words of records that are written, held by whoever writes one.
+    /// Journal words written, locked while a record is appended.
     end: Mutex<usize>,
 }
 
 impl File {
     fn new() -> Self {
-        let mut words = vec![0; HEADER + JOURNAL + 3];
-        words[at::MAGIC] = MAGIC;
-        words[at::VERSION] = VERSION;
-        words[at::ROLE] = Role::Process.code();
-        words[at::JOURNAL] = layout::join(HEADER as u32, JOURNAL as u32);
+        let mut words = vec![0; HEADER_LEN + JOURNAL + 3];
+        words[header::MAGIC] = MAGIC;
+        words[header::VERSION] = VERSION;
+        words[header::ROLE] = FileRole::Process.code();
+        words[header::JOURNAL] = layout::join(HEADER_LEN as u32, JOURNAL as u32);
         Self {
             words: words.into_iter().map(AtomicU64::new).collect(),
             end: Mutex::new(0),
@@ -54,15 +52,15 @@ impl File {
     }
 
     fn append(&self, record: &Record) {
-        let mut end = self.end.lock().expect("nobody panics");
+        let mut end = self.end.lock().expect("no thread panics");
         let record = record.to_words();
-        let journal = &self.words[HEADER + *end..];
+        let journal = &self.words[HEADER_LEN + *end..];
         *end += record.len();
         publish(&self.words, journal, &record, *end as u64);
     }
 
     fn add_cells(&self, slot: Option<u32>, offset: usize) {
-        self.append(&Record::Cells(CellsAt {
+        self.append(&Record::Cells(CellsRecord {
             block: 0,
             slot,
             offset: offset as u64,
@@ -71,11 +69,11 @@ impl File {
     }
 
     fn declare(&self) {
-        self.append(&Record::Series(Declared {
+        self.append(&Record::Series(SeriesRecord {
             name: "a".into(),
             labels: Labels::new([]),
-            shape: Shape {
-                kind: Kind::Counter,
+            shape: SeriesShape {
+                kind: MetricKind::Counter,
                 exact: false,
             },
             mode: GaugeMode::Sum,
@@ -86,33 +84,33 @@ impl File {
         }));
     }
 
-    /// Counts as the thread of a slot does that has no words yet.
+    /// Increments from a thread whose slot has no words yet.
     fn count_first(&self, slot: u32) {
         let own = SHARED + 1 + slot as usize;
         self.add_cells(Some(slot), own);
         self.count(own);
     }
 
-    /// Counts as the one thread does that writes there.
+    /// Increments the word of the calling thread.
     fn count(&self, own: usize) {
         let before = self.words[own].load(Ordering::Relaxed);
         self.words[own].store(before + 1, Ordering::Relaxed);
     }
 
-    /// What a reader sees; it must always make sense.
+    /// Returns the total that a reader sees. The file must be valid at any time.
     fn read(&self) -> Option<u64> {
-        let mut contents = Contents::new(&self.words).expect("has a header");
-        let committed = Contents::committed(&self.words).expect("has a header");
-        contents
+        let mut parsed = ParsedFile::new(&self.words).expect("has a header");
+        let committed = ParsedFile::committed(&self.words).expect("has a header");
+        parsed
             .extend(&self.words, committed)
-            .expect("what is published is whole");
-        let series = contents.series.first()?;
-        let runs = contents.runs(series, &self.words);
-        Some(runs.map(|run| run[0].load(Ordering::Relaxed)).sum())
+            .expect("published records are valid");
+        let series = parsed.series.first()?;
+        let cells = parsed.cells_of(series, &self.words);
+        Some(cells.map(|cells| cells[0].load(Ordering::Relaxed)).sum())
     }
 }
 
-/// Loads may be stale without a switch of threads, so few switches are enough to find a missing ordering.
+/// Loads may return stale values without preemption, so few preemptions suffice to find a missing ordering.
 fn model(test: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
@@ -121,7 +119,7 @@ fn model(test: impl Fn() + Send + Sync + 'static) {
 }
 
 #[test]
-fn loom_a_series_is_seen_whole_or_not_at_all() {
+fn loom_a_series_is_visible_completely_or_not_at_all() {
     model(|| {
         let file = Arc::new(File::new());
         let writer = {
@@ -139,7 +137,7 @@ fn loom_a_series_is_seen_whole_or_not_at_all() {
 }
 
 #[test]
-fn loom_two_threads_meet_a_block_first_while_somebody_adds_up() {
+fn loom_two_threads_record_first_in_a_block_while_it_is_read() {
     model(|| {
         let file = File::new();
         file.add_cells(None, SHARED);
@@ -162,14 +160,14 @@ fn loom_two_threads_meet_a_block_first_while_somebody_adds_up() {
 }
 
 #[test]
-fn loom_a_slot_is_handed_over_with_what_was_counted() {
+fn loom_a_thread_slot_is_reused_without_losing_counts() {
     model(|| {
         let file = File::new();
         file.add_cells(None, SHARED);
         file.add_cells(Some(0), SHARED + 1);
         file.declare();
         let file = Arc::new(file);
-        // The numbers that are free, as `cells::slot` keeps them.
+        // The free slots, as `cells::thread_slot` keeps them.
         let free = Arc::new(Mutex::new(Vec::new()));
         let first = {
             let (file, free) = (Arc::clone(&file), Arc::clone(&free));
@@ -186,6 +184,6 @@ fn loom_a_slot_is_handed_over_with_what_was_counted() {
         first.join().unwrap();
         let expected = 1 + u64::from(next.is_some());
         assert!(seen <= expected);
-        assert_eq!(file.read(), Some(expected), "nothing is lost in the hand-over");
+        assert_eq!(file.read(), Some(expected), "reuse loses nothing");
     });
 }

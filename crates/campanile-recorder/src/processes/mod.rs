@@ -1,116 +1,81 @@
-//! Many processes that count in one directory, each in a file of its own.
+//! Metrics of many processes that share a directory, each with a file of its own.
 //!
 //! # The files
 //!
-//! | name | what it is |
+//! | name | contents |
 //! |---|---|
-//! | `campanile-1-<pid>-<random>.cells` | where a process counts, locked while it lives |
-//! | the same with `.new` behind | such a file that is not yet whole |
-//! | `campanile-1.archive` | what processes that are gone have counted |
-//! | `campanile-1.lock` | locked by whoever writes the archive |
-//! | `campanile.writer` | locked by whoever writes what the kernel owns |
+//! | `campanile-1-<pid>-<random>.cells` | the cells of one process, locked while the process is alive |
+//! | the same with `.new` appended | a process file under construction |
+//! | `campanile-1.archive` | the totals of processes that have exited |
+//! | `campanile-1.lock` | locked while the archive is rewritten |
+//! | `campanile.writer` | locked by the process that writes gauges of kernel state |
 //!
-//! A process is alive while its file is locked (`flock`). The kernel unlocks it however the process ends, so neither
-//! SIGKILL nor a pid that comes again nor another pid namespace can mislead anybody.
+//! A process is alive while its file is locked (`flock`). The kernel releases the lock however the process ends, so
+//! SIGKILL, reused pids and pid namespaces are all handled.
 //!
 //! # The layout of a file
 //!
-//! Words of 64 bits in the byte order of the machine. A file grows at its end and never shrinks; each part is on the disk
-//! before it is mapped, and before a record names it.
+//! 64-bit words in native byte order. A file grows at its end and never shrinks. Disk space for a range is allocated
+//! before the range is mapped, and before a record refers to it.
 //!
-//! | word | holds |
+//! | word | contents |
 //! |---|---|
-//! | 0 | `campcell`; in another byte order it is another word |
-//! | 1 | minor version, major version above |
-//! | 2 | role: 1 of a process, 2 the archive |
-//! | 3, 4 | pid; nanoseconds since 1970 when it began |
-//! | 5 | the journal's first piece: its first word, its length above |
-//! | 6 | words of records that can be read, stored last of all |
-//! | 7 | of an archive: FNV-1a of all other words |
-//! | 8 | registrations that found no room, not even for a series that counts them |
-//! | 9 to 15 | nothing yet |
+//! | 0 | `campcell`, which reads differently in another byte order |
+//! | 1 | minor version in the low half, major version in the high half |
+//! | 2 | role: 1 process file, 2 archive |
+//! | 3, 4 | pid; start time in nanoseconds since 1970 |
+//! | 5 | first segment of the journal: its first word, its length in the high half |
+//! | 6 | number of journal words that may be read, stored after the words themselves |
+//! | 7 | archive only: FNV-1a of all other words |
+//! | 8 | registrations lost for lack of space, if not even a series that counts them could be allocated |
+//! | 9 to 15 | reserved |
 //!
-//! The journal is a chain of pieces, each full of records. A record begins with a word of its kind, its length in words
-//! above; records of unknown kinds are skipped, so a later minor version can add some.
+//! The journal is a chain of segments filled with records. A record starts with a head word: its kind, and its length
+//! in words in the high half. Records of unknown kinds are skipped, so that a later minor version can add some.
 //!
-//! | kind | words behind the head |
+//! | kind | words after the head |
 //! |---|---|
-//! | 1 the journal goes on | first word, length |
-//! | 2 cells | block, slot above (all ones: shared); first word; length |
-//! | 3 series | shape, gauge mode in the second byte; block, first word in it above; nanoseconds since 1970; length of the name, of the labels above; number of bounds; name; labels; bounds |
-//! | 4 description | length of the name, of the help above; length of the unit; name; help; unit |
-//! | 5 folded | length; name of a file whose counts are in this archive |
+//! | 1 next segment | first word, length |
+//! | 2 cells | block, thread slot in the high half (all ones: shared); first word; length |
+//! | 3 series | shape, gauge mode in the second byte; block, first word in it in the high half; nanoseconds since 1970; length of the name, of the labels in the high half; number of bounds; name; labels; bounds |
+//! | 4 description | length of the name, of the help in the high half; length of the unit; name; help; unit |
+//! | 5 archived file | length; name of a file whose counts are in this archive |
 //!
 //! | shape | words |
 //! |---|---|
 //! | 1 counter | the count |
-//! | 2 gauge | a floating-point number |
-//! | 3 histogram | a count for each bucket, the sum as a floating-point number |
-//! | 4 histogram in the archive | a count for each bucket, the sum in four words |
+//! | 2 gauge | a float |
+//! | 3 histogram | a count per bucket, the sum as a float |
+//! | 4 histogram in the archive | a count per bucket, the exact sum in four words |
 //!
-//! # Who does what
+//! # Modules
 //!
-//! [`new_file`] makes a process's file and [`own_file`] writes it; [`contents`] reads words, purely; [`mapped`] keeps a
-//! file mapped; [`scan`] sees all files as they are at one moment; [`totals`] adds them up; [`fold`] moves the counts of
-//! the dead to the [`archive`]; [`snapshot`] is what is rendered.
+//! [`process_file`] creates and writes the file of this process; [`parser`] parses the words of a file without side
+//! effects; [`mapped_file`] keeps a file mapped between scrapes; [`scan`] reads all files consistently; [`totals`] sums
+//! them; [`compact`] moves the counts of exited processes to the [`archive`].
 
-mod error;
-mod gauge_mode;
-
-#[cfg(unix)]
+mod allocate;
 mod archive;
-#[cfg(unix)]
-mod clock;
-#[cfg(unix)]
-mod contents;
-#[cfg(unix)]
-mod directory;
-#[cfg(unix)]
+mod compact;
+#[cfg(test)]
+mod compaction_tests;
+mod dir;
+mod failpoints;
+mod family_totals;
+mod file_lock;
 mod file_name;
-#[cfg(unix)]
-mod fold;
-#[cfg(unix)]
-mod folder;
-#[cfg(unix)]
 mod layout;
-#[cfg(unix)]
-mod limit;
-#[cfg(all(test, unix, campanile_loom))]
+#[cfg(all(test, campanile_loom))]
 mod loom_tests;
-#[cfg(unix)]
-mod mapped;
-#[cfg(unix)]
-mod moments;
-#[cfg(unix)]
-mod new_file;
-#[cfg(unix)]
-mod own_file;
-#[cfg(all(test, unix))]
-mod protocol_tests;
-#[cfg(unix)]
+mod mapped_file;
+mod parser;
+mod process_file;
 mod record;
-#[cfg(all(unix, any(test, fuzzing)))]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod replay;
-#[cfg(unix)]
-mod room;
-#[cfg(unix)]
 mod scan;
-#[cfg(unix)]
-mod snapshot;
-#[cfg(unix)]
+mod series_totals;
+mod shared_directory;
 mod totals;
-#[cfg(unix)]
-mod values;
 
-#[cfg(not(unix))]
-#[path = "elsewhere.rs"]
-mod directory;
-
-pub(crate) use self::directory::Directory;
-#[cfg(not(unix))]
-pub(crate) use self::directory::OwnFile;
-#[cfg(unix)]
-use self::gauge_mode::default_rules;
-#[cfg(unix)]
-pub(crate) use self::own_file::OwnFile;
-pub use self::{error::DirectoryError, gauge_mode::GaugeMode};
+pub(crate) use self::{process_file::ProcessFile, shared_directory::SharedDirectory};

@@ -1,75 +1,72 @@
-//! Writes records of the journal, and takes them apart.
+//! Encodes and decodes journal records.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use metrics::Unit;
 
 use crate::{
-    Labels,
+    GaugeMode, Labels,
     labels::valid_metric_name,
-    processes::{
-        GaugeMode,
-        layout::{self, SHARED, Shape, Word, record},
-    },
+    processes::layout::{self, AtomicWord, SHARED, SeriesShape, kind},
 };
 
-/// A series as its file declares it.
+/// The declaration of a series.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Declared {
+pub(crate) struct SeriesRecord {
     pub(crate) name: Arc<str>,
     pub(crate) labels: Labels,
-    pub(crate) shape: Shape,
+    pub(crate) shape: SeriesShape,
     pub(crate) mode: GaugeMode,
-    /// Nanoseconds since 1970 when it was first declared, by whomever: the oldest are within the limit of series.
+    /// When the series was first declared, in nanoseconds since 1970. The oldest series stay within the series limit.
     pub(crate) since: u64,
-    /// Empty unless it is a histogram.
+    /// The bounds of a histogram, otherwise empty.
     pub(crate) bounds: Arc<[f64]>,
     pub(crate) block: u32,
     pub(crate) first: u32,
 }
 
-/// What a metric is, for people.
+/// The unit and help of a metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Described {
+pub(crate) struct DescriptionRecord {
     pub(crate) name: Arc<str>,
     pub(crate) unit: Option<Unit>,
     pub(crate) help: Arc<str>,
 }
 
-/// Words of a block within the file.
+/// The location of the words of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CellsAt {
+pub(crate) struct CellsRecord {
     pub(crate) block: u32,
-    /// None: the words that all share.
+    /// The thread slot; `None` for the words that all threads share.
     pub(crate) slot: Option<u32>,
-    /// In words from the file's beginning.
+    /// In words from the beginning of the file.
     pub(crate) offset: u64,
     pub(crate) len: u64,
 }
 
-/// A record.
+/// A journal record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Record {
-    Continues {
+    NextSegment {
         offset: u64,
         len: u64,
     },
-    Cells(CellsAt),
-    Series(Declared),
-    Description(Described),
-    Folded(String),
-    /// Of a later version.
+    Cells(CellsRecord),
+    Series(SeriesRecord),
+    Description(DescriptionRecord),
+    ArchivedFile(String),
+    /// A record that a later version added.
     Unknown,
 }
 
 impl Record {
-    /// The record's words, with its head.
+    /// Encodes the record, including its head word.
     pub(crate) fn to_words(&self) -> Vec<u64> {
         let mut words = vec![0];
         let kind = match self {
-            Self::Continues { offset, len } => {
+            Self::NextSegment { offset, len } => {
                 words.extend([*offset, *len]);
-                record::CONTINUES
+                kind::NEXT_SEGMENT
             }
             Self::Cells(cells) => {
                 words.extend([
@@ -77,7 +74,7 @@ impl Record {
                     cells.offset,
                     cells.len,
                 ]);
-                record::CELLS
+                kind::CELLS
             }
             Self::Series(series) => {
                 words.extend([
@@ -90,7 +87,7 @@ impl Record {
                 put_text(&mut words, &series.name);
                 put_text(&mut words, series.labels.as_str());
                 words.extend(series.bounds.iter().map(|bound| bound.to_bits()));
-                record::SERIES
+                kind::SERIES
             }
             Self::Description(description) => {
                 let unit = description.unit.map_or("", |unit| unit.as_str());
@@ -101,12 +98,12 @@ impl Record {
                 put_text(&mut words, &description.name);
                 put_text(&mut words, &description.help);
                 put_text(&mut words, unit);
-                record::DESCRIPTION
+                kind::DESCRIPTION
             }
-            Self::Folded(name) => {
+            Self::ArchivedFile(name) => {
                 words.push(name.len() as u64);
                 put_text(&mut words, name);
-                record::FOLDED
+                kind::ARCHIVED_FILE
             }
             Self::Unknown => 0,
         };
@@ -114,46 +111,46 @@ impl Record {
         words
     }
 
-    /// Takes a record apart, `kind` from its head and the words behind; nothing if it makes no sense.
-    pub(crate) fn parse<W: Word>(kind: u32, words: &[W]) -> Option<Self> {
-        let mut fields = Fields(words);
+    /// Decodes a record from the kind in its head and the words after it; `None` if it is malformed.
+    pub(crate) fn parse<W: AtomicWord>(kind: u32, words: &[W]) -> Option<Self> {
+        let mut fields = RecordFields(words);
         Some(match kind {
-            record::CONTINUES => Self::Continues {
+            kind::NEXT_SEGMENT => Self::NextSegment {
                 offset: fields.word()?,
                 len: fields.word()?,
             },
-            record::CELLS => {
+            kind::CELLS => {
                 let (block, slot) = layout::split(fields.word()?);
-                Self::Cells(CellsAt {
+                Self::Cells(CellsRecord {
                     block,
                     slot: (slot != SHARED).then_some(slot),
                     offset: fields.word()?,
                     len: fields.word()?,
                 })
             }
-            record::SERIES => return fields.series(),
-            record::DESCRIPTION => {
+            kind::SERIES => return fields.series(),
+            kind::DESCRIPTION => {
                 let (name_len, help_len) = layout::split(fields.word()?);
                 let unit_len = u32::try_from(fields.word()?).ok()?;
-                Self::Description(Described {
+                Self::Description(DescriptionRecord {
                     name: fields.name(name_len)?,
                     help: fields.text(help_len)?.into(),
                     unit: Unit::from_string(&fields.text(unit_len)?),
                 })
             }
-            record::FOLDED => {
+            kind::ARCHIVED_FILE => {
                 let len = u32::try_from(fields.word()?).ok()?;
-                Self::Folded(fields.text(len)?)
+                Self::ArchivedFile(fields.text(len)?)
             }
             _ => Self::Unknown,
         })
     }
 }
 
-/// The words of a record that are not yet taken.
-struct Fields<'a, W>(&'a [W]);
+/// The words of a record that have not been decoded.
+struct RecordFields<'a, W>(&'a [W]);
 
-impl<W: Word> Fields<'_, W> {
+impl<W: AtomicWord> RecordFields<'_, W> {
     fn word(&mut self) -> Option<u64> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -172,7 +169,7 @@ impl<W: Word> Fields<'_, W> {
         String::from_utf8(bytes).ok()
     }
 
-    /// A name that Prometheus allows.
+    /// Decodes a valid metric name.
     fn name(&mut self, len: u32) -> Option<Arc<str>> {
         let name = self.text(len)?;
         (valid_metric_name(&name) == name).then(|| name.into())
@@ -180,8 +177,8 @@ impl<W: Word> Fields<'_, W> {
 
     fn series(&mut self) -> Option<Record> {
         let codes = self.word()?;
-        // Of a later version, if it is unknown.
-        let Some(shape) = Shape::of_code(codes & 0xff) else {
+        // Shapes of later versions are skipped like unknown records.
+        let Some(shape) = SeriesShape::from_code(codes & 0xff) else {
             return Some(Record::Unknown);
         };
         let (block, first) = layout::split(self.word()?);
@@ -196,12 +193,12 @@ impl<W: Word> Fields<'_, W> {
             .map(|bound| f64::from_bits(bound.load(Relaxed)))
             .collect();
         let finite = bounds.iter().all(|bound| bound.is_finite());
-        let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-        (finite && rising).then_some(Record::Series(Declared {
+        let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        (finite && ascending).then_some(Record::Series(SeriesRecord {
             name,
             labels,
             shape,
-            mode: GaugeMode::of_code(codes >> 8 & 0xff),
+            mode: GaugeMode::from_code(codes >> 8 & 0xff),
             since,
             bounds,
             block,
@@ -223,7 +220,7 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use super::*;
-    use crate::Kind;
+    use crate::MetricKind;
 
     fn read_back(record: &Record) -> Option<Record> {
         let words: Vec<AtomicU64> = record.to_words().into_iter().map(AtomicU64::new).collect();
@@ -233,11 +230,11 @@ mod tests {
     }
 
     fn series(name: &str, bounds: &[f64]) -> Record {
-        Record::Series(Declared {
+        Record::Series(SeriesRecord {
             name: name.into(),
             labels: Labels::new([("a", "\"é\n"), ("b", "")]),
-            shape: Shape {
-                kind: Kind::Histogram,
+            shape: SeriesShape {
+                kind: MetricKind::Histogram,
                 exact: true,
             },
             mode: GaugeMode::Max,
@@ -249,28 +246,28 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_as_they_were_written() {
+    fn records_survive_a_round_trip() {
         for record in [
-            Record::Continues { offset: 5, len: 6 },
-            Record::Cells(CellsAt {
+            Record::NextSegment { offset: 5, len: 6 },
+            Record::Cells(CellsRecord {
                 block: 1,
                 slot: None,
                 offset: 512,
                 len: 512,
             }),
-            Record::Cells(CellsAt {
+            Record::Cells(CellsRecord {
                 block: 1,
                 slot: Some(0),
                 offset: 512,
                 len: 512,
             }),
             series("wait_seconds", &[0.5, 1.0]),
-            Record::Description(Described {
+            Record::Description(DescriptionRecord {
                 name: "a".into(),
                 unit: Some(Unit::Seconds),
                 help: "eight by".into(),
             }),
-            Record::Folded("a-name".to_owned()),
+            Record::ArchivedFile("a-name".to_owned()),
             Record::Unknown,
         ] {
             assert_eq!(read_back(&record).as_ref(), Some(&record));
@@ -278,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn malformed_records_are_rejected() {
         for record in [
             series("not valid", &[]),
             series("", &[]),
@@ -293,7 +290,7 @@ mod tests {
             .map(AtomicU64::new)
             .collect();
         for end in 1..words.len() {
-            assert_eq!(Record::parse(record::SERIES, &words[1..end]), None, "{end} words");
+            assert_eq!(Record::parse(kind::SERIES, &words[1..end]), None, "{end} words");
         }
     }
 }

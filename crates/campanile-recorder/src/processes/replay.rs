@@ -1,4 +1,4 @@
-//! Reads any bytes as a file, for the fuzzer and for the test that replays what it found.
+//! Parses arbitrary bytes as a file, for the fuzz target and the test that replays its corpus.
 
 use std::sync::atomic::AtomicU64;
 
@@ -6,59 +6,56 @@ use crate::{
     Format, Snapshot,
     processes::{
         archive,
-        contents::{Contents, Unread},
-        totals::{Life, Totals},
+        parser::{ParsedFile, SkipReason},
+        totals::{Liveness, Totals},
     },
 };
 
-/// Reads bytes as a file, renders what they hold, folds it and reads that back.
+/// Parses bytes as a file, renders the contents, archives them and parses the archive.
 ///
 /// # Errors
 ///
-/// Where the bytes are no file.
+/// If the bytes are not a valid file.
 ///
 /// # Panics
 ///
-/// Where something is lost on the way.
-#[cfg_attr(
-    test,
-    expect(unreachable_pub, reason = "the fuzzer reaches it, by the crate's root")
-)]
+/// If archiving changes the contents.
+#[cfg_attr(test, expect(unreachable_pub, reason = "exported for the fuzz target"))]
 pub fn replay(bytes: &[u8]) -> Result<String, String> {
     let (words, _) = bytes.as_chunks::<8>();
     let words: Vec<AtomicU64> = words
         .iter()
         .map(|word| AtomicU64::new(u64::from_ne_bytes(*word)))
         .collect();
-    let contents = read(&words).map_err(|unread| format!("{unread:?}"))?;
-    let rendered = snapshot(&contents, &words, Life::Live).render(Format::OpenMetrics);
+    let parsed = read(&words).map_err(|reason| format!("{reason:?}"))?;
+    let rendered = snapshot(&parsed, &words, Liveness::Alive).render(Format::OpenMetrics);
 
     let mut totals = Totals::default();
-    totals.add(&contents, &words, Life::Dead);
-    let folded = archive::to_words(totals, &["a-name".to_owned()], LIMIT);
-    let folded: Vec<AtomicU64> = folded.into_iter().map(AtomicU64::new).collect();
-    let archive = read(&folded).expect("what is written can be read");
+    totals.add(&parsed, &words, Liveness::Exited);
+    let archived = archive::encode(totals, &["a-name".to_owned()], SERIES_LIMIT);
+    let archived: Vec<AtomicU64> = archived.into_iter().map(AtomicU64::new).collect();
+    let archive = read(&archived).expect("an encoded archive is valid");
     assert_eq!(
-        snapshot(&archive, &folded, Life::Dead),
-        snapshot(&contents, &words, Life::Dead),
-        "folding changes nothing"
+        snapshot(&archive, &archived, Liveness::Exited),
+        snapshot(&parsed, &words, Liveness::Exited),
+        "archiving changes nothing"
     );
     Ok(rendered)
 }
 
-/// Enough for whatever fits into what a fuzzer makes.
-const LIMIT: usize = 100;
+/// More than fits into the input of a fuzzer.
+const SERIES_LIMIT: usize = 100;
 
-fn read(words: &[AtomicU64]) -> Result<Contents, Unread> {
-    let mut contents = Contents::new(words)?;
-    contents.extend(words, Contents::committed(words)?)?;
-    Ok(contents)
+fn read(words: &[AtomicU64]) -> Result<ParsedFile, SkipReason> {
+    let mut parsed = ParsedFile::new(words)?;
+    parsed.extend(words, ParsedFile::committed(words)?)?;
+    Ok(parsed)
 }
 
-fn snapshot(contents: &Contents, words: &[AtomicU64], life: Life) -> Snapshot {
+fn snapshot(parsed: &ParsedFile, words: &[AtomicU64], liveness: Liveness) -> Snapshot {
     let mut totals = Totals::default();
-    totals.add(contents, words, life);
-    let (families, _) = totals.into_families(LIMIT);
+    totals.add(parsed, words, liveness);
+    let (families, _) = totals.into_families(SERIES_LIMIT);
     Snapshot { families }
 }
 
@@ -71,17 +68,17 @@ mod tests {
     use super::*;
     use crate::{
         CellRecorder,
-        processes::layout::{HEADER, MAGIC, VERSION, at},
+        processes::layout::{HEADER_LEN, MAGIC, VERSION, header},
     };
 
-    /// The corpus, if this is a checkout and not a published crate.
+    /// Returns the corpus; empty in a published crate, which has none.
     fn corpus() -> Vec<(String, Vec<u8>)> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/cells");
         let Ok(entries) = std::fs::read_dir(directory) else {
             return Vec::new();
         };
         let mut files: Vec<_> = entries
-            .map(|entry| entry.expect("is there"))
+            .map(|entry| entry.expect("is listed"))
             .map(|entry| {
                 let name = entry.file_name().into_string().expect("is text");
                 (name, std::fs::read(entry.path()).expect("can be read"))
@@ -92,19 +89,19 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_ends_in_text_or_in_a_reason() {
+    fn every_corpus_file_is_parsed_or_rejected() {
         let files = corpus();
-        let read = files.iter().filter(|(_, bytes)| replay(bytes).is_ok()).count();
-        // Written by little-endian machines.
+        let parsed = files.iter().filter(|(_, bytes)| replay(bytes).is_ok()).count();
+        // The corpus was written by little-endian machines.
         if !files.is_empty() && cfg!(target_endian = "little") {
-            assert!(read >= 3, "only {read} of {} files are read", files.len());
-            assert!(read < files.len(), "all {read} files are read");
+            assert!(parsed >= 3, "only {parsed} of {} files are valid", files.len());
+            assert!(parsed < files.len(), "all {parsed} files are valid");
         }
     }
 
-    /// Whatever a bit is, it ends; here in the header and in the journal, every seventh to be done soon.
+    /// Flips every seventh bit of the header and the beginning of the journal.
     #[test]
-    fn any_bit_may_be_wrong() {
+    fn flipped_bits_never_panic() {
         for (name, bytes) in corpus().iter().filter(|(_, bytes)| bytes.len() <= 16 * 1_024) {
             if replay(bytes).is_err() {
                 continue;
@@ -119,19 +116,19 @@ mod tests {
         }
     }
 
-    /// `cargo test -p campanile-recorder --lib corpus -- --ignored`, after a change of the layout.
+    /// Run `cargo test -p campanile-recorder --lib corpus -- --ignored` after a change of the layout.
     #[test]
-    #[ignore = "writes the files of the corpus anew that are made by hand"]
-    fn writes_the_corpus() {
+    #[ignore = "rewrites the handmade corpus files"]
+    fn write_the_corpus() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/cells");
-        std::fs::create_dir_all(&corpus).expect("can be made");
+        std::fs::create_dir_all(&corpus).expect("can be created");
         let put = |name: &str, bytes: &[u8]| {
             std::fs::write(corpus.join(name), bytes).expect("can be written");
         };
         let directory =
             std::env::temp_dir().join(format!("campanile-recorder-corpus-{}", std::process::id()));
-        let one = file_of_a_process(&directory, 1);
-        let many = file_of_a_process(&directory, 150);
+        let one = process_file_bytes(&directory, 1);
+        let many = process_file_bytes(&directory, 150);
         let archive = std::fs::read(directory.join("campanile-1.archive")).expect("was written");
         std::fs::remove_dir_all(&directory).expect("can be removed");
         put("process", &one);
@@ -148,19 +145,26 @@ mod tests {
             bytes[word * 8..word * 8 + 8].copy_from_slice(&value.to_ne_bytes());
             bytes
         };
-        put("other-byte-order", &changed(at::MAGIC, MAGIC.swap_bytes()));
-        put("other-major-version", &changed(at::VERSION, 2 << 32));
-        put("later-minor-version", &changed(at::VERSION, VERSION + 7));
-        put("other-role", &changed(at::ROLE, 3));
-        put("committed-too-much", &changed(at::COMMITTED, u64::MAX));
-        // An unknown kind in the place of the first record, its length kept.
-        let first = u64::from_ne_bytes(one[HEADER * 8..HEADER * 8 + 8].try_into().expect("is a word"));
-        put("unknown-record", &changed(HEADER, first >> 32 << 32 | 99));
-        put("record-without-end", &changed(HEADER, first | 0xffff_ffff << 32));
+        put("other-byte-order", &changed(header::MAGIC, MAGIC.swap_bytes()));
+        put("other-major-version", &changed(header::VERSION, 2 << 32));
+        put("later-minor-version", &changed(header::VERSION, VERSION + 7));
+        put("other-role", &changed(header::ROLE, 3));
+        put("committed-too-much", &changed(header::COMMITTED, u64::MAX));
+        // The first record becomes one of an unknown kind of the same length.
+        let first = u64::from_ne_bytes(
+            one[HEADER_LEN * 8..HEADER_LEN * 8 + 8]
+                .try_into()
+                .expect("is a word"),
+        );
+        put("unknown-record", &changed(HEADER_LEN, first >> 32 << 32 | 99));
+        put(
+            "record-without-end",
+            &changed(HEADER_LEN, first | 0xffff_ffff << 32),
+        );
     }
 
-    /// The bytes of a file in which a process has counted.
-    fn file_of_a_process(directory: &Path, series: u64) -> Vec<u8> {
+    /// Returns the bytes of a process file.
+    fn process_file_bytes(directory: &Path, series: u64) -> Vec<u8> {
         let metadata = Metadata::new("test", Level::INFO, None);
         let recorder = CellRecorder::builder().open(directory).expect("opens");
         recorder.describe_histogram("wait_seconds".into(), Some(Unit::Seconds), "How long.".into());
@@ -180,8 +184,8 @@ mod tests {
         let name = recorder
             .directory
             .as_ref()
-            .expect("has one")
-            .own()
+            .expect("has a directory")
+            .process_file()
             .name()
             .to_owned();
         std::fs::read(directory.join(name)).expect("can be read")

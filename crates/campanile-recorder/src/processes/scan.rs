@@ -1,249 +1,256 @@
-//! Looks at all files of a directory as they are at one moment.
+//! Reads all files of a directory consistently.
 //!
-//! A file's counts are in the file, or in the archive, never in both and never in neither: the archive names the files
-//! that it holds, and a file is removed only after an archive is there that names it. So whoever finds the same archive
-//! before and after looking at the files has seen every count once.
+//! The counts of a file are either in the file or in the archive, never in both and never in neither: the archive lists
+//! the files that it includes, and a file is removed only after an archive that lists it is in place. So a reader that
+//! finds the same archive before and after reading the files has seen every count exactly once.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
 use crate::{
-    buckets::Rules,
+    GaugeMode,
+    matcher::MatchRules,
     processes::{
-        GaugeMode,
-        contents::Unread,
-        file_name,
-        file_name::Named,
-        folder::{Folder, Identity, is_owned},
-        mapped::Mapped,
-        moments,
-        own_file::OwnFile,
-        totals::{Life, Totals},
+        dir::{Dir, FileId},
+        failpoints::failpoint,
+        file_lock::is_locked,
+        file_name::{self, FileKind},
+        mapped_file::MappedFile,
+        parser::SkipReason,
+        process_file::ProcessFile,
+        totals::{Liveness, Totals},
     },
 };
 
-/// What is known of a directory from scrape to scrape.
+/// The state of a directory, kept between scrapes.
 #[derive(Debug)]
-pub(crate) struct Scan {
-    own: Option<(Arc<OwnFile>, Mapped)>,
-    pub(crate) others: BTreeMap<String, Other>,
-    pub(crate) archive: Archive,
-    /// Files that were there at the last look and were not read.
-    pub(crate) unread: Vec<Unread>,
-    /// Everything that was there at the last look.
-    pub(crate) names: Vec<String>,
+pub(crate) struct DirectoryScan {
+    own: Option<(Arc<ProcessFile>, MappedFile)>,
+    peers: BTreeMap<String, PeerFile>,
+    pub(crate) archive: ArchiveState,
+    /// Why files were skipped at the last scan, one entry per file.
+    pub(crate) skipped: Vec<SkipReason>,
+    /// The names of all files at the last scan.
+    pub(crate) file_names: Vec<String>,
 }
 
-/// What stands under the archive's name.
+/// The archive at the last scan.
 #[derive(Debug)]
-pub(crate) enum Archive {
-    None,
-    Read(Identity, Box<Mapped>),
-    Unread(Option<Identity>, Unread),
+pub(crate) enum ArchiveState {
+    Missing,
+    Mapped(FileId, Box<MappedFile>),
+    Skipped(Option<FileId>, SkipReason),
 }
 
-/// A file of another process.
+/// The file of another process.
 #[derive(Debug)]
-pub(crate) struct Other {
-    pub(crate) mapped: Mapped,
-    pub(crate) lives: bool,
+struct PeerFile {
+    mapped: MappedFile,
+    is_alive: bool,
 }
 
-impl Scan {
-    /// Begins with nothing but the own file.
-    pub(crate) fn new(own: Option<Arc<OwnFile>>) -> Result<Self, Unread> {
+impl DirectoryScan {
+    /// Creates the state before the first scan, with the file of this process only.
+    pub(crate) fn new(own: Option<Arc<ProcessFile>>) -> Result<Self, SkipReason> {
         let own = match own {
             Some(own) => {
-                let file = own.file().try_clone().map_err(|error| Unread::of(&error))?;
-                Some((own, Mapped::new(file)?))
+                let file = own
+                    .file()
+                    .try_clone()
+                    .map_err(|error| SkipReason::from_error(&error))?;
+                Some((own, MappedFile::new(file)?))
             }
             None => None,
         };
         Ok(Self {
             own,
-            others: BTreeMap::new(),
-            archive: Archive::None,
-            unread: Vec::new(),
-            names: Vec::new(),
+            peers: BTreeMap::new(),
+            archive: ArchiveState::Missing,
+            skipped: Vec::new(),
+            file_names: Vec::new(),
         })
     }
 
-    /// Forgets the others, and gives back what it costs to know them.
-    pub(crate) fn forget(&mut self) {
-        self.others.clear();
-        self.archive = Archive::None;
+    /// Unmaps and closes the files of other processes.
+    pub(crate) fn close_peers(&mut self) {
+        self.peers.clear();
+        self.archive = ArchiveState::Missing;
     }
 
-    /// Looks at everything anew.
+    /// Reads the directory.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be listed. Then what was known of the others stays known.
-    pub(crate) fn look(&mut self, folder: &Folder) -> io::Result<()> {
-        // First of all: it is open, so this process tells at least of itself.
+    /// If the directory cannot be listed. The state of other files is then that of the previous scan.
+    pub(crate) fn refresh(&mut self, dir: &Dir) -> io::Result<()> {
+        // First, since it cannot fail for lack of descriptors: this process is always included.
         let own = self.own.as_mut().map(|(_, mapped)| mapped.refresh());
-        let archive = self.archive.look(folder)?;
-        moments::reached("archive looked at");
-        let names = folder.names()?;
+        let archive = self.archive.refresh(dir)?;
+        failpoint("archive read");
+        let file_names = dir.file_names()?;
         if let Some(archive) = archive {
             self.archive = archive;
         }
-        self.names = names;
-        moments::reached("directory listed");
-        self.unread.clear();
-        self.unread.extend(own.and_then(Result::err));
-        let mut before = std::mem::take(&mut self.others);
-        for name in &self.names {
-            match Named::of(name) {
-                Named::Process => {}
-                Named::OtherVersion => {
-                    self.unread.push(Unread::Version);
+        self.file_names = file_names;
+        failpoint("directory listed");
+        self.skipped.clear();
+        self.skipped.extend(own.and_then(Result::err));
+        let mut before = std::mem::take(&mut self.peers);
+        for name in &self.file_names {
+            match FileKind::from_name(name) {
+                FileKind::Process => {}
+                FileKind::OtherVersion => {
+                    self.skipped.push(SkipReason::Version);
                     continue;
                 }
-                Named::NewProcess | Named::Other => continue,
+                FileKind::NewProcess | FileKind::Other => continue,
             }
             let is_own = self.own.as_ref().is_some_and(|(own, _)| own.name() == name);
-            if is_own || self.is_folded(name) {
+            if is_own || self.is_archived(name) {
                 continue;
             }
-            let mut other = before.remove(name);
-            let looked = look_at(folder, name, &mut other);
-            self.unread.extend(looked.err());
-            if let (Ok(()) | Err(Unread::Exhausted), Some(other)) = (looked, other) {
-                self.others.insert(name.clone(), other);
+            let mut peer = before.remove(name);
+            let refreshed = refresh_peer(dir, name, &mut peer);
+            self.skipped.extend(refreshed.err());
+            if let (Ok(()) | Err(SkipReason::Exhausted), Some(peer)) = (refreshed, peer) {
+                self.peers.insert(name.clone(), peer);
             }
         }
         Ok(())
     }
 
-    /// Tells whether the archive is still the one that was looked at.
-    pub(crate) fn is_of_one_moment(&self, folder: &Folder) -> bool {
-        let now = folder.identity(&file_name::archive());
-        now.is_ok_and(|now| now == self.archive.identity())
+    /// Returns whether the archive is still the one that was read.
+    pub(crate) fn is_consistent(&self, dir: &Dir) -> bool {
+        let now = dir.file_id(&file_name::archive());
+        now.is_ok_and(|now| now == self.archive.file_id())
     }
 
-    /// Tells whether a file's counts are in the archive.
-    pub(crate) fn is_folded(&self, name: &str) -> bool {
-        let archive = self.archive.read();
-        archive.is_some_and(|archive| archive.contents.folded.iter().any(|folded| folded == name))
+    /// Returns whether the archive includes the counts of a file.
+    pub(crate) fn is_archived(&self, name: &str) -> bool {
+        let archive = self.archive.mapped();
+        archive.is_some_and(|archive| archive.parsed.archived_files.iter().any(|file| file == name))
     }
 
-    /// The files of those who are gone. What a later version has added to one is lost in an archive of this version's,
-    /// so such a file is left to that one.
-    pub(crate) fn dead(&self) -> impl Iterator<Item = (&String, &Mapped)> {
-        let dead = self
-            .others
+    /// Returns the files of processes that have exited, except those with records of a later version: an archive of
+    /// this version would lose them.
+    pub(crate) fn exited(&self) -> impl Iterator<Item = (&String, &MappedFile)> {
+        let exited = self
+            .peers
             .iter()
-            .filter(|(_, other)| !other.lives && other.mapped.contents.is_known);
-        dead.map(|(name, other)| (name, &other.mapped))
+            .filter(|(_, peer)| !peer.is_alive && peer.mapped.parsed.is_fully_known);
+        exited.map(|(name, peer)| (name, &peer.mapped))
     }
 
-    /// The archive's counts and those of the files of the dead.
-    pub(crate) fn dead_totals(&self) -> Totals {
+    /// Returns the totals of the archive and the files of [`Self::exited`].
+    pub(crate) fn exited_totals(&self) -> Totals {
         let mut totals = Totals::default();
-        if let Some(archive) = self.archive.read() {
-            totals.add(&archive.contents, archive.words(), Life::Dead);
+        if let Some(archive) = self.archive.mapped() {
+            totals.add(&archive.parsed, archive.words(), Liveness::Exited);
         }
-        for (_, mapped) in self.dead() {
-            totals.add(&mapped.contents, mapped.words(), Life::Dead);
+        for (_, mapped) in self.exited() {
+            totals.add(&mapped.parsed, mapped.words(), Liveness::Exited);
         }
         totals
     }
 
-    /// All counts, gauges by these modes where they are set.
-    pub(crate) fn totals(&self, modes: &Arc<Rules<GaugeMode>>) -> Totals {
+    /// Returns the totals of all files. `modes` override the gauge modes in the files.
+    pub(crate) fn totals(&self, modes: &Arc<MatchRules<GaugeMode>>) -> Totals {
         let mut totals = Totals::new(Arc::clone(modes));
         if let Some((_, own)) = &self.own {
-            totals.add(&own.contents, own.words(), Life::Own);
+            totals.add(&own.parsed, own.words(), Liveness::Own);
         }
-        let mut others: Vec<_> = self.others.values().collect();
-        others.sort_by_key(|other| (other.mapped.contents.started, other.mapped.contents.pid));
-        for other in others {
-            let life = if other.lives { Life::Live } else { Life::Dead };
-            totals.add(&other.mapped.contents, other.mapped.words(), life);
+        let mut peers: Vec<_> = self.peers.values().collect();
+        peers.sort_by_key(|peer| (peer.mapped.parsed.started, peer.mapped.parsed.pid));
+        for peer in peers {
+            let liveness = if peer.is_alive {
+                Liveness::Alive
+            } else {
+                Liveness::Exited
+            };
+            totals.add(&peer.mapped.parsed, peer.mapped.words(), liveness);
         }
-        if let Some(archive) = self.archive.read() {
-            totals.add(&archive.contents, archive.words(), Life::Dead);
+        if let Some(archive) = self.archive.mapped() {
+            totals.add(&archive.parsed, archive.words(), Liveness::Exited);
         }
         totals
     }
 }
 
-impl Archive {
-    /// Looks whether it is another by now; nothing if it is not.
-    fn look(&self, folder: &Folder) -> io::Result<Option<Self>> {
+impl ArchiveState {
+    /// Reads the archive; `None` if it is unchanged.
+    fn refresh(&self, dir: &Dir) -> io::Result<Option<Self>> {
         let name = file_name::archive();
-        // While ours is open no other file has its identity.
-        let now = folder.identity(&name)?;
-        if !matches!(self, Self::Unread(..)) && now == self.identity() {
+        // While the mapped file is open, no other file can have its identity.
+        let now = dir.file_id(&name)?;
+        if !matches!(self, Self::Skipped(..)) && now == self.file_id() {
             return Ok(None);
         }
-        let file = match folder.read(&name) {
+        let file = match dir.open_read(&name) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Self::None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Self::Missing)),
             Err(error) => {
-                return match Unread::of(&error) {
-                    Unread::Exhausted => Err(error),
-                    unread => Ok(Some(Self::Unread(now, unread))),
+                return match SkipReason::from_error(&error) {
+                    SkipReason::Exhausted => Err(error),
+                    reason => Ok(Some(Self::Skipped(now, reason))),
                 };
             }
         };
-        let identity = Identity::of(&file)?;
-        Ok(Some(match Mapped::new(file) {
-            Ok(archive) if archive.is_whole_archive() => Self::Read(identity, Box::new(archive)),
-            Ok(_) => Self::Unread(Some(identity), Unread::Damaged),
-            Err(Unread::Exhausted) => return Err(io::ErrorKind::OutOfMemory.into()),
-            Err(unread) => Self::Unread(Some(identity), unread),
+        let file_id = FileId::from_file(&file)?;
+        Ok(Some(match MappedFile::new(file) {
+            Ok(archive) if archive.is_valid_archive() => Self::Mapped(file_id, Box::new(archive)),
+            Ok(_) => Self::Skipped(Some(file_id), SkipReason::Damaged),
+            Err(SkipReason::Exhausted) => return Err(io::ErrorKind::OutOfMemory.into()),
+            Err(reason) => Self::Skipped(Some(file_id), reason),
         }))
     }
 
-    fn identity(&self) -> Option<Identity> {
+    fn file_id(&self) -> Option<FileId> {
         match self {
-            Self::Read(identity, _) => Some(*identity),
-            Self::Unread(identity, _) => *identity,
-            Self::None => None,
+            Self::Mapped(file_id, _) => Some(*file_id),
+            Self::Skipped(file_id, _) => *file_id,
+            Self::Missing => None,
         }
     }
 
-    fn read(&self) -> Option<&Mapped> {
+    fn mapped(&self) -> Option<&MappedFile> {
         match self {
-            Self::Read(_, archive) => Some(archive),
-            Self::None | Self::Unread(..) => None,
+            Self::Mapped(_, archive) => Some(archive),
+            Self::Missing | Self::Skipped(..) => None,
         }
     }
 
-    /// Tells whether nothing of it is lost when it is written anew.
-    pub(crate) fn is_known(&self) -> bool {
-        self.read().is_none_or(|archive| archive.contents.is_known)
+    /// Returns whether rewriting the archive loses nothing that a later version added.
+    pub(crate) fn is_fully_known(&self) -> bool {
+        self.mapped().is_none_or(|archive| archive.parsed.is_fully_known)
     }
 
-    /// Why it is not read, if it is there and is not.
-    pub(crate) fn unread(&self) -> Option<Unread> {
+    /// Returns why the archive is skipped, if it is.
+    pub(crate) fn skip_reason(&self) -> Option<SkipReason> {
         match self {
-            Self::Unread(_, unread) => Some(*unread),
-            Self::None | Self::Read(..) => None,
+            Self::Skipped(_, reason) => Some(*reason),
+            Self::Missing | Self::Mapped(..) => None,
         }
     }
 }
 
-/// Looks at a file, and anew at one that is known; it is nothing if it is gone. Where the system is exhausted, what was
-/// known is as it was: nobody is found dead whose last counts were not read.
-fn look_at(folder: &Folder, name: &str, known: &mut Option<Other>) -> Result<(), Unread> {
-    let other = match known {
-        Some(other) => other,
-        None => match folder.read(name) {
-            Ok(file) => known.insert(Other {
-                mapped: Mapped::new(file)?,
-                lives: true,
+/// Opens or refreshes the file of another process; `peer` stays `None` if it is gone. With [`SkipReason::Exhausted`] a
+/// known peer is unchanged, so that no process is found dead before its last counts have been read.
+fn refresh_peer(dir: &Dir, name: &str, peer: &mut Option<PeerFile>) -> Result<(), SkipReason> {
+    let peer = match peer {
+        Some(peer) => peer,
+        None => match dir.open_read(name) {
+            Ok(file) => peer.insert(PeerFile {
+                mapped: MappedFile::new(file)?,
+                is_alive: true,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Unread::of(&error)),
+            Err(error) => return Err(SkipReason::from_error(&error)),
         },
     };
-    // Before its counts are read: of one found dead they are the last.
-    let lives = is_owned(&other.mapped.file).map_err(|error| Unread::of(&error))?;
-    other.mapped.refresh()?;
-    moments::reached("file looked at");
-    other.lives = lives;
+    // Checked before the counts are read: those of an exited process are then final.
+    let is_alive = is_locked(&peer.mapped.file).map_err(|error| SkipReason::from_error(&error))?;
+    peer.mapped.refresh()?;
+    failpoint("file read");
+    peer.is_alive = is_alive;
     Ok(())
 }
 
@@ -252,18 +259,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_that_is_replaced_while_it_is_not_read_is_looked_at_again() {
-        let path = std::env::temp_dir().join(format!("campanile-recorder-moment-{}", std::process::id()));
-        let folder = Folder::open(&path).expect("opens");
+    fn replacing_an_unreadable_archive_makes_the_scan_inconsistent() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-scan-{}", std::process::id()));
+        let dir = Dir::open(&path).expect("opens");
         let archive = path.join(file_name::archive());
-        std::os::unix::fs::symlink("/dev/zero", &archive).expect("can be made");
-        let mut scan = Scan::new(None).expect("has no file");
-        scan.look(&folder).expect("can look");
-        assert_eq!(scan.archive.unread(), Some(Unread::Unreadable));
-        assert!(scan.is_of_one_moment(&folder));
+        std::os::unix::fs::symlink("/dev/zero", &archive).expect("can be created");
+        let mut scan = DirectoryScan::new(None).expect("has no file");
+        scan.refresh(&dir).expect("can be read");
+        assert_eq!(scan.archive.skip_reason(), Some(SkipReason::Unreadable));
+        assert!(scan.is_consistent(&dir));
         std::fs::write(path.join("another"), "whole").expect("can be written");
-        std::fs::rename(path.join("another"), &archive).expect("takes its place");
-        assert!(!scan.is_of_one_moment(&folder));
+        std::fs::rename(path.join("another"), &archive).expect("replaces it");
+        assert!(!scan.is_consistent(&dir));
         std::fs::remove_dir_all(&path).expect("can be removed");
     }
 }

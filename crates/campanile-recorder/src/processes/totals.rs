@@ -1,4 +1,4 @@
-//! Adds up what several files hold.
+//! Sums of the metrics in several files.
 
 use std::{
     collections::BTreeMap,
@@ -8,118 +8,65 @@ use std::{
     },
 };
 
-use metrics::Unit;
-
 use crate::{
-    Kind, Labels,
-    buckets::Rules,
+    Family, GaugeMode, Labels, MetricKind,
+    exact_sum::ExactSum,
+    matcher::MatchRules,
     names,
     processes::{
-        GaugeMode,
-        contents::Contents,
-        layout::at,
-        record::Declared,
-        values::{GaugeTotal, HistogramTotal, add_histograms},
+        family_totals::FamilyTotals,
+        layout::header,
+        parser::ParsedFile,
+        record::SeriesRecord,
+        series_totals::{GaugeTotal, HistogramTotal},
     },
-    sum::Sum,
 };
 
-/// Whose counts a file holds.
+/// The state of the process that wrote a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// This process's.
+pub(crate) enum Liveness {
+    /// This process.
     Own,
-    /// Those of one that lives.
-    Live,
-    /// Those of one that is gone, or of many.
-    Dead,
+    /// Another process that is alive.
+    Alive,
+    /// A process that has exited, or the many of an archive.
+    Exited,
 }
 
-/// All families of several files.
+/// Metrics with the number of their series that were left out of a snapshot because of their kind.
+pub(crate) type SkippedSeries = Vec<(Arc<str>, u64)>;
+
+/// The sums of several files, by metric name.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) families: BTreeMap<Arc<str>, FamilyTotals>,
-    modes: Arc<Rules<GaugeMode>>,
-}
-
-/// What several files hold of one name.
-#[derive(Debug, Default)]
-pub(crate) struct FamilyTotals {
-    pub(crate) unit: Option<Unit>,
-    pub(crate) help: Option<Arc<str>>,
-    /// The kind that this process has of it.
-    pub(crate) own: Option<Kind>,
-    /// That of the first gauge.
-    mode: Option<GaugeMode>,
-    pub(crate) counters: BTreeMap<Labels, Total<u64>>,
-    pub(crate) gauges: BTreeMap<Labels, Total<GaugeTotal>>,
-    pub(crate) histograms: BTreeMap<Labels, Total<Vec<HistogramTotal>>>,
-}
-
-/// What several files hold of a series.
-#[derive(Debug)]
-pub(crate) struct Total<T> {
-    /// When it was first declared by anybody.
-    pub(crate) since: u64,
-    pub(crate) value: T,
+    modes: Arc<MatchRules<GaugeMode>>,
 }
 
 impl Totals {
-    /// Begins with nothing; what these modes name is of that mode, whatever its file says.
-    pub(crate) fn new(modes: Arc<Rules<GaugeMode>>) -> Self {
+    /// Creates empty totals. `modes` override the gauge modes in the files.
+    pub(crate) fn new(modes: Arc<MatchRules<GaugeMode>>) -> Self {
         Self {
             families: BTreeMap::new(),
             modes,
         }
     }
 
-    /// Adds what a file holds. Begin with the own: what it says of a metric counts.
-    pub(crate) fn add(&mut self, contents: &Contents, words: &[AtomicU64], life: Life) {
-        for series in &contents.series {
-            let set = self.modes.find(&series.name).copied();
-            let family = self.family(&series.name);
-            if life == Life::Own {
-                family.own = Some(series.shape.kind);
-            }
-            match series.shape.kind {
-                Kind::Counter => {
-                    let runs = contents.runs(series, words);
-                    let value = runs.fold(0, |sum: u64, run| sum.wrapping_add(run[0].load(Relaxed)));
-                    family.add_counter(&series.labels, series.since, value);
-                }
-                Kind::Histogram => {
-                    let total = histogram(contents, series, words);
-                    family.add_histogram(&series.labels, series.since, total);
-                }
-                // A gauge says what is, and of the dead nothing is.
-                Kind::Gauge if life == Life::Dead => {}
-                Kind::Gauge => {
-                    let runs = contents.runs(series, words);
-                    let value = runs.map(|run| f64::from_bits(run[0].load(Relaxed))).sum();
-                    let mode = *family.mode.get_or_insert_with(|| set.unwrap_or(series.mode));
-                    let labels = match mode {
-                        GaugeMode::PerProcess => with_pid(&series.labels, contents.pid),
-                        _ => series.labels.clone(),
-                    };
-                    let gauge = GaugeTotal {
-                        mode,
-                        value,
-                        started: contents.started,
-                    };
-                    family.add_gauge(&labels, series.since, gauge);
-                }
-            }
+    /// Adds the values of a file. The file of this process must come first: its kinds and descriptions win.
+    pub(crate) fn add(&mut self, file: &ParsedFile, words: &[AtomicU64], liveness: Liveness) {
+        for series in &file.series {
+            self.add_series(file, series, words, liveness);
         }
         if let Some(lost) = words
-            .get(at::LOST)
+            .get(header::LOST)
             .map(|word| word.load(Relaxed))
             .filter(|lost| *lost > 0)
         {
             let family = self.family(&names::LOST.name.into());
             family.help.get_or_insert_with(|| names::LOST.help.into());
-            family.add_counter(&Labels::new([("metric", "other")]), contents.started, lost);
+            family.add_counter(&Labels::new([("metric", "other")]), file.started, lost);
         }
-        for description in &contents.descriptions {
+        for description in &file.descriptions {
             if let Some(family) = self.families.get_mut(&description.name)
                 && family.help.is_none()
             {
@@ -129,69 +76,85 @@ impl Totals {
         }
     }
 
-    pub(crate) fn family(&mut self, name: &Arc<str>) -> &mut FamilyTotals {
-        if !self.families.contains_key(name) {
-            self.families.insert(Arc::clone(name), FamilyTotals::default());
+    fn add_series(
+        &mut self,
+        file: &ParsedFile,
+        series: &SeriesRecord,
+        words: &[AtomicU64],
+        liveness: Liveness,
+    ) {
+        let mode = self.modes.find(&series.name).copied().unwrap_or(series.mode);
+        let family = self.family(&series.name);
+        if liveness == Liveness::Own {
+            family.own_kind = Some(series.shape.kind);
         }
-        self.families.get_mut(name).expect("put there if it was not")
+        match series.shape.kind {
+            MetricKind::Counter => {
+                let cells = file.cells_of(series, words);
+                let value = cells.fold(0, |sum: u64, cells| sum.wrapping_add(cells[0].load(Relaxed)));
+                family.add_counter(&series.labels, series.since, value);
+            }
+            MetricKind::Histogram => {
+                let total = histogram(file, series, words);
+                family.add_histogram(&series.labels, series.since, total);
+            }
+            // A gauge is a current value, and an exited process has none.
+            MetricKind::Gauge if liveness == Liveness::Exited => {}
+            MetricKind::Gauge => {
+                let cells = file.cells_of(series, words);
+                let value = cells.map(|cells| f64::from_bits(cells[0].load(Relaxed))).sum();
+                let mode = *family.mode.get_or_insert(mode);
+                let labels = match mode {
+                    GaugeMode::PerProcess => with_pid(&series.labels, file.pid),
+                    GaugeMode::Sum | GaugeMode::Max => series.labels.clone(),
+                };
+                let gauge = GaugeTotal {
+                    mode,
+                    value,
+                    started: file.started,
+                };
+                family.add_gauge(&labels, series.since, gauge);
+            }
+        }
+    }
+
+    pub(crate) fn family(&mut self, name: &Arc<str>) -> &mut FamilyTotals {
+        self.families.entry(Arc::clone(name)).or_default()
+    }
+
+    /// Returns the families with at most `series_limit` series each, and the metrics of which series were left out.
+    pub(crate) fn into_families(self, series_limit: usize) -> (Vec<Family>, SkippedSeries) {
+        let mut skipped_series = Vec::new();
+        let families = self.families.into_iter().filter_map(|(name, totals)| {
+            let kind = totals.kind()?;
+            let skipped = totals.skipped_series(kind);
+            if skipped > 0 {
+                skipped_series.push((Arc::clone(&name), skipped as u64));
+            }
+            Some(totals.into_family(name, kind, series_limit))
+        });
+        (families.collect(), skipped_series)
     }
 }
 
-impl FamilyTotals {
-    pub(crate) fn add_counter(&mut self, labels: &Labels, since: u64, value: u64) {
-        let add = |total: &mut u64, value: u64| *total = total.wrapping_add(value);
-        merge(&mut self.counters, labels, since, value, add);
-    }
-
-    pub(crate) fn add_histogram(&mut self, labels: &Labels, since: u64, value: HistogramTotal) {
-        merge(&mut self.histograms, labels, since, vec![value], add_histograms);
-    }
-
-    fn add_gauge(&mut self, labels: &Labels, since: u64, value: GaugeTotal) {
-        merge(&mut self.gauges, labels, since, value, GaugeTotal::add);
-    }
-}
-
-fn histogram(contents: &Contents, series: &Declared, words: &[AtomicU64]) -> HistogramTotal {
-    let mut total = HistogramTotal {
-        bounds: Arc::clone(&series.bounds),
-        counts: vec![0; series.bounds.len() + 1].into_boxed_slice(),
-        sum: Sum::default(),
-    };
-    for run in contents.runs(series, words) {
-        let (counts, sum) = run.split_at(total.counts.len());
+fn histogram(file: &ParsedFile, series: &SeriesRecord, words: &[AtomicU64]) -> HistogramTotal {
+    let mut total = HistogramTotal::new(Arc::clone(&series.bounds));
+    for cells in file.cells_of(series, words) {
+        let (counts, sum) = cells.split_at(total.counts.len());
         for (count, word) in total.counts.iter_mut().zip(counts) {
             *count = count.wrapping_add(word.load(Relaxed));
         }
-        total.sum = total.sum.plus(match sum {
+        let sum = match sum {
             [low, high, fraction_low, fraction_high] => {
-                Sum::from_words([low, high, fraction_low, fraction_high].map(|word| word.load(Relaxed)))
+                ExactSum::from_words([low, high, fraction_low, fraction_high].map(|word| word.load(Relaxed)))
             }
-            float => float.iter().fold(Sum::default(), |sum, word| {
-                sum.plus(Sum::of(f64::from_bits(word.load(Relaxed))))
+            float => float.iter().fold(ExactSum::default(), |sum, word| {
+                sum.plus(ExactSum::from_f64(f64::from_bits(word.load(Relaxed))))
             }),
-        });
+        };
+        total.sum = total.sum.plus(sum);
     }
     total
-}
-
-/// Adds a value to that of a series, by `add` if it has one.
-pub(crate) fn merge<T>(
-    totals: &mut BTreeMap<Labels, Total<T>>,
-    labels: &Labels,
-    since: u64,
-    value: T,
-    add: impl FnOnce(&mut T, T),
-) {
-    match totals.get_mut(labels) {
-        Some(total) => {
-            total.since = total.since.min(since);
-            add(&mut total.value, value);
-        }
-        None => {
-            totals.insert(labels.clone(), Total { since, value });
-        }
-    }
 }
 
 fn with_pid(labels: &Labels, pid: u64) -> Labels {

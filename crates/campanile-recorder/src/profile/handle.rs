@@ -1,64 +1,64 @@
-//! What stands between a source's handle and the recorder's own, where something has to.
+//! The handles between a source and its targets.
 
 use std::sync::Arc;
 
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, Metadata, Recorder};
 
-use super::sum::Sums;
-use crate::Kind;
+use super::shared_gauge::SharedGauges;
+use crate::MetricKind;
 
-/// What the three handles have in common for a profile.
-pub(super) trait Handle: Sized {
-    const KIND: Kind;
+/// The operations that a profile needs of all three handles.
+pub(super) trait TargetHandle: Sized {
+    const KIND: MetricKind;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self;
-    /// Makes a handle that multiplies values.
+    /// Returns a handle that multiplies values.
     fn scaled(self, factor: f64) -> Self;
-    /// Makes a handle that does nothing.
-    fn of_none() -> Self;
-    /// Makes a handle that feeds several.
-    fn of_several(handles: Vec<Self>) -> Self;
+    /// Returns a handle that drops values.
+    fn noop() -> Self;
+    /// Returns a handle that records in several others.
+    fn fan_out(handles: Vec<Self>) -> Self;
 
-    /// Makes a handle that feeds all of these: where it is one, that one itself.
-    fn of(handles: Vec<Self>) -> Self {
+    /// Returns a handle that records in all of `handles`, which is the handle itself if there is only one.
+    fn combine(handles: Vec<Self>) -> Self {
         match <[Self; 1]>::try_from(handles) {
-            Ok([one]) => one,
-            Err(none) if none.is_empty() => Self::of_none(),
-            Err(several) => Self::of_several(several),
+            Ok([handle]) => handle,
+            Err(none) if none.is_empty() => Self::noop(),
+            Err(handles) => Self::fan_out(handles),
         }
     }
 
-    /// Makes a handle that contributes to one that others feed too.
+    /// Returns a handle for one of several sources of a target.
     ///
-    /// Counters and histograms are added to anyway; only of gauges the last that is set wins.
-    fn part(self, _sums: &Sums, _source: &Key, _target: &Key) -> Self {
+    /// Counters and histograms add up anyway; with gauges the last set would win.
+    fn shared(self, _gauges: &SharedGauges, _source: &Key, _target: &Key) -> Self {
         self
     }
 }
 
-impl Handle for Counter {
-    const KIND: Kind = Kind::Counter;
+impl TargetHandle for Counter {
+    const KIND: MetricKind = MetricKind::Counter;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_counter(key, metadata)
     }
 
-    /// Never called with a factor: a table with a scaled counter is refused.
+    /// Not called: a scaled counter is rejected by the validation.
     fn scaled(self, _factor: f64) -> Self {
         self
     }
 
-    fn of_none() -> Self {
+    fn noop() -> Self {
         Self::noop()
     }
 
-    fn of_several(handles: Vec<Self>) -> Self {
+    fn fan_out(handles: Vec<Self>) -> Self {
         Self::from_arc(Arc::new(FanOut(handles)))
     }
 }
 
-impl Handle for Gauge {
-    const KIND: Kind = Kind::Gauge;
+impl TargetHandle for Gauge {
+    const KIND: MetricKind = MetricKind::Gauge;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_gauge(key, metadata)
@@ -68,21 +68,21 @@ impl Handle for Gauge {
         Self::from_arc(Arc::new(Scaled { inner: self, factor }))
     }
 
-    fn of_none() -> Self {
+    fn noop() -> Self {
         Self::noop()
     }
 
-    fn of_several(handles: Vec<Self>) -> Self {
+    fn fan_out(handles: Vec<Self>) -> Self {
         Self::from_arc(Arc::new(FanOut(handles)))
     }
 
-    fn part(self, sums: &Sums, source: &Key, target: &Key) -> Self {
-        sums.part(source, target, self)
+    fn shared(self, gauges: &SharedGauges, source: &Key, target: &Key) -> Self {
+        gauges.part(source, target, self)
     }
 }
 
-impl Handle for Histogram {
-    const KIND: Kind = Kind::Histogram;
+impl TargetHandle for Histogram {
+    const KIND: MetricKind = MetricKind::Histogram;
 
     fn register(recorder: &impl Recorder, key: &Key, metadata: &Metadata<'_>) -> Self {
         recorder.register_histogram(key, metadata)
@@ -92,11 +92,11 @@ impl Handle for Histogram {
         Self::from_arc(Arc::new(Scaled { inner: self, factor }))
     }
 
-    fn of_none() -> Self {
+    fn noop() -> Self {
         Self::noop()
     }
 
-    fn of_several(handles: Vec<Self>) -> Self {
+    fn fan_out(handles: Vec<Self>) -> Self {
         Self::from_arc(Arc::new(FanOut(handles)))
     }
 }
@@ -130,7 +130,7 @@ impl HistogramFn for Scaled<Histogram> {
     }
 }
 
-/// Several targets of one source, in the order of the table.
+/// The targets of one source, in the order of the table.
 struct FanOut<T>(Vec<T>);
 
 impl CounterFn for FanOut<Counter> {

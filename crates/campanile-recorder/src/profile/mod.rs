@@ -1,7 +1,7 @@
-//! Profiles: what the layers record, under the names of an older system or of your house.
+//! Profiles: record the metrics of campanile's layers under the names of another system, or your own.
 //!
-//! The layers speak one language. A [`Profile`] is a table that translates: each [`Row`] names a source metric and the
-//! target that it becomes, with which [`Label`]s, in which order and unit. It is laid over a recorder, any recorder.
+//! A [`Profile`] is a table: each [`Row`] maps a source metric to a target metric, with its [`Label`]s, their order and
+//! the unit. It wraps any recorder.
 //!
 //! ```
 //! use campanile_recorder::profile::{Label, Profile, Row};
@@ -31,50 +31,45 @@
 //! | [`Profile::baseplate_statsd`] | `runtime.*`, as baseplate's monitors send it |
 //! | [`Profile::new`] | your own |
 //!
-//! **What becomes of a metric.** A source that the table names is replaced: it feeds each row whose condition it fulfils,
-//! and if there is none, its values go nowhere. All others pass as they are. Two sources with one target share it: the
-//! recorder below is asked for one key twice. Labels stand in the key in the table's order, which is the order of parts
-//! in a dotted name.
+//! **Mapping.** A source that the table names is replaced: it feeds each row whose condition it meets, and without such a
+//! row its values are dropped. All other metrics pass unchanged. Sources with the same target share its series: the inner
+//! recorder gets two registrations of one key. Labels are in the order of the table, which is the order of parts in a dotted name.
 //!
-//! **Gauges that are shared** are sums. Each source contributes its own part; setting one source replaces its part and
-//! leaves the others'. What is infinite or not a number contributes nothing; sums of whole numbers are exact. A gauge
-//! on which some source counts up and down is added to; one that is only ever set is set, for recorders that cannot
-//! add. Counters that are shared are added to, so [`Counter::absolute`](metrics::Counter::absolute) is for one that is
-//! not.
+//! **Shared gauges** are sums: setting one source replaces its part only. Values that are not finite contribute nothing;
+//! sums of integers are exact. A gauge with a source that is incremented or decremented is changed by increments; one
+//! whose sources are only ever set is set, for recorders that do not support increments. Shared counters are incremented,
+//! so [`Counter::absolute`](metrics::Counter::absolute) only works for one that is not shared.
 //!
-//! **What it costs.** The table is applied when a handle is registered. What comes out is the recorder's own handle
-//! where one source feeds one target as it is: recording costs nothing more. A scale is one multiplication behind one
-//! more call, a part of a shared gauge one atomic operation more, a second target a second recording. Registering takes
-//! some allocations and, for a shared gauge, a lock: register once and keep the handle, as the layers do.
+//! **Cost.** The table is applied when a handle is registered. If one source feeds one target unchanged, the handle is
+//! that of the inner recorder, and recording costs nothing extra. Scaling is one multiplication and one more call, a part
+//! of a shared gauge one more atomic operation, a second target a second recording. Registration allocates, and locks for
+//! a shared gauge: register once and keep the handle, as the layers do.
 //!
-//! **Fixed buckets** are the recorder's to have: tell it [`Profile::buckets`].
+//! **Fixed buckets** must be set in the inner recorder; [`Profile::buckets`] returns them.
 //!
-//! **What it does not do.** It makes no label that the source lacks: it cannot split what the layers did not. Where a
-//! profile wants what the layers record only when asked, its constructor says which options of theirs it needs. It sees
-//! names and labels alone, never values or requests. It does not forget: a part of a shared gauge stays as its
-//! source's series does.
-// There is no impl of `metrics_util::layers::Layer`: `Profile::over` is all that it would do, and the crate that has the
-// trait is a larger dependency than this one.
+//! **What it does not do.** It adds no label values that the source lacks: it cannot split a series. If a profile needs
+//! labels that the layers only record on request, the documentation of its constructor lists the options. It sees names
+//! and labels, never values or requests. It forgets nothing: a part of a shared gauge lives as long as the series of its
+//! source.
+// Not a `metrics_util::layers::Layer`: `Profile::over` does the same, and the crate with the trait is a larger dependency
+// than this one.
 
-mod ancestors;
 mod baseplate;
-mod check;
 mod gunicorn;
 mod handle;
 mod label;
 mod recorder;
 mod row;
-mod source;
-mod sum;
+mod shared_gauge;
 mod table;
 mod talisker;
+mod validation;
 
 pub use self::{
     baseplate::MethodCase,
-    check::InvalidProfile,
-    label::{Computation, Label, Mapping},
+    label::{Computation, Label, Mapping, SourceLabels},
     recorder::ProfileRecorder,
     row::{Condition, Row},
-    source::Source,
     table::Profile,
+    validation::ProfileError,
 };

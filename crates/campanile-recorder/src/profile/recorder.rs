@@ -1,17 +1,17 @@
-//! A recorder with a table laid over it.
+//! A recorder wrapped in a profile.
 
 use std::fmt;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use super::{Profile, handle::Handle, sum::Sums};
-use crate::Kind;
+use super::{Profile, handle::TargetHandle, shared_gauge::SharedGauges};
+use crate::MetricKind;
 
-/// A recorder with a [`Profile`] laid over it; see the [module docs](super).
+/// A recorder wrapped in a [`Profile`]. See the [module docs](super).
 pub struct ProfileRecorder<R> {
     inner: R,
     profile: Profile,
-    sums: Sums,
+    shared_gauges: SharedGauges,
 }
 
 impl<R> ProfileRecorder<R> {
@@ -19,18 +19,18 @@ impl<R> ProfileRecorder<R> {
         Self {
             inner,
             profile,
-            sums: Sums::default(),
+            shared_gauges: SharedGauges::default(),
         }
     }
 
-    /// Returns the recorder below.
-    pub fn inner(&self) -> &R {
+    /// Returns the inner recorder.
+    pub fn get_ref(&self) -> &R {
         &self.inner
     }
 }
 
 impl<R: Recorder> ProfileRecorder<R> {
-    fn register<H: Handle>(&self, source: &Key, metadata: &Metadata<'_>) -> H {
+    fn register<H: TargetHandle>(&self, source: &Key, metadata: &Metadata<'_>) -> H {
         let Some(entries) = self.profile.rows_of(H::KIND, source.name()) else {
             return H::register(&self.inner, source, metadata);
         };
@@ -38,14 +38,14 @@ impl<R: Recorder> ProfileRecorder<R> {
         let mut handles = Vec::new();
         for entry in entries.filter(|entry| entry.row.matches(source)) {
             let row = &entry.row;
-            let target = row.key(source);
-            // Two rows whose conditions overlap do not count twice.
+            let target = row.target_key(source);
+            // Rows with overlapping conditions must not count twice.
             if targets.contains(&target) {
                 continue;
             }
             let mut handle = H::register(&self.inner, &target, metadata);
-            if !(entry.alone && row.keeps_apart(source)) {
-                handle = handle.part(&self.sums, source, &target);
+            if !(entry.is_only_source && row.is_injective(source)) {
+                handle = handle.shared(&self.shared_gauges, source, &target);
             }
             if let Some(factor) = row.scale {
                 handle = handle.scaled(factor);
@@ -53,12 +53,12 @@ impl<R: Recorder> ProfileRecorder<R> {
             targets.push(target);
             handles.push(handle);
         }
-        H::of(handles)
+        H::combine(handles)
     }
 
     fn describe(
         &self,
-        kind: Kind,
+        kind: MetricKind,
         source: KeyName,
         unit: Option<Unit>,
         help: SharedString,
@@ -81,15 +81,21 @@ impl<R: Recorder> ProfileRecorder<R> {
 
 impl<R: Recorder> Recorder for ProfileRecorder<R> {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Counter, key, unit, description, R::describe_counter);
+        self.describe(MetricKind::Counter, key, unit, description, R::describe_counter);
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Gauge, key, unit, description, R::describe_gauge);
+        self.describe(MetricKind::Gauge, key, unit, description, R::describe_gauge);
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.describe(Kind::Histogram, key, unit, description, R::describe_histogram);
+        self.describe(
+            MetricKind::Histogram,
+            key,
+            unit,
+            description,
+            R::describe_histogram,
+        );
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {

@@ -1,13 +1,13 @@
-//! A row of a table: one source, one target.
+//! A row of a profile: one source, one target.
 
 use metrics::{Key, Unit};
 
-use super::{Label, Source};
-use crate::Kind;
+use super::{Label, SourceLabels};
+use crate::MetricKind;
 
-/// A row of a profile's table: one source metric, the target that it becomes, and how.
+/// A row of a profile: a source metric, its target, and how it is mapped.
 ///
-/// All of it works in a `const`. What a row does not say stays as the source has it: labels, help, unit.
+/// All methods are `const`. Labels, help and unit are those of the source unless set.
 ///
 /// ```
 /// use campanile_recorder::profile::{Label, Row};
@@ -17,11 +17,11 @@ use crate::Kind;
 ///     .with_condition(|source| source.value("http_response_status_code") != "404")
 ///     .in_milliseconds()
 ///     .with_buckets(&[10.0, 100.0, 1_000.0])
-///     .with_help("What users waited for, if there was something.");
+///     .with_help("Duration of requests for pages that exist.");
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     pub(super) source: &'static str,
     pub(super) target: &'static str,
     pub(super) labels: Option<&'static [Label]>,
@@ -33,11 +33,11 @@ pub struct Row {
     pub(super) one_to_one: bool,
 }
 
-/// Tells whether a row is for a source series.
-pub type Condition = fn(Source<'_>) -> bool;
+/// Returns whether a row applies to a source series.
+pub type Condition = fn(SourceLabels<'_>) -> bool;
 
 impl Row {
-    const fn new(kind: Kind, source: &'static str, target: &'static str) -> Self {
+    const fn new(kind: MetricKind, source: &'static str, target: &'static str) -> Self {
         Self {
             kind,
             source,
@@ -52,41 +52,41 @@ impl Row {
         }
     }
 
-    /// Makes a row for a counter.
+    /// Creates a row for a counter.
     #[must_use]
     pub const fn counter(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Counter, source, target)
+        Self::new(MetricKind::Counter, source, target)
     }
 
-    /// Makes a row for a gauge.
+    /// Creates a row for a gauge.
     #[must_use]
     pub const fn gauge(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Gauge, source, target)
+        Self::new(MetricKind::Gauge, source, target)
     }
 
-    /// Makes a row for a histogram.
+    /// Creates a row for a histogram.
     #[must_use]
     pub const fn histogram(source: &'static str, target: &'static str) -> Self {
-        Self::new(Kind::Histogram, source, target)
+        Self::new(MetricKind::Histogram, source, target)
     }
 
-    /// Gives the target these labels, in this order; without them it has the source's.
+    /// Sets the labels of the target, in this order. By default they are those of the source.
     ///
-    /// They live as long as the program: in a `const` they can be written here, in a function in a `const { … }`.
+    /// The slice must be `'static`: write it in a `const`, or in a function as `const { … }`.
     #[must_use]
     pub const fn with_labels(mut self, labels: &'static [Label]) -> Self {
         self.labels = Some(labels);
         self
     }
 
-    /// Makes the row one for source series that fulfil a condition. For others it yields nothing.
+    /// Restricts the row to source series that meet a condition.
     #[must_use]
     pub const fn with_condition(mut self, condition: Condition) -> Self {
         self.condition = Some(condition);
         self
     }
 
-    /// Multiplies the values of a gauge or a histogram, and says the unit that they have then.
+    /// Multiplies the values of a gauge or histogram, and sets the resulting unit.
     #[must_use]
     pub const fn with_scale(mut self, factor: f64, unit: Unit) -> Self {
         self.scale = Some(factor);
@@ -94,62 +94,65 @@ impl Row {
         self
     }
 
-    /// Turns seconds into milliseconds.
+    /// Converts seconds to milliseconds.
     #[must_use]
     pub const fn in_milliseconds(self) -> Self {
         self.with_scale(1_000.0, Unit::Milliseconds)
     }
 
-    /// Says the unit of the target; without it, it is the source's.
+    /// Sets the unit of the target. By default it is that of the source.
     #[must_use]
     pub const fn with_unit(mut self, unit: Unit) -> Self {
         self.unit = Some(unit);
         self
     }
 
-    /// Says what the target is, for people; without it, it is what the source says.
+    /// Sets the help text of the target. By default it is that of the source.
     #[must_use]
     pub const fn with_help(mut self, help: &'static str) -> Self {
         self.help = Some(help);
         self
     }
 
-    /// Says the fixed buckets that a histogram has, by their upper bounds in the target's unit, rising.
+    /// Sets the bucket bounds of a histogram, ascending, in the unit of the target.
     #[must_use]
     pub const fn with_buckets(mut self, bounds: &'static [f64]) -> Self {
         self.buckets = Some(bounds);
         self
     }
 
-    /// Says that no two source series become one target series, though a label is computed, mapped or left out.
+    /// Sets whether distinct source series always have distinct targets, although labels are computed, mapped or left out.
     ///
-    /// A gauge then costs nothing; else it would be a sum, to which each source contributes. Where it is not so, the
-    /// source that was set last wins.
+    /// The gauge is then recorded without extra cost; otherwise it is a sum over its sources. If the promise is broken,
+    /// the source that was set last wins.
     #[must_use]
-    pub const fn one_to_one(mut self) -> Self {
-        self.one_to_one = true;
+    pub const fn with_one_to_one(mut self, enabled: bool) -> Self {
+        self.one_to_one = enabled;
         self
     }
 
-    /// Tells whether the row is for a source series.
+    /// Returns whether the row applies to a source series.
     pub(super) fn matches(&self, source: &Key) -> bool {
         self.condition
-            .is_none_or(|condition| condition(Source::new(source)))
+            .is_none_or(|condition| condition(SourceLabels::new(source)))
     }
 
-    /// Tells whether the target's labels tell all sources apart that differ in theirs.
-    pub(super) fn keeps_apart(&self, source: &Key) -> bool {
+    /// Returns whether distinct source series have distinct targets.
+    pub(super) fn is_injective(&self, source: &Key) -> bool {
         let Some(labels) = self.labels else { return true };
         self.one_to_one
             || source
                 .labels()
-                .all(|label| labels.iter().any(|own| own.copied() == Some(label.key())))
+                .all(|label| labels.iter().any(|own| own.copied_label() == Some(label.key())))
     }
 
-    /// Makes the key of the target.
-    pub(super) fn key(&self, source: &Key) -> Key {
+    /// Returns the key of the target for a source series.
+    pub(super) fn target_key(&self, source: &Key) -> Key {
         let labels: Vec<metrics::Label> = match self.labels {
-            Some(labels) => labels.iter().map(|label| label.of(Source::new(source))).collect(),
+            Some(labels) => labels
+                .iter()
+                .map(|label| label.for_source(SourceLabels::new(source)))
+                .collect(),
             None => source.labels().cloned().collect(),
         };
         Key::from_parts(self.target, labels)

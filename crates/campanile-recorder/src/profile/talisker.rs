@@ -1,12 +1,12 @@
-//! talisker's table, for its Prometheus metrics and its dotted statsd lines alike.
+//! talisker's table, for Prometheus and dotted statsd lines.
 //!
-//! One name serves both: statsd's is Prometheus' with `.` for `_` and without `_total`, and behind it the values of the
-//! labels in the order in which they stand here.
+//! One name serves both: a statsd name is the Prometheus name with `.` for `_` and without `_total`, followed by the values
+//! of the labels in the order of the table.
 
 use std::borrow::Cow;
 
-use super::{Label, Row, Source};
-use crate::layers::{OTHER, UNKNOWN, client, label, server};
+use super::{Label, Row, SourceLabels};
+use crate::source_names::{OTHER, UNKNOWN, client, label, server};
 
 /// Milliseconds.
 const BUCKETS: &[f64] = &[
@@ -38,7 +38,7 @@ pub(super) const TABLE: &[Row] = &[
     Row::counter(client::ERRORS, "requests_errors_total")
         .with_labels(&[HOST, TYPE, CALLED, CODE])
         .with_help("Count of errors in responses via requests library"),
-    // talisker's documents promise these and its code never counted them.
+    // Documented by talisker, but never counted in its code.
     Row::counter(client::TIMEOUTS, "requests_timeouts_total")
         .with_labels(&[HOST, CALLED])
         .with_help("Count of http calls that timed out"),
@@ -47,9 +47,9 @@ pub(super) const TABLE: &[Row] = &[
         .with_help("Count of requests"),
     Row::counter(server::REQUESTS, "wsgi_errors_total")
         .with_labels(&[VIEW, METHOD, STATUS])
-        // Three digits compare as numbers do, and nothing is less than all of them.
+        // Three digits compare like numbers, and an empty status is less than all of them.
         .with_condition(|source| !timed_out(source) && source.value(label::STATUS) >= "500")
-        .with_help("Count of requests answered with an error"),
+        .with_help("Count of requests with an error response"),
     Row::counter(server::REQUESTS, "wsgi_timeouts_total")
         .with_labels(&[VIEW, METHOD])
         .with_condition(timed_out)
@@ -58,14 +58,14 @@ pub(super) const TABLE: &[Row] = &[
         .with_labels(&[VIEW, METHOD, STATUS])
         .in_milliseconds()
         .with_buckets(BUCKETS)
-        .with_help("Duration of requests, to the last byte of the answer"),
+        .with_help("Duration of requests, to the last byte of the response"),
 ];
 
-/// Spells a host as one part of a dotted name: in lower case, without port.
+/// Spells a host as a part of a dotted name: lower case, without port.
 fn host(host: &str) -> Cow<'_, str> {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or(rest, |(address, _)| address),
-        // More than one colon is an IPv6 address without brackets, which cannot have a port.
+        // More than one colon is an IPv6 address without brackets, and so without a port.
         None => match host.split_once(':') {
             Some((name, port)) if !port.contains(':') => name,
             _ => host,
@@ -82,8 +82,8 @@ fn error_type(kind: &str) -> Cow<'_, str> {
     .into()
 }
 
-/// A timeout has no error number there, whatever ours says.
-fn error_status(source: Source<'_>) -> Cow<'_, str> {
+/// A timeout has no error number in talisker.
+fn error_status(source: SourceLabels<'_>) -> Cow<'_, str> {
     match (source.value(label::ERROR_TYPE), source.value(label::ERROR_CODE)) {
         ("timeout", _) | (_, "") => UNKNOWN,
         (_, code) => code,
@@ -91,7 +91,7 @@ fn error_status(source: Source<'_>) -> Cow<'_, str> {
     .into()
 }
 
-fn view(source: Source<'_>) -> Cow<'_, str> {
+fn view(source: SourceLabels<'_>) -> Cow<'_, str> {
     match source.value(label::ROUTE) {
         "" | OTHER => UNKNOWN,
         route => route,
@@ -99,7 +99,7 @@ fn view(source: Source<'_>) -> Cow<'_, str> {
     .into()
 }
 
-fn status(source: Source<'_>) -> Cow<'_, str> {
+fn status(source: SourceLabels<'_>) -> Cow<'_, str> {
     match source.value(label::STATUS) {
         "" if timed_out(source) => "timeout",
         "" => UNKNOWN,
@@ -108,6 +108,6 @@ fn status(source: Source<'_>) -> Cow<'_, str> {
     .into()
 }
 
-fn timed_out(source: Source<'_>) -> bool {
+fn timed_out(source: SourceLabels<'_>) -> bool {
     source.value(label::OUTCOME) == "timed_out"
 }

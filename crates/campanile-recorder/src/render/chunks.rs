@@ -1,32 +1,30 @@
-//! A snapshot's text, piece by piece.
+//! Renders a snapshot chunk by chunk.
 
-use super::{Format, clashes::Clashes, text};
+use super::{Format, name_conflicts::NameConflicts, text};
 use crate::{Family, Snapshot};
 
-/// Text is handed out when it has become as long as this.
+/// The length at which a chunk is complete.
 const LENGTH: usize = 64 * 1024;
 
-/// The text of a snapshot in pieces of about 64 KiB, so that no scrape needs it whole in memory.
+/// An iterator over the text of a snapshot in chunks of about 64 KiB, so that it is never whole in memory.
 ///
-/// What makes a piece is processor time, about a millisecond for a thousand histograms: off the async workers with it,
-/// to a thread of its own or `spawn_blocking`.
+/// Rendering is CPU-bound, about a millisecond per thousand histograms: run it on a blocking thread.
 #[derive(Debug)]
 pub struct Chunks {
     families: std::vec::IntoIter<Family>,
-    /// The family that is being written, and its next series.
+    /// The family being rendered, and the index of its next series.
     current: Option<(Family, usize)>,
-    clashes: Clashes,
+    conflicts: NameConflicts,
     bounds: text::BoundTexts,
     format: Format,
     ended: bool,
 }
 
-impl Snapshot {
-    /// Renders in pieces.
-    pub fn chunks(self, format: Format) -> Chunks {
-        Chunks {
-            clashes: Clashes::of(&self.families, format),
-            families: self.families.into_iter(),
+impl Chunks {
+    pub(crate) fn new(snapshot: Snapshot, format: Format) -> Self {
+        Self {
+            conflicts: NameConflicts::new(&snapshot.families, format),
+            families: snapshot.families.into_iter(),
             current: None,
             bounds: text::BoundTexts::default(),
             format,
@@ -34,32 +32,29 @@ impl Snapshot {
         }
     }
 
-    /// Renders.
-    pub fn render(self, format: Format) -> String {
+    /// Renders everything into one text.
+    pub(crate) fn into_text(mut self) -> String {
         let mut text = String::new();
-        let mut chunks = self.chunks(format);
-        while chunks.write(&mut text, usize::MAX) {}
+        while self.write(&mut text, usize::MAX) {}
         text
     }
-}
 
-impl Chunks {
-    /// Writes until `text` is as long as `length`; tells whether there is more.
+    /// Writes until `text` has `length` bytes; returns whether there is more.
     fn write(&mut self, text: &mut String, length: usize) -> bool {
         while text.len() < length {
             if let Some((family, next)) = &mut self.current
                 && let Some(series) = family.series.get(*next)
             {
                 *next += 1;
-                let spelling = text::Spelling::new(family, self.format, &self.clashes);
-                text::series(series, &spelling, self.format, &mut self.bounds, text);
+                let name = text::ExposedName::new(family, self.format, &self.conflicts);
+                text::series(series, &name, self.format, &mut self.bounds, text);
                 continue;
             }
             self.current = self.families.next().map(|family| (family, 0));
             match &self.current {
                 Some((family, _)) => {
-                    let spelling = text::Spelling::new(family, self.format, &self.clashes);
-                    text::head(family, &spelling, self.format, text);
+                    let name = text::ExposedName::new(family, self.format, &self.conflicts);
+                    text::head(family, &name, self.format, text);
                 }
                 None => {
                     if !std::mem::replace(&mut self.ended, true) && self.format == Format::OpenMetrics {

@@ -1,4 +1,4 @@
-//! Numbers, as the formats spell them.
+//! Numbers as the formats spell them.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub(super) fn integer(value: u64, text: &mut String) {
     text.push_str(itoa::Buffer::new().format(value));
 }
 
-/// Writes a bucket's bound: OpenMetrics wants to see that it is a float.
+/// Writes a bucket bound. In OpenMetrics it must look like a float.
 pub(super) fn bound(value: f64, format: Format, text: &mut String) {
     let from = text.len();
     float(value, text);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_spelled_as_the_formats_have_them() {
+    fn numbers_are_spelled_as_the_formats_require() {
         let spell = |value| {
             let mut text = String::new();
             float(value, &mut text);

@@ -1,53 +1,53 @@
-//! The lines of a family.
+//! Renders the lines of a family.
 
 use std::sync::Arc;
 
 use super::{
     Format,
-    clashes::{Clashes, stem},
+    name_conflicts::{NameConflicts, stem},
     number,
 };
-use crate::{Distribution, Family, Kind, Series, Value, exemplars::Exemplar};
+use crate::{Distribution, Family, MetricKind, Series, Value, exemplars::Exemplar};
 
-/// How a family is spelled in a format.
-pub(super) struct Spelling<'a> {
+/// The name and type of a family in a format.
+pub(super) struct ExposedName<'a> {
     name: &'a str,
     kind: &'static str,
-    /// What samples have behind the name.
-    ending: &'static str,
+    /// The suffix of its samples.
+    suffix: &'static str,
 }
 
-impl<'a> Spelling<'a> {
-    /// In OpenMetrics a counter's family has no ending, and its samples have. A counter that has another name there is
-    /// `unknown`, for nothing may stand behind that.
-    pub(super) fn new(family: &'a Family, format: Format, clashes: &'a Clashes) -> Self {
-        let instead = clashes.find(&family.name);
-        let name = instead.unwrap_or(&family.name);
-        let (name, kind, ending) = match (family.kind, format) {
-            (Kind::Counter, Format::OpenMetrics) if instead.is_some() => (name, "unknown", ""),
-            (Kind::Counter, Format::OpenMetrics) => (stem(name), "counter", "_total"),
-            (Kind::Counter, Format::Prometheus) => (name, "counter", ""),
-            (Kind::Gauge, _) => (name, "gauge", ""),
-            (Kind::Histogram, _) => (name, "histogram", ""),
+impl<'a> ExposedName<'a> {
+    /// In OpenMetrics the samples of a counter end in `_total`, its family does not. A counter with a replacement name
+    /// has the type `unknown` there, which allows no suffix.
+    pub(super) fn new(family: &'a Family, format: Format, conflicts: &'a NameConflicts) -> Self {
+        let replacement = conflicts.replacement(&family.name);
+        let name = replacement.unwrap_or(&family.name);
+        let (name, kind, suffix) = match (family.kind, format) {
+            (MetricKind::Counter, Format::OpenMetrics) if replacement.is_some() => (name, "unknown", ""),
+            (MetricKind::Counter, Format::OpenMetrics) => (stem(name), "counter", "_total"),
+            (MetricKind::Counter, Format::Prometheus) => (name, "counter", ""),
+            (MetricKind::Gauge, _) => (name, "gauge", ""),
+            (MetricKind::Histogram, _) => (name, "histogram", ""),
         };
-        Self { name, kind, ending }
+        Self { name, kind, suffix }
     }
 }
 
-/// Writes what stands above a family's series.
-pub(super) fn head(family: &Family, spelling: &Spelling<'_>, format: Format, text: &mut String) {
-    // OpenMetrics does not allow a family without series to be told from one that was forgotten; neither says anything.
+/// Writes the metadata lines of a family.
+pub(super) fn head(family: &Family, exposed: &ExposedName<'_>, format: Format, text: &mut String) {
+    // OpenMetrics discourages families without samples.
     if family.series.is_empty() {
         return;
     }
-    let name = spelling.name;
+    let name = exposed.name;
     if let Some(help) = family.help.as_deref().filter(|help| !help.is_empty()) {
         line(text, ["# HELP ", name, " "]);
         escape_help(help, format, text);
         text.push('\n');
     }
     line(text, ["# TYPE ", name, " "]);
-    line(text, [spelling.kind, "\n", ""]);
+    line(text, [exposed.kind, "\n", ""]);
     if format == Format::OpenMetrics
         && let Some(unit) = unit(family, name)
     {
@@ -57,10 +57,10 @@ pub(super) fn head(family: &Family, spelling: &Spelling<'_>, format: Format, tex
     }
 }
 
-/// Writes the lines of a series.
+/// Writes the samples of a series.
 pub(super) fn series(
     series: &Series,
-    spelling: &Spelling<'_>,
+    exposed: &ExposedName<'_>,
     format: Format,
     bounds: &mut BoundTexts,
     text: &mut String,
@@ -68,18 +68,18 @@ pub(super) fn series(
     let labels = series.labels.as_str();
     match &series.value {
         Value::Counter(value) => {
-            sample(text, [spelling.name, spelling.ending], labels);
+            sample(text, [exposed.name, exposed.suffix], labels);
             number::integer(*value, text);
             text.push('\n');
         }
         Value::Gauge(value) => {
-            sample(text, [spelling.name, ""], labels);
+            sample(text, [exposed.name, ""], labels);
             number::float(*value, text);
             text.push('\n');
         }
         Value::Histogram(distribution) => {
             histogram(
-                spelling.name,
+                exposed.name,
                 labels,
                 distribution,
                 &series.exemplars,
@@ -101,7 +101,7 @@ fn histogram(
     text: &mut String,
 ) {
     let mut count = 0_u64;
-    // `le` stands last: the formats do not care, and the labels stay one text.
+    // `le` comes last: the formats do not prescribe an order, and the labels are rendered already.
     let comma = if labels.is_empty() { "" } else { "," };
     for (bucket, (bound, observations)) in bounds
         .of(&distribution.bounds, format)
@@ -119,7 +119,7 @@ fn histogram(
         }
         text.push('\n');
     }
-    // What can fall is no counter, so OpenMetrics allows no sum where bounds are negative, and no count without a sum.
+    // OpenMetrics requires the sum to be a counter, so it allows none with negative bounds, and no count without a sum.
     if format == Format::OpenMetrics && distribution.bounds.first().is_some_and(|bound| *bound < 0.0) {
         return;
     }
@@ -141,10 +141,10 @@ fn exemplar(exemplar: &Exemplar, text: &mut String) {
     text.extend([100, 10, 1].map(|place| char::from(b'0' + (milliseconds / place % 10) as u8)));
 }
 
-/// Writes all of a sample but its value.
-fn sample(text: &mut String, [name, ending]: [&str; 2], labels: &str) {
+/// Writes a sample up to its value.
+fn sample(text: &mut String, [name, suffix]: [&str; 2], labels: &str) {
     text.push_str(name);
-    text.push_str(ending);
+    text.push_str(suffix);
     if !labels.is_empty() {
         line(text, ["{", labels, "}"]);
     }
@@ -157,7 +157,7 @@ fn line(text: &mut String, parts: [&str; 3]) {
     }
 }
 
-/// The unit, if the name ends with it: OpenMetrics refuses any other.
+/// Returns the unit if the name ends with it, as OpenMetrics requires.
 fn unit<'a>(family: &Family, name: &'a str) -> Option<&'a str> {
     let unit = family.unit?.as_str();
     let stem = name.strip_suffix(unit)?.strip_suffix('_')?;
@@ -175,7 +175,7 @@ fn escape_help(help: &str, format: Format, text: &mut String) {
     }
 }
 
-/// The texts of the bounds that were written last: most histograms share theirs.
+/// The rendered bounds of the last histogram. Most histograms share theirs.
 #[derive(Debug, Default)]
 pub(super) struct BoundTexts {
     bounds: Option<Arc<[f64]>>,

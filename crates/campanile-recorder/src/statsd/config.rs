@@ -1,43 +1,41 @@
-//! What is common to recorder and flusher.
+//! The settings that the recorder and the flusher share.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use metrics::Recorder;
 
 use super::{
-    Drainer, Dsn, Flusher, Format, OpenError, StatsdRecorder,
-    counts::{Publisher, Tally},
+    Dsn, Flusher, LineFormat, LineSender, OpenError, StatsdRecorder,
     datagrams::Datagrams,
-    line::Form,
-    lines::Lines,
-    queue::Queue,
+    line::LineStyle,
+    queue::LineQueue,
     schedule::Schedule,
-    socket,
+    stats::{AtomicStats, StatsPublisher},
 };
 use crate::Snapshot;
 
 const QUEUE_SIZE: usize = 1 << 20;
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How lines look and where they go. It opens a socket by [`Self::recorder`] or [`Self::flusher`]; see the [module
-/// docs](super).
+/// Configures where lines are sent and how they look. [`Self::recorder`] and [`Self::flusher`] open the socket. See the
+/// [module docs](super).
 #[derive(Clone)]
+#[must_use]
 pub struct Statsd {
     dsn: Dsn,
-    form: Form,
+    style: LineStyle,
     queue_size: usize,
     schedule: Schedule,
-    recorder: Option<&'static (dyn Recorder + Sync)>,
+    recorder: Option<Arc<dyn Recorder + Send + Sync>>,
 }
 
 impl Statsd {
-    /// Makes the configuration of lines to `dsn`, dotted, each 10 seconds.
-    #[must_use]
+    /// Creates a configuration of dotted lines to `dsn`, with a period of 10 seconds.
     pub fn new(dsn: Dsn) -> Self {
         Self {
-            form: Form {
+            style: LineStyle {
                 prefix: dsn.prefix().to_owned(),
-                ..Form::default()
+                ..LineStyle::default()
             },
             dsn,
             queue_size: QUEUE_SIZE,
@@ -49,98 +47,93 @@ impl Statsd {
         }
     }
 
-    /// Sets how lines spell labels.
-    #[must_use]
-    pub fn with_format(mut self, format: Format) -> Self {
-        self.form.format = format;
+    /// Sets how lines spell names and labels.
+    pub fn with_format(mut self, format: LineFormat) -> Self {
+        self.style.format = format;
         self
     }
 
-    /// Adds a tag to each line, such as the host's name. The dotted form has no tags, and leaves it out: what must be
-    /// there belongs into the prefix.
-    #[must_use]
+    /// Adds a tag to every line, such as the host name. Dotted lines have no tags and ignore it; use the prefix there.
     pub fn with_tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.form.tags.push((name.into(), value.into()));
+        self.style.tags.push((name.into(), value.into()));
         self
     }
 
-    /// Sets how many bytes of lines may wait to be sent, 1 MiB by default, some 15,000 lines. Twice as much is reserved.
-    #[must_use]
+    /// Sets how many bytes of lines may be queued, 1 MiB by default, about 15,000 lines. Twice as much is allocated.
     pub fn with_queue_size(mut self, bytes: usize) -> Self {
         self.queue_size = bytes;
         self
     }
 
-    /// Sets how often the recorder's gauges are sent again, and the flusher flushes; 10 seconds by default.
+    /// Sets how often the recorder repeats gauges and the flusher flushes, every 10 seconds by default.
     ///
-    /// # Panics
-    ///
-    /// If it is zero.
-    #[must_use]
+    /// Zero is an error when the socket is opened.
     pub fn with_period(mut self, period: Duration) -> Self {
-        assert!(!period.is_zero(), "a period takes time");
         self.schedule.period = period;
         self
     }
 
-    /// Ends periods at their multiples on the wall clock, as baseplate does, so that all processes report together.
-    #[must_use]
-    pub fn with_periods_on_wall_clock(mut self) -> Self {
-        self.schedule.on_wall_clock = true;
+    /// Sets whether periods end at multiples of their length on the wall clock, so that all processes report at the same
+    /// time, as baseplate does. Off by default.
+    pub fn with_wall_clock_periods(mut self, enabled: bool) -> Self {
+        self.schedule.on_wall_clock = enabled;
         self
     }
 
-    /// Tells `recorder` what became of the lines, at each period's end and at the end: the metrics begin with
-    /// `campanile_statsd_`.
-    #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.recorder = Some(recorder);
+    /// Sets a recorder for [`SendStats`](super::SendStats), updated at the end of each period and of the run. Their names start
+    /// with `campanile_statsd_`.
+    pub fn with_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
+        self.recorder = Some(Arc::new(recorder));
         self
     }
 
-    /// Opens the socket, and makes a recorder that queues a line for each event and the drainer that sends them.
+    /// Opens the socket, and creates a recorder that queues a line per event and the sender of the queued lines.
     ///
     /// # Errors
     ///
-    /// If the host has no address, or there is no socket to be had. Nobody listening is no error.
-    pub fn recorder(self) -> Result<(StatsdRecorder, Drainer), OpenError> {
-        let tally = Arc::<Tally>::default();
-        let datagrams = self.datagrams(&tally)?;
-        let queue = Queue::new(self.queue_size, datagrams.size(), Arc::clone(&tally));
-        let queue = Arc::new(queue);
-        let publisher = Publisher::new(Arc::clone(&tally), self.recorder);
-        let lines = Lines::new(self.form, Arc::clone(&queue), Arc::clone(&tally));
-        let recorder = StatsdRecorder::new(lines, tally);
-        let drainer = Drainer::new(recorder.clone(), queue, datagrams, self.schedule, publisher);
-        Ok((recorder, drainer))
+    /// If the period is zero, the host has no address or a socket cannot be opened. A missing daemon is not an error.
+    pub fn recorder(self) -> Result<(StatsdRecorder, LineSender), OpenError> {
+        let (stats, datagrams) = self.open()?;
+        let queue = Arc::new(LineQueue::new(
+            self.queue_size,
+            datagrams.size(),
+            Arc::clone(&stats),
+        ));
+        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder.as_deref());
+        let recorder = StatsdRecorder::new(self.style, Arc::clone(&queue), stats);
+        let sender = LineSender::new(recorder.clone(), queue, datagrams, self.schedule, publisher);
+        Ok((recorder, sender))
     }
 
-    /// Opens the socket, and makes what sends snapshots of another recorder.
+    /// Opens the socket, and creates a flusher of snapshots.
     ///
-    /// Of one that counts in a directory `snapshot` must be
-    /// [`CellRecorder::own_snapshot`](crate::CellRecorder::own_snapshot): daemons add up what comes, so the totals of all,
-    /// sent by each, would arrive as often as there are processes.
+    /// With a shared directory, `snapshot` must return [`CellRecorder::own_snapshot`](crate::CellRecorder::own_snapshot):
+    /// daemons sum what they receive, so the totals of all processes would be counted once per process.
     ///
     /// # Errors
     ///
     /// As [`Self::recorder`].
     pub fn flusher<F: FnMut() -> Snapshot>(self, snapshot: F) -> Result<Flusher<F>, OpenError> {
-        let tally = Arc::<Tally>::default();
-        let datagrams = self.datagrams(&tally)?;
-        let publisher = Publisher::new(Arc::clone(&tally), self.recorder);
+        let (stats, datagrams) = self.open()?;
+        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder.as_deref());
         Ok(Flusher::new(
             snapshot,
-            self.form,
+            self.style,
             datagrams,
             self.schedule,
-            tally,
+            stats,
             publisher,
         ))
     }
 
-    fn datagrams(&self, tally: &Arc<Tally>) -> Result<Datagrams, OpenError> {
-        let sink = socket::open(&self.dsn)?;
-        Ok(Datagrams::new(sink, self.dsn.max_size(), Arc::clone(tally)))
+    fn open(&self) -> Result<(Arc<AtomicStats>, Datagrams), OpenError> {
+        if self.schedule.period.is_zero() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "the period is zero");
+            return Err(OpenError::new(&self.dsn, source));
+        }
+        let stats = Arc::<AtomicStats>::default();
+        let datagrams = Datagrams::open(&self.dsn, Arc::clone(&stats))?;
+        Ok((stats, datagrams))
     }
 }
 
@@ -148,7 +141,7 @@ impl fmt::Debug for Statsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Statsd")
             .field("dsn", &self.dsn)
-            .field("form", &self.form)
+            .field("style", &self.style)
             .field("queue_size", &self.queue_size)
             .field("schedule", &self.schedule)
             .finish_non_exhaustive()

@@ -1,20 +1,18 @@
-//! What a line may be made of.
+//! Replaces the characters that would break a line.
 
-/// Tells whether a character would break a line: by the protocol, by blanks and controls, or by not being ASCII. `also`
-/// are those that the form needs for itself.
-pub(crate) fn breaks(character: char, also: &str) -> bool {
+/// Returns whether a character would break a line: part of the syntax, blank, control or not ASCII. `also` are further
+/// characters that the format uses.
+pub(super) fn breaks(character: char, also: &str) -> bool {
     !character.is_ascii_graphic() || matches!(character, ':' | '|' | '@' | '#') || also.contains(character)
 }
 
-/// Appends a part of a dotted name: dots stay, what would break the line becomes `-`, nothing becomes `unknown`.
-///
-/// Whatever `part` is, what is appended is at least one byte of visible ASCII without `:`, `|`, `@` and `#`, and no
-/// longer than `part` if that is not empty. It never panics.
-pub(crate) fn push_part(part: &str, line: &mut String) {
+/// Appends a part of a dotted name. Dots are kept, characters that would break the line become `-`, and an empty part
+/// becomes `unknown`.
+pub(super) fn push_part(part: &str, line: &mut String) {
     push_escaped(part, "", line);
 }
 
-/// As [`push_part`], where the characters of `also` become `-` too.
+/// Like [`push_part`], but the characters of `also` become `-` too.
 pub(super) fn push_escaped(part: &str, also: &str, line: &mut String) {
     if part.is_empty() {
         line.push_str("unknown");
@@ -27,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_goes_in_one_clean_part_comes_out() {
+    fn any_text_becomes_a_clean_part() {
         for (part, expected) in [
             ("views.ok", "views.ok"),
             ("", "unknown"),

@@ -1,47 +1,47 @@
-//! What sends the state of a recorder, each period.
+//! Sends the changes of a recorder each period.
 
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, thread, time::Instant};
 
 use super::{
-    Counts, Stop,
-    counts::{Publisher, Tally, add},
+    SendStats, Stop,
     datagrams::Datagrams,
-    line::Form,
+    duration_scale,
+    line::LineStyle,
     queue::is_too_long,
-    scale,
     schedule::Schedule,
+    stats::{AtomicStats, StatsPublisher, add},
 };
 use crate::{Family, Labels, Series, Snapshot, Value};
 
-/// Sends what changed between two [`Snapshot`]s, on a thread of the caller's.
+/// Sends the changes between consecutive [`Snapshot`]s, on a thread of the caller.
 ///
-/// | series | lines of each period |
+/// | series | lines per period |
 /// |---|---|
-/// | counter | what was counted, if something was; a value below the last is a restart, and all of it is new |
-/// | gauge | the value, zeros too |
-/// | histogram | `.count` and `.sum` as counters, if something was observed; sums of durations in milliseconds |
+/// | counter | the increment, if there is one; a lower value is taken for a restart, and all of it is new |
+/// | gauge | the value, including zero |
+/// | histogram | `.count` and `.sum` as counters, if there were observations; sums of durations in milliseconds |
 ///
-/// Where many processes count in one directory each sends its own, of
-/// [`own_snapshot`](crate::CellRecorder::own_snapshot): daemons add up what comes. Last values are kept for good, so a
-/// series that is missing from a snapshot goes on where it was.
+/// Processes that share a directory must each send their [`own_snapshot`](crate::CellRecorder::own_snapshot), since
+/// daemons sum what they receive. Last values are kept for good: a series that is missing from a snapshot continues where
+/// it was.
 ///
-/// There is no `.mean`: as a gauge it would stand while nothing happens, and it is the one counter by the other.
-/// Quantiles cannot be had of buckets that many processes send. What stands behind `.` is a part of the name; in the
-/// dotted form it is the last, behind the labels, which are sorted by name.
+/// There is no `.mean`: as a gauge it would keep its value while nothing happens, and it can be computed from the two
+/// counters. Quantiles cannot be computed from the buckets of many processes. `.count` and `.sum` are part of the name;
+/// in the dotted format they are the last part, after the labels, which are sorted by name.
 ///
 /// ```
 /// use std::thread;
 ///
 /// use campanile_recorder::{
 ///     CellRecorder,
-///     statsd::{Dsn, Format, Statsd, Stop},
+///     statsd::{Dsn, LineFormat, Statsd, Stop},
 /// };
 ///
 /// let recorder = CellRecorder::new();
 /// let flusher = Statsd::new(Dsn::udp("127.0.0.1:8125", "shop")?)
-///     .with_format(Format::CommaTags)
+///     .with_format(LineFormat::CommaTags)
 ///     .with_tag("PID", std::process::id().to_string())
-///     .with_periods_on_wall_clock()
+///     .with_wall_clock_periods(true)
 ///     .flusher({
 ///         let recorder = recorder.clone();
 ///         move || recorder.own_snapshot()
@@ -58,44 +58,44 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// ```
 pub struct Flusher<F> {
     snapshot: F,
-    rename: Option<Box<Rename>>,
-    form: Form,
+    rename: Option<Box<RenameFn>>,
+    style: LineStyle,
     datagrams: Datagrams,
     schedule: Schedule,
-    tally: Arc<Tally>,
-    publisher: Publisher,
-    last: Last,
+    stats: Arc<AtomicStats>,
+    publisher: StatsPublisher,
+    last: LastValues,
 }
 
-type Rename = dyn Fn(&Family) -> Option<Cow<'static, str>> + Send;
+type RenameFn = dyn Fn(&Family) -> Option<Cow<'static, str>> + Send;
 
-/// What the counters were; of a histogram count and sum.
-type Last = HashMap<(Arc<str>, Labels), (u64, f64)>;
+/// The last value of each counter, and count and sum of each histogram.
+type LastValues = HashMap<(Arc<str>, Labels), (u64, f64)>;
 
 impl<F: FnMut() -> Snapshot> Flusher<F> {
     pub(super) fn new(
         snapshot: F,
-        form: Form,
+        style: LineStyle,
         datagrams: Datagrams,
         schedule: Schedule,
-        tally: Arc<Tally>,
-        publisher: Publisher,
+        stats: Arc<AtomicStats>,
+        publisher: StatsPublisher,
     ) -> Self {
         Self {
             snapshot,
             rename: None,
-            form,
+            style,
             datagrams,
             schedule,
-            tally,
+            stats,
             publisher,
-            last: Last::new(),
+            last: LastValues::new(),
         }
     }
 
-    /// Names the families on the wire, below the prefix. Nothing leaves one out.
+    /// Sets the names of families in lines, without the prefix. `None` leaves a family out.
     ///
-    /// A snapshot has Prometheus' names, which tell no dot from an underscore; baseplate's names have both.
+    /// Names in a snapshot are Prometheus names, which have underscores for dots; baseplate's names have both.
     #[must_use]
     pub fn with_names(
         mut self,
@@ -105,21 +105,21 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
         self
     }
 
-    /// Leaves out what was counted so far, as by processes before this one.
+    /// Takes the current values as the baseline, so that earlier counts, as of previous processes, are not sent.
     #[must_use]
-    pub fn from_now(mut self) -> Self {
-        self.last.extend(counted(&(self.snapshot)()));
+    pub fn with_current_baseline(mut self) -> Self {
+        self.last.extend(last_values(&(self.snapshot)()));
         self
     }
 
-    /// Returns what became of the lines so far.
-    pub fn counts(&self) -> Counts {
-        self.tally.counts()
+    /// Returns counts of sent and dropped lines.
+    pub fn stats(&self) -> SendStats {
+        self.stats.load()
     }
 
-    /// Sends each period until stopped, then a last time, and returns.
+    /// Flushes each period until `stop` is triggered, then a last time, and returns.
     pub fn run_blocking(mut self, stop: &Stop) {
-        stop.unpark_me();
+        stop.unpark_current_thread();
         let mut period_ends = self.schedule.next(Instant::now());
         while !stop.is_stopped() {
             let now = Instant::now();
@@ -133,7 +133,7 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
         self.flush_until(stop);
     }
 
-    /// Sends now what a period's end would, for those who keep their own time.
+    /// Flushes once, for callers that schedule flushes themselves.
     pub fn flush(&mut self) {
         self.flush_until(&Stop::new());
     }
@@ -141,10 +141,10 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
     fn flush_until(&mut self, stop: &Stop) {
         self.publisher.publish();
         let snapshot = (self.snapshot)();
-        let mut lines = Buffer {
+        let mut lines = LineBuffer {
             lines: String::new(),
-            longest: self.datagrams.size(),
-            tally: &self.tally,
+            max_line: self.datagrams.size(),
+            stats: &self.stats,
         };
         for family in &snapshot.families {
             let name = match &self.rename {
@@ -155,11 +155,11 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
             for series in &family.series {
                 let key = (Arc::clone(&family.name), series.labels.clone());
                 let last = self.last.get(&key).copied().unwrap_or_default();
-                lines.push_series(&self.form, family, &name, series, last);
+                lines.push_series(&self.style, family, &name, series, last);
             }
         }
-        // What is missing stays: it would be sent whole when it comes again. Recorders keep their series for good, too.
-        self.last.extend(counted(&snapshot));
+        // Values of missing series are kept: otherwise the whole count would be sent when they reappear.
+        self.last.extend(last_values(&snapshot));
         self.datagrams.send(&lines.lines, true, stop);
     }
 }
@@ -172,7 +172,7 @@ impl<F> fmt::Debug for Flusher<F> {
     }
 }
 
-fn counted(snapshot: &Snapshot) -> impl Iterator<Item = ((Arc<str>, Labels), (u64, f64))> {
+fn last_values(snapshot: &Snapshot) -> impl Iterator<Item = ((Arc<str>, Labels), (u64, f64))> {
     let all = snapshot.families.iter().flat_map(|family| {
         let key = |series: &Series| (Arc::clone(&family.name), series.labels.clone());
         family.series.iter().map(move |series| (key(series), series))
@@ -184,26 +184,33 @@ fn counted(snapshot: &Snapshot) -> impl Iterator<Item = ((Arc<str>, Labels), (u6
     })
 }
 
-struct Buffer<'a> {
+struct LineBuffer<'a> {
     lines: String,
-    longest: usize,
-    tally: &'a Tally,
+    max_line: usize,
+    stats: &'a AtomicStats,
 }
 
-impl Buffer<'_> {
-    fn push_series(&mut self, form: &Form, family: &Family, name: &str, series: &Series, last: (u64, f64)) {
+impl LineBuffer<'_> {
+    fn push_series(
+        &mut self,
+        style: &LineStyle,
+        family: &Family,
+        name: &str,
+        series: &Series,
+        last: (u64, f64),
+    ) {
         let labels: Vec<_> = series.labels.iter().collect();
         let labels = || labels.iter().map(|(key, value)| (*key, value.as_ref()));
         match &series.value {
             Value::Counter(value) => {
                 let value = value.checked_sub(last.0).unwrap_or(*value);
                 if value > 0 {
-                    let line = form.counter(name, labels());
+                    let line = style.counter(name, labels());
                     self.push(1, |lines| line.count(value, lines));
                 }
             }
             Value::Gauge(value) => {
-                let line = form.series(name, "", labels());
+                let line = style.series(name, "", labels());
                 if self.is_finite(*value) {
                     self.push(line.gauge_lines(*value), |lines| line.gauge(*value, lines));
                 }
@@ -217,13 +224,15 @@ impl Buffer<'_> {
                 if count == 0 {
                     return;
                 }
-                let line = form.series(name, ".count", labels());
+                let line = style.series(name, ".count", labels());
                 self.push(1, |lines| line.count(count, lines));
                 if self.is_finite(sum) {
-                    let line = form.series(name, ".sum", labels());
-                    self.push(1, |lines| match scale::milliseconds(&family.name, family.unit) {
-                        Some(factor) => line.duration_sum(sum * factor, lines),
-                        None => line.sum(sum, lines),
+                    let line = style.series(name, ".sum", labels());
+                    self.push(1, |lines| {
+                        match duration_scale::milliseconds(&family.name, family.unit) {
+                            Some(factor) => line.duration_sum(sum * factor, lines),
+                            None => line.sum(sum, lines),
+                        }
                     });
                 }
             }
@@ -233,9 +242,9 @@ impl Buffer<'_> {
     fn push(&mut self, count: u64, write: impl FnOnce(&mut String)) {
         let start = self.lines.len();
         write(&mut self.lines);
-        if is_too_long(&self.lines[start..], self.longest) {
+        if is_too_long(&self.lines[start..], self.max_line) {
             self.lines.truncate(start);
-            add(&self.tally.lines_too_long, count);
+            add(&self.stats.lines_too_long, count);
         } else {
             self.lines.push('\n');
         }
@@ -243,7 +252,7 @@ impl Buffer<'_> {
 
     fn is_finite(&self, value: f64) -> bool {
         if !value.is_finite() {
-            add(&self.tally.lines_not_finite, 1);
+            add(&self.stats.lines_not_finite, 1);
         }
         value.is_finite()
     }

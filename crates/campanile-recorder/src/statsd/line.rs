@@ -1,53 +1,54 @@
-//! How a line of each form looks.
+//! Writes lines in each format.
 
 use super::{
     escape::{push_escaped, push_part},
     number,
 };
 
-/// How a line spells labels.
+/// How lines spell names and labels.
 ///
-/// | | a counter `requests_count_total{host="stock", view="a.b"}` below the prefix `shop` |
+/// | | a counter `requests_count_total{host="stock", view="a.b"}` with the prefix `shop` |
 /// |---|---|
 /// | [`Dotted`](Self::Dotted) | `shop.requests.count.stock.a.b:1\|c` |
 /// | [`CommaTags`](Self::CommaTags) | `shop.requests_count_total,host=stock,view=a.b:1\|c` |
 /// | [`DogStatsd`](Self::DogStatsd) | `shop.requests_count_total:1\|c\|#host:stock,view:a.b` |
 ///
-/// What would break a line (`:`, `|`, `@`, `#`, blanks, controls, what is not ASCII; in tags `,` too and with commas
-/// `=`) becomes `-`, an empty value `unknown`.
+///
+/// Characters that would break a line (`:`, `|`, `@`, `#`, blanks, controls, non-ASCII; in tags also `,`, and `=` in the
+/// comma format) become `-`, and an empty value becomes `unknown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Format {
-    /// Names with dots for underscores, without a counter's `_total`, and the labels' values as further parts, in the
-    /// order of the key. Milliseconds have six decimals.
+pub enum LineFormat {
+    /// Names with dots for underscores and without a counter's `_total`, followed by the values of the labels in the order
+    /// of the key. Milliseconds have six decimals.
     #[default]
     Dotted,
-    /// Baseplate's: labels behind commas, numbers with six significant digits.
+    /// Baseplate's format: labels after commas, numbers with six significant digits.
     CommaTags,
-    /// Datadog's: labels behind `|#`.
+    /// Datadog's format: labels after `|#`.
     DogStatsd,
 }
 
-/// The form of all lines: format, prefix and constant tags.
+/// The format, prefix and constant tags of all lines.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Form {
-    pub(super) format: Format,
+pub(super) struct LineStyle {
+    pub(super) format: LineFormat,
     pub(super) prefix: String,
     pub(super) tags: Vec<(String, String)>,
 }
 
-/// What all lines of one series have in common, so that an event only adds its value.
+/// The constant part of the lines of one series, so that an event only writes its value.
 #[derive(Debug)]
 pub(super) struct SeriesLine {
-    format: Format,
-    /// All before the value, with the colon.
+    format: LineFormat,
+    /// Everything before the value, including the colon.
     name: Box<str>,
-    /// All behind the type.
+    /// Everything after the type.
     tags: Box<str>,
 }
 
-impl Form {
-    /// Makes the lines of a series. `part` stands behind the name, as in `.count`.
+impl LineStyle {
+    /// Creates the lines of a series. `part` follows the name, as in `.count`.
     pub(super) fn series<'a>(
         &self,
         name: &str,
@@ -55,19 +56,19 @@ impl Form {
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> SeriesLine {
         let also = match self.format {
-            Format::Dotted => "",
-            Format::CommaTags => ",=",
-            Format::DogStatsd => ",",
+            LineFormat::Dotted => "",
+            LineFormat::CommaTags => ",=",
+            LineFormat::DogStatsd => ",",
         };
         let mut line = String::new();
         if !self.prefix.is_empty() {
-            // It was checked where nobody knew the form.
+            // The prefix was validated without regard to the format.
             push_escaped(&self.prefix, also, &mut line);
             line.push('.');
         }
         let mut tags = String::new();
         match self.format {
-            Format::Dotted => {
+            LineFormat::Dotted => {
                 push_part(&name.replace('_', "."), &mut line);
                 for (_, value) in labels {
                     line.push('.');
@@ -75,12 +76,12 @@ impl Form {
                 }
                 line.push_str(part);
             }
-            Format::CommaTags => {
+            LineFormat::CommaTags => {
                 push_escaped(name, also, &mut line);
                 line.push_str(part);
                 self.push_tags(labels, ",", '=', also, &mut line);
             }
-            Format::DogStatsd => {
+            LineFormat::DogStatsd => {
                 push_escaped(name, also, &mut line);
                 line.push_str(part);
                 self.push_tags(labels, "|#", ':', also, &mut tags);
@@ -94,20 +95,20 @@ impl Form {
         }
     }
 
-    /// Makes the lines of a counter, whose `_total` the dotted form leaves out.
+    /// Creates the lines of a counter, without its `_total` in the dotted format.
     pub(super) fn counter<'a>(
         &self,
         name: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> SeriesLine {
         let name = match self.format {
-            Format::Dotted => name.strip_suffix("_total").unwrap_or(name),
-            Format::CommaTags | Format::DogStatsd => name,
+            LineFormat::Dotted => name.strip_suffix("_total").unwrap_or(name),
+            LineFormat::CommaTags | LineFormat::DogStatsd => name,
         };
         self.series(name, "", labels)
     }
 
-    /// Constant tags come first, and give way to a label of the same name.
+    /// Writes constant tags, then labels. A label replaces a constant tag of the same name.
     fn push_tags<'a>(
         &self,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
@@ -132,29 +133,29 @@ impl SeriesLine {
     pub(super) fn count(&self, value: u64, line: &mut String) {
         self.push("|c", line, |format, line| match format {
             #[expect(clippy::cast_precision_loss, reason = "six digits are kept")]
-            Format::CommaTags => number::push_general(value as f64, line),
-            Format::Dotted | Format::DogStatsd => number::push_integer(value, line),
+            LineFormat::CommaTags => number::push_general(value as f64, line),
+            LineFormat::Dotted | LineFormat::DogStatsd => number::push_integer(value, line),
         });
     }
 
-    /// Counts by what is no whole number, such as a sum.
+    /// Writes an increment that is not an integer, such as a sum.
     pub(super) fn sum(&self, value: f64, line: &mut String) {
         self.push("|c", line, |format, line| push_value(format, value, line));
     }
 
-    /// As [`Self::sum`], in milliseconds.
+    /// Like [`Self::sum`], in milliseconds.
     pub(super) fn duration_sum(&self, milliseconds: f64, line: &mut String) {
         self.push("|c", line, |format, line| {
             push_milliseconds(format, milliseconds, line);
         });
     }
 
-    /// Returns how many lines [`Self::gauge`] makes of a value.
+    /// Returns the number of lines that [`Self::gauge`] writes for a value.
     ///
-    /// A daemon takes a signed value for a change of what it has, so a negative one is set by two lines: to zero, and
-    /// down from there. Datadog's does not.
+    /// Daemons take a signed value for a change, so a negative one is set by two lines: zero, then the decrement.
+    /// Datadog's daemon does not.
     pub(super) fn gauge_lines(&self, value: f64) -> u64 {
-        if value < 0.0 && self.format != Format::DogStatsd {
+        if value < 0.0 && self.format != LineFormat::DogStatsd {
             2
         } else {
             1
@@ -179,7 +180,7 @@ impl SeriesLine {
         });
     }
 
-    fn push(&self, kind: &str, line: &mut String, value: impl FnOnce(Format, &mut String)) {
+    fn push(&self, kind: &str, line: &mut String, value: impl FnOnce(LineFormat, &mut String)) {
         line.push_str(&self.name);
         value(self.format, line);
         line.push_str(kind);
@@ -187,19 +188,21 @@ impl SeriesLine {
     }
 }
 
-fn push_value(format: Format, value: f64, line: &mut String) {
+fn push_value(format: LineFormat, value: f64, line: &mut String) {
     match format {
-        Format::CommaTags => number::push_general(value, line),
-        Format::Dotted | Format::DogStatsd => number::push_shortest(value, line),
+        LineFormat::CommaTags => number::push_general(value, line),
+        LineFormat::Dotted | LineFormat::DogStatsd => number::push_shortest(value, line),
     }
 }
 
-fn push_milliseconds(format: Format, value: f64, line: &mut String) {
+fn push_milliseconds(format: LineFormat, value: f64, line: &mut String) {
     match format {
-        Format::Dotted => number::push_fixed(value, line),
-        Format::CommaTags => number::push_general(value, line),
-        // To the nanosecond: 0.07 s are 70 ms, and no 14th decimal of the multiplication.
-        Format::DogStatsd if value.abs() < 1e9 => number::push_shortest((value * 1e6).round() / 1e6, line),
-        Format::DogStatsd => number::push_shortest(value, line),
+        LineFormat::Dotted => number::push_fixed(value, line),
+        LineFormat::CommaTags => number::push_general(value, line),
+        // Rounded to nanoseconds: 0.07 s are 70 ms, without the rounding error of the multiplication.
+        LineFormat::DogStatsd if value.abs() < 1e9 => {
+            number::push_shortest((value * 1e6).round() / 1e6, line)
+        }
+        LineFormat::DogStatsd => number::push_shortest(value, line),
     }
 }

@@ -1,19 +1,19 @@
-//! Numbers as the forms spell them, appended without allocating.
+//! Appends numbers in the spellings of the formats, without allocating.
 
 use std::fmt::{self, Write};
 
-/// Appends the shortest text that reads back as `value`, which is finite.
+/// Appends the shortest text that parses as the same finite value.
 pub(super) fn push_shortest(value: f64, line: &mut String) {
-    // Beyond these `Display` writes hundreds of zeros.
+    // Outside this range `Display` writes hundreds of zeros.
     if value == 0.0 || (1e-6..1e15).contains(&value.abs()) {
-        // Minus zero is spelled without its sign, which would make a decrement of a gauge.
+        // Adding zero removes the sign of minus zero, which would decrement a gauge.
         push(line, format_args!("{}", value + 0.0));
     } else {
         push(line, format_args!("{value:e}"));
     }
 }
 
-/// Appends `value` with six decimals, as C's `%.6f`.
+/// Appends `value` with six decimals, like `%.6f` in C.
 pub(super) fn push_fixed(value: f64, line: &mut String) {
     if value.abs() < 1e15 {
         push(line, format_args!("{:.6}", value + 0.0));
@@ -22,7 +22,7 @@ pub(super) fn push_fixed(value: f64, line: &mut String) {
     }
 }
 
-/// Appends `value` with six significant digits, as C's `%g`.
+/// Appends `value` with six significant digits, like `%g` in C.
 pub(super) fn push_general(value: f64, line: &mut String) {
     let start = line.len();
     push(line, format_args!("{:.5e}", value + 0.0));
@@ -55,8 +55,7 @@ fn trim_zeros(line: &mut String, start: usize) {
 }
 
 fn push(line: &mut String, number: fmt::Arguments<'_>) {
-    line.write_fmt(number)
-        .expect("a string takes all that is written");
+    line.write_fmt(number).expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The lines that wait: one string behind a lock, so that all events keep their order and none allocates.
+//! The queue of lines: one string behind a lock, so that events keep their order and do not allocate.
 //!
-//! A queue of strings would allocate for each event, and one queue for each thread would let two threads' values of one
-//! gauge overtake each other. The lock is held while one line is written, some tens of nanoseconds.
+//! A queue of strings would allocate per event, and a queue per thread would reorder the values of a gauge that two
+//! threads set. The lock is held while a line is written, for some tens of nanoseconds.
 
 use std::{
     mem,
@@ -9,110 +9,111 @@ use std::{
     thread::{self, Thread},
 };
 
-use super::counts::{Tally, add};
+use super::stats::{AtomicStats, add};
 
+/// A bounded queue of lines.
 #[derive(Debug)]
-pub(super) struct Queue {
-    state: Mutex<State>,
-    /// Bytes that may wait; the last line may end behind them.
+pub(super) struct LineQueue {
+    state: Mutex<QueueState>,
+    /// Bytes that may be queued; the last line may exceed it.
     capacity: usize,
-    /// Bytes of the longest line.
-    longest: usize,
-    drainer: OnceLock<Thread>,
-    tally: Arc<Tally>,
+    /// The maximum length of a line.
+    max_line: usize,
+    sender: OnceLock<Thread>,
+    stats: Arc<AtomicStats>,
 }
 
 #[derive(Debug)]
-struct State {
-    /// Each with a line feed at its end.
+struct QueueState {
+    /// Lines, each with a line feed at its end.
     lines: String,
     closed: bool,
 }
 
-impl Queue {
-    pub(super) fn new(capacity: usize, longest: usize, tally: Arc<Tally>) -> Self {
+impl LineQueue {
+    pub(super) fn new(capacity: usize, max_line: usize, stats: Arc<AtomicStats>) -> Self {
         Self {
-            state: Mutex::new(State {
-                lines: buffer(capacity, longest),
+            state: Mutex::new(QueueState {
+                lines: buffer(capacity, max_line),
                 closed: false,
             }),
             capacity,
-            longest,
-            drainer: OnceLock::new(),
-            tally,
+            max_line,
+            sender: OnceLock::new(),
+            stats,
         }
     }
 
-    /// Makes what [`Self::swap`] takes: the second of the two buffers that are used in turn.
+    /// Creates the second of the two buffers that [`Self::swap`] exchanges.
     pub(super) fn buffer(&self) -> String {
-        buffer(self.capacity, self.longest)
+        buffer(self.capacity, self.max_line)
     }
 
-    /// Appends what `write` writes: `count` lines, with a line feed between two.
+    /// Appends what `write` writes: `count` lines, separated by line feeds.
     pub(super) fn push(&self, count: u64, write: impl FnOnce(&mut String)) {
         let mut state = self.lock();
         if state.closed || state.lines.len() >= self.capacity {
             drop(state);
-            add(&self.tally.lines_queue_full, count);
+            add(&self.stats.lines_queue_full, count);
             return;
         }
         let start = state.lines.len();
         write(&mut state.lines);
-        if is_too_long(&state.lines[start..], self.longest) {
+        if is_too_long(&state.lines[start..], self.max_line) {
             state.lines.truncate(start);
             drop(state);
-            add(&self.tally.lines_too_long, count);
+            add(&self.stats.lines_too_long, count);
             return;
         }
         state.lines.push('\n');
         let end = state.lines.len();
         drop(state);
-        // The first line starts the clock, and what makes a datagram full is sent at once.
-        let telling = start == 0 || start < self.longest && end >= self.longest;
-        if telling && let Some(drainer) = self.drainer.get() {
-            drainer.unpark();
+        // The first line starts the delay, and a full datagram is sent at once.
+        let wake = start == 0 || start < self.max_line && end >= self.max_line;
+        if wake && let Some(sender) = self.sender.get() {
+            sender.unpark();
         }
     }
 
-    /// Unparks this thread when there is something to do; look at [`Self::len`] before parking.
-    pub(super) fn unpark_me(&self) {
-        // There is one drainer, which runs once.
-        let _ = self.drainer.set(thread::current());
+    /// Unparks the current thread when there is something to send. Check [`Self::len`] before parking.
+    pub(super) fn unpark_current_thread(&self) {
+        // There is one sender, which runs once.
+        let _ = self.sender.set(thread::current());
     }
 
-    /// Returns the bytes that wait.
+    /// Returns the number of queued bytes.
     pub(super) fn len(&self) -> usize {
         self.lock().lines.len()
     }
 
-    /// Tells whether what waits makes a full datagram, or there is no room for more.
+    /// Returns whether the queue fills a datagram or is full.
     pub(super) fn is_due(&self) -> bool {
-        self.len() >= self.longest.min(self.capacity)
+        self.len() >= self.max_line.min(self.capacity)
     }
 
-    /// Takes what waits, and leaves an empty buffer there.
+    /// Exchanges the queued lines for an empty buffer.
     pub(super) fn swap(&self, empty: &mut String) {
-        debug_assert!(empty.is_empty(), "what waits must be the queue's");
+        debug_assert!(empty.is_empty(), "lines must not be queued twice");
         mem::swap(&mut self.lock().lines, empty);
     }
 
-    /// Takes no more lines.
+    /// Makes the queue drop further lines.
     pub(super) fn close(&self) {
         self.lock().closed = true;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // What a panic can leave behind is a line without its end, and writing does not panic.
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // A panic while writing could leave an incomplete line, but writing does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells whether one of these lines does not fit into a datagram.
-pub(super) fn is_too_long(lines: &str, longest: usize) -> bool {
-    lines.len() > longest && lines.split('\n').any(|line| line.len() > longest)
+/// Returns whether one of the lines does not fit into a datagram.
+pub(super) fn is_too_long(lines: &str, max_line: usize) -> bool {
+    lines.len() > max_line && lines.split('\n').any(|line| line.len() > max_line)
 }
 
-fn buffer(capacity: usize, longest: usize) -> String {
-    // Room for the line that fills it.
-    String::with_capacity(capacity + longest)
+fn buffer(capacity: usize, max_line: usize) -> String {
+    // Includes space for the line that exceeds the capacity.
+    String::with_capacity(capacity + max_line)
 }

@@ -1,8 +1,8 @@
-//! When periods end.
+//! The ends of periods.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A period, and whether its ends are multiples of it on the wall clock.
+/// A period, and whether it ends at multiples of its length on the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     pub(super) period: Duration,
@@ -10,10 +10,10 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Returns when the period that begins `now` ends; on the wall clock, when the one does that has begun by then.
+    /// Returns the end of the period that starts `now`, or on the wall clock the end of the current one.
     pub(super) fn next(self, now: Instant) -> Instant {
         if self.on_wall_clock {
-            // Both clocks at once: since `now` a flush may have taken its time.
+            // Both clocks are read here: a flush may have taken a while since `now`.
             Instant::now() + self.left(SystemTime::now())
         } else {
             now + self.period
@@ -22,7 +22,7 @@ impl Schedule {
 
     fn left(self, wall: SystemTime) -> Duration {
         let period = self.period.as_nanos();
-        // Before 1970 the clock is not set, and any end is as good.
+        // Before 1970 the clock is not set, and any end will do.
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         Duration::from_nanos(u64::try_from(period - since % period).unwrap_or(u64::MAX))
     }

@@ -1,4 +1,4 @@
-//! A layer around recorders that only pass on what comes.
+//! A recorder that keeps the values that its inner recorder does not.
 
 use std::{
     collections::HashMap,
@@ -14,18 +14,18 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
-/// Keeps the values that a recorder without memory lacks, and so makes it whole.
+/// Keeps the values of counters and gauges for a recorder that only forwards events.
 ///
-/// Recorders that send each event on, as metrics-exporter-statsd does, have no value to change, and drop
-/// `Gauge::increment`, `Gauge::decrement` and `Counter::absolute` without a word. Around them this layer turns changes of a
-/// gauge into its new value, and an absolute count into an increment by the difference. [`Self::resend`] sets all gauges
-/// once more, for daemons that forget what is not repeated, and so that zeros and steady values are seen.
+/// Such recorders, for example metrics-exporter-statsd, silently ignore `Gauge::increment`, `Gauge::decrement` and
+/// `Counter::absolute`, since they have no value to change. This recorder converts changes of a gauge to its new value,
+/// and an absolute count to an increment. [`Self::resend`] repeats all gauges, for daemons that forget values that are
+/// not repeated, and so that zeros and constant values are visible.
 ///
-/// A change that is not finite, or would make the value so, is ignored. What a gauge is set to is passed on in any case,
-/// but not kept: later changes are of the last finite value.
+/// A change that is not finite, or would make the value so, is ignored. A gauge set to such a value is forwarded, but not
+/// kept: later changes apply to the last finite value.
 ///
-/// Equal keys share a value, and one handle of the inner recorder; memory is by series. Values are exact under threads: a
-/// gauge's last set is its last value. Clones are the same recorder.
+/// Equal keys share a value and a handle of the inner recorder, and memory grows with the number of series. Values are
+/// exact with concurrent threads: the last value sent is the last value set. Clones share their state.
 ///
 /// ```
 /// use campanile_recorder::statsd::StatefulRecorder;
@@ -33,97 +33,97 @@ use metrics::{
 ///
 /// let exporter = StatsdBuilder::from("127.0.0.1", 8125).build(Some("shop"))?;
 /// let recorder = StatefulRecorder::new(exporter);
-/// let gauges = recorder.clone(); // call `gauges.resend()` each 10 seconds
+/// let gauges = recorder.clone(); // call `gauges.resend()` every 10 seconds
 /// metrics::set_global_recorder(recorder)?;
 ///
 /// metrics::gauge!("active").increment(1); // sends shop.active:1|g
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct StatefulRecorder<R> {
-    shared: Arc<Shared<R>>,
+    state: Arc<RecorderState<R>>,
 }
 
-struct Shared<R> {
+struct RecorderState<R> {
     inner: R,
-    counters: Table<Arc<CounterCell>>,
-    gauges: Table<Arc<GaugeCell>>,
-    histograms: Table<Histogram>,
+    counters: HandleMap<Arc<StatefulCounter>>,
+    gauges: HandleMap<Arc<StatefulGauge>>,
+    histograms: HandleMap<Histogram>,
 }
 
-type Table<T> = RwLock<HashMap<Key, T>>;
+type HandleMap<T> = RwLock<HashMap<Key, T>>;
 
 impl<R> StatefulRecorder<R> {
-    /// Makes the layer around `inner`.
+    /// Wraps `inner`.
     pub fn new(inner: R) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            state: Arc::new(RecorderState {
                 inner,
-                counters: Table::default(),
-                gauges: Table::default(),
-                histograms: Table::default(),
+                counters: HandleMap::default(),
+                gauges: HandleMap::default(),
+                histograms: HandleMap::default(),
             }),
         }
     }
 
-    /// Sets each gauge in the inner recorder to the value that it has; one that was only registered to zero.
+    /// Sets each gauge of the inner recorder to its current value, zero if it was only registered.
     pub fn resend(&self) {
         self.resend_while(|| ControlFlow::Continue(()));
     }
 
-    /// Resends, and asks before each gauge whether to go on.
-    pub(super) fn resend_while(&self, mut goes_on: impl FnMut() -> ControlFlow<()>) {
-        let gauges = self.shared.gauges.read().unwrap_or_else(PoisonError::into_inner);
-        // Not under the lock, where it would keep new series waiting.
+    /// Resends gauges until `proceed`, called before each, breaks.
+    pub(super) fn resend_while(&self, mut proceed: impl FnMut() -> ControlFlow<()>) {
+        let gauges = self.state.gauges.read().unwrap_or_else(PoisonError::into_inner);
+        // Collected first, so that the lock does not block registrations.
         let cells: Vec<_> = gauges.values().cloned().collect();
         drop(gauges);
         for cell in cells {
-            if goes_on().is_break() {
+            if proceed().is_break() {
                 return;
             }
             cell.change(|value| value);
         }
     }
 
-    /// Returns the recorder inside.
-    pub fn inner(&self) -> &R {
-        &self.shared.inner
+    /// Returns the inner recorder.
+    pub fn get_ref(&self) -> &R {
+        &self.state.inner
     }
 }
 
 impl<R: Recorder> Recorder for StatefulRecorder<R> {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.inner().describe_counter(key, unit, description);
+        self.get_ref().describe_counter(key, unit, description);
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.inner().describe_gauge(key, unit, description);
+        self.get_ref().describe_gauge(key, unit, description);
     }
 
     fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
-        self.inner().describe_histogram(key, unit, description);
+        self.get_ref().describe_histogram(key, unit, description);
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        Counter::from_arc(find_or_insert(&self.shared.counters, key, || {
-            Arc::new(CounterCell {
+        Counter::from_arc(find_or_insert(&self.state.counters, key, || {
+            Arc::new(StatefulCounter {
                 value: AtomicU64::new(0),
-                inner: self.inner().register_counter(key, metadata),
+                inner: self.get_ref().register_counter(key, metadata),
             })
         }))
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(find_or_insert(&self.shared.gauges, key, || {
-            Arc::new(GaugeCell {
+        Gauge::from_arc(find_or_insert(&self.state.gauges, key, || {
+            Arc::new(StatefulGauge {
                 value: Mutex::new(0.0),
-                inner: self.inner().register_gauge(key, metadata),
+                inner: self.get_ref().register_gauge(key, metadata),
             })
         }))
     }
 
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        find_or_insert(&self.shared.histograms, key, || {
-            self.inner().register_histogram(key, metadata)
+        find_or_insert(&self.state.histograms, key, || {
+            self.get_ref().register_histogram(key, metadata)
         })
     }
 }
@@ -131,7 +131,7 @@ impl<R: Recorder> Recorder for StatefulRecorder<R> {
 impl<R> Clone for StatefulRecorder<R> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            state: Arc::clone(&self.state),
         }
     }
 }
@@ -142,12 +142,12 @@ impl<R> fmt::Debug for StatefulRecorder<R> {
     }
 }
 
-struct CounterCell {
+struct StatefulCounter {
     value: AtomicU64,
     inner: Counter,
 }
 
-impl CounterFn for CounterCell {
+impl CounterFn for StatefulCounter {
     fn increment(&self, value: u64) {
         self.value.fetch_add(value, Ordering::Relaxed);
         self.inner.increment(value);
@@ -155,32 +155,32 @@ impl CounterFn for CounterCell {
 
     fn absolute(&self, value: u64) {
         let before = self.value.fetch_max(value, Ordering::Relaxed);
-        // One that is behind, or was overtaken by another thread, changes nothing, as the facade has it.
+        // As the facade requires, a lower value changes nothing, nor does one that another thread has exceeded.
         if value > before {
             self.inner.increment(value - before);
         }
     }
 }
 
-struct GaugeCell {
+struct StatefulGauge {
     value: Mutex<f64>,
     inner: Gauge,
 }
 
-impl GaugeCell {
+impl StatefulGauge {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
         let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(*value);
-        // One that is not would stay so whatever is added.
+        // A value that is not finite would remain so.
         if changed.is_finite() {
             *value = changed;
-            // Under the lock, so that values are set in the order in which they were.
+            // Under the lock, so that values are sent in the order of the changes.
             self.inner.set(changed);
         }
     }
 }
 
-impl GaugeFn for GaugeCell {
+impl GaugeFn for StatefulGauge {
     fn increment(&self, value: f64) {
         self.change(|before| before + value);
     }
@@ -199,7 +199,7 @@ impl GaugeFn for GaugeCell {
     }
 }
 
-fn find_or_insert<T: Clone>(table: &Table<T>, key: &Key, make: impl FnOnce() -> T) -> T {
+fn find_or_insert<T: Clone>(table: &HandleMap<T>, key: &Key, make: impl FnOnce() -> T) -> T {
     let found = table
         .read()
         .unwrap_or_else(PoisonError::into_inner)

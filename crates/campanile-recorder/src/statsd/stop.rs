@@ -1,4 +1,4 @@
-//! How a thread that waits is told to end.
+//! The stop signal of sending threads.
 
 use std::{
     sync::{
@@ -8,41 +8,41 @@ use std::{
     thread::{self, Thread},
 };
 
-/// Tells what runs that it shall send what is left and end. Clones are the same; one may stop several.
+/// Stops the threads that send lines, after what is left. Clones share their state; one may stop several threads.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    shared: Arc<Shared>,
+    state: Arc<StopState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct StopState {
     stopped: AtomicBool,
     threads: Mutex<Vec<Thread>>,
 }
 
 impl Stop {
-    /// Makes one that is not stopped.
+    /// Creates a stop signal that has not been triggered.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops, for good, and returns at once: join the thread to see it end.
+    /// Triggers the stop and returns at once. Join the threads to wait for their end.
     pub fn stop(&self) {
-        self.shared.stopped.store(true, Ordering::Release);
-        let threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.stopped.store(true, Ordering::Release);
+        let threads = self.state.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.iter().for_each(Thread::unpark);
     }
 
-    /// Tells whether it was stopped.
+    /// Returns whether the stop was triggered.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.shared.stopped.load(Ordering::Acquire)
+        self.state.stopped.load(Ordering::Acquire)
     }
 
-    /// Unparks this thread when stopped from now on; look at [`Self::is_stopped`] before parking.
-    pub(super) fn unpark_me(&self) {
-        let mut threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Unparks the current thread when the stop is triggered. Check [`Self::is_stopped`] before parking.
+    pub(super) fn unpark_current_thread(&self) {
+        let mut threads = self.state.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.push(thread::current());
     }
 }

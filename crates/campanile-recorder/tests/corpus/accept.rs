@@ -1,23 +1,27 @@
-//! Any text as the value of `Accept`.
+//! The format selected for arbitrary `Accept` headers.
 
 use campanile_recorder::Format;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// Reads bytes as the value of a header.
+/// Checks bytes as a header value.
 pub(crate) fn check(bytes: &[u8]) {
     let Ok(accept) = std::str::from_utf8(bytes) else {
         return;
     };
     let named = accept.to_ascii_lowercase().contains(OPEN_METRICS);
-    if Format::of_accept(accept) == Format::OpenMetrics {
-        assert!(named, "{accept:?} does not ask for OpenMetrics");
+    if Format::from_accept(accept) == Format::OpenMetrics {
+        assert!(named, "{accept:?} does not name OpenMetrics");
     }
-    // Nothing weighs more than what is wanted without a weight.
-    let wanted = format!("{accept},{OPEN_METRICS}");
-    assert_eq!(Format::of_accept(&wanted), Format::OpenMetrics, "{wanted:?}");
+    // No weight exceeds that of a media type without one.
+    let accepted = format!("{accept},{OPEN_METRICS}");
+    assert_eq!(
+        Format::from_accept(&accepted),
+        Format::OpenMetrics,
+        "{accepted:?}"
+    );
     if !named {
-        let unwanted = format!("{accept},{OPEN_METRICS};q=0");
-        assert_eq!(Format::of_accept(&unwanted), Format::Prometheus, "{unwanted:?}");
+        let rejected = format!("{accept},{OPEN_METRICS};q=0");
+        assert_eq!(Format::from_accept(&rejected), Format::Prometheus, "{rejected:?}");
     }
 }

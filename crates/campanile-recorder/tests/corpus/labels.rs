@@ -1,17 +1,17 @@
-//! Any bytes as the spelling of labels, and as names and values.
+//! Labels from arbitrary bytes: parsed, and as names and values.
 
 use campanile_recorder::Labels;
 
-/// What stands in no text, and so between the parts.
-const BETWEEN: u8 = 0xff;
+/// Separates parts; it does not occur in UTF-8.
+const SEPARATOR: u8 = 0xff;
 
-/// Reads bytes as labels, and makes labels of them.
+/// Checks bytes as labels, and as pairs of names and values.
 pub(crate) fn check(bytes: &[u8]) {
     if let Some(labels) = std::str::from_utf8(bytes).ok().and_then(Labels::parse) {
         assert_eq!(labels.as_str().as_bytes(), bytes);
         check_labels(&labels);
     }
-    let parts: Vec<_> = bytes.split(|byte| *byte == BETWEEN).collect();
+    let parts: Vec<_> = bytes.split(|byte| *byte == SEPARATOR).collect();
     let parts: Vec<_> = parts
         .iter()
         .map(|part| String::from_utf8_lossy(part).into_owned())
@@ -26,23 +26,23 @@ pub(crate) fn check(bytes: &[u8]) {
     check_labels(&labels);
     for (name, value) in labels.iter() {
         let given = pairs.iter().any(|(_, given)| *given == value);
-        assert!(given, "{name} has {value:?}, which nobody gave");
+        assert!(given, "{name} has the value {value:?}, which is not in the input");
     }
     for (name, _) in pairs.iter().filter(|(name, _)| is_name(name)) {
         let kept = labels.iter().find(|(kept, _)| kept == name);
         let last = pairs.iter().rfind(|(given, _)| given == name);
-        // A name that is spelled anew may have become this one.
+        // An invalid name may have become this one.
         if pairs.iter().all(|(name, _)| is_name(name)) {
             let value = kept.as_ref().map(|(_, value)| &**value);
-            assert_eq!(value, last.map(|(_, value)| *value), "of {name}");
+            assert_eq!(value, last.map(|(_, value)| *value), "value of {name}");
         }
-        assert!(kept.is_some(), "{name} is gone");
+        assert!(kept.is_some(), "{name} is missing");
     }
 }
 
 fn check_labels(labels: &Labels) {
     let text = labels.as_str();
-    assert!(!text.contains('\n'), "{text:?} is no line");
+    assert!(!text.contains('\n'), "{text:?} is not one line");
     assert_eq!(Labels::parse(text).as_ref(), Some(labels));
     let pairs: Vec<_> = labels.iter().collect();
     assert_eq!(labels.is_empty(), pairs.is_empty());

@@ -1,4 +1,4 @@
-//! Another process that counts.
+//! A child process that records.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use super::{METADATA, count, key, render};
 
 const VARIABLE: &str = "CAMPANILE_RECORDER_CHILD_DIRECTORY";
-/// What lines begin with that are for the parent; the others are the test program's own.
+/// Marks lines for the parent, as opposed to those of the test harness.
 const MARK: &str = "@";
 
 /// A process, killed when dropped.
@@ -24,7 +24,7 @@ pub(crate) struct Child {
     process: Process,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// Counts the bytes by which the process acknowledges what it counts under load.
+    /// Counts the bytes that acknowledge increments under load.
     load: Option<JoinHandle<u64>>,
 }
 
@@ -33,9 +33,9 @@ impl Child {
         Self::spawn_by(Command::new(program()), directory)
     }
 
-    /// Spawns by a command that goes on with the arguments it is given.
+    /// Spawns a child with a command that appends its arguments to another.
     pub(crate) fn spawn_by(command: Command, directory: &Path) -> Self {
-        let mut process = told(command, directory)
+        let mut process = configure(command, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -49,9 +49,9 @@ impl Child {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = errors.read(&mut bytes) {
                 acknowledged += bytes[..read].iter().filter(|byte| **byte == b'.').count() as u64;
-                let said = String::from_utf8_lossy(&bytes[..read]).replace('.', "");
-                if !said.is_empty() {
-                    eprintln!("a child says: {said}");
+                let other = String::from_utf8_lossy(&bytes[..read]).replace('.', "");
+                if !other.is_empty() {
+                    eprintln!("stderr of a child: {other}");
                 }
             }
             acknowledged
@@ -68,13 +68,13 @@ impl Child {
         self.process.id()
     }
 
-    /// Sends a line and does not wait.
+    /// Sends a command without waiting.
     pub(crate) fn send(&mut self, line: &str) {
         writeln!(self.input, "{line}").expect("the child reads");
     }
 
-    /// Waits for an answer. The test's own limit of time bounds it: a child that hangs is seen as a test that does.
-    pub(crate) fn answer(&mut self) -> String {
+    /// Waits for the reply to a command. There is no time limit but that of the test.
+    pub(crate) fn reply(&mut self) -> String {
         let mut text = String::new();
         loop {
             let mut line = String::new();
@@ -82,7 +82,7 @@ impl Child {
                 .output
                 .read_line(&mut line)
                 .expect("the child's output is text");
-            assert!(read > 0, "the child ended instead of answering");
+            assert!(read > 0, "the child exited without a reply");
             match line.split_once(MARK) {
                 Some((_, "\n")) => return text,
                 Some((_, line)) => text.push_str(line),
@@ -91,12 +91,12 @@ impl Child {
         }
     }
 
-    pub(crate) fn ask(&mut self, line: &str) -> String {
+    pub(crate) fn call(&mut self, line: &str) -> String {
         self.send(line);
-        self.answer()
+        self.reply()
     }
 
-    /// Kills it, and returns how much load it had acknowledged.
+    /// Kills the child, and returns the number of acknowledged increments.
     pub(crate) fn kill(mut self) -> u64 {
         self.process.kill().expect("can be killed");
         self.process.wait().expect("ends");
@@ -113,24 +113,24 @@ impl Drop for Child {
     }
 }
 
-/// What starts a process that counts in a directory.
+/// Returns a command that starts a child in a directory.
 pub(crate) fn command(directory: &Path) -> Command {
-    told(Command::new(program()), directory)
+    configure(Command::new(program()), directory)
 }
 
-fn told(mut command: Command, directory: &Path) -> Command {
+fn configure(mut command: Command, directory: &Path) -> Command {
     command
-        .args(["child::counts_as_it_is_told", "--exact", "--nocapture"])
+        .args(["child::child_executes_commands", "--exact", "--nocapture"])
         .env(VARIABLE, directory);
     command
 }
 
 pub(crate) fn program() -> std::path::PathBuf {
-    std::env::current_exe().expect("knows its own path")
+    std::env::current_exe().expect("has a path")
 }
 
 #[test]
-fn counts_as_it_is_told() {
+fn child_executes_commands() {
     let Some(directory) = std::env::var_os(VARIABLE) else {
         return;
     };
@@ -185,15 +185,15 @@ fn counts_as_it_is_told() {
     }
 }
 
-/// Leaves this process so many descriptors more than it has.
+/// Limits this process to `more` additional file descriptors.
 fn limit_descriptors(more: u64) {
-    let free = File::open("/dev/null").expect("has one more to find out");
+    let free = File::open("/dev/null").expect("a descriptor is free");
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = Some(free.as_raw_fd() as u64 + more);
-    setrlimit(Resource::Nofile, limit).expect("is below what is allowed");
+    setrlimit(Resource::Nofile, limit).expect("is below the hard limit");
 }
 
-/// Counts for ever, and acknowledges each by a byte.
+/// Increments indefinitely, and acknowledges each increment by a byte.
 fn start_load(recorder: &CellRecorder, name: &str) {
     let counter = recorder.register_counter(&key(name, &[]), &METADATA);
     std::thread::spawn(move || {

@@ -1,59 +1,59 @@
-//! Processes that have no descriptor left for the files of others, and an archive that nobody can open.
+//! Processes without file descriptors, and an archive that cannot be opened.
 
 use campanile_recorder::CellRecorder;
 
-use super::{Scratch, child::Child, count, render, value};
+use super::{TestDirectory, child::Child, count, render, value};
 
-fn process(scratch: &Scratch, hits: u64) -> CellRecorder {
-    let recorder = CellRecorder::builder().open(scratch.path()).expect("opens");
+fn process(directory: &TestDirectory, hits: u64) -> CellRecorder {
+    let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
     count(&recorder, "hits_total", hits);
     recorder
 }
 
 #[test]
-fn without_descriptors_what_is_known_counts_on_and_the_own_is_all_there() {
-    let scratch = Scratch::new("known");
-    let early = process(&scratch, 10);
-    let mut child = Child::spawn(scratch.path());
-    child.ask("count hits_total 1");
-    assert_eq!(value(&child.ask("scrape"), "hits_total"), Some(11.0));
-    child.ask("count late_total 3");
-    let _late = process(&scratch, 100);
+fn without_descriptors_known_files_and_the_own_one_are_read() {
+    let directory = TestDirectory::new("known");
+    let early = process(&directory, 10);
+    let mut child = Child::spawn(directory.path());
+    child.call("count hits_total 1");
+    assert_eq!(value(&child.call("scrape"), "hits_total"), Some(11.0));
+    child.call("count late_total 3");
+    let _late = process(&directory, 100);
     count(&early, "hits_total", 1_000);
-    child.ask("descriptors 0");
-    let text = child.ask("scrape");
+    child.call("descriptors 0");
+    let text = child.call("scrape");
     assert_eq!(value(&text, "hits_total"), Some(1_011.0), "{text}");
     assert_eq!(value(&text, "late_total"), Some(3.0), "{text}");
-    let text = child.ask("try");
-    assert!(text.starts_with("error: "), "the late one is missing: {text}");
+    let text = child.call("try");
+    assert!(text.starts_with("error: "), "the late process is missing: {text}");
 }
 
 #[test]
-fn a_first_look_without_descriptors_tells_of_the_process_that_looks() {
-    let scratch = Scratch::new("first");
-    let _other = process(&scratch, 10);
-    let mut child = Child::spawn(scratch.path());
-    child.ask("count hits_total 1");
-    child.ask("descriptors 0");
-    let text = child.ask("scrape");
+fn a_first_scrape_without_descriptors_includes_the_own_process() {
+    let directory = TestDirectory::new("first");
+    let _other = process(&directory, 10);
+    let mut child = Child::spawn(directory.path());
+    child.call("count hits_total 1");
+    child.call("descriptors 0");
+    let text = child.call("scrape");
     assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
 }
 
 #[test]
-fn with_few_descriptors_the_answer_is_whole_or_an_error() {
-    let scratch = Scratch::new("few");
-    drop(process(&scratch, 1_000));
-    let others: Vec<CellRecorder> = (0..4).map(|_| process(&scratch, 10)).collect();
-    let (mut errors, mut whole) = (0, 0);
+fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
+    let directory = TestDirectory::new("few");
+    drop(process(&directory, 1_000));
+    let others: Vec<CellRecorder> = (0..4).map(|_| process(&directory, 10)).collect();
+    let (mut errors, mut complete) = (0, 0);
     for more in 0..12 {
-        let mut child = Child::spawn(scratch.path());
-        child.ask("count hits_total 1");
-        child.ask(&format!("descriptors {more}"));
-        let text = child.ask("try");
+        let mut child = Child::spawn(directory.path());
+        child.call("count hits_total 1");
+        child.call(&format!("descriptors {more}"));
+        let text = child.call("try");
         if text.starts_with("error: ") {
             errors += 1;
         } else {
-            whole += 1;
+            complete += 1;
             assert_eq!(
                 value(&text, "hits_total"),
                 Some(1_041.0 + more as f64),
@@ -61,25 +61,29 @@ fn with_few_descriptors_the_answer_is_whole_or_an_error() {
             );
         }
         child.kill();
-        // Folds what the child has counted.
+        // Archives the counts of the child.
         drop(render(&others[0]));
     }
-    assert!(errors > 4 && whole > 2, "{errors} errors, {whole} whole answers");
+    assert!(
+        errors > 4 && complete > 2,
+        "{errors} errors, {complete} complete snapshots"
+    );
 }
 
 #[test]
-fn an_archive_that_cannot_be_opened_hides_nobody() {
-    let scratch = Scratch::new("link");
-    let first = process(&scratch, 1);
-    let dead = process(&scratch, 10);
-    std::os::unix::fs::symlink("/dev/zero", scratch.path().join("campanile-1.archive")).expect("can be made");
+fn an_archive_that_cannot_be_opened_hides_no_process() {
+    let directory = TestDirectory::new("link");
+    let first = process(&directory, 1);
+    let dead = process(&directory, 10);
+    std::os::unix::fs::symlink("/dev/zero", directory.path().join("campanile-1.archive"))
+        .expect("can be created");
     drop(dead);
-    let third = process(&scratch, 100);
+    let third = process(&directory, 100);
     for recorder in [&first, &third] {
         let text = render(recorder);
         assert_eq!(value(&text, "hits_total"), Some(111.0), "{text}");
         let skipped = value(&text, "campanile_recorder_skipped_files{reason=\"unreadable\"}");
         assert_eq!(skipped, Some(1.0), "{text}");
-        assert!(recorder.try_snapshot().is_ok(), "no later scrape can do better");
+        assert!(recorder.try_snapshot().is_ok(), "no later scrape can succeed");
     }
 }

@@ -232,7 +232,7 @@ fn admin(recorder: CellRecorder, handle: &Handle) -> Admin {
         .with_service_name("shop")
         .with_version("2.7.1")
         .with_metrics(move |accept: &str| {
-            let format = Format::of_accept(accept);
+            let format = Format::from_accept(accept);
             let chunks = recorder.try_snapshot()?.chunks(format);
             std::io::Result::Ok(Exposition::from_chunks(format.content_type(), chunks))
         })

@@ -29,7 +29,7 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
         ("--statsd", "127.0.0.1", "no port"),
         ("--statsd", ":8125", "not HOST:PORT"),
         ("--statsd-prefix", "p", "needs --statsd"),
-        ("--statsd-prefix", "a|b", "would break every line"),
+        ("--statsd-prefix", "a|b", "invalid character"),
         ("--drain", "soon", "not a number of seconds"),
         ("--drain", "nan", "not between 0 and a year"),
         ("--stop", "1e9", "not between 0 and a year"),

@@ -65,7 +65,7 @@ fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
         Store::Campanile => {
             let mut builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
             if let Some(table) = &scraped {
-                builder = builder.with_buckets_of(table);
+                builder = builder.with_profile_buckets(table);
             }
             let recorder = match &flags.multiprocess_dir {
                 Some(directory) => builder.open(directory)?,
@@ -120,7 +120,7 @@ impl Text {
     pub(crate) fn render(&self, accept: &str) -> io::Result<Option<(&'static str, String)>> {
         Ok(match self {
             Self::Campanile(recorder) => {
-                let format = Format::of_accept(accept);
+                let format = Format::from_accept(accept);
                 Some((format.content_type(), recorder.try_snapshot()?.render(format)))
             }
             Self::PrometheusExporter(handle) => Some((Format::Prometheus.content_type(), handle.render())),

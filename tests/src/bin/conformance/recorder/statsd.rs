@@ -8,7 +8,7 @@ use std::{
 
 use campanile_recorder::{
     CellRecorder, Family,
-    statsd::{Dsn, Format, Statsd, Stop},
+    statsd::{Dsn, LineFormat, Statsd, Stop},
 };
 
 use super::{Boxed, worn};
@@ -59,8 +59,8 @@ pub(super) fn recorder(flags: &Flags, server: &Server) -> Result<(Boxed, Sending
 fn periodic(dsn: Dsn) -> Result<(Boxed, impl FnOnce(&Stop) + Send + 'static), Box<dyn Error>> {
     let recorder = CellRecorder::new();
     let flusher = Statsd::new(dsn)
-        .with_format(Format::CommaTags)
-        .with_periods_on_wall_clock()
+        .with_format(LineFormat::CommaTags)
+        .with_wall_clock_periods(true)
         .flusher({
             let recorder = recorder.clone();
             move || recorder.snapshot()

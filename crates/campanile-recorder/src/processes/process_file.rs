@@ -1,0 +1,312 @@
+//! The file in which this process records.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+};
+
+use metrics::Unit;
+
+use crate::{
+    DirectoryError, GaugeMode, MetricKind,
+    cells::{MappedWords, PAGE},
+    matcher::MatchRules,
+    processes::{
+        allocate::allocate,
+        dir::Dir,
+        failpoints::failpoint,
+        file_lock::FileLock,
+        file_name,
+        layout::{
+            self, CELLS_LEN, FileRole, HEADER_LEN, MAGIC, NEXT_SEGMENT_LEN, SeriesShape, VERSION, header,
+            unix_nanos,
+        },
+        record::{CellsRecord, DescriptionRecord, Record, SeriesRecord},
+    },
+    storage::SeriesDeclaration,
+};
+
+/// How many names are tried for a new file. An attempt fails if another process checks or removes the file in the meantime.
+const ATTEMPTS: usize = 100;
+
+/// Words in the longest journal segment, unless one record needs more.
+const MAX_SEGMENT: usize = 16 * PAGE;
+
+/// The file in which this process records, locked until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ProcessFile {
+    name: String,
+    lock: FileLock,
+    /// The first page: the header and the first segment of the journal.
+    head: MappedWords,
+    end: Mutex<FileEnd>,
+    /// The gauge modes that the application set.
+    modes: Arc<MatchRules<GaugeMode>>,
+    default_modes: MatchRules<GaugeMode>,
+}
+
+/// Where the file and its journal are appended to.
+#[derive(Debug)]
+struct FileEnd {
+    /// Length of the file in bytes.
+    len: u64,
+    /// The last segment of the journal; `None` while that is the first page.
+    segment: Option<MappedWords>,
+    /// Words written in that segment.
+    written: usize,
+    committed: u64,
+    /// Length of the next segment in words.
+    next_segment: usize,
+}
+
+impl ProcessFile {
+    /// Creates a file of one page.
+    pub(crate) fn create(dir: &Dir, modes: Arc<MatchRules<GaugeMode>>) -> Result<Self, DirectoryError> {
+        let error = |source: io::Error| DirectoryError::new(dir.path(), "create a file in", source);
+        for _ in 0..ATTEMPTS {
+            let name = file_name::process_file(std::process::id());
+            if let Some((lock, head)) = try_create(dir, &name).map_err(error)? {
+                return Ok(Self {
+                    name,
+                    lock,
+                    head,
+                    end: Mutex::new(FileEnd {
+                        len: PAGE as u64 * 8,
+                        segment: None,
+                        written: HEADER_LEN,
+                        committed: 0,
+                        next_segment: PAGE,
+                    }),
+                    modes,
+                    default_modes: GaugeMode::default_rules(),
+                });
+            }
+        }
+        Err(error(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.lock.file()
+    }
+
+    /// Allocates and maps the words of a block for a thread slot, or the shared ones for `None`.
+    pub(crate) fn map_block(&self, block: u32, slot: Option<u32>, len: usize) -> io::Result<MappedWords> {
+        let end = &mut *self.end();
+        // Space for the record first, without which the words would be lost.
+        self.reserve_journal(end, CELLS_LEN)?;
+        let (words, offset) = self.grow(end, len)?;
+        // Readers sum the words once the record is published, so no thread may record there before.
+        self.append(
+            end,
+            &Record::Cells(CellsRecord {
+                block,
+                slot,
+                offset,
+                len: len as u64,
+            }),
+        )?;
+        Ok(words)
+    }
+
+    /// Publishes where the cells of a series are.
+    pub(crate) fn declare(&self, declaration: &SeriesDeclaration<'_>) -> io::Result<()> {
+        let mode = match declaration.kind {
+            MetricKind::Gauge => {
+                let set = self.modes.find(declaration.name);
+                set.or_else(|| self.default_modes.find(declaration.name)).copied()
+            }
+            MetricKind::Counter | MetricKind::Histogram => None,
+        };
+        let (block, first) = declaration.cells.position();
+        let record = Record::Series(SeriesRecord {
+            name: declaration.name.into(),
+            labels: declaration.labels.clone(),
+            shape: SeriesShape {
+                kind: declaration.kind,
+                exact: false,
+            },
+            mode: mode.unwrap_or(GaugeMode::Sum),
+            since: unix_nanos(),
+            bounds: declaration.bounds.into(),
+            block,
+            first: u32::try_from(first).map_err(io::Error::other)?,
+        });
+        self.append(&mut self.end(), &record)
+    }
+
+    /// Publishes the unit and help of a metric.
+    pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
+        let record = Record::Description(DescriptionRecord {
+            name: name.into(),
+            unit,
+            help: help.into(),
+        });
+        // Without space for its help a metric is still recorded.
+        let _ = self.append(&mut self.end(), &record);
+    }
+
+    /// Counts a registration for which there was no space, not even for a series that counts it.
+    pub(crate) fn count_lost_registration(&self) {
+        self.head.as_slice()[header::LOST].fetch_add(1, Relaxed);
+    }
+
+    fn append(&self, end: &mut FileEnd, record: &Record) -> io::Result<()> {
+        let record = record.to_words();
+        self.reserve_journal(end, record.len())?;
+        self.publish(end, &record);
+        Ok(())
+    }
+
+    /// Starts another segment if a record of `len` words does not fit into the current one.
+    fn reserve_journal(&self, end: &mut FileEnd, len: usize) -> io::Result<()> {
+        // Each segment keeps space for the record that points to the next one.
+        let needed = len + NEXT_SEGMENT_LEN;
+        if end.written + needed > self.segment(end).len() {
+            let len = end.next_segment.max(needed.next_multiple_of(PAGE));
+            let (words, offset) = self.grow(end, len)?;
+            let next = Record::NextSegment {
+                offset,
+                len: len as u64,
+            };
+            self.publish(end, &next.to_words());
+            end.segment = Some(words);
+            end.written = 0;
+            end.next_segment = (len * 2).min(MAX_SEGMENT);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, end: &mut FileEnd, record: &[u64]) {
+        end.committed += record.len() as u64;
+        let journal = &self.segment(end)[end.written..];
+        layout::publish(self.head.as_slice(), journal, record, end.committed);
+        end.written += record.len();
+    }
+
+    fn segment<'a>(&'a self, end: &'a FileEnd) -> &'a [std::sync::atomic::AtomicU64] {
+        end.segment.as_ref().unwrap_or(&self.head).as_slice()
+    }
+
+    /// Extends the file by `len` words and maps them.
+    fn grow(&self, end: &mut FileEnd, len: usize) -> io::Result<(MappedWords, u64)> {
+        let bytes = len.next_multiple_of(PAGE) as u64 * 8;
+        allocate(self.file(), end.len, bytes)?;
+        let words = MappedWords::from_file(self.file(), end.len, len)?;
+        let offset = end.len / 8;
+        end.len += bytes;
+        Ok((words, offset))
+    }
+
+    fn end(&self) -> MutexGuard<'_, FileEnd> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Creates, locks and initialises a file under a temporary name, then renames it, so that readers only see locked and
+/// valid files. Returns `None` if another process interfered.
+fn try_create(dir: &Dir, name: &str) -> io::Result<Option<(FileLock, MappedWords)>> {
+    let temporary = file_name::temporary(name);
+    let file = dir.create_new(&temporary)?;
+    failpoint("process file created");
+    let create = || {
+        // A compacting process checks the lock, and removes the file if it is free.
+        let Some(lock) = FileLock::try_new(file)? else {
+            return Ok(None);
+        };
+        let file = lock.file();
+        failpoint("process file locked");
+        allocate(file, 0, PAGE as u64 * 8)?;
+        let head = MappedWords::from_file(file, 0, PAGE)?;
+        for (index, value) in [
+            (header::MAGIC, MAGIC),
+            (header::VERSION, VERSION),
+            (header::ROLE, FileRole::Process.code()),
+            (header::PID, std::process::id().into()),
+            (header::STARTED, unix_nanos()),
+            (
+                header::JOURNAL,
+                layout::join(HEADER_LEN as u32, (PAGE - HEADER_LEN) as u32),
+            ),
+        ] {
+            head.as_slice()[index].store(value, Relaxed);
+        }
+        failpoint("process file written");
+        match dir.rename_new(&temporary, name) {
+            Ok(()) => Ok(Some((lock, head))),
+            // It was removed, or the name belongs to another file, whose counts must stay.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    };
+    let created = create();
+    if !matches!(created, Ok(Some(_))) {
+        // Harmless if it stays: the next compaction removes it.
+        let _ = dir.remove(&temporary);
+    }
+    created
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    use super::*;
+
+    /// The environment variable with the directory of the child.
+    const DIRECTORY: &str = "CAMPANILE_RECORDER_PROCESS_FILE";
+
+    #[test]
+    fn no_words_are_allocated_without_space_for_their_record() {
+        let path = std::env::temp_dir().join(format!("campanile-recorder-room-{}", std::process::id()));
+        let output = Command::new(std::env::current_exe().expect("has a path"))
+            .args([
+                "processes::process_file::tests::child_grows_its_file_up_to_a_limit",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(DIRECTORY, &path)
+            .output()
+            .expect("starts this program again");
+        assert!(output.status.success(), "{output:?}");
+        std::fs::remove_dir_all(&path).expect("the child created it");
+    }
+
+    /// Run in a child, since the limit holds for the whole process.
+    #[test]
+    fn child_grows_its_file_up_to_a_limit() {
+        let Some(path) = std::env::var_os(DIRECTORY) else {
+            return;
+        };
+        let dir = Dir::open(path.as_ref()).expect("opens");
+        let file = ProcessFile::create(&dir, Arc::default()).expect("there is space");
+        let written = || file.end().written;
+        // So short a description is as long as a record of cells.
+        while PAGE - written() >= CELLS_LEN + NEXT_SEGMENT_LEN {
+            file.describe("a", None, "");
+        }
+        let mut limit = getrlimit(Resource::Fsize);
+        // Four pages after the first.
+        limit.current = Some(5 * PAGE as u64 * 8);
+        setrlimit(Resource::Fsize, limit).expect("the limit is lower");
+        for _ in 0..3 {
+            let error = file.map_block(0, None, 4 * PAGE);
+            assert!(error.is_err(), "the record needs a page, too");
+        }
+        file.map_block(0, None, 3 * PAGE)
+            .expect("only a page for records was allocated");
+    }
+}
