@@ -187,19 +187,19 @@ impl Handle {
     pub fn count_served_request(&self) {
         if self.is_draining() {
             self.shared.drained_requests.fetch_add(1, Ordering::Relaxed);
-            self.shared.metrics.drained_request();
+            self.shared.metrics.count_drained_request();
         }
     }
 
     /// Counts requests that were cut.
     pub fn count_cut_requests(&self, requests: u64) {
         self.shared.cut_requests.fetch_add(requests, Ordering::Relaxed);
-        self.shared.metrics.cut_requests(requests);
+        self.shared.metrics.count_cut_requests(requests);
     }
 
     /// Counts a connection that was taken from the accept queue after the end of the drain time.
     pub fn count_accepted_after_close(&self) {
-        self.shared.metrics.accepted_after_close();
+        self.shared.metrics.count_accepted_after_close();
     }
 }
 

@@ -10,7 +10,6 @@ mod latch;
 mod level;
 mod lifecycle;
 mod metrics;
-mod names;
 #[cfg(unix)]
 mod notify;
 mod phase;
@@ -31,6 +30,7 @@ pub use self::handle::Handle;
 pub use self::hold::Hold;
 pub use self::latch::Latch;
 pub use self::lifecycle::Lifecycle;
+pub use self::metrics::METRICS;
 #[cfg(unix)]
 pub use self::notify::{Notifier, Watchdog};
 pub use self::phase::Phase;

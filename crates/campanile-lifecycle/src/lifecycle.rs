@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
 
 use crate::clock::TokioClock;
 use crate::handle::Handle;
@@ -47,9 +47,9 @@ impl Lifecycle {
         })
     }
 
-    /// Records to this recorder instead of the installed one.
-    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.owner.0.metrics.set_recorder(recorder);
+    /// Records to `recorder` instead of the global one.
+    pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.owner.0.metrics.set_recorder(recorder.into());
         self
     }
 

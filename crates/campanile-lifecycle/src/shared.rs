@@ -12,7 +12,7 @@ use crate::count::Count;
 use crate::hold::Names;
 use crate::latch::Latches;
 use crate::level::Level;
-use crate::metrics::Metrics;
+use crate::metrics::LifecycleMetrics;
 use crate::phase::{Ask, Phase, Stage};
 use crate::report::Reason;
 use crate::settings::Settings;
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) checks: Checks,
     pub(crate) drained_requests: AtomicU64,
     pub(crate) cut_requests: AtomicU64,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: LifecycleMetrics,
 }
 
 /// The one who moves the phases. When it goes, the service has stopped, and nobody waits for it for ever.
@@ -56,7 +56,7 @@ impl Shared {
             checks: Checks::default(),
             drained_requests: AtomicU64::new(0),
             cut_requests: AtomicU64::new(0),
-            metrics: Metrics::default(),
+            metrics: LifecycleMetrics::default(),
         }
     }
 

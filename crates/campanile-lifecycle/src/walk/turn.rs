@@ -97,7 +97,7 @@ impl<'a, S: Future, C: Clock> Walk<'a, S, C> {
     /// Tells the recorder and the service manager how things are.
     pub(super) fn show(&mut self) {
         let phase = self.shared.phase();
-        self.shared.metrics.show(phase, self.drained_for());
+        self.shared.metrics.record_phase(phase, self.drained_for());
         if matches!(phase, Phase::Draining | Phase::Stopping) {
             let left = self.left() + TO_EXIT;
             self.supervisor
