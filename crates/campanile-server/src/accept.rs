@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_lifecycle::Hold;
+use campanile_lifecycle::ShutdownGuard;
 use campanile_listen::{Accepted, Listener};
 
 use crate::connection;
@@ -11,14 +11,19 @@ use crate::site::Site;
 
 /// Accepts until the drain time is over, then what is still in the queue, and comes to an end with the listener
 /// closed. Each connection gets a task.
-pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, service: S, hold: Hold) {
+pub(crate) async fn accept<S: Serve>(
+    mut listener: Listener,
+    site: Arc<Site>,
+    service: S,
+    hold: ShutdownGuard,
+) {
     let handle = site.handle.clone();
     let label = site.label.clone();
     // Moved, since a service need not be `Sync`.
     let begin = move |accepted: Accepted| {
         // Here and not in its task, for which it would wait as well.
         let queue_wait = site.queue_wait.record(&accepted.io);
-        let hold = site.handle.hold();
+        let hold = site.handle.guard();
         let service = service.clone();
         tokio::spawn(connection::serve(
             accepted,
@@ -28,7 +33,7 @@ pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, se
             hold,
         ));
     };
-    let mut over = handle.draining_over();
+    let mut over = handle.drain_elapsed();
     loop {
         // In random order: under load one of the two is always ready, and must not starve the other.
         tokio::select! {

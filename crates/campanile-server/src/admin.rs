@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use campanile_admin::{Admin, Check, Exposition, Listen, Phase, Request, Status};
 use campanile_core::{in_flight, method};
-use campanile_lifecycle::Handle;
+use campanile_lifecycle::LifecycleHandle;
 use campanile_listen::ListenAddress;
 use campanile_recorder::{CellRecorder, Format};
 use metrics::Recorder;
@@ -36,7 +36,7 @@ impl Port {
     /// Binds and answers from now on, until the service has stopped.
     pub(crate) fn open(
         wanted: Wanted,
-        handle: &Handle,
+        handle: &LifecycleHandle,
         given: Option<CellRecorder>,
         other: Option<&'static (dyn Recorder + Sync)>,
     ) -> Result<Self, ServeError> {
@@ -122,7 +122,7 @@ fn bind(address: ListenAddress) -> Result<(Listen, ListenAddress), ServeError> {
 /// [`Server::admin`](crate::Server::admin) opens it: for whoever keeps another server, or mounts its
 /// [`probes`](Admin::probes) in the application. Its metrics are for the caller to add.
 #[must_use]
-pub fn admin_of(handle: &Handle) -> Admin {
+pub fn admin_of(handle: &LifecycleHandle) -> Admin {
     let (status, checks, drain) = (handle.clone(), handle.clone(), handle.clone());
     Admin::new()
         .with_status(move || {
@@ -136,7 +136,7 @@ pub fn admin_of(handle: &Handle) -> Admin {
         .with_drain(move || drain.drain())
 }
 
-async fn check_all(handle: Handle) -> Vec<Check> {
+async fn check_all(handle: LifecycleHandle) -> Vec<Check> {
     let readiness = handle.readiness().await;
     let checks = readiness.checks().map(|(name, outcome)| match outcome.is_ok() {
         true => Check::passed(name),

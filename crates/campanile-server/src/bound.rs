@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use campanile_lifecycle::{Handle, Lifecycle, Report};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report};
 use campanile_listen::{ListenAddress, Listener};
 use http::Response;
 use http_body::Body;
@@ -58,7 +58,7 @@ impl<S> Bound<S> {
 
     /// Returns a handle of the lifecycle, for probes, background tasks and whoever asks for a stop.
     #[must_use]
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> LifecycleHandle {
         self.lifecycle.handle()
     }
 
@@ -77,7 +77,7 @@ impl<S> Bound<S> {
         let mut accepting = JoinSet::new();
         for (listener, site) in self.listeners {
             tracing::info!(address = %site.address, tls = site.is_tls(), "listening");
-            let hold = handle.hold();
+            let hold = handle.guard();
             accepting.spawn(accept(listener, site, self.service.clone(), hold));
         }
         let serving = async {

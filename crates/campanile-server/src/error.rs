@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use campanile_lifecycle::InvalidSettings;
+use campanile_lifecycle::InvalidConfig;
 use campanile_listen::{BindError, ParseAddressError};
 
 /// Why a server could not begin to serve. Nothing was accepted; what was bound is closed again.
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     NoListener,
     Address(ParseAddressError),
     Bind(BindError),
-    Settings(InvalidSettings),
+    Settings(InvalidConfig),
     Signals(io::Error),
     #[cfg(feature = "admin")]
     Admin(io::Error),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use campanile_backlog::Saturation;
-use campanile_lifecycle::{Lifecycle, Settings};
+use campanile_lifecycle::{Lifecycle, ShutdownConfig};
 use campanile_listen::{Bind, Listener};
 #[cfg(feature = "admin")]
 use campanile_recorder::CellRecorder;
@@ -25,7 +25,7 @@ pub struct Server<S> {
     pub(crate) service: S,
     pub(crate) places: Vec<Place>,
     pub(crate) limits: Limits,
-    pub(crate) settings: Settings,
+    pub(crate) settings: ShutdownConfig,
     pub(crate) lifecycle: Option<Lifecycle>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
@@ -44,7 +44,7 @@ impl<S> Server<S> {
             service,
             places: Vec::new(),
             limits: Limits::default(),
-            settings: Settings::new(),
+            settings: ShutdownConfig::new(),
             lifecycle: None,
             max_connections: None,
             recorder: None,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use campanile_backlog::WaitRecorder;
-use campanile_lifecycle::{Handle, Reached};
+use campanile_lifecycle::{LifecycleHandle, PhaseReached};
 use campanile_listen::{ListenAddress, ListenerLabel};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
@@ -17,9 +17,9 @@ use crate::tls::Terminator;
 pub(crate) struct Site {
     pub(crate) label: ListenerLabel,
     pub(crate) address: ListenAddress,
-    pub(crate) handle: Handle,
+    pub(crate) handle: LifecycleHandle,
     /// Never polled, only looked at.
-    pub(crate) cutting: Reached,
+    pub(crate) cutting: PhaseReached,
     pub(crate) limits: Limits,
     pub(crate) queue_wait: WaitRecorder,
     pub(crate) cut_log: Arc<CutLog>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use campanile_server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,8 +26,8 @@ impl Write for Log {
     }
 }
 
-fn settings() -> Settings {
-    Settings::new()
+fn settings() -> ShutdownConfig {
+    ShutdownConfig::new()
         .with_drain_time(Duration::ZERO)
         .with_stop_timeout(Duration::from_millis(300))
 }
@@ -40,7 +40,7 @@ impl Log {
     }
 }
 
-async fn stop(handle: &Handle, running: JoinHandle<Report>) -> Report {
+async fn stop(handle: &LifecycleHandle, running: JoinHandle<Report>) -> Report {
     handle.drain();
     tokio::time::timeout(Duration::from_secs(30), running)
         .await

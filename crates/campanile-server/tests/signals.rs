@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use campanile_lifecycle::{Lifecycle, Phase, Reason, Settings};
+use campanile_lifecycle::{Lifecycle, Phase, ShutdownConfig, StopReason};
 use campanile_server::{Server, Tls};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -102,7 +102,7 @@ async fn hup_loads_certificates_and_each_term_makes_more_haste() {
         .expect("the first begins the drain");
     assert_eq!(handle.phase(), Phase::Draining);
     term();
-    tokio::time::timeout(patience, handle.draining_over())
+    tokio::time::timeout(patience, handle.drain_elapsed())
         .await
         .expect("the second ends its time");
     term();
@@ -110,7 +110,7 @@ async fn hup_loads_certificates_and_each_term_makes_more_haste() {
         .await
         .expect("the third cuts")
         .unwrap();
-    assert_eq!(report.reason(), Reason::Signal("SIGTERM"));
+    assert_eq!(report.reason(), StopReason::Signal("SIGTERM"));
     assert!(report.was_cut());
 }
 
@@ -125,7 +125,9 @@ enum Start {
 
 async fn ends_without_drain_time(start: Start) {
     let hour = Duration::from_secs(3600);
-    let settings = Settings::new().with_drain_time(hour).with_stop_timeout(hour);
+    let settings = ShutdownConfig::new()
+        .with_drain_time(hour)
+        .with_stop_timeout(hour);
     let mut lifecycle = Lifecycle::new(settings).unwrap();
     lifecycle.install_signals().unwrap();
     let latch = lifecycle.latch("cache");
@@ -169,7 +171,7 @@ async fn ends_without_drain_time(start: Start) {
         .unwrap();
     let took = began.elapsed();
     assert!(took < Duration::from_secs(5), "{start:?}: {took:?}");
-    assert_eq!(report.reason(), Reason::Signal("SIGTERM"));
+    assert_eq!(report.reason(), StopReason::Signal("SIGTERM"));
     assert!(!report.was_cut());
     assert_eq!(report.exit_code(), ExitCode::SUCCESS);
     let mut answer = String::new();

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use campanile::{
     RequestContext,
     inbound::{self, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer},
-    lifecycle::{Handle, Lifecycle, Report, Settings},
+    lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig},
     listen::{Bind, ListenAddress, Listener},
     outbound::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
     recorder::{CellRecorder, Format},
@@ -83,7 +83,7 @@ pub(crate) struct Services {
 
 /// One of them.
 struct Running {
-    handle: Handle,
+    handle: LifecycleHandle,
     ended: JoinHandle<Report>,
 }
 
@@ -187,7 +187,7 @@ fn server(
     app: Router,
     drain_time: Duration,
 ) -> Result<Server<Router>, Box<dyn Error>> {
-    let settings = Settings::new()
+    let settings = ShutdownConfig::new()
         .with_drain_time(drain_time)
         .with_stop_timeout(Duration::from_secs(5));
     let lifecycle = Lifecycle::new(settings)?.with_recorder(recorder(service));

@@ -30,7 +30,7 @@ pub(super) async fn secure(io: CountedIo<Socket>, state: &State) -> Option<(Stre
         return Some((Stream::Plain(io), None));
     };
     let left = async {
-        site.handle.draining_over().await;
+        site.handle.drain_elapsed().await;
         sleep(TO_LEAVE).await;
     };
     tokio::select! {
@@ -80,7 +80,7 @@ pub(super) async fn tell_protocol(io: &mut ServedIo, state: &State) -> Option<Pr
 /// Waits until a connection that is to leave has kept silent for long enough: a new one has more time for its first byte
 /// than an idle one for its next, since its client has every reason to speak.
 async fn silence(state: &State) {
-    state.site().handle.draining_over().await;
+    state.site().handle.drain_elapsed().await;
     let mut heard = None;
     while heard != Some(state.activity.last_read()) {
         heard = Some(state.activity.last_read());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use campanile_lifecycle::Reached;
+use campanile_lifecycle::PhaseReached;
 use campanile_listen::{ListenAddress, ListenerLabel, PeerAddress};
 use tokio::time::{Instant, Sleep};
 
@@ -106,7 +106,7 @@ impl fmt::Debug for Connection {
 pub struct Draining {
     state: Arc<State>,
     /// First the begin of the drain, then, with the moment, its end.
-    waits_for: Reached,
+    waits_for: PhaseReached,
     moment: Option<Pin<Box<Sleep>>>,
 }
 
@@ -126,7 +126,7 @@ impl Future for Draining {
                         .map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
                     let moment = tokio::time::sleep(left.mul_f64(0.5 * fastrand::f64()));
                     this.moment = Some(Box::pin(moment));
-                    this.waits_for = handle.draining_over();
+                    this.waits_for = handle.drain_elapsed();
                 }
                 (Some(_), Poll::Ready(())) => return Poll::Ready(()),
                 (Some(moment), Poll::Pending) => return moment.as_mut().poll(cx),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use campanile_lifecycle::{Hold, Reached};
+use campanile_lifecycle::{PhaseReached, ShutdownGuard};
 use campanile_listen::{CloseReason, CountedIo, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -31,13 +31,13 @@ pub(crate) struct ServedIo {
     protocol: Option<Protocol>,
     state: Arc<State>,
     /// Only of an upgraded one: before, the connection's task waits.
-    cutting: Option<Reached>,
+    cutting: Option<PhaseReached>,
     peer_is_done: bool,
-    hold: Option<Hold>,
+    hold: Option<ShutdownGuard>,
 }
 
 impl ServedIo {
-    pub(crate) fn new(stream: Stream, state: Arc<State>, hold: Hold) -> Self {
+    pub(crate) fn new(stream: Stream, state: Arc<State>, hold: ShutdownGuard) -> Self {
         Self {
             stream: Some(stream),
             sniffed: Sniffed::default(),

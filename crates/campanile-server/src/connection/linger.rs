@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use campanile_lifecycle::{Hold, Reached};
+use campanile_lifecycle::{PhaseReached, ShutdownGuard};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -13,7 +13,7 @@ use super::io::Stream;
 pub(super) struct Patience {
     pub(super) silence: Duration,
     pub(super) all: Duration,
-    pub(super) cutting: Option<Reached>,
+    pub(super) cutting: Option<PhaseReached>,
 }
 
 impl Patience {
@@ -27,7 +27,7 @@ impl Patience {
 }
 
 /// Says that no more is sent, and throws away what still comes, for a while.
-pub(super) async fn linger(mut stream: Stream, patience: Patience, hold: Option<Hold>) {
+pub(super) async fn linger(mut stream: Stream, patience: Patience, hold: Option<ShutdownGuard>) {
     let farewell = async {
         // It may have been shut down already.
         let _ = stream.shutdown().await;

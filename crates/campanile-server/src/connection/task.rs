@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_lifecycle::Hold;
+use campanile_lifecycle::ShutdownGuard;
 use campanile_listen::Accepted;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,7 +26,7 @@ pub(crate) async fn serve<S: Serve>(
     queue_wait: Option<Duration>,
     site: Arc<Site>,
     service: S,
-    hold: Hold,
+    hold: ShutdownGuard,
 ) {
     let Accepted { io, peer, .. } = accepted;
     let local = io.get_ref().local_addr().ok();

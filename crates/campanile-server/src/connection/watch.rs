@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use campanile_lifecycle::Reached;
+use campanile_lifecycle::PhaseReached;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
@@ -47,7 +47,7 @@ pub(super) struct Watch<'a> {
     /// Woken to find that they are cut.
     streams: Option<&'a Notify>,
     pub(super) tone: Tone,
-    next: Reached,
+    next: PhaseReached,
     timer: Pin<Box<Sleep>>,
     /// Whom the timer wakes, once it was polled since it was set.
     waker: Option<Waker>,
@@ -139,7 +139,7 @@ impl<'a> Watch<'a> {
         match self.tone {
             Tone::Serving => {
                 self.tone = Tone::Polite;
-                self.next = handle.draining_over();
+                self.next = handle.drain_elapsed();
                 // All at once would be a stampede at the other servers.
                 let left = handle
                     .drain_deadline()

@@ -57,7 +57,7 @@ async fn what_is_on_the_way_when_the_drain_time_ends_is_served() {
         running.in_flight(3).await;
         let begun = Instant::now();
         running.handle.drain();
-        running.handle.draining_over().await;
+        running.handle.drain_elapsed().await;
         tokio::time::sleep(ms(30)).await;
         kept.get("/").await;
         if begun.elapsed() > ms(150) {
@@ -166,7 +166,7 @@ async fn a_head_that_drips_holds_the_stop_for_a_second_and_one_that_ends_in_it_i
     late.send("GET / HTTP/1.1\r\nhost: a").await;
     running.in_flight(3).await;
     running.handle.drain();
-    running.handle.draining_over().await;
+    running.handle.drain_elapsed().await;
     let (mut reader, mut writer) = tokio::io::split(slow.io);
     let dripping = tokio::spawn(async move {
         use tokio::io::AsyncWriteExt;

@@ -112,7 +112,7 @@ async fn streams_in_flight_end_and_what_is_on_the_way_is_served() {
     running.in_flight(3).await;
     tokio::time::sleep(ms(50)).await;
     running.handle.drain();
-    running.handle.draining_over().await;
+    running.handle.drain_elapsed().await;
     tokio::time::sleep(ms(100)).await;
     assert_eq!(ask(&fresh, "/").await.unwrap(), 200);
     assert_eq!(slow.await.unwrap().unwrap(), 200);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use campanile_server::{Bound, Server};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -19,24 +19,24 @@ use tower::{Service, ServiceExt};
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(crate) handle: Handle,
+    pub(crate) handle: LifecycleHandle,
     task: JoinHandle<Report>,
 }
 
 /// Times for a stop: first the drain time, then the stop timeout, in milliseconds.
-pub(crate) fn times(drain_time: u64, stop_timeout: u64) -> Settings {
-    Settings::new()
+pub(crate) fn times(drain_time: u64, stop_timeout: u64) -> ShutdownConfig {
+    ShutdownConfig::new()
         .with_drain_time(Duration::from_millis(drain_time))
         .with_stop_timeout(Duration::from_millis(stop_timeout))
 }
 
 /// A lifecycle that catches no signals: the tests of one process would all get them.
-pub(crate) fn lifecycle(settings: Settings) -> Lifecycle {
+pub(crate) fn lifecycle(settings: ShutdownConfig) -> Lifecycle {
     Lifecycle::new(settings).unwrap()
 }
 
 /// Serves on a free port.
-pub(crate) async fn start<S, B>(settings: Settings, server: Server<S>) -> Running
+pub(crate) async fn start<S, B>(settings: ShutdownConfig, server: Server<S>) -> Running
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

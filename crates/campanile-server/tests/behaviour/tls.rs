@@ -92,7 +92,7 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
     running.in_flight(4).await;
     running.handle.drain();
     let began = std::time::Instant::now();
-    running.handle.draining_over().await;
+    running.handle.drain_elapsed().await;
     tokio::time::sleep(ms(100)).await;
     let mut roots = RootCertStore::empty();
     roots

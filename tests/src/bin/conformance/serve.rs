@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use axum::Router;
 use campanile_admin::{Admin, Exposition};
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use campanile_listen::Bind;
 use campanile_server::{Bound, Server};
 
@@ -43,7 +43,7 @@ impl Service {
     }
 
     /// Returns what tells its phase.
-    pub(crate) fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> LifecycleHandle {
         self.0.handle()
     }
 
@@ -66,8 +66,8 @@ fn tell(admin: Admin, log: Log, metrics: Text) -> Admin {
         .with_log_level(move || log.filter(), move |text| writable.set_filter(text))
 }
 
-fn settings(flags: &Flags) -> Settings {
-    let mut settings = Settings::new();
+fn settings(flags: &Flags) -> ShutdownConfig {
+    let mut settings = ShutdownConfig::new();
     if let Some(drain) = flags.drain {
         settings = settings.with_drain_time(drain.0);
     }

@@ -1,5 +1,5 @@
-//! The phases under every order of what happens at once: no wake-up is lost (a waiter that nobody wakes is a deadlock,
-//! which loom reports), no phase goes back, and the end is always reached.
+//! The lifecycle under every interleaving: no wake-up is lost (a waiter that is not woken is a deadlock, which loom
+//! reports), no phase goes back, and the end is always reached.
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -11,23 +11,21 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::time::Instant;
 
-use super::stages::TO_CUT;
-use super::{Supervisor, Walk};
-use crate::clock::Clock;
-use crate::count::Count;
-use crate::handle::Handle;
+use crate::config::ShutdownConfig;
+use crate::driver::{CUT_GRACE, Clock, Driver, ServiceManager};
+use crate::handle::LifecycleHandle;
 use crate::latch::Latch;
-use crate::phase::{Ask, Phase, Stage};
-use crate::reached::Reached;
-use crate::report::{Reason, Report};
-use crate::settings::Settings;
-use crate::shared::{Owner, Shared};
+use crate::phase::{Phase, Stage};
+use crate::phase_reached::PhaseReached;
+use crate::report::{Report, StopReason};
 use crate::signals::Signals;
+use crate::state::{LifecycleState, StateOwner};
+use crate::wait_group::WaitGroup;
 
 const DRAIN_TIME: Duration = Duration::from_secs(3);
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Timers fire at once or never; what only refreshes gauges never does.
+/// Timers that fire at once, if their duration is listed, or never.
 struct ModelClock {
     fires: &'static [Duration],
 }
@@ -40,9 +38,9 @@ impl Clock for ModelClock {
     }
 
     fn sleep(&self, duration: Duration) -> Self::Sleep {
-        // What is left of a time is a little less than the time.
-        let of = |time: &Duration| *time >= duration && *time - duration < Duration::from_millis(900);
-        if self.fires.iter().any(of) {
+        // The rest of a time limit is a little shorter than the limit.
+        let matches = |time: &Duration| *time >= duration && *time - duration < Duration::from_millis(900);
+        if self.fires.iter().any(matches) {
             Box::pin(ready(()))
         } else {
             Box::pin(pending())
@@ -50,7 +48,7 @@ impl Clock for ModelClock {
     }
 }
 
-/// A thread that waits for a wake-up. Loom's own `block_on` makes wakers that do not know their clones, so that the way
+/// A thread that waits for a wake-up. Wakers of loom's own `block_on` do not compare equal to their clones, so the path
 /// without a lock would never be taken.
 struct Parked {
     woken: Mutex<bool>,
@@ -72,7 +70,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::clone(&parked));
     assert!(
         waker.will_wake(&waker.clone()),
-        "a waker that does not know its clone"
+        "the waker does not compare equal to its clone"
     );
     let mut future = pin!(future);
     loop {
@@ -87,38 +85,38 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Loads may be stale without a switch of threads, so few switches are enough to find a missing ordering.
+/// Two preemptions suffice to find a missing ordering: loom's loads can be stale without a thread switch.
 fn model(test: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(test);
 }
 
-fn owner(settings: Settings) -> (Owner, Handle) {
-    let shared = Arc::new(Shared::new(settings));
-    let handle = Handle::new(&shared);
-    (Owner(shared), handle)
+fn owner(config: ShutdownConfig) -> (StateOwner, LifecycleHandle) {
+    let state = Arc::new(LifecycleState::new(config));
+    let handle = LifecycleHandle::new(&state);
+    (StateOwner(state), handle)
 }
 
-fn walk(owner: Owner, fires: &'static [Duration]) -> Report {
-    let serving = pin!(Reached::new(&owner.0, Stage::Stopping));
-    let walk = Walk::new(
+fn run(owner: StateOwner, fires: &'static [Duration]) -> Report {
+    let serve = pin!(PhaseReached::new(&owner.0, Stage::Stopping));
+    let driver = Driver::new(
         owner,
         Signals::default(),
-        Supervisor::default(),
-        serving,
+        ServiceManager::default(),
+        serve,
         ModelClock { fires },
     );
-    block_on(walk.walk()).0
+    block_on(driver.run()).0
 }
 
-fn settings(drain_time: Duration) -> Settings {
-    Settings::new()
+fn config(drain_time: Duration) -> ShutdownConfig {
+    ShutdownConfig::new()
         .with_drain_time(drain_time)
         .with_stop_timeout(STOP_TIMEOUT)
 }
 
-fn assert_forward(handle: &Handle, mut last: Phase) {
+fn assert_forward(handle: &LifecycleHandle, mut last: Phase) {
     for _ in 0..2 {
         let now = handle.phase();
         assert!(now >= last, "from {last} back to {now}");
@@ -127,9 +125,9 @@ fn assert_forward(handle: &Handle, mut last: Phase) {
 }
 
 #[test]
-fn loom_a_waiter_is_woken_whenever_it_comes() {
+fn loom_waiter_is_woken_whenever_it_registers() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
+        let (owner, handle) = owner(config(DRAIN_TIME));
         let waiter = thread::spawn({
             let handle = handle.clone();
             move || {
@@ -144,49 +142,49 @@ fn loom_a_waiter_is_woken_whenever_it_comes() {
 }
 
 #[test]
-fn loom_a_waiter_that_goes_takes_no_wake_up_from_another() {
+fn loom_dropped_waiter_takes_no_wake_up_from_another() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
+        let (owner, handle) = owner(config(DRAIN_TIME));
         let waiter = thread::spawn({
             let handle = handle.clone();
             move || block_on(handle.draining())
         });
-        // Registers at the same level, and goes.
+        // Registers at the same level, and is dropped.
         let mut other = Box::pin(handle.draining());
         block_on(poll_fn(|cx| {
             let _ = other.as_mut().poll(cx);
             Poll::Ready(())
         }));
-        let asker = thread::spawn({
+        let requester = thread::spawn({
             let handle = handle.clone();
             move || handle.drain()
         });
         drop(other);
-        asker.join().unwrap();
+        requester.join().unwrap();
         waiter.join().unwrap();
         drop(owner);
     });
 }
 
 #[test]
-fn loom_who_waits_for_nothing_in_flight_is_woken_by_the_last() {
+fn loom_last_member_of_a_wait_group_wakes_the_waiter() {
     model(|| {
-        let count = Arc::new(Count::new());
-        count.add();
+        let group = Arc::new(WaitGroup::new());
+        group.add();
         let holder = thread::spawn({
-            let count = Arc::clone(&count);
-            move || count.remove()
+            let group = Arc::clone(&group);
+            move || group.remove()
         });
-        block_on(poll_fn(|cx| count.poll_zero(cx)));
-        assert_eq!(count.now(), 0);
+        block_on(poll_fn(|cx| group.poll_zero(cx)));
+        assert_eq!(group.count(), 0);
         holder.join().unwrap();
     });
 }
 
 #[test]
-fn loom_of_two_who_ask_one_is_first_and_the_most_urgent_stands() {
+fn loom_one_of_two_requests_is_first_and_the_latest_stage_wins() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
+        let (owner, handle) = owner(config(DRAIN_TIME));
         let other = thread::spawn({
             let handle = handle.clone();
             move || handle.drain()
@@ -195,17 +193,17 @@ fn loom_of_two_who_ask_one_is_first_and_the_most_urgent_stands() {
         let cut = handle.cut();
         let other = other.join().unwrap();
         assert!(!(first && other) && cut, "{first} {other} {cut}");
-        assert_eq!(owner.0.asks.now(), Ask::Cut);
+        assert_eq!(owner.0.requested.get(), Stage::Cutting);
         assert_eq!(handle.phase(), Phase::Draining);
     });
 }
 
 #[test]
-fn loom_the_end_is_reached_whether_the_latch_or_the_drain_is_first() {
+fn loom_service_stops_whether_latch_or_drain_is_first() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
+        let (owner, handle) = owner(config(DRAIN_TIME));
         let latch = Latch::new(&owner.0, "start".into());
-        let asker = thread::spawn({
+        let requester = thread::spawn({
             let handle = handle.clone();
             move || {
                 assert!(handle.drain());
@@ -213,42 +211,42 @@ fn loom_the_end_is_reached_whether_the_latch_or_the_drain_is_first() {
             }
         });
         let starter = thread::spawn(move || latch.release());
-        let report = walk(owner, &[DRAIN_TIME]);
+        let report = run(owner, &[DRAIN_TIME]);
         assert!(!report.was_cut(), "{report:?}");
         assert_eq!(handle.phase(), Phase::Stopped);
-        asker.join().unwrap();
+        requester.join().unwrap();
         starter.join().unwrap();
     });
 }
 
 #[test]
-fn loom_the_last_hold_ends_the_stop_though_no_timer_does() {
+fn loom_last_guard_ends_the_shutdown_without_a_timer() {
     model(|| {
-        let (owner, handle) = owner(settings(Duration::ZERO));
-        let hold = handle.hold();
+        let (owner, handle) = owner(config(Duration::ZERO));
+        let guard = handle.guard();
         let holder = thread::spawn({
             let handle = handle.clone();
             move || {
-                block_on(handle.draining_over());
-                drop(hold);
+                block_on(handle.drain_elapsed());
+                drop(guard);
                 block_on(handle.stopped());
                 assert_forward(&handle, Phase::Stopped);
             }
         });
         handle.drain();
-        let report = walk(owner, &[]);
+        let report = run(owner, &[]);
         assert!(!report.was_cut(), "{report:?}");
         holder.join().unwrap();
     });
 }
 
 #[test]
-fn loom_haste_that_comes_at_any_time_ends_the_stop() {
+fn loom_later_requests_at_any_time_end_the_shutdown() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
-        // Never dropped before the end, and no timer but the one that gives time to cut.
-        let hold = handle.hold();
-        let asker = thread::spawn({
+        let (owner, handle) = owner(config(DRAIN_TIME));
+        // Held to the end; the only timer that fires is the grace after the cut.
+        let guard = handle.guard();
+        let requester = thread::spawn({
             let handle = handle.clone();
             move || {
                 handle.drain();
@@ -256,25 +254,25 @@ fn loom_haste_that_comes_at_any_time_ends_the_stop() {
                 handle.cut();
             }
         });
-        let report = walk(owner, &[TO_CUT]);
+        let report = run(owner, &[CUT_GRACE]);
         assert!(report.was_cut() && report.in_flight_when_cut() == 1, "{report:?}");
         assert_eq!(handle.phase(), Phase::Stopped);
-        drop(hold);
-        asker.join().unwrap();
+        drop(guard);
+        requester.join().unwrap();
     });
 }
 
 #[test]
-fn loom_a_lost_owner_leaves_nobody_waiting() {
+fn loom_dropped_owner_leaves_no_waiter_pending() {
     model(|| {
-        let (owner, handle) = owner(settings(DRAIN_TIME));
+        let (owner, handle) = owner(config(DRAIN_TIME));
         let waiter = thread::spawn({
             let handle = handle.clone();
             move || block_on(handle.stopped())
         });
-        let asker = thread::spawn(move || owner.0.ask(Ask::Drain, Reason::Asked));
+        let requester = thread::spawn(move || owner.0.request(Stage::Draining, StopReason::Requested));
         assert_forward(&handle, Phase::Starting);
-        asker.join().unwrap();
+        requester.join().unwrap();
         waiter.join().unwrap();
         assert_eq!(handle.phase(), Phase::Stopped);
     });

@@ -1,4 +1,4 @@
-//! A count of what is in flight, and one who waits for it to be nothing.
+//! A counter of work in flight, and one task that waits for it to reach zero.
 
 use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
@@ -6,30 +6,30 @@ use std::task::{Context, Poll, Waker};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 #[derive(Debug)]
-pub(crate) struct Count {
-    value: AtomicUsize,
+pub(crate) struct WaitGroup {
+    count: AtomicUsize,
     waiter: Mutex<Option<Waker>>,
 }
 
-impl Count {
+impl WaitGroup {
     pub(crate) fn new() -> Self {
         Self {
-            value: AtomicUsize::new(0),
+            count: AtomicUsize::new(0),
             waiter: Mutex::new(None),
         }
     }
 
-    pub(crate) fn now(&self) -> usize {
-        self.value.load(Ordering::Acquire)
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     pub(crate) fn add(&self) {
-        self.value.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn remove(&self) {
-        // Releases what its holder did, so that whoever finds nothing in flight sees it done.
-        if self.value.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // Releases the work of the member to the task that sees the count reach zero.
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(waker) = waiter {
                 waker.wake();
@@ -37,9 +37,9 @@ impl Count {
         }
     }
 
-    /// Waits until the count is zero; only the last who asked is woken.
+    /// Completes once the count is zero. Only the last task that polled is woken.
     pub(crate) fn poll_zero(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.now() == 0 {
+        if self.count() == 0 {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
@@ -49,8 +49,8 @@ impl Count {
             .unwrap_or_else(PoisonError::into_inner)
             .replace(waker);
         drop(old);
-        // Whoever took the count to zero before the waker was there has found none to wake.
-        if self.now() == 0 {
+        // The last member may have left before the waker was stored.
+        if self.count() == 0 {
             Poll::Ready(())
         } else {
             Poll::Pending

@@ -1,4 +1,4 @@
-//! This program again, as a service in a process of its own, which signals can be sent to.
+//! Runs this test binary again as a service in a child process, for tests that send signals.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use campanile_lifecycle::{Lifecycle, Notifier, Settings};
+use campanile_lifecycle::{Lifecycle, Notifier, ShutdownConfig};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SCENARIO: &str = "CAMPANILE_LIFECYCLE_CHILD";
-/// Nothing that a child does takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step of a child takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running child.
+/// A running child process.
 pub(crate) struct Service {
     child: Child,
     lines: Receiver<String>,
@@ -24,7 +24,7 @@ impl Service {
     pub(crate) fn start(scenario: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env::current_exe().expect("this program has a path"));
         command
-            .args(["--exact", "child::service", "--ignored", "--nocapture"])
+            .args(["--exact", "child_process::service", "--ignored", "--nocapture"])
             .env_remove("NOTIFY_SOCKET")
             .env_remove("WATCHDOG_PID")
             .env_remove("WATCHDOG_USEC")
@@ -47,36 +47,36 @@ impl Service {
 
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("the child is there");
+        kill_process(pid, signal).expect("the child is running");
     }
 
-    /// Waits for the child to say this.
+    /// Waits for the child to print a line with this end.
     #[track_caller]
     pub(crate) fn expect(&self, line: &str) {
-        let mut heard = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             match self
                 .lines
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
-                Ok(said) if said.ends_with(line) => return,
-                Ok(said) => heard.push(said),
-                Err(RecvTimeoutError::Timeout) => panic!("not `{line}` within {PATIENCE:?}, but {heard:?}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("not `{line}` before its end, but {heard:?}"),
+                Ok(printed) if printed.ends_with(line) => return,
+                Ok(printed) => lines.push(printed),
+                Err(RecvTimeoutError::Timeout) => panic!("no `{line}` within {TIMEOUT:?}, but {lines:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("no `{line}` before the end, but {lines:?}"),
             }
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the process to exit.
     #[track_caller]
     pub(crate) fn wait(mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            if let Some(status) = self.child.try_wait().expect("it is a child of ours") {
+            if let Some(status) = self.child.try_wait().expect("the child is not reaped yet") {
                 return status;
             }
-            assert!(Instant::now() < deadline, "has not ended within {PATIENCE:?}");
+            assert!(Instant::now() < deadline, "still running after {TIMEOUT:?}");
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -89,19 +89,16 @@ impl Drop for Service {
     }
 }
 
-fn say(line: &str) {
+fn print(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 
-/// The child's side. It does nothing unless it is a child.
+/// The service in the child process; without the scenario variable it does nothing.
 #[test]
 #[ignore = "runs in a process of its own"]
-#[expect(
-    clippy::exit,
-    reason = "a test that returns a code has the harness end with one of its own"
-)]
+#[expect(clippy::exit, reason = "the test harness would exit with a code of its own")]
 fn service() {
     let Ok(scenario) = env::var(SCENARIO) else {
         return;
@@ -117,16 +114,16 @@ fn service() {
 
 async fn serve(scenario: &str) -> ExitCode {
     let hour = Duration::from_secs(3600);
-    let mut settings = Settings::new()
+    let mut config = ShutdownConfig::new()
         .with_drain_time(hour)
         .with_stop_timeout(hour)
         .with_exit_nonzero_when_cut(true);
     if matches!(scenario, "quick" | "pre-stop") {
-        settings = settings.with_drain_time(Duration::from_millis(1500));
+        config = config.with_drain_time(Duration::from_millis(1500));
     }
-    let mut lifecycle = Lifecycle::new(settings).expect("an hour is not too long");
+    let mut lifecycle = Lifecycle::new(config).expect("an hour is not too long");
     lifecycle.install_signals().expect("the system has handlers");
-    let notifier = Notifier::from_environment().expect("the address is a path");
+    let notifier = Notifier::from_env().expect("the address is a path");
     let handle = lifecycle.handle();
     if let Some(notifier) = notifier {
         if let Some(watchdog) = notifier.watchdog().expect("the environment is a number") {
@@ -135,8 +132,8 @@ async fn serve(scenario: &str) -> ExitCode {
         lifecycle = lifecycle.with_notifier(notifier);
     }
     if scenario == "slow start" {
-        say("starting");
-        // Nothing is polled meanwhile. The end is the parent's signal, which is pending or was handled by then.
+        print("starting");
+        // Blocks the runtime, as synchronous start-up work does.
         thread::sleep(Duration::from_millis(500));
     }
     if scenario == "pre-stop" {
@@ -146,17 +143,17 @@ async fn serve(scenario: &str) -> ExitCode {
             hook.drain();
         });
     }
-    let hold = (scenario == "held").then(|| handle.hold_named("straggler"));
+    let guard = (scenario == "held").then(|| handle.named_guard("straggler"));
     tokio::spawn(async move {
         handle.ready().await;
-        say(handle.phase().as_str());
+        print(handle.phase().as_str());
         handle.draining().await;
-        say("draining");
-        handle.draining_over().await;
-        say("stopping");
+        print("draining");
+        handle.drain_elapsed().await;
+        print("stopping");
     });
     let report = lifecycle.run().await;
-    say(&format!("ended: {}", report.reason()));
-    drop(hold);
+    print(&format!("ended: {}", report.reason()));
+    drop(guard);
     report.exit_code()
 }

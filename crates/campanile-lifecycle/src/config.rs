@@ -1,29 +1,29 @@
-//! How long a stop may take, and whether the exit code tells of what it cut.
+//! The time limits of a shutdown.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Beyond it a clock's arithmetic is no longer safe on every platform, and nobody means it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Beyond it, `Instant` arithmetic can overflow on some platforms.
+const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What a [`Lifecycle`](crate::Lifecycle) is made of.
+/// The time limits of a shutdown, for [`Lifecycle::new`](crate::Lifecycle::new).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ShutdownConfig {
     pub(crate) drain_time: Duration,
     pub(crate) stop_timeout: Duration,
     pub(crate) termination_grace: Option<Duration>,
     pub(crate) exit_nonzero_when_cut: bool,
 }
 
-/// A setting that cannot be honoured. Its message names it, its value and what is possible.
+/// A time limit is too long. The message names the setting, its value and the maximum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSettings {
+pub struct InvalidConfig {
     setting: &'static str,
     value: Duration,
 }
 
-impl Settings {
-    /// Makes the defaults: 5 seconds of drain time, 10 seconds of stop timeout, exit code 0 whatever was cut.
+impl ShutdownConfig {
+    /// Creates a configuration with the defaults: a drain time of 5 seconds, a stop timeout of 10 seconds, exit code 0.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -34,50 +34,50 @@ impl Settings {
         }
     }
 
-    /// Sets how long the service goes on serving everybody after the stop was asked for, so that load balancers see
-    /// that it is no longer ready before it closes its listeners. Zero closes them at once.
+    /// Sets how long the service goes on serving after a shutdown is requested, so that load balancers see the failing
+    /// readiness before listeners close. Zero closes them at once.
     #[must_use]
     pub const fn with_drain_time(mut self, drain_time: Duration) -> Self {
         self.drain_time = drain_time;
         self
     }
 
-    /// Sets how long, after the drain time, what is in flight may take to finish. Zero cuts it at once.
+    /// Sets how long work in flight may take to finish after the drain time. Zero cuts it at once.
     #[must_use]
     pub const fn with_stop_timeout(mut self, stop_timeout: Duration) -> Self {
         self.stop_timeout = stop_timeout;
         self
     }
 
-    /// Sets how long the supervisor waits between asking and killing (Kubernetes'
-    /// `terminationGracePeriodSeconds`, Docker's `--stop-timeout`). If the drain time and the stop timeout
-    /// together exceed it, a warning is logged when the service starts.
+    /// Sets how long the supervisor waits between its signal and the kill (Kubernetes'
+    /// `terminationGracePeriodSeconds`, Docker's `--stop-timeout`). The lifecycle logs a warning at start if drain time
+    /// and stop timeout together exceed it.
     #[must_use]
     pub const fn with_termination_grace(mut self, grace: Duration) -> Self {
         self.termination_grace = Some(grace);
         self
     }
 
-    /// Makes [`Report::exit_code`](crate::Report::exit_code) 3 where something was cut.
+    /// Sets whether [`Report::exit_code`](crate::Report::exit_code) is 3 when work was cut.
     #[must_use]
     pub const fn with_exit_nonzero_when_cut(mut self, nonzero: bool) -> Self {
         self.exit_nonzero_when_cut = nonzero;
         self
     }
 
-    pub(crate) fn validate(&self) -> Result<(), InvalidSettings> {
+    pub(crate) fn validate(&self) -> Result<(), InvalidConfig> {
         let times = [
             ("drain_time", self.drain_time),
             ("stop_timeout", self.stop_timeout),
         ];
-        match times.into_iter().find(|(_, value)| *value > LONGEST) {
-            Some((setting, value)) => Err(InvalidSettings { setting, value }),
+        match times.into_iter().find(|(_, value)| *value > MAX) {
+            Some((setting, value)) => Err(InvalidConfig { setting, value }),
             None => Ok(()),
         }
     }
 
-    /// Warns of a supervisor that would kill the service before it has stopped by itself.
-    pub(crate) fn warn(&self) {
+    /// Logs a warning if the supervisor would kill the process before the shutdown is over.
+    pub(crate) fn warn_of_short_grace(&self) {
         let Self {
             drain_time,
             stop_timeout,
@@ -87,26 +87,26 @@ impl Settings {
             && drain_time + stop_timeout > grace
         {
             tracing::warn!(
-                "a stop may take {:?} (drain_time {drain_time:?} + stop_timeout {stop_timeout:?}), \
-                 but the supervisor kills after {grace:?}",
+                "shutdown may take {:?} (drain_time {drain_time:?} + stop_timeout {stop_timeout:?}), \
+                 but the supervisor kills the process after {grace:?}",
                 drain_time + stop_timeout
             );
         }
     }
 }
 
-impl Default for Settings {
+impl Default for ShutdownConfig {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Display for InvalidSettings {
+impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setting, value } = self;
         let days = value.as_secs() / (24 * 60 * 60);
-        write!(f, "{setting} of {days} days: the longest is 365 days")
+        write!(f, "{setting} of {days} days exceeds the maximum of 365 days")
     }
 }
 
-impl std::error::Error for InvalidSettings {}
+impl std::error::Error for InvalidConfig {}

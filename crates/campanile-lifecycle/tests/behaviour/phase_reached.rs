@@ -1,4 +1,4 @@
-//! Those who wait for a phase.
+//! Futures that wait for a phase.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Wakes {
 }
 
 #[test]
-fn each_waiter_is_woken_once_and_only_for_its_phase() {
+fn waiter_is_woken_once_and_only_for_its_phase() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let (drain_wakes, drain_waker) = Wakes::new();
@@ -57,7 +57,7 @@ fn each_waiter_is_woken_once_and_only_for_its_phase() {
     );
     drop(lifecycle);
     assert_eq!((drain_wakes.count(), stop_wakes.count()), (1, 1));
-    // Polled again it is ready again.
+    // Completes again when polled again.
     assert!(
         Pin::new(&mut draining)
             .poll(&mut Context::from_waker(&drain_waker))
@@ -66,7 +66,7 @@ fn each_waiter_is_woken_once_and_only_for_its_phase() {
 }
 
 #[test]
-fn the_last_task_that_polled_is_woken_and_a_dropped_waiter_is_not() {
+fn last_polling_task_is_woken_and_dropped_waiter_is_not() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let (old, old_waker) = Wakes::new();
@@ -90,9 +90,9 @@ fn the_last_task_that_polled_is_woken_and_a_dropped_waiter_is_not() {
             .is_pending()
     );
     drop(dropped);
-    // Nothing is kept of what waits no longer.
+    // Replaced and dropped wakers are released.
     assert_eq!((Arc::strong_count(&gone), Arc::strong_count(&old)), (2, 2));
-    // A clone waits for itself, in the place that was left.
+    // A clone has a registration of its own, which reuses the free entry.
     let mut clone = moved.clone();
     let (cloned, cloned_waker) = Wakes::new();
     assert!(
@@ -112,7 +112,7 @@ fn the_last_task_that_polled_is_woken_and_a_dropped_waiter_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watcher_follows_every_phase_to_the_last() {
+async fn changed_from_follows_every_phase() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let follower = tokio::spawn({
@@ -128,18 +128,18 @@ async fn a_watcher_follows_every_phase_to_the_last() {
     });
     let running = tokio::spawn(lifecycle.run());
     handle.ready().await;
-    let hold = handle.hold();
+    let guard = handle.guard();
     tokio::task::yield_now().await;
     handle.drain();
-    handle.draining_over().await;
+    handle.drain_elapsed().await;
     tokio::task::yield_now().await;
-    drop(hold);
+    drop(guard);
     within("end", running).await.unwrap();
     assert_eq!(within("last phase", follower).await.unwrap(), Phase::ALL);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_watchers_all_hear_of_it() {
+async fn a_thousand_waiters_are_all_woken() {
     let (handle, running) = ready().await;
     let watchers: Vec<_> = (0..1000)
         .map(|_| {
