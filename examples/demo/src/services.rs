@@ -31,7 +31,7 @@ use campanile::{
     listen::{Bind, ListenAddress, Listener},
     outbound::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
     recorder::{CellRecorder, Format},
-    server::{Bound, Server},
+    server::{BoundServer, Server},
 };
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -124,17 +124,17 @@ pub(crate) fn start(
     let stock_app = stock_app.layer(inbound(Service::Stock));
     let catalog_app = catalog_app.layer(inbound(Service::Catalog));
     let others = [
-        run(server(Service::Stock, stock, stock_app, at_once)?.bound()?),
-        run(server(Service::Catalog, catalog, catalog_app, at_once)?.bound()?),
+        run(server(Service::Stock, stock, stock_app, at_once)?.try_bind()?),
+        run(server(Service::Catalog, catalog, catalog_app, at_once)?.try_bind()?),
     ];
     let page = metrics.clone();
     let edge = server(Service::Edge, edge, edge_app, DRAIN_TIME)?
-        .metrics(metrics.clone())
+        .admin_metrics(metrics.clone())
         .admin_with(admin, move |admin| {
             let of_edge = move || of_service(Service::Edge, &page.render(Format::Prometheus));
             admin.with_service_name("edge").with_live(of_edge)
         })
-        .bound()?;
+        .try_bind()?;
     let admin = edge.admin_address().ok_or("no admin port")?.clone();
     Ok(Services {
         address,
@@ -197,7 +197,7 @@ fn server(
         .recorder(recorder(service)))
 }
 
-fn run(bound: Bound<Router>) -> Running {
+fn run(bound: BoundServer<Router>) -> Running {
     Running {
         handle: bound.handle(),
         ended: tokio::spawn(bound.run()),

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::BoxError;
 use super::exchange::Exchange;
-use crate::connection::Cut;
+use crate::connection::ShutdownStage;
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
@@ -54,7 +54,7 @@ where
         };
         if inner
             .watcher()
-            .is_some_and(|exchange| exchange.cut() == Cut::Bodies)
+            .is_some_and(|exchange| exchange.stage() == ShutdownStage::Aborting)
         {
             return Poll::Ready(Some(Err(CutOff.into())));
         }

@@ -10,12 +10,12 @@ use http::{HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::Request;
 
-use crate::connection::{Cut, State};
+use crate::connection::{ConnectionState, ShutdownStage};
 
 /// Is in flight while it lives: in the future up to the head, then in the body.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    state: Arc<State>,
+    state: Arc<ConnectionState>,
     asked: MethodClass,
     http1: bool,
     http10: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     #[inline]
     pub(super) fn begin<B: Body>(
-        state: Arc<State>,
+        state: Arc<ConnectionState>,
         asked: MethodClass,
         http1: bool,
         request: &Request<B>,
@@ -48,8 +48,8 @@ impl Exchange {
     }
 
     #[inline]
-    pub(super) fn cut(&self) -> Cut {
-        self.state.cut()
+    pub(super) fn stage(&self) -> ShutdownStage {
+        self.state.stage()
     }
 
     /// Notes what the answer says of its connection, and says what has to be said.
@@ -63,7 +63,7 @@ impl Exchange {
             || self.asked == MethodClass::Connect && status.is_success()
         {
             self.state.set_upgraded();
-        } else if self.state.is_leaving() {
+        } else if self.state.is_closing() {
             self.tell_to_leave(answer);
         }
         if self.http10 && answer.headers().contains_key(CONNECTION) {
@@ -77,7 +77,7 @@ impl Exchange {
     /// Makes the answer to a request that is cut before its head, and counts it.
     #[cold]
     pub(super) fn refuse<B>(&self, body: B) -> Response<B> {
-        self.state.site().handle.count_cut_requests(1);
+        self.state.context().handle.count_cut_requests(1);
         let mut answer = Response::new(body);
         if self.grpc {
             let headers = answer.headers_mut();
@@ -94,7 +94,7 @@ impl Exchange {
 
     #[cold]
     fn tell_to_leave<B>(&self, answer: &mut Response<B>) {
-        self.state.set_told();
+        self.state.set_close_announced();
         answer
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -105,7 +105,7 @@ impl OnBodyEnd for Exchange {
     #[inline]
     fn on_body_end(self, end: BodyEnd<'_>) {
         if end.how == EndReason::Complete {
-            self.state.site().handle.count_served_request();
+            self.state.context().handle.count_served_request();
         }
     }
 }

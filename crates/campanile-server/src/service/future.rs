@@ -15,7 +15,7 @@ use tower::util::Oneshot;
 
 use super::body::ServedBody;
 use super::exchange::Exchange;
-use crate::connection::Cut;
+use crate::connection::ShutdownStage;
 
 pin_project! {
     pub(crate) struct ResponseFuture<S>
@@ -59,7 +59,7 @@ where
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => match this.exchange {
-                Some(exchange) if exchange.cut() > Cut::No => {
+                Some(exchange) if exchange.stage() >= ShutdownStage::Rejecting => {
                     let answer = exchange.refuse(ServedBody::empty());
                     *this.exchange = None;
                     Poll::Ready(Ok(answer))

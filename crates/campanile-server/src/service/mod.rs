@@ -16,7 +16,7 @@ use tower::{Service, ServiceExt};
 use self::body::ServedBody;
 use self::exchange::Exchange;
 use self::future::ResponseFuture;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, ConnectionState};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -47,11 +47,11 @@ where
 #[derive(Debug)]
 pub(crate) struct Served<S> {
     inner: S,
-    state: Arc<State>,
+    state: Arc<ConnectionState>,
 }
 
 impl<S> Served<S> {
-    pub(crate) fn new(inner: S, state: Arc<State>) -> Self {
+    pub(crate) fn new(inner: S, state: Arc<ConnectionState>) -> Self {
         Self { inner, state }
     }
 }

@@ -6,12 +6,12 @@ use axum::Router;
 use campanile_admin::{Admin, Exposition};
 use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use campanile_listen::Bind;
-use campanile_server::{Bound, Server};
+use campanile_server::{BoundServer, Server};
 
 use crate::{flags::Flags, log::Log, recorder::Text, routes};
 
 /// The service, bound, and not serving yet. Its admin port answers already.
-pub(crate) struct Service(Bound<Router>);
+pub(crate) struct Service(BoundServer<Router>);
 
 impl Service {
     /// Catches signals and binds. Needs the runtime that will serve.
@@ -32,7 +32,7 @@ impl Service {
             .lifecycle(lifecycle)
             .listener(listener)
             .admin_with(flags.admin, |admin| tell(admin, log, metrics));
-        Ok(Self(server.bound()?))
+        Ok(Self(server.try_bind()?))
     }
 
     /// Returns the lines that say where it and its admin port are.

@@ -72,7 +72,7 @@ impl Stage {
             .max_connections(256)
             .backlog_interval(Duration::from_millis(250))
             .lifecycle(lifecycle)
-            .bound()
+            .try_bind()
             .expect("a free port");
         let service = server.addresses().next().expect("it has one").to_string();
         runtime.spawn(server.run());

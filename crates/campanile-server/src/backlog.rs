@@ -1,4 +1,4 @@
-//! The accept queues of the server's listeners, watched while it serves.
+//! Watches the accept queues of the server's listeners.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use campanile_backlog::{Backlog, BacklogMonitor, Saturation, WaitRecorder, Watch
 use campanile_listen::{Listener, Sharing};
 use metrics::Recorder;
 
-/// What is wanted of the queues.
+/// The settings for accept queues.
 #[derive(Debug)]
-pub(crate) struct Wanted {
-    /// How often they are looked at, if at all.
+pub(crate) struct BacklogConfig {
+    /// The sampling interval; `None` turns sampling off.
     pub(crate) interval: Option<Duration>,
-    /// Whether each accepted connection is asked how long it waited.
-    pub(crate) waits: bool,
+    /// Whether to measure how long each accepted connection was queued.
+    pub(crate) measure_wait: bool,
     pub(crate) saturation: Option<Saturation>,
 }
 
-/// The queues, once there are listeners.
-pub(crate) struct Queues {
+/// The monitor of the accept queues.
+pub(crate) struct QueueMonitor {
     monitor: BacklogMonitor,
     backlogs: Vec<Backlog>,
-    wanted: Wanted,
+    config: BacklogConfig,
     recorder: Option<&'static (dyn Recorder + Sync)>,
 }
 
-impl Default for Wanted {
+impl Default for BacklogConfig {
     fn default() -> Self {
         Self {
             interval: Some(Duration::from_millis(250)),
-            waits: true,
+            measure_wait: true,
             saturation: None,
         }
     }
 }
 
-impl Queues {
-    pub(crate) fn new(wanted: Wanted, recorder: Option<&'static (dyn Recorder + Sync)>) -> Self {
+impl QueueMonitor {
+    pub(crate) fn new(config: BacklogConfig, recorder: Option<&'static (dyn Recorder + Sync)>) -> Self {
         let mut monitor = BacklogMonitor::new();
         if let Some(recorder) = recorder {
             monitor = monitor.with_recorder(recorder);
@@ -43,17 +43,17 @@ impl Queues {
         Self {
             monitor,
             backlogs: Vec::new(),
-            wanted,
+            config,
             recorder,
         }
     }
 
-    /// Watches the queue of a listener, and returns what measures how long its connections waited there.
+    /// Adds a listener; returns the recorder of its connections' queue waits.
     ///
-    /// A queue that cannot be watched is a line in the log: the listener serves all the same.
+    /// A queue that cannot be watched is logged, and the listener serves without.
     pub(crate) fn watch(&mut self, listener: &Listener) -> WaitRecorder {
         let mut label = listener.label().as_str().to_owned();
-        if self.wanted.interval.is_some() {
+        if self.config.interval.is_some() {
             let mut options = WatchOptions::new()
                 .with_label(label.as_str())
                 .with_sharing(listener.sharing() == Sharing::Shared);
@@ -67,29 +67,29 @@ impl Queues {
                 }
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(listener = label, error, "its accept queue cannot be watched");
+                    tracing::warn!(listener = label, error, "cannot watch the accept queue");
                 }
             }
         }
-        let waits = WaitRecorder::new(label).with_measuring(self.wanted.waits);
+        let waits = WaitRecorder::new(label).with_measuring(self.config.measure_wait);
         match self.recorder {
             Some(recorder) => waits.with_recorder(recorder),
             None => waits,
         }
     }
 
-    /// Serves, and looks at the queues meanwhile.
-    pub(crate) async fn watched<F: Future>(self, serving: F) -> F::Output {
-        let Some(interval) = self.wanted.interval else {
-            return serving.await;
+    /// Samples the queues while it polls `serve`.
+    pub(crate) async fn run_with<F: Future>(self, serve: F) -> F::Output {
+        let Some(interval) = self.config.interval else {
+            return serve.await;
         };
         let mut monitor = self.monitor;
-        if let Some(saturation) = self.wanted.saturation {
+        if let Some(saturation) = self.config.saturation {
             monitor = monitor.with_saturation(saturation.with_backlogs(self.backlogs));
         }
         tokio::select! {
-            output = serving => output,
-            () = monitor.run(interval) => unreachable!("it samples for ever"),
+            output = serve => output,
+            () = monitor.run(interval) => unreachable!("the monitor never ends"),
         }
     }
 }

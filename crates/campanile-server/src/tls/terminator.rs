@@ -1,46 +1,48 @@
-//! One handshake, in the connection's own task and time, and what becomes of those that fail.
+//! Accepts the TLS handshakes of one listener.
 
 use std::io;
 use std::time::Duration;
 
 use campanile_listen::{CountedIo, ListenerLabel, Socket};
-use metrics::{Key, Label, Level, Metadata, Recorder};
+use campanile_metrics::RecorderHandle;
+use metrics::{Counter, Label, Recorder};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::Error;
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use crate::connection::Protocol;
-use crate::names::{self, TLS_HANDSHAKE_ERRORS};
+use crate::metrics::TLS_HANDSHAKE_ERRORS;
 
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
-
-/// The TLS of one listener.
-pub(crate) struct Terminator {
+/// The TLS side of one listener.
+pub(crate) struct TlsTerminator {
     tls: Tls,
-    recorder: Option<&'static (dyn Recorder + Sync)>,
+    recorder: RecorderHandle,
 }
 
 impl Tls {
-    pub(crate) fn terminate(self, recorder: Option<&'static (dyn Recorder + Sync)>) -> Terminator {
-        Terminator { tls: self, recorder }
+    pub(crate) fn terminator(self, recorder: Option<&'static (dyn Recorder + Sync)>) -> TlsTerminator {
+        TlsTerminator {
+            tls: self,
+            recorder: recorder.map_or_else(RecorderHandle::global, RecorderHandle::from),
+        }
     }
 }
 
-impl Terminator {
+impl TlsTerminator {
     pub(crate) fn tls(&self) -> &Tls {
         &self.tls
     }
 
-    /// Shakes hands; tells what was agreed to be spoken, if anything was.
+    /// Performs the handshake; returns the stream and the protocol chosen by ALPN. Failures are counted and logged.
     pub(crate) async fn accept(
         &self,
         io: CountedIo<Socket>,
         listener: &ListenerLabel,
-        limit: Duration,
+        timeout: Duration,
     ) -> Option<(TlsStream<CountedIo<Socket>>, Option<Protocol>)> {
         let handshake = TlsAcceptor::from(self.tls.current()).accept(io);
-        let error = match tokio::time::timeout(limit, handshake).await {
+        let error = match tokio::time::timeout(timeout, handshake).await {
             Ok(Ok(stream)) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
                     Some(b"h2") => Some(Protocol::Http2),
@@ -51,20 +53,24 @@ impl Terminator {
             }
             Ok(Err(error)) => {
                 tracing::debug!(listener = listener.as_str(), %error, "TLS handshake failed");
-                kind_of(&error)
+                error_label(&error)
             }
             Err(_) => "timeout",
         };
-        match self.recorder {
-            Some(recorder) => count(recorder, listener, error),
-            None => metrics::with_recorder(|recorder| count(recorder, listener, error)),
-        }
+        self.recorder.with(|recorder| {
+            let labels = vec![
+                Label::new("error", error),
+                Label::new("listener", listener.as_str().to_owned()),
+            ];
+            let counter: Counter = TLS_HANDSHAKE_ERRORS.register(recorder, labels);
+            counter.increment(1);
+        });
         None
     }
 }
 
-/// Names what was wrong, by few words: a stranger chooses it.
-fn kind_of(error: &io::Error) -> &'static str {
+/// Returns a label value from a closed set, since clients choose how a handshake fails.
+fn error_label(error: &io::Error) -> &'static str {
     let Some(inner) = error.get_ref() else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof => "eof",
@@ -72,24 +78,13 @@ fn kind_of(error: &io::Error) -> &'static str {
         };
     };
     match inner.downcast_ref::<Error>() {
-        // The client does not like our certificate, for the most part.
+        // Mostly a client that rejects the server's certificate.
         Some(Error::AlertReceived(_)) => "alert",
         Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => "incompatible",
         Some(Error::NoCertificatesPresented | Error::InvalidCertificate(_)) => "certificate",
-        // Among others, HTTP in the clear.
+        // Among others, plain HTTP.
         Some(_) => "protocol",
         None if error.kind() == io::ErrorKind::UnexpectedEof => "eof",
         None => "io",
     }
-}
-
-fn count(recorder: &dyn Recorder, listener: &ListenerLabel, error: &'static str) {
-    let name = &TLS_HANDSHAKE_ERRORS;
-    recorder.describe_counter(name.name.into(), Some(name.unit), name.help.into());
-    let labels = vec![
-        Label::new(names::ERROR, error),
-        Label::new(names::LISTENER, listener.as_str().to_owned()),
-    ];
-    let key = Key::from_parts(name.name, labels);
-    recorder.register_counter(&key, &METADATA).increment(1);
 }

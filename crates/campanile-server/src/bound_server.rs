@@ -14,55 +14,54 @@ use tower::Service;
 
 use crate::accept::accept;
 #[cfg(feature = "admin")]
-use crate::admin::Port;
-use crate::queues::Queues;
+use crate::admin::AdminPort;
+use crate::backlog::QueueMonitor;
+use crate::listener_context::ListenerContext;
 use crate::service::BoxError;
-use crate::site::Site;
 #[cfg(feature = "tls")]
-use crate::tls::Reload;
+use crate::tls::ReloadOnHangup;
 
-/// A server whose listeners are bound: clients may connect already, and wait in the kernel's queue until
-/// [`run`](Self::run). Made by [`Server::bound`](crate::Server::bound).
-#[must_use = "nothing is served before `run`"]
-pub struct Bound<S> {
+/// A server whose listeners are bound: clients can connect, and wait in the accept queue until [`run`](Self::run). Made by
+/// [`Server::try_bind`](crate::Server::try_bind).
+#[must_use = "serves nothing until `run`"]
+pub struct BoundServer<S> {
     pub(crate) service: S,
     pub(crate) lifecycle: Lifecycle,
-    pub(crate) listeners: Vec<(Listener, Arc<Site>)>,
-    pub(crate) queues: Queues,
+    pub(crate) listeners: Vec<(Listener, Arc<ListenerContext>)>,
+    pub(crate) queues: QueueMonitor,
     #[cfg(feature = "admin")]
-    pub(crate) admin: Option<Port>,
-    /// The certificates to be loaded anew on HUP.
+    pub(crate) admin: Option<AdminPort>,
     #[cfg(feature = "tls")]
-    pub(crate) hang_up: Option<Reload>,
+    pub(crate) reload: Option<ReloadOnHangup>,
 }
 
-impl<S> Bound<S> {
-    /// Returns where it listens, in the order in which that was asked for, with the ports that the system chose.
+impl<S> BoundServer<S> {
+    /// Iterates over the addresses of its listeners, in the order in which they were added; a port 0 is resolved.
     pub fn addresses(&self) -> impl ExactSizeIterator<Item = &ListenAddress> {
         self.listeners
             .iter()
             .map(|(listener, _)| listener.local_address())
     }
 
-    /// Returns the listeners, for whoever looks at their queues.
+    /// Iterates over its listeners.
     pub fn listeners(&self) -> impl ExactSizeIterator<Item = &Listener> {
         self.listeners.iter().map(|(listener, _)| listener)
     }
 
-    /// Returns where the admin port is, with the port that the system chose, if there is one.
+    /// Returns the address of the admin port, if there is one; a port 0 is resolved.
     #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin_address(&self) -> Option<&ListenAddress> {
-        self.admin.as_ref().map(Port::address)
+        self.admin.as_ref().map(AdminPort::address)
     }
 
-    /// Returns a handle of the lifecycle, for probes, background tasks and whoever asks for a stop.
+    /// Returns a handle of the lifecycle, for probes, background tasks and to request a shutdown.
     #[must_use]
     pub fn handle(&self) -> LifecycleHandle {
         self.lifecycle.handle()
     }
 
-    /// Serves until the stop has come to its end. See [`Server::run`](crate::Server::run).
+    /// Serves until the shutdown is complete. See [`Server::run`](crate::Server::run).
     pub async fn run<B>(self) -> Report
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -73,42 +72,42 @@ impl<S> Bound<S> {
         B::Error: Into<BoxError>,
     {
         let handle = self.lifecycle.handle();
-        // Aborted when it is dropped: then nothing new is accepted.
-        let mut accepting = JoinSet::new();
-        for (listener, site) in self.listeners {
-            tracing::info!(address = %site.address, tls = site.is_tls(), "listening");
-            let hold = handle.guard();
-            accepting.spawn(accept(listener, site, self.service.clone(), hold));
+        // Dropping the set, with this future, aborts the accept loops.
+        let mut accept_loops = JoinSet::new();
+        for (listener, context) in self.listeners {
+            tracing::info!(address = %context.address, tls = context.is_tls(), "listening");
+            let guard = handle.guard();
+            accept_loops.spawn(accept(listener, context, self.service.clone(), guard));
         }
-        let serving = async {
-            while let Some(ended) = accepting.join_next().await {
+        let serve = async {
+            while let Some(ended) = accept_loops.join_next().await {
                 if let Err(error) = ended {
                     let error: &dyn std::error::Error = &error;
-                    tracing::error!(error, "a listener is lost: stopping");
+                    tracing::error!(error, "accept loop panicked; shutting down");
                     handle.drain();
                 }
             }
         };
         #[cfg(feature = "tls")]
-        let serving = async {
+        let serve = async {
             tokio::select! {
-                () = serving => {}
-                () = Reload::run(self.hang_up) => {}
+                () = serve => {}
+                () = ReloadOnHangup::run(self.reload) => {}
             }
         };
-        let serving = self.queues.watched(serving);
-        let report = self.lifecycle.run_with(serving).await.0;
+        let serve = self.queues.run_with(serve);
+        let report = self.lifecycle.run_with(serve).await.0;
         #[cfg(feature = "admin")]
         if let Some(admin) = self.admin {
-            admin.ended().await;
+            admin.closed().await;
         }
         report
     }
 }
 
-impl<S> fmt::Debug for Bound<S> {
+impl<S> fmt::Debug for BoundServer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound")
+        f.debug_struct("BoundServer")
             .field("addresses", &self.addresses().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What the end of the stop timeout finds is answered or ended, cleanly, and counted.
+//! Requests in flight at the stop timeout are rejected or aborted without a reset, and counted.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use crate::support::{ms, simple, start, timed, times, within};
 
-/// Sends a byte now and nothing more.
+/// Responds with a body that never ends after its first byte.
 async fn endless(_: Request<Incoming>) -> Result<Response<axum::body::Body>, Infallible> {
     let frames = stream::unfold(false, async |begun| {
         if begun {
@@ -29,25 +29,25 @@ async fn endless(_: Request<Incoming>) -> Result<Response<axum::body::Body>, Inf
 }
 
 #[tokio::test]
-async fn a_request_without_a_head_is_answered_503() {
+async fn request_without_a_response_head_gets_503() {
     let running = start(times(0, 100), Server::new(simple())).await;
     let mut client = running.client().await;
-    // With a body that nobody reads: closed with bytes unread, the answer would be lost in a reset.
+    // The handler does not read the body: a close with unread bytes would be a reset and lose the response.
     client
         .send("POST /sleep/60000 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
         .await;
     client.send(&"x".repeat(500_000)).await;
     running.in_flight(2).await;
     running.handle.drain();
-    let answer = client.answer().await;
-    assert_eq!((answer.status, answer.closes()), (503, true), "{answer:?}");
+    let response = client.response().await;
+    assert_eq!((response.status, response.closes()), (503, true), "{response:?}");
     assert_eq!(client.rest().await, "");
     let report = running.stopped().await;
     assert_eq!((report.cut_requests(), report.was_cut()), (1, true));
 }
 
 #[tokio::test]
-async fn a_body_is_ended_without_its_last_chunk_and_without_a_reset() {
+async fn response_body_ends_without_its_last_chunk_and_without_a_reset() {
     let running = start(times(0, 100), Server::new(service_fn(endless))).await;
     let mut client = running.client().await;
     client
@@ -56,13 +56,13 @@ async fn a_body_is_ended_without_its_last_chunk_and_without_a_reset() {
     client.send(&"x".repeat(500_000)).await;
     client.until("1\r\nx\r\n").await;
     running.handle.drain();
-    assert_eq!(client.rest().await, "", "no `0` that would make it whole");
+    assert_eq!(client.rest().await, "", "a last chunk was sent");
     let report = running.stopped().await;
     assert_eq!(report.cut_requests(), 1);
 }
 
 #[tokio::test]
-async fn streams_of_http2_are_answered_or_reset() {
+async fn http2_streams_are_rejected_or_reset() {
     let service = service_fn(async |request: Request<Incoming>| match request.uri().path() {
         "/endless" => endless(request).await,
         _ => std::future::pending().await,
@@ -99,10 +99,7 @@ async fn streams_of_http2_are_answered_or_reset() {
         .unwrap()
         .unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(
-        source.contains("stream error"),
-        "no reset of the stream, but: {source}"
-    );
+    assert!(source.contains("stream error"), "not a stream reset: {source}");
     let report = running.stopped().await;
     assert_eq!(report.cut_requests(), 3);
     drop(sender);
@@ -110,7 +107,7 @@ async fn streams_of_http2_are_answered_or_reset() {
 }
 
 #[tokio::test]
-async fn a_third_word_cuts_at_once() {
+async fn cut_aborts_at_once() {
     let running = start(times(60_000, 60_000), Server::new(simple())).await;
     let mut client = running.client().await;
     client.get("/sleep/60000").await;
@@ -121,11 +118,11 @@ async fn a_third_word_cuts_at_once() {
     let (report, took) = timed(running.stopped()).await;
     assert_eq!(report.cut_requests(), 1);
     assert!(took < ms(1000), "{took:?}");
-    assert_eq!(client.answer().await.status, 503);
+    assert_eq!(client.response().await.status, 503);
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_does_not_hold_the_end() {
+async fn client_that_does_not_read_does_not_delay_the_end() {
     let service = service_fn(async |_: Request<Incoming>| {
         let body = http_body_util::Full::new(Bytes::from(vec![b'x'; 64 << 20]));
         Ok::<_, Infallible>(Response::new(body))
@@ -141,11 +138,11 @@ async fn a_client_that_reads_nothing_does_not_hold_the_end() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_cuts() {
+async fn dropped_server_aborts_requests() {
     let bound = Server::new(simple())
         .bind("127.0.0.1:0")
         .lifecycle(crate::support::lifecycle(times(60_000, 60_000)))
-        .bound()
+        .try_bind()
         .unwrap();
     let address = bound.addresses().next().unwrap().tcp().unwrap();
     let handle = bound.handle();
@@ -160,5 +157,5 @@ async fn a_server_that_is_dropped_cuts() {
     })
     .await;
     running.abort();
-    assert_eq!(client.answer().await.status, 503);
+    assert_eq!(client.response().await.status, 503);
 }

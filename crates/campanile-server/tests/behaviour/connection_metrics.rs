@@ -1,4 +1,4 @@
-//! Each connection says how it ended.
+//! Metrics of connections and accept queues.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use crate::support::{ms, simple, start, times};
 
 #[tokio::test]
-async fn connections_say_how_they_ended() {
+async fn connections_are_counted_by_close_reason() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
     let server = Server::new(simple())
         .recorder(recorder)
         .header_read_timeout(ms(200));
     let running = start(times(0, 1_500), server).await;
-    // Done, by the client.
+    // Done: closed by the client.
     drop(running.kept_alive().await);
-    // Failed, by its head.
+    // Error: incomplete head.
     let mut slow = running.client().await;
     slow.send("GET").await;
     running.in_flight(2).await;
     running.in_flight(1).await;
-    // Drained: idle, never used, and answered in the drain.
+    // Drained: idle, never used, and served in the drain.
     let (_idle, _opener) = (running.kept_alive().await, running.client().await);
-    let mut answered = running.client().await;
-    answered.get("/sleep/300").await;
+    let mut served = running.client().await;
+    served.get("/sleep/300").await;
     let mut cut = running.client().await;
     cut.get("/sleep/60000").await;
     running.in_flight(5).await;
     running.handle.drain();
     running.stopped().await;
-    // The last ends with its farewell.
+    // Counted after its linger time.
     cut.rest().await;
     drop(cut);
     tokio::time::sleep(ms(150)).await;
@@ -61,8 +61,8 @@ async fn connections_say_how_they_ended() {
     );
 }
 
-/// Returns what a recorder knows of the accept queue: the names of the series, and the waits that were observed.
-fn of_the_queue(recorder: &DebuggingRecorder) -> (Vec<String>, usize) {
+/// Returns the names of the recorded accept-queue metrics, and the number of observed waits.
+fn queue_metrics(recorder: &DebuggingRecorder) -> (Vec<String>, usize) {
     let series = recorder.snapshotter().snapshot().into_vec();
     let mut waits = 0;
     let names = series.into_iter().filter_map(|(key, _, _, value)| {
@@ -79,13 +79,13 @@ fn of_the_queue(recorder: &DebuggingRecorder) -> (Vec<String>, usize) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn accept_queues_are_watched_and_each_connection_says_how_long_it_waited_there() {
+async fn accept_queues_are_sampled_and_queue_waits_are_recorded() {
     let leak = || -> &'static DebuggingRecorder { Box::leak(Box::new(DebuggingRecorder::new())) };
-    let (watched, left_alone) = (leak(), leak());
+    let (sampled, disabled) = (leak(), leak());
     let both = [
-        Server::new(simple()).recorder(watched),
+        Server::new(simple()).recorder(sampled),
         Server::new(simple())
-            .recorder(left_alone)
+            .recorder(disabled)
             .backlog_interval(None)
             .queue_wait(false),
     ];
@@ -97,7 +97,7 @@ async fn accept_queues_are_watched_and_each_connection_says_how_long_it_waited_t
         running.handle.drain();
         running.stopped().await;
     }
-    let (names, waits) = of_the_queue(watched);
+    let (names, waits) = queue_metrics(sampled);
     for name in ["pending", "limit", "overflows_total", "wait_seconds"] {
         assert!(
             names.contains(&format!("listener_backlog_{name}")),
@@ -105,5 +105,5 @@ async fn accept_queues_are_watched_and_each_connection_says_how_long_it_waited_t
         );
     }
     assert_eq!(waits, 3);
-    assert_eq!(of_the_queue(left_alone), (Vec::new(), 0));
+    assert_eq!(queue_metrics(disabled), (Vec::new(), 0));
 }

@@ -1,4 +1,4 @@
-//! A stop under load loses nobody.
+//! Graceful shutdown under load loses no request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,24 +12,24 @@ use tokio::net::TcpStream;
 use crate::support::{ms, simple, start, times};
 
 #[derive(Default)]
-struct Seen {
-    answered: AtomicU64,
+struct Tally {
+    served: AtomicU64,
     lost: AtomicU64,
 }
 
-/// Asks until nobody listens any more; on each connection `each` times.
-async fn ask(address: SocketAddr, each: usize, seen: Arc<Seen>) {
+/// Sends requests until connecting fails, `each` of them per connection.
+async fn send_requests(address: SocketAddr, each: usize, tally: Arc<Tally>) {
     'connections: while let Ok(mut io) = TcpStream::connect(address).await {
         for _ in 0..each {
             match exchange(&mut io).await {
                 Ok(closes) => {
-                    seen.answered.fetch_add(1, Ordering::Relaxed);
+                    tally.served.fetch_add(1, Ordering::Relaxed);
                     if closes {
                         continue 'connections;
                     }
                 }
                 Err(_) => {
-                    seen.lost.fetch_add(1, Ordering::Relaxed);
+                    tally.lost.fetch_add(1, Ordering::Relaxed);
                     continue 'connections;
                 }
             }
@@ -39,23 +39,23 @@ async fn ask(address: SocketAddr, each: usize, seen: Arc<Seen>) {
 
 async fn exchange(io: &mut TcpStream) -> io::Result<bool> {
     io.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\nok") {
-        if io.read_buf(&mut answer).await? == 0 {
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\nok") {
+        if io.read_buf(&mut response).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let head = String::from_utf8_lossy(&answer).to_lowercase();
+    let head = String::from_utf8_lossy(&response).to_lowercase();
     Ok(head.contains("\r\nconnection: close\r\n"))
 }
 
-async fn nobody_is_lost(drain_time: u64) {
+async fn no_request_is_lost(drain_time: u64) {
     let running = start(times(drain_time, 10_000), Server::new(simple())).await;
-    let seen = Arc::new(Seen::default());
+    let tally = Arc::new(Tally::default());
     let clients: Vec<_> = (0..64)
         .map(|number| {
             let each = if number % 2 == 0 { 1 } else { usize::MAX };
-            tokio::spawn(ask(running.address, each, Arc::clone(&seen)))
+            tokio::spawn(send_requests(running.address, each, Arc::clone(&tally)))
         })
         .collect();
     tokio::time::sleep(ms(300)).await;
@@ -65,20 +65,20 @@ async fn nobody_is_lost(drain_time: u64) {
         client.await.unwrap();
     }
     assert!(!report.was_cut(), "{report:?}");
-    let (answered, lost) = (
-        seen.answered.load(Ordering::Relaxed),
-        seen.lost.load(Ordering::Relaxed),
+    let (served, lost) = (
+        tally.served.load(Ordering::Relaxed),
+        tally.lost.load(Ordering::Relaxed),
     );
-    assert!(answered > 100, "too few to tell: {answered}");
-    assert_eq!(lost, 0, "of {answered}");
+    assert!(served > 100, "too few requests: {served}");
+    assert_eq!(lost, 0, "of {served}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_under_load_loses_nobody_even_without_a_drain_time() {
-    nobody_is_lost(0).await;
+async fn shutdown_without_a_drain_time_loses_no_request() {
+    no_request_is_lost(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_under_load_loses_nobody_over_its_drain_time() {
-    nobody_is_lost(500).await;
+async fn shutdown_with_a_drain_time_loses_no_request() {
+    no_request_is_lost(500).await;
 }

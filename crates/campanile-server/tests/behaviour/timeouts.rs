@@ -1,4 +1,4 @@
-//! The times that a connection has.
+//! Timeouts and limits of connections.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{ms, simple, start, timed, times};
 
 #[tokio::test]
-async fn who_opens_and_keeps_silent_is_closed() {
+async fn silent_connection_is_closed_at_the_sniff_timeout() {
     let server = Server::new(simple()).sniff_timeout(ms(200));
     let running = start(times(0, 1000), server).await;
     let mut client = running.client().await;
@@ -18,7 +18,7 @@ async fn who_opens_and_keeps_silent_is_closed() {
 }
 
 #[tokio::test]
-async fn a_head_has_its_time_and_an_idle_connection_another() {
+async fn partial_head_and_idle_connection_have_their_own_timeouts() {
     let server = Server::new(simple())
         .header_read_timeout(ms(200))
         .idle_timeout(ms(1000));
@@ -42,7 +42,7 @@ async fn a_head_has_its_time_and_an_idle_connection_another() {
 }
 
 #[tokio::test]
-async fn times_may_be_as_long_as_they_can() {
+async fn longest_possible_timeouts_work() {
     let server = Server::new(simple())
         .sniff_timeout(Duration::MAX)
         .header_read_timeout(Duration::MAX)
@@ -56,42 +56,42 @@ async fn times_may_be_as_long_as_they_can() {
 }
 
 #[tokio::test]
-async fn who_works_is_not_idle() {
+async fn connection_with_a_request_in_flight_is_not_idle() {
     let server = Server::new(simple()).idle_timeout(ms(300));
     let running = start(times(0, 1000), server).await;
     let mut client = running.client().await;
     client.get("/sleep/800").await;
-    assert_eq!(client.answer().await.status, 200);
-    // The time begins anew with the end of the answer.
+    assert_eq!(client.response().await.status, 200);
+    // The idle time restarts at the end of the response.
     tokio::time::sleep(ms(150)).await;
     client.get("/").await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     assert_eq!(timed(client.rest()).await.0, "");
 }
 
 #[tokio::test]
-async fn an_old_connection_is_told_to_go_and_loses_nothing() {
+async fn connection_at_its_maximum_age_closes_gracefully() {
     let server = Server::new(simple()).max_age(ms(300));
     let running = start(times(0, 1000), server).await;
     let mut busy = running.kept_alive().await;
     let mut idle = running.kept_alive().await;
-    let mut answers = 0;
+    let mut responses = 0;
     loop {
         busy.get("/sleep/20").await;
-        let answer = busy.answer().await;
-        assert_eq!(answer.status, 200);
-        answers += 1;
-        if answer.closes() {
+        let response = busy.response().await;
+        assert_eq!(response.status, 200);
+        responses += 1;
+        if response.closes() {
             break;
         }
     }
-    assert!(answers > 3, "{answers}");
+    assert!(responses > 3, "{responses}");
     assert_eq!(busy.rest().await, "");
     assert_eq!(idle.rest().await, "");
 }
 
 #[tokio::test]
-async fn at_the_limit_of_connections_the_next_waits() {
+async fn connection_beyond_the_limit_waits() {
     let server = Server::new(simple()).max_connections(1);
     let running = start(times(0, 1000), server).await;
     let first = running.kept_alive().await;
@@ -100,5 +100,5 @@ async fn at_the_limit_of_connections_the_next_waits() {
     tokio::time::sleep(ms(100)).await;
     assert_eq!(running.handle.in_flight(), 2, "the listener and the first");
     drop(first);
-    assert_eq!(second.answer().await.status, 200);
+    assert_eq!(second.response().await.status, 200);
 }

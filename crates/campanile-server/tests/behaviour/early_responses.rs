@@ -1,4 +1,4 @@
-//! Answers that are given before the request was read to its end.
+//! Responses sent before the request is read to its end.
 
 use std::convert::Infallible;
 
@@ -12,14 +12,14 @@ use tower::service_fn;
 
 use crate::support::{start, times, within};
 
-/// Reads no body.
+/// Responds without reading the body.
 async fn refuse(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let answer = Response::builder().status(413);
-    Ok(answer.body(Full::from("too large")).unwrap())
+    let response = Response::builder().status(413);
+    Ok(response.body(Full::from("too large")).unwrap())
 }
 
-/// Sends a head and eight megabytes, more than all buffers on the way hold; then there has to be an answer.
-async fn is_answered(head: &str, status: &str) {
+/// Sends a head and eight megabytes, more than all buffers hold, and then expects a response.
+async fn expect_response(head: &str, status: &str) {
     let running = start(times(0, 5_000), Server::new(service_fn(refuse))).await;
     for _ in 0..5 {
         let mut client = running.client().await;
@@ -29,26 +29,29 @@ async fn is_answered(head: &str, status: &str) {
             let written = within("room to write", client.io.write_all(&piece)).await;
             assert!(written.is_ok(), "{written:?} after {sent} pieces");
         }
-        let answer = client.rest().await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer:?}");
+        let response = client.rest().await;
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status}")),
+            "{response:?}"
+        );
     }
     running.handle.drain();
     running.stopped().await;
 }
 
 #[tokio::test]
-async fn an_upload_that_nobody_reads_is_answered_and_not_reset() {
+async fn unread_upload_gets_a_response() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8388608\r\n\r\n";
-    is_answered(head, "413").await;
+    expect_response(head, "413").await;
 }
 
 #[tokio::test]
-async fn an_upload_by_a_client_that_closes_is_answered_and_not_reset() {
+async fn unread_upload_with_connection_close_gets_a_response() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 8388608\r\n\r\n";
-    is_answered(head, "413").await;
+    expect_response(head, "413").await;
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_answered_and_not_reset() {
-    is_answered("GET / HTTP/1.1\r\nhost: a\r\nx: ", "431").await;
+async fn oversized_head_gets_a_response() {
+    expect_response("GET / HTTP/1.1\r\nhost: a\r\nx: ", "431").await;
 }

@@ -1,5 +1,5 @@
-//! What is cut is named in the log: requests that a layer keeps a row of one by one, else their connections. One test, alone
-//! in its process: the table of requests in flight is the process's, and so is what tracing knows of its callsites.
+//! Cut requests are logged one by one if the table of requests in flight has them, otherwise their connections are. In a
+//! process of its own, which owns that table and the cache of tracing's callsites.
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ impl Write for Log {
     }
 }
 
-fn settings() -> ShutdownConfig {
+fn config() -> ShutdownConfig {
     ShutdownConfig::new()
         .with_drain_time(Duration::ZERO)
         .with_stop_timeout(Duration::from_millis(300))
@@ -40,16 +40,16 @@ impl Log {
     }
 }
 
-async fn stop(handle: &LifecycleHandle, running: JoinHandle<Report>) -> Report {
+async fn shut_down(handle: &LifecycleHandle, running: JoinHandle<Report>) -> Report {
     handle.drain();
     tokio::time::timeout(Duration::from_secs(30), running)
         .await
-        .expect("the stop timeout bounds the stop")
+        .expect("the stop timeout bounds the shutdown")
         .unwrap()
 }
 
 #[tokio::test]
-async fn what_is_cut_is_named() {
+async fn cut_requests_and_connections_are_logged() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -57,16 +57,16 @@ async fn what_is_cut_is_named() {
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    connections_by_peer_at_most_fifty(&log).await;
-    requests_by_id_route_and_age(&log).await;
+    logs_at_most_fifty_connections_by_peer(&log).await;
+    logs_requests_by_id_route_and_age(&log).await;
 }
 
-async fn connections_by_peer_at_most_fifty(log: &Log) {
+async fn logs_at_most_fifty_connections_by_peer(log: &Log) {
     let app = Router::new().route("/", get(async || std::future::pending::<()>().await));
     let bound = Server::new(app)
         .bind("127.0.0.1:0")
-        .lifecycle(Lifecycle::new(settings()).unwrap())
-        .bound()
+        .lifecycle(Lifecycle::new(config()).unwrap())
+        .try_bind()
         .unwrap();
     let address = bound.addresses().next().unwrap().tcp().unwrap();
     let handle = bound.handle();
@@ -81,14 +81,14 @@ async fn connections_by_peer_at_most_fifty(log: &Log) {
             .unwrap();
         clients.push(client);
     }
-    let report = stop(&handle, running).await;
+    let report = shut_down(&handle, running).await;
     assert_eq!(report.cut_requests(), 60);
-    let lines = log.lines(" connection is cut");
-    assert_eq!(lines.len(), 50, "bounded");
-    assert_eq!(log.lines("and more connections are cut").len(), 1);
+    let lines = log.lines(" connection cut at the stop timeout");
+    assert_eq!(lines.len(), 50, "not bounded");
+    assert_eq!(log.lines("more connections cut").len(), 1);
     let peers = clients.iter().map(|client| client.local_addr().unwrap());
-    let named = peers.filter(|peer| lines.iter().any(|line| line.contains(&format!("peer={peer} "))));
-    assert_eq!(named.count(), 50);
+    let logged = peers.filter(|peer| lines.iter().any(|line| line.contains(&format!("peer={peer} "))));
+    assert_eq!(logged.count(), 50);
     let line = &lines[0];
     assert!(
         line.contains("requests=1 upgraded=false age_seconds=0."),
@@ -97,31 +97,30 @@ async fn connections_by_peer_at_most_fifty(log: &Log) {
     assert!(line.contains(&format!("listener=\"{address}\"")), "{line}");
 }
 
-async fn requests_by_id_route_and_age(log: &Log) {
+async fn logs_requests_by_id_route_and_age(log: &Log) {
     let app = Router::new()
         .route("/never/{id}", get(async || std::future::pending::<()>().await))
         .route("/ok", get(async || "ok"))
         .layer(campanile_inbound::stack());
     let bound = Server::new(app)
         .bind("127.0.0.1:0")
-        .lifecycle(Lifecycle::new(settings()).unwrap())
-        .bound()
+        .lifecycle(Lifecycle::new(config()).unwrap())
+        .try_bind()
         .unwrap();
     let address = bound.addresses().next().unwrap().tcp().unwrap();
     let handle = bound.handle();
     let running = tokio::spawn(bound.run());
     handle.ready().await;
-    // The layers stand around the service, as anywhere.
     let mut client = TcpStream::connect(address).await.unwrap();
     client
         .write_all(b"GET /ok HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-request-id: first\r\n\r\n")
         .await
         .unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
     assert!(
-        answer.contains("\r\nx-request-id: first\r\n") && answer.contains("\r\ndate: "),
-        "{answer}"
+        response.contains("\r\nx-request-id: first\r\n") && response.contains("\r\ndate: "),
+        "{response}"
     );
 
     let mut client = TcpStream::connect(address).await.unwrap();
@@ -132,21 +131,23 @@ async fn requests_by_id_route_and_age(log: &Log) {
     while campanile_core::in_flight::snapshot().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let stopping = tokio::spawn(async move { stop(&handle, running).await });
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let stopping = tokio::spawn(async move { shut_down(&handle, running).await });
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     let report = stopping.await.unwrap();
     assert_eq!(report.cut_requests(), 1);
-    let lines = log.lines("request is cut");
+    let lines = log.lines("request cut at the stop timeout");
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!(
-        line.contains("request is cut request_id=\"the-one\" route=\"/never/{id}\" age_seconds="),
+        line.contains(
+            "request cut at the stop timeout request_id=\"the-one\" route=\"/never/{id}\" age_seconds="
+        ),
         "{line}"
     );
     assert_eq!(
-        log.lines(" connection is cut").len(),
+        log.lines(" connection cut at the stop timeout").len(),
         50,
-        "none for what is named already"
+        "a connection whose request is logged"
     );
 }
