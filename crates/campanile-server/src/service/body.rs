@@ -1,4 +1,4 @@
-//! The body of an answer, which ends early when it is cut.
+//! The response body, which ends early when its request is cut.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,20 +14,20 @@ use crate::connection::ShutdownStage;
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
-        // Nothing for answers of our own.
+        // `None` in rejections, which have no body.
         #[pin]
         inner: Option<TrackedBody<B, Exchange>>,
     }
 }
 
-/// What ends a body that is cut: hyper then closes without the last chunk, or resets the stream, and the client sees
-/// that something is missing.
+/// The error that ends a body: hyper closes the connection without a last chunk, or resets the stream, so that the client
+/// does not take the body as complete.
 #[derive(Debug)]
-struct CutOff;
+struct BodyCut;
 
 impl<B> ServedBody<B> {
     #[inline]
-    pub(super) fn of(inner: TrackedBody<B, Exchange>) -> Self {
+    pub(super) fn new(inner: TrackedBody<B, Exchange>) -> Self {
         Self { inner: Some(inner) }
     }
 
@@ -56,7 +56,7 @@ where
             .watcher()
             .is_some_and(|exchange| exchange.stage() == ShutdownStage::Aborting)
         {
-            return Poll::Ready(Some(Err(CutOff.into())));
+            return Poll::Ready(Some(Err(BodyCut.into())));
         }
         inner.poll_frame(cx).map_err(Into::into)
     }
@@ -75,13 +75,13 @@ where
     }
 }
 
-impl fmt::Display for CutOff {
+impl fmt::Display for BodyCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer was cut by the end of the stop timeout")
+        f.write_str("response body cut at the stop timeout")
     }
 }
 
-impl std::error::Error for CutOff {}
+impl std::error::Error for BodyCut {}
 
 impl<B> fmt::Debug for ServedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

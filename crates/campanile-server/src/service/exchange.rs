@@ -1,4 +1,4 @@
-//! One request from the call to the end of its answer.
+//! One request, from its call to the end of the response.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use hyper::Request;
 
 use crate::connection::{ConnectionState, ShutdownStage};
 
-/// Is in flight while it lives: in the future up to the head, then in the body.
+/// A request in flight: held by the future up to the response head, then by the body.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     state: Arc<ConnectionState>,
-    asked: MethodClass,
+    method: MethodClass,
     http1: bool,
     http10: bool,
     grpc: bool,
-    /// The request's body may still be coming when the answer is sent.
+    /// Whether the request body may still be arriving when the response is sent.
     has_body: bool,
 }
 
@@ -28,14 +28,14 @@ impl Exchange {
     #[inline]
     pub(super) fn begin<B: Body>(
         state: Arc<ConnectionState>,
-        asked: MethodClass,
+        method: MethodClass,
         http1: bool,
         request: &Request<B>,
     ) -> Self {
         state.activity.request_began();
         Self {
             state,
-            asked,
+            method,
             http1,
             http10: request.version() <= Version::HTTP_10,
             has_body: http1 && !request.body().is_end_stream(),
@@ -43,8 +43,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn asked(&self) -> MethodClass {
-        self.asked
+    pub(super) fn method(&self) -> MethodClass {
+        self.method
     }
 
     #[inline]
@@ -52,50 +52,50 @@ impl Exchange {
         self.state.stage()
     }
 
-    /// Notes what the answer says of its connection, and says what has to be said.
+    /// Records an upgrade, or asks the client to close the connection if it should.
     #[inline]
-    pub(super) fn answered<B>(&self, answer: &mut Response<B>) {
+    pub(super) fn on_response<B>(&self, response: &mut Response<B>) {
         if !self.http1 {
             return;
         }
-        let status = answer.status();
+        let status = response.status();
         if status == StatusCode::SWITCHING_PROTOCOLS
-            || self.asked == MethodClass::Connect && status.is_success()
+            || self.method == MethodClass::Connect && status.is_success()
         {
             self.state.set_upgraded();
         } else if self.state.is_closing() {
-            self.tell_to_leave(answer);
+            self.announce_close(response);
         }
-        if self.http10 && answer.headers().contains_key(CONNECTION) {
-            // hyper adds `keep-alive` to what it takes for an answer of HTTP/1.1.
-            *answer.version_mut() = Version::HTTP_10;
+        if self.http10 && response.headers().contains_key(CONNECTION) {
+            // hyper would add `keep-alive` to an HTTP/1.1 response.
+            *response.version_mut() = Version::HTTP_10;
         }
-        // If nobody reads it hyper ends the connection with this answer, whatever that says.
+        // If the handler does not read the body, hyper closes the connection after this response.
         self.state.set_lingers(self.has_body);
     }
 
-    /// Makes the answer to a request that is cut before its head, and counts it.
+    /// Returns the response to a request that is cut before its response head, and counts it.
     #[cold]
-    pub(super) fn refuse<B>(&self, body: B) -> Response<B> {
+    pub(super) fn reject<B>(&self, body: B) -> Response<B> {
         self.state.context().handle.count_cut_requests(1);
-        let mut answer = Response::new(body);
+        let mut response = Response::new(body);
         if self.grpc {
-            let headers = answer.headers_mut();
+            let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(GRPC_STATUS, Code::Unavailable.to_header());
         } else {
-            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         }
         if self.http1 {
-            self.tell_to_leave(&mut answer);
+            self.announce_close(&mut response);
         }
-        answer
+        response
     }
 
     #[cold]
-    fn tell_to_leave<B>(&self, answer: &mut Response<B>) {
+    fn announce_close<B>(&self, response: &mut Response<B>) {
         self.state.set_close_announced();
-        answer
+        response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,4 +1,4 @@
-//! The future of one call.
+//! The future of one request.
 
 use std::fmt;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pin_project! {
     {
         #[pin]
         inner: Oneshot<S, Request<Incoming>>,
-        // Until there is a head.
+        // `None` once the response head is returned.
         exchange: Option<Exchange>,
     }
 }
@@ -51,18 +51,21 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.inner.poll(cx) {
-            Poll::Ready(Ok(mut answer)) => {
-                let exchange = this.exchange.take().expect("polled after the answer");
-                exchange.answered(&mut answer);
-                let tracking = BodyTracker::of(&answer, exchange.asked(), exchange);
-                Poll::Ready(Ok(answer.map(|body| ServedBody::of(tracking.wrap(body)))))
+            Poll::Ready(Ok(mut response)) => {
+                let exchange = this
+                    .exchange
+                    .take()
+                    .expect("`ResponseFuture` polled after completion");
+                exchange.on_response(&mut response);
+                let tracker = BodyTracker::of(&response, exchange.method(), exchange);
+                Poll::Ready(Ok(response.map(|body| ServedBody::new(tracker.wrap(body)))))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => match this.exchange {
                 Some(exchange) if exchange.stage() >= ShutdownStage::Rejecting => {
-                    let answer = exchange.refuse(ServedBody::empty());
+                    let response = exchange.reject(ServedBody::empty());
                     *this.exchange = None;
-                    Poll::Ready(Ok(answer))
+                    Poll::Ready(Ok(response))
                 }
                 _ => Poll::Pending,
             },

@@ -1,4 +1,4 @@
-//! The service as hyper calls it: each call is counted, and finds its connection in the request.
+//! The user's service as hyper calls it: tracks each request, and adds its connection to the extensions.
 
 mod body;
 mod exchange;
@@ -20,8 +20,8 @@ use crate::connection::{Connection, ConnectionState};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is served: the bounds of [`Server::run`](crate::Server::run) for whoever passes a service on. There they are
-/// spelt out, where users read them in the docs and in the compiler's words.
+/// The bounds of [`Server::run`](crate::Server::run), for internal functions. `run` spells them out for the docs and
+/// compiler errors.
 pub(crate) trait Serve:
     Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: Send + 'static>
     + Clone
@@ -43,7 +43,7 @@ where
     type Body = B;
 }
 
-/// A user's service on one connection.
+/// The user's service on one connection.
 #[derive(Debug)]
 pub(crate) struct Served<S> {
     inner: S,
@@ -68,9 +68,9 @@ where
 
     #[inline]
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let asked = MethodClass::by(request.method());
+        let method = MethodClass::by(request.method());
         let http1 = request.version() <= Version::HTTP_11;
-        let exchange = Exchange::begin(Arc::clone(&self.state), asked, http1, &request);
+        let exchange = Exchange::begin(Arc::clone(&self.state), method, http1, &request);
         let extensions = request.extensions_mut();
         extensions.insert(Connection::new(Arc::clone(&self.state)));
         #[cfg(feature = "axum")]
