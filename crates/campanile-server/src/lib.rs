@@ -6,6 +6,7 @@ mod accept;
 #[cfg(feature = "admin")]
 mod admin;
 mod backlog;
+mod bind_target;
 mod bound_server;
 mod connection;
 mod error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use campanile_backlog::Saturation;
 use campanile_lifecycle::{Lifecycle, Report, ShutdownConfig};
-use campanile_listen::{Bind, ListenAddress, Listener};
+use campanile_listen::{Bind, Listener};
 #[cfg(feature = "admin")]
 use campanile_recorder::CellRecorder;
 use http::Response;
@@ -20,6 +20,7 @@ use crate::abort_log::AbortLog;
 #[cfg(feature = "admin")]
 use crate::admin::{AdminConfig, AdminPort};
 use crate::backlog::{BacklogConfig, QueueMonitor};
+use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
 use crate::error::{ServeError, ServeErrorKind};
 use crate::listener_context::{ListenerContext, http1_builder};
@@ -46,18 +47,6 @@ pub struct Server<S> {
     admin_metrics: Option<CellRecorder>,
 }
 
-struct BindTarget {
-    source: ListenerSource,
-    #[cfg(feature = "tls")]
-    tls: Option<Tls>,
-}
-
-enum ListenerSource {
-    Address(String),
-    Bind(Bind),
-    Listener(Listener),
-}
-
 impl<S> Server<S> {
     /// Creates a server of a service: an `axum::Router`, tonic's `Routes` or a generated server, or any tower service. It
     /// is cloned for each request. Add at least one listener.
@@ -81,31 +70,34 @@ impl<S> Server<S> {
     /// Listens on an address such as `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 chooses a free port. Each call
     /// adds a listener.
     pub fn bind(self, address: impl fmt::Display) -> Self {
-        self.target(ListenerSource::Address(address.to_string()))
+        self.target(BindTarget::new(BindSource::Address(address.to_string())))
     }
 
     /// Listens on an address with options, such as a backlog, a mode or a connection limit.
     pub fn bind_with(self, bind: Bind) -> Self {
-        self.target(ListenerSource::Bind(bind))
+        self.target(BindTarget::new(BindSource::Bind(bind)))
     }
 
     /// Serves a listener that is already bound, or inherited.
     ///
     /// It keeps its own connection limit; [`max_connections`](Self::max_connections) does not apply.
     pub fn listener(self, listener: Listener) -> Self {
-        self.target(ListenerSource::Listener(listener))
+        self.target(BindTarget::new(BindSource::Listener(listener)))
     }
 
     /// Listens on an address with TLS.
     #[cfg(feature = "tls")]
     pub fn bind_tls(self, address: impl fmt::Display, tls: Tls) -> Self {
-        self.tls_target(ListenerSource::Address(address.to_string()), tls)
+        self.target(BindTarget::with_tls(
+            BindSource::Address(address.to_string()),
+            tls,
+        ))
     }
 
     /// Serves a listener that is already bound, or inherited, with TLS.
     #[cfg(feature = "tls")]
     pub fn listener_tls(self, listener: Listener, tls: Tls) -> Self {
-        self.tls_target(ListenerSource::Listener(listener), tls)
+        self.target(BindTarget::with_tls(BindSource::Listener(listener), tls))
     }
 
     /// Sets how long to go on serving after a shutdown is requested, while clients are asked to reconnect elsewhere.
@@ -355,46 +347,9 @@ impl<S> Server<S> {
         Ok(self.try_bind()?.run().await)
     }
 
-    fn target(mut self, source: ListenerSource) -> Self {
-        self.targets.push(BindTarget {
-            source,
-            #[cfg(feature = "tls")]
-            tls: None,
-        });
+    fn target(mut self, target: BindTarget) -> Self {
+        self.targets.push(target);
         self
-    }
-
-    #[cfg(feature = "tls")]
-    fn tls_target(mut self, source: ListenerSource, tls: Tls) -> Self {
-        self.targets.push(BindTarget {
-            source,
-            tls: Some(tls),
-        });
-        self
-    }
-}
-
-impl ListenerSource {
-    fn bind(
-        self,
-        max_connections: Option<usize>,
-        recorder: Option<&'static (dyn Recorder + Sync)>,
-    ) -> Result<Listener, ServeError> {
-        let mut bind = match self {
-            Self::Listener(listener) => return Ok(listener),
-            Self::Bind(bind) => bind,
-            Self::Address(text) => {
-                let address = text.parse::<ListenAddress>().map_err(ServeErrorKind::Address)?;
-                match max_connections {
-                    Some(limit) => Bind::new(address).with_connection_limit(limit),
-                    None => Bind::new(address),
-                }
-            }
-        };
-        if let Some(recorder) = recorder {
-            bind = bind.with_recorder(recorder);
-        }
-        Ok(bind.bind().map_err(ServeErrorKind::Bind)?)
     }
 }
 
