@@ -1,4 +1,4 @@
-//! The state that a lifecycle shares with its handles.
+//! The state shared by a lifecycle and its handles.
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;

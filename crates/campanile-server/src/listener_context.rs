@@ -1,4 +1,4 @@
-//! What the connections of one listener share.
+//! The state shared by the connections of one listener.
 
 use std::fmt;
 use std::sync::Arc;

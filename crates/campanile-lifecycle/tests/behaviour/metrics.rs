@@ -1,8 +1,9 @@
 //! The metrics of the lifecycle.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use campanile_lifecycle::Phase;
+use campanile_lifecycle::{METRICS, Phase};
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
@@ -109,4 +110,21 @@ async fn counted_requests_and_connections_are_recorded_and_reported() {
     assert_eq!(recorded.counter("lifecycle_accepted_after_close_total"), 1);
     assert_eq!((report.drained_requests(), report.cut_requests()), (2, 3));
     assert!(report.was_cut());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_recorded_metrics_are_listed() {
+    let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
+    let lifecycle = lifecycle().with_recorder(recorder);
+    lifecycle.handle().drain();
+    within("end", lifecycle.run()).await;
+    let recorded: BTreeSet<String> = recorder
+        .snapshotter()
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, ..)| key.key().name().to_owned())
+        .collect();
+    let listed = METRICS.iter().map(|metric| metric.name().to_owned());
+    assert_eq!(recorded, listed.collect());
 }

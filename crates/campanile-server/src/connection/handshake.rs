@@ -1,7 +1,7 @@
-//! What precedes HTTP on a connection: the TLS handshake, and the bytes that identify the protocol.
+//! The TLS handshake and the detection of the protocol, before HTTP.
 //!
 //! Both run in the connection's task, so that they do not delay the accept loop, and both end when the connection is
-//! closing and silent. hyper has no time limits in this state, and drops the connection when it is shut down.
+//! closing and silent. hyper's own detection has no time limit, and a graceful shutdown drops the connection.
 
 use std::pin::pin;
 

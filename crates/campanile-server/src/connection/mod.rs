@@ -3,11 +3,11 @@
 //! | file | role |
 //! |---|---|
 //! | `task` | serves a connection: handshake, protocol, HTTP |
-//! | `handshake` | what precedes HTTP: TLS, and the first bytes |
-//! | `sniff` | tells HTTP/1 from HTTP/2 by the first bytes |
+//! | `handshake` | the TLS handshake and the detection of the protocol |
+//! | `sniff` | HTTP/1 or HTTP/2, by the first bytes |
 //! | `io` | the IO below HTTP: records reads and writes, ends when cut, lingers before it closes |
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
-//! | `state` | what the task, the IO and the requests share |
+//! | `state` | the state shared by the task, the IO and the requests |
 //! | `activity` | requests, reads and writes, and their times |
 //! | `h2_executor` | spawns the tasks of HTTP/2 streams |
 //! | `handle` | the public `Connection` in a request's extensions |

@@ -1,4 +1,4 @@
-//! Tells HTTP/1 from HTTP/2 by the first bytes.
+//! Distinguishes HTTP/1 from HTTP/2 by the first bytes.
 //!
 //! hyper-util's `auto` connection does too, but without a time limit, and a graceful shutdown drops a connection in this
 //! state even if its request is on the way.

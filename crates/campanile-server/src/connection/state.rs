@@ -1,4 +1,4 @@
-//! The state that a connection's task, its IO and its requests share.
+//! The state shared by a connection's task, its IO and its requests.
 //!
 //! `Relaxed` suffices throughout: each field is read on its own, and a task that has to act on a change is woken through
 //! tokio.
