@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::state::Name;
+use crate::Name;
 
 /// The outcome of one check or latch. [`Display`](fmt::Display) writes `ok`, or the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::state::{LifecycleState, Name};
+use crate::Name;
+use crate::state::LifecycleState;
 
 /// Work in flight: while a guard is held, the shutdown waits for it, up to the stop timeout. Made by
 /// [`LifecycleHandle::guard`](crate::LifecycleHandle::guard).

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::Name;
 use crate::check::CheckOutcome;
 use crate::phase::Stage;
-use crate::state::{LifecycleState, Name};
+use crate::state::LifecycleState;
 use crate::wait_group::WaitGroup;
 
 /// Keeps the service from being ready until [`release`](Self::release). Made by

@@ -47,3 +47,6 @@ pub use self::task::Task;
 pub use self::tonic::report_health;
 #[cfg(unix)]
 pub use self::watchdog::Watchdog;
+
+/// The name of a check, latch, guard or task.
+type Name = std::borrow::Cow<'static, str>;

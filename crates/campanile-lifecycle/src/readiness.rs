@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::Name;
 use crate::check::{Check, CheckOutcome};
 use crate::phase::{Phase, Stage};
 use crate::phase_reached::PhaseReached;
-use crate::state::{LifecycleState, Name};
+use crate::state::LifecycleState;
 
 /// Whether the service is ready, and why not: the content of a `/readyz` response.
 #[derive(Clone, Debug, PartialEq, Eq)]

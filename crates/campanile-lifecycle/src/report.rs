@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::state::Name;
+use crate::Name;
 
 /// The exit code after a shutdown that cut work, if requested.
 const EXIT_CUT: u8 = 3;

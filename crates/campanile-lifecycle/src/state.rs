@@ -1,6 +1,5 @@
 //! The state shared by a lifecycle and its handles.
 
-use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,9 +15,6 @@ use crate::phase::{Phase, Stage};
 use crate::report::StopReason;
 use crate::wait_group::WaitGroup;
 use crate::watch_cell::WatchCell;
-
-/// The name of a check, latch, guard or task.
-pub(crate) type Name = Cow<'static, str>;
 
 #[derive(Debug)]
 pub(crate) struct LifecycleState {

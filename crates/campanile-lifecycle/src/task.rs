@@ -10,10 +10,11 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
+use crate::Name;
 use crate::guard::ShutdownGuard;
 use crate::phase::Stage;
 use crate::phase_reached::PhaseReached;
-use crate::state::{LifecycleState, Name};
+use crate::state::LifecycleState;
 
 pin_project! {
     /// A named future that the shutdown waits for. Made by [`LifecycleHandle::task`](crate::LifecycleHandle::task).
