@@ -28,7 +28,8 @@ impl AbortLog {
         }
     }
 
-    /// Logs the requests in flight. To be called before the first of them is rejected, which removes it from the table.
+    /// Logs the requests in flight. Call it before the first of them is rejected, which removes it from the
+    /// table.
     pub(crate) fn log_requests(&self) {
         self.requests.call_once(|| {
             let mut requests = in_flight::snapshot();

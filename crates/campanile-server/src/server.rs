@@ -175,7 +175,8 @@ impl<S> Server<S> {
         self
     }
 
-    /// Opens an admin port that `configure` has changed: with a name, a token, the log filter or another recorder's text.
+    /// Opens an admin port and passes it to `configure`, which can add a name, a token, the log filter or the text of another
+    /// recorder. See [`admin`](Self::admin).
     #[cfg(feature = "admin")]
     pub fn admin_with(
         mut self,
@@ -189,7 +190,7 @@ impl<S> Server<S> {
         self
     }
 
-    /// Renders the metrics of `recorder` on the admin port. It does not change where metrics are recorded, which is up to
+    /// Renders the metrics of `recorder` on the admin port. Where metrics are recorded is set by
     /// [`recorder`](Self::recorder).
     #[cfg(feature = "admin")]
     pub fn admin_metrics(mut self, recorder: CellRecorder) -> Self {

@@ -1,4 +1,4 @@
-//! The IO of a connection: below HTTP, and after an upgrade in the hands of the handler.
+//! The IO of a connection, used by HTTP and, after an upgrade, by the handler.
 
 use std::io;
 use std::pin::Pin;
@@ -100,7 +100,7 @@ impl ConnectionIo {
         }
     }
 
-    /// Fails the writes of a cut upgraded IO, whose handler may never read.
+    /// Returns an error once an upgraded IO is cut, for handlers that only write.
     fn check_writable(&self) -> io::Result<()> {
         if self.is_upgraded_and_cut() {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -129,7 +129,7 @@ impl AsyncRead for ConnectionIo {
             return Poll::Ready(Ok(()));
         }
         if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
-            // The handler reads an end of file.
+            // An end of file, to the handler.
             return Poll::Ready(Ok(()));
         }
         if this.state.is_probe_requested() {
@@ -225,7 +225,7 @@ impl Linger {
         }
     }
 
-    /// Shuts the stream down for writing, reads and discards until the peer closes or the time is over, and closes it.
+    /// Shuts the stream down for writing, discards what is read until the peer closes or the time is over, and closes it.
     async fn close(self, mut stream: TransportStream, guard: Option<ShutdownGuard>) {
         let read_to_end = async {
             // Fails if HTTP has shut it down already.

@@ -1,6 +1,6 @@
 //! Decides when a connection closes, and how.
 //!
-//! Polled at each poll of the connection, so without news it costs a few loads and a check of the timer's waker.
+//! It is polled with every poll of the connection. While nothing changes, that costs a few loads and a waker comparison.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -37,7 +37,7 @@ pub(super) struct ConnectionShutdown<'a> {
     /// Completes when the stage has to advance.
     next_stage: PhaseReached,
     timer: Pin<Box<Sleep>>,
-    /// What the timer is set to.
+    /// The deadline that the timer is set to.
     timer_at: Option<Duration>,
     /// The waker that was last registered with the timer since it was set.
     timer_waker: Option<Waker>,
@@ -75,7 +75,7 @@ impl<'a> ConnectionShutdown<'a> {
         }
     }
 
-    /// Polls for an action. To be called after HTTP was polled.
+    /// Polls for an action. Call it after polling HTTP.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         while self.state.stage() < ShutdownStage::Rejecting
             && Pin::new(&mut self.next_stage).poll(cx).is_ready()
@@ -231,7 +231,7 @@ impl<'a> ConnectionShutdown<'a> {
             return self.shut_down(now);
         }
         if let (Protocol::Http1, Some(began)) = (self.protocol, state.activity.head_began()) {
-            // Shut down, hyper would wait for the rest of the head indefinitely.
+            // After a graceful shutdown, hyper would wait for the rest of the head indefinitely.
             let grace = state.context().timeouts.header_read.min(CLOSING_GRACE);
             let deadline = began.max(self.closing_since) + grace;
             if now < deadline {
@@ -239,16 +239,16 @@ impl<'a> ConnectionShutdown<'a> {
             }
             return self.time_out("request head timed out");
         }
-        // Shut down, hyper drops an idle connection at once, and with it a request that is on its way.
+        // At a graceful shutdown, hyper drops an idle connection at once, and with it a request on its way.
         let deadline = state.activity.last_received().max(self.closing_since) + CLOSING_SILENCE;
         if now < deadline {
             return self.wait_until(deadline);
         }
-        // If the requested probe did not happen, hyper was polled but did not read: it has bytes to write, and finishes them.
+        // A probe that is still requested means that hyper was polled but did not read: it has bytes to write first.
         if state.take_probed_silent() || state.is_probe_requested() {
             return self.shut_down(now);
         }
-        // The body of the last request was read to its end, otherwise hyper would have closed the connection.
+        // Nothing is unread: if the last request body were, hyper would have closed the connection.
         state.set_lingers(false);
         // On a busy machine, the silence can be over before the runtime has seen bytes that arrived during it.
         state.request_probe();
@@ -339,8 +339,7 @@ impl<'a> ConnectionShutdown<'a> {
         }
     }
 
-    /// Returns whether the timer wakes this task, which it does after its first poll. Polling it each time would cost more
-    /// than all else here.
+    /// Returns whether the timer has this task's waker. Polling the timer each time would cost more than the rest of `poll`.
     fn timer_wakes(&mut self, cx: &Context<'_>) -> bool {
         let wakes = self
             .timer_waker

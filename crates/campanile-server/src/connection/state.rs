@@ -127,7 +127,7 @@ impl ConnectionState {
         self.lingers.load(Ordering::Relaxed)
     }
 
-    /// Sets the close reason of a connection that ended without an error and was not cut.
+    /// Sets the close reason `drained` if the drain has asked the client to close. An error or a cut takes precedence.
     pub(crate) fn end(&self) {
         let was_asked_to_close = self.close_announced.load(Ordering::Relaxed) || self.is_upgraded();
         if was_asked_to_close && self.context.handle.is_draining() {
