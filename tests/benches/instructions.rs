@@ -12,7 +12,7 @@ use campanile_tests::cases::{self, Case};
 const BOUNDS: &[(&str, u32)] = &[
     ("tower: metrics: count, duration, active", 590),
     ("tower: metrics: every family", 700),
-    ("tower: concurrency limit", 345),
+    ("tower: in-flight limit", 345),
     ("tower: deadline layer, no deadline", 390),
     ("tower: id taken, scoped, echoed", 2_370),
     ("tower: stack(), every family", 4_250),

@@ -37,7 +37,7 @@ async fn requests_before_the_recorder_are_lost_and_those_after_are_counted() {
     ask(&mut early, "/fast").await;
     early.send(&Ask::get("/held"), "id", "").await.unwrap();
     campanile_tests::wait::eventually("the held request", || {
-        (limit.limit().in_use() == 1)
+        (limit.limit().unwrap().in_use() == 1)
             .then_some(())
             .ok_or_else(|| "it is not there".into())
     })

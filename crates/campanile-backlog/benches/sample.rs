@@ -1,8 +1,8 @@
-//! What a sample of many listeners costs, and an accept with and without its waiting time.
+//! The cost of sampling many listeners, and of accepting with and without measuring the waiting time.
 //!
-//! No divan here: the cases of one question alternate in one run, since the machine's speed does too.
-#![allow(clippy::print_stdout, reason = "a bench prints")]
-#![allow(clippy::unwrap_used, reason = "a bench may fail by it")]
+//! Without divan: the cases alternate within one run, since the machine's speed varies.
+#![allow(clippy::print_stdout, reason = "a benchmark prints its results")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[cfg(not(target_os = "linux"))]
 fn main() {}
@@ -54,7 +54,7 @@ mod linux {
             ("sample: 100 TCP listeners", monitor(&many)),
             ("sample: 100 unix listeners", monitor(&unix)),
         ];
-        // A namespace is counted from the first listener on, so without one there is nothing to do at all.
+        // Without a listener the namespace counters are not read either.
         let mut times = [const { Vec::new() }; 4];
         for _ in 0..ROUNDS {
             for ((_, monitor), times) in cases.iter_mut().zip(&mut times) {
@@ -73,7 +73,7 @@ mod linux {
 
     fn accepts() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let waits = WaitRecorder::new("bench").with_recorder(&Silent);
+        let waits = WaitRecorder::new("bench").with_recorder(&IdleRecorder);
         let off = WaitRecorder::new("off").with_measuring(false);
         let mut times = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
@@ -105,7 +105,7 @@ mod linux {
     }
 
     fn monitor<L: AsFd>(listeners: &[L]) -> BacklogMonitor {
-        let mut monitor = BacklogMonitor::new().with_recorder(&Silent);
+        let mut monitor = BacklogMonitor::new().with_recorder(&IdleRecorder);
         for listener in listeners {
             monitor.watch(listener).unwrap();
         }
@@ -113,7 +113,7 @@ mod linux {
         monitor
     }
 
-    /// Prints the time that a twentieth of the rounds stayed below, and the median.
+    /// Prints the 5th percentile and the median.
     fn print(name: &str, times: &mut [Duration], per: usize) {
         times.sort_unstable();
         let at = |index: usize| times[index].as_secs_f64() * 1e6 / per as f64;
@@ -124,10 +124,10 @@ mod linux {
         );
     }
 
-    /// Hands out handles that do nothing.
-    struct Silent;
+    /// Returns handles that record nothing.
+    struct IdleRecorder;
 
-    impl Recorder for Silent {
+    impl Recorder for IdleRecorder {
         fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
         fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}

@@ -1,4 +1,4 @@
-//! What was last seen of one listener, for whoever wants it beside the metrics.
+//! The last sample of one accept queue, for use besides the metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use metrics::SharedString;
 
-/// The queue of one listener as it was last sampled. Cloning copies a pointer; reading is an atomic load.
+/// The accept queue of one listener as it was last sampled. Cloning copies a pointer; reading is an atomic load.
 ///
-/// It keeps nothing open: neither the listener nor the monitor.
+/// It keeps neither the listener nor the monitor alive.
 #[derive(Clone)]
 pub struct Backlog {
-    seen: Arc<Seen>,
+    state: Arc<BacklogState>,
 }
 
-struct Seen {
+struct BacklogState {
     label: SharedString,
     is_open: AtomicBool,
     pending: AtomicU32,
@@ -25,7 +25,7 @@ struct Seen {
 impl Backlog {
     pub(crate) fn new(label: SharedString, is_open: bool) -> Self {
         Self {
-            seen: Arc::new(Seen {
+            state: Arc::new(BacklogState {
                 label,
                 is_open: AtomicBool::new(is_open),
                 pending: AtomicU32::new(0),
@@ -38,49 +38,49 @@ impl Backlog {
     /// Returns the value of the label `listener`.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.seen.label
+        &self.state.label
     }
 
-    /// Returns how many connections waited to be accepted; 0 once the listener is closed.
+    /// Returns the number of connections waiting to be accepted; 0 once the listener is closed.
     #[must_use]
     pub fn pending(&self) -> u32 {
-        self.seen.pending.load(Ordering::Relaxed)
+        self.state.pending.load(Ordering::Relaxed)
     }
 
-    /// Returns how many may wait; one more than that fits. 0 once the listener is closed.
+    /// Returns the limit of the queue, which holds one connection more than that; 0 once the listener is closed.
     #[must_use]
     pub fn limit(&self) -> u32 {
-        self.seen.limit.load(Ordering::Relaxed)
+        self.state.limit.load(Ordering::Relaxed)
     }
 
-    /// Returns how often the queue was full for somebody since the listener is watched; always 0 for unix listeners.
+    /// Returns how often the queue was full since the listener is watched; always 0 for unix listeners.
     #[must_use]
     pub fn overflows(&self) -> u64 {
-        self.seen.overflows.load(Ordering::Relaxed)
+        self.state.overflows.load(Ordering::Relaxed)
     }
 
-    /// Tells whether the listener was open when it was last sampled, and its monitor still is there.
+    /// Returns whether the listener was open when it was last sampled, and its monitor still exists.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.seen.is_open.load(Ordering::Relaxed)
+        self.state.is_open.load(Ordering::Relaxed)
     }
 
     pub(crate) fn shared_label(&self) -> SharedString {
-        self.seen.label.clone()
+        self.state.label.clone()
     }
 
     pub(crate) fn set(&self, pending: u32, limit: u32) {
-        self.seen.pending.store(pending, Ordering::Relaxed);
-        self.seen.limit.store(limit, Ordering::Relaxed);
+        self.state.pending.store(pending, Ordering::Relaxed);
+        self.state.limit.store(limit, Ordering::Relaxed);
     }
 
-    pub(crate) fn overflowed(&self, times: u32) {
-        self.seen.overflows.fetch_add(times.into(), Ordering::Relaxed);
+    pub(crate) fn add_overflows(&self, count: u32) {
+        self.state.overflows.fetch_add(count.into(), Ordering::Relaxed);
     }
 
-    pub(crate) fn end(&self) {
+    pub(crate) fn close(&self) {
         self.set(0, 0);
-        self.seen.is_open.store(false, Ordering::Relaxed);
+        self.state.is_open.store(false, Ordering::Relaxed);
     }
 }
 

@@ -1,48 +1,46 @@
-//! Why a descriptor cannot be watched.
+//! The error of watching a descriptor.
 
 use std::{error::Error, fmt, io};
 
-/// A descriptor that [`BacklogMonitor::watch`](crate::BacklogMonitor::watch) refuses.
+/// An error of [`BacklogMonitor::watch`](crate::BacklogMonitor::watch).
 #[derive(Debug)]
 pub struct WatchError {
     kind: WatchErrorKind,
     source: Option<io::Error>,
 }
 
-/// What is wrong with a descriptor.
+/// The reason why a descriptor cannot be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchErrorKind {
-    /// It is closed.
+    /// The descriptor is closed.
     Closed,
-    /// It is no socket.
+    /// The descriptor is not a socket.
     NotASocket,
-    /// It is a socket of datagrams, which has no connections to accept.
+    /// The socket is a datagram socket, which has no connections.
     NotAStream,
-    /// It is a connection, and not a listener that accepts them.
+    /// The socket is a connection, not a listener.
     Connected,
-    /// It may be bound, but does not listen yet.
+    /// The socket is not listening yet.
     NotListening,
-    /// It is of a family or protocol whose queue the kernel does not tell.
+    /// The kernel does not expose the accept queue of this address family or protocol.
     Unsupported,
-    /// It is a unix socket of which this network namespace knows nothing, or the kernel is without `unix_diag`.
+    /// The unix socket is not in this network namespace, or the kernel lacks `unix_diag`.
     NotFound,
-    /// This monitor watches that very socket already.
+    /// The monitor already watches this socket.
     AlreadyWatched,
-    /// The system said something else, which is the error's source.
+    /// Another error of the system, which is the source.
     System,
 }
 
 impl WatchError {
-    /// Returns what is wrong with the descriptor.
+    /// Returns the reason.
     #[must_use]
     pub const fn kind(&self) -> WatchErrorKind {
         self.kind
     }
-}
 
-#[cfg(target_os = "linux")]
-impl WatchError {
+    #[cfg(target_os = "linux")]
     pub(crate) fn from_io(error: io::Error) -> Self {
         let kind = match error.raw_os_error() {
             Some(libc::EBADF) => WatchErrorKind::Closed,
@@ -66,17 +64,17 @@ impl From<WatchErrorKind> for WatchError {
 impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            WatchErrorKind::Closed => "the descriptor is closed",
-            WatchErrorKind::NotASocket => "the descriptor is no socket",
-            WatchErrorKind::NotAStream => "the socket is one of datagrams, not of connections",
+            WatchErrorKind::Closed => "the file descriptor is closed",
+            WatchErrorKind::NotASocket => "the file descriptor is not a socket",
+            WatchErrorKind::NotAStream => "the socket is a datagram socket",
             WatchErrorKind::Connected => "the socket is a connection, not a listener",
-            WatchErrorKind::NotListening => "the socket does not listen",
-            WatchErrorKind::Unsupported => "the kernel tells nothing of queues of sockets of this kind",
+            WatchErrorKind::NotListening => "the socket is not listening",
+            WatchErrorKind::Unsupported => "the accept queue of this socket type cannot be inspected",
             WatchErrorKind::NotFound => {
-                "the unix socket is of another network namespace, or the kernel has no unix_diag"
+                "the unix socket is in another network namespace, or the kernel lacks unix_diag"
             }
-            WatchErrorKind::AlreadyWatched => "the socket is watched already",
-            WatchErrorKind::System => "the socket cannot be asked for its queue",
+            WatchErrorKind::AlreadyWatched => "the socket is already watched",
+            WatchErrorKind::System => "the accept queue could not be read",
         })
     }
 }

@@ -1,33 +1,132 @@
-//! Handles of the metrics, and when they may be kept.
+//! The metric families of this crate, and handles of their series.
 
-use std::fmt;
+use campanile_metrics::{Descriptor, Unit};
+use metrics::{Counter, Gauge, Histogram, Label, Recorder, SharedString};
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString};
+const LISTENER: &str = "listener";
+const SIGNAL: &str = "signal";
 
-use crate::names::{self, Name};
+const PENDING: Descriptor = Descriptor::gauge(
+    "listener_backlog_pending",
+    None,
+    "Connections waiting in the kernel to be accepted",
+    &[LISTENER],
+);
 
-const METADATA: Metadata<'static> = Metadata::new("campanile_backlog", Level::INFO, Some(module_path!()));
+const LIMIT: Descriptor = Descriptor::gauge(
+    "listener_backlog_limit",
+    None,
+    "Limit of the accept queue, which holds one connection more than that",
+    &[LISTENER],
+);
 
-/// The recorder to record to: one's own, or the installed one.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Source(Option<&'static (dyn Recorder + Sync)>);
+const OVERFLOWS: Descriptor = Descriptor::counter(
+    "listener_backlog_overflows_total",
+    None,
+    "Connection attempts that the kernel dropped because the accept queue was full",
+    &[LISTENER],
+);
 
-/// One listener's handles.
+const SAMPLES: Descriptor = Descriptor::counter(
+    "listener_backlog_samples_total",
+    None,
+    "Samples that succeeded; while it does not rise the gauges are stale",
+    &[LISTENER],
+);
+
+const ERRORS: Descriptor = Descriptor::counter(
+    "listener_backlog_errors_total",
+    None,
+    "Samples that failed",
+    &[LISTENER],
+);
+
+const NAMESPACE_OVERFLOWS: Descriptor = Descriptor::counter(
+    "listener_backlog_namespace_overflows_total",
+    None,
+    "ListenOverflows of the network namespace since the monitor started",
+    &[],
+);
+
+const NAMESPACE_DROPS: Descriptor = Descriptor::counter(
+    "listener_backlog_namespace_drops_total",
+    None,
+    "ListenDrops of the network namespace since the monitor started",
+    &[],
+);
+
+const WAIT: Descriptor = Descriptor::histogram(
+    "listener_backlog_wait_seconds",
+    Some(Unit::Seconds),
+    "Time from a connection's handshake to its accept",
+    &[LISTENER],
+);
+
+const SATURATION: Descriptor = Descriptor::gauge(
+    "saturation_ratio",
+    None,
+    "How full the service is, 0 to 1: the largest of its signals",
+    &[],
+);
+
+const SATURATION_SIGNAL: Descriptor = Descriptor::gauge(
+    "saturation_signal_ratio",
+    None,
+    "How full one resource of the service is, 0 to 1",
+    &[SIGNAL],
+);
+
+/// All metric families that this crate records.
+pub const METRICS: &[Descriptor] = &[
+    PENDING,
+    LIMIT,
+    OVERFLOWS,
+    WAIT,
+    SAMPLES,
+    ERRORS,
+    NAMESPACE_OVERFLOWS,
+    NAMESPACE_DROPS,
+    SATURATION,
+    SATURATION_SIGNAL,
+];
+
+/// The handles of one listener.
 #[derive(Debug)]
 pub(crate) struct ListenerHandles {
     pub(crate) pending: Gauge,
     pub(crate) limit: Gauge,
-    /// Only where the kernel counts them.
+    /// `None` where the kernel does not count them.
     pub(crate) overflows: Option<Counter>,
     pub(crate) samples: Counter,
     pub(crate) errors: Counter,
 }
 
-/// The handles of what is counted for all listeners of the namespace.
+impl ListenerHandles {
+    pub(crate) fn register(recorder: &dyn Recorder, label: &SharedString, counts_overflows: bool) -> Self {
+        Self {
+            pending: PENDING.register(recorder, listener(label)),
+            limit: LIMIT.register(recorder, listener(label)),
+            overflows: counts_overflows.then(|| OVERFLOWS.register(recorder, listener(label))),
+            samples: SAMPLES.register(recorder, listener(label)),
+            errors: ERRORS.register(recorder, listener(label)),
+        }
+    }
+}
+
+/// The handles of the network namespace.
 #[derive(Debug)]
 pub(crate) struct NamespaceHandles {
     pub(crate) overflows: Counter,
     pub(crate) drops: Counter,
+}
+
+impl NamespaceHandles {
+    pub(crate) fn register(recorder: &dyn Recorder) -> Self {
+        Self {
+            overflows: NAMESPACE_OVERFLOWS.register(recorder, Vec::new()),
+            drops: NAMESPACE_DROPS.register(recorder, Vec::new()),
+        }
+    }
 }
 
 /// The handles of a saturation.
@@ -37,75 +136,21 @@ pub(crate) struct SaturationHandles {
     pub(crate) signals: Vec<Gauge>,
 }
 
-impl Source {
-    pub(crate) fn of(recorder: &'static (dyn Recorder + Sync)) -> Self {
-        Self(Some(recorder))
-    }
-
-    /// Resolves handles, if there is a recorder to keep them of.
-    pub(crate) fn resolve<T>(self, resolve: impl FnOnce(&dyn Recorder) -> T) -> Option<T> {
-        match self.0 {
-            Some(recorder) => Some(resolve(recorder)),
-            // The facade's no-op recorder cannot be asked for, but it has no size; its handles would stay deaf for ever.
-            None => {
-                metrics::with_recorder(|recorder| (size_of_val(recorder) != 0).then(|| resolve(recorder)))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Source").field(&self.0.is_some()).finish()
-    }
-}
-
-impl ListenerHandles {
-    pub(crate) fn resolve(recorder: &dyn Recorder, label: &SharedString, counts_overflows: bool) -> Self {
-        names::describe(&names::OF_MONITOR, recorder);
-        let gauge = |name| recorder.register_gauge(&listener_key(name, label), &METADATA);
-        let counter = |name| recorder.register_counter(&listener_key(name, label), &METADATA);
-        Self {
-            pending: gauge(&names::PENDING),
-            limit: gauge(&names::LIMIT),
-            overflows: counts_overflows.then(|| counter(&names::OVERFLOWS)),
-            samples: counter(&names::SAMPLES),
-            errors: counter(&names::ERRORS),
-        }
-    }
-}
-
-impl NamespaceHandles {
-    pub(crate) fn resolve(recorder: &dyn Recorder) -> Self {
-        names::describe(&names::OF_MONITOR, recorder);
-        let counter = |name: &Name| recorder.register_counter(&Key::from_static_name(name.name), &METADATA);
-        Self {
-            overflows: counter(&names::NAMESPACE_OVERFLOWS),
-            drops: counter(&names::NAMESPACE_DROPS),
-        }
-    }
-}
-
 impl SaturationHandles {
-    pub(crate) fn resolve(recorder: &dyn Recorder, signals: impl Iterator<Item = SharedString>) -> Self {
-        names::describe(&names::OF_SATURATION, recorder);
-        let gauge = |signal| {
-            let labels = vec![Label::new(names::SIGNAL, signal)];
-            recorder.register_gauge(&Key::from_parts(names::SATURATION_SIGNAL.name, labels), &METADATA)
-        };
+    pub(crate) fn register(recorder: &dyn Recorder, signals: impl Iterator<Item = SharedString>) -> Self {
+        let signal = |name| SATURATION_SIGNAL.register(recorder, vec![Label::new(SIGNAL, name)]);
         Self {
-            ratio: recorder.register_gauge(&Key::from_static_name(names::SATURATION.name), &METADATA),
-            signals: signals.map(gauge).collect(),
+            ratio: SATURATION.register(recorder, Vec::new()),
+            signals: signals.map(signal).collect(),
         }
     }
 }
 
-/// Resolves the histogram of one listener's waiting times.
+/// Registers the histogram of one listener's waiting times.
 pub(crate) fn wait_histogram(recorder: &dyn Recorder, label: &SharedString) -> Histogram {
-    names::describe(&names::OF_WAIT, recorder);
-    recorder.register_histogram(&listener_key(&names::WAIT, label), &METADATA)
+    WAIT.register(recorder, listener(label))
 }
 
-fn listener_key(name: &Name, label: &SharedString) -> Key {
-    Key::from_parts(name.name, vec![Label::new(names::LISTENER, label.clone())])
+fn listener(label: &SharedString) -> Vec<Label> {
+    vec![Label::new(LISTENER, label.clone())]
 }

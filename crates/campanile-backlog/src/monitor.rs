@@ -1,35 +1,34 @@
-//! The monitor: listeners, and what is sampled of them.
+//! The monitor: watches listeners and samples their accept queues.
 
 use std::fmt;
 use std::time::Duration;
 
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
+use metrics::SharedString;
 use tokio::time::MissedTickBehavior;
 
+use crate::AsFd;
 use crate::backlog::Backlog;
-use crate::counted::Counted;
 use crate::error::{WatchError, WatchErrorKind};
-use crate::fd::AsFd;
-use crate::kernel::{self, Socket, UnixDiag};
-use crate::label::free_label;
-use crate::metrics::Source;
+use crate::kernel::{self, ListeningSocket, UnixDiag};
+use crate::listener::WatchedListener;
+use crate::namespace::NamespaceCounters;
 use crate::options::WatchOptions;
 use crate::saturation::Saturation;
 use crate::warnings;
-use crate::watched::Watched;
 
 /// Samples the accept queues of listeners; see the [crate docs](crate).
 ///
-/// It holds no listener open: one that its owner closes is at its end, and its series too. When the monitor is dropped
-/// all of its series read 0.
+/// It keeps no listener open: the series of a listener ends when its owner closes it. Dropping the monitor sets all of its
+/// gauges to 0.
 #[derive(Default)]
 pub struct BacklogMonitor {
-    source: Source,
-    writer: Option<Box<dyn Fn() -> bool + Send>>,
+    recorder: RecorderHandle,
+    is_writer: Option<Box<dyn Fn() -> bool + Send>>,
     saturation: Option<Saturation>,
-    listeners: Vec<Watched>,
+    listeners: Vec<WatchedListener>,
     diag: Option<UnixDiag>,
-    namespace: Option<Counted>,
+    namespace: Option<NamespaceCounters>,
 }
 
 impl BacklogMonitor {
@@ -39,19 +38,19 @@ impl BacklogMonitor {
         Self::default()
     }
 
-    /// Records to `recorder` instead of the installed one.
+    /// Records to `recorder` instead of the global one.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.source = Source::of(recorder);
+    pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.recorder = recorder.into();
         self
     }
 
-    /// Asks `is_writer` at each sample whether this process is the one that records what all processes see alike: the
-    /// counts of the network namespace, and listeners [shared](WatchOptions::with_sharing) between them. Without this,
-    /// each does.
+    /// Sets a closure, called at each sample, that returns whether this process records what all processes share: the
+    /// counters of the network namespace, and [shared](WatchOptions::with_sharing) listeners. By default every process
+    /// does.
     #[must_use]
     pub fn with_writer(mut self, is_writer: impl Fn() -> bool + Send + 'static) -> Self {
-        self.writer = Some(Box::new(is_writer));
+        self.is_writer = Some(Box::new(is_writer));
         self
     }
 
@@ -62,93 +61,95 @@ impl BacklogMonitor {
         self
     }
 
-    /// Begins to watch a listener, under its address as label: `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`; further
-    /// ones of the same address are `…#1`, `…#2`.
+    /// Watches a listener, with its address as the label: `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`. Further listeners
+    /// with the same address are `…#1`, `…#2`.
     ///
-    /// Nothing of it is borrowed or kept: give the listener to whoever accepts afterwards, and close it as you like. It
-    /// is known by the number of its descriptor, so it is this descriptor that has to stay open, not a duplicate of it.
-    /// Where there is no Linux, nothing will be seen, which is logged once.
+    /// The listener is neither borrowed nor kept open. It is identified by the number of this descriptor, so this one must
+    /// stay open, not a duplicate of it. On systems other than Linux nothing is sampled, and a warning is logged once.
     ///
     /// # Errors
     ///
-    /// [`WatchErrorKind`] says what may be wrong with a descriptor.
+    /// Returns an error if the descriptor is not a listening socket of a supported type; see [`WatchErrorKind`].
     pub fn watch(&mut self, listener: &impl AsFd) -> Result<Backlog, WatchError> {
         self.watch_with(listener, &WatchOptions::new())
     }
 
-    /// Begins to watch a listener, as [`watch`](Self::watch) does, of which more is known.
+    /// Watches a listener as [`watch`](Self::watch) does, with options.
     ///
     /// # Errors
     ///
-    /// As for [`watch`](Self::watch).
+    /// Returns the errors of [`watch`](Self::watch).
     pub fn watch_with(
         &mut self,
         listener: &impl AsFd,
         options: &WatchOptions,
     ) -> Result<Backlog, WatchError> {
-        if !kernel::IS_KNOWN {
+        if !kernel::IS_SUPPORTED {
             warnings::unsupported();
             let label = options.label.as_deref().unwrap_or("unknown");
-            return Ok(Backlog::new(free_label(label, |_| false), false));
+            return Ok(Backlog::new(unique_label(label, |_| false), false));
         }
-        // First, so that no overflow of the listener's is missing there.
-        self.count_namespace();
-        let identified = Socket::identify(listener, &mut self.diag)?;
-        self.listeners.retain(|watched| !watched.has_ended());
-        if self
-            .listeners
-            .iter()
-            .any(|watched| watched.is_same(&identified.socket))
-        {
+        // Before the listener is read, so that the namespace counters include all of its overflows.
+        if self.namespace.is_none() {
+            self.namespace = NamespaceCounters::open();
+        }
+        let identified = ListeningSocket::identify(listener, &mut self.diag)?;
+        self.listeners.retain(|listener| !listener.is_closed());
+        let mut watched = self.listeners.iter();
+        if watched.any(|listener| listener.is_same(&identified.socket)) {
             return Err(WatchErrorKind::AlreadyWatched.into());
         }
-        let label = free_label(options.label.as_deref().unwrap_or(&identified.address), |label| {
-            self.listeners.iter().any(|watched| watched.label() == label)
+        let label = options.label.as_deref().unwrap_or(&identified.address);
+        let label = unique_label(label, |label| {
+            self.listeners.iter().any(|listener| listener.label() == label)
         });
-        warnings::judge_limit(&label, identified.reading.limit, options.requested);
+        warnings::check_limit(&label, identified.reading.limit, options.requested_limit);
         let backlog = Backlog::new(label, true);
-        let counted = self.namespace.as_ref().map(Counted::namespace);
-        self.listeners
-            .push(Watched::new(identified, backlog.clone(), options, counted));
+        let netstat = self.namespace.as_ref().map(NamespaceCounters::netstat);
+        self.listeners.push(WatchedListener::new(
+            identified,
+            backlog.clone(),
+            options,
+            netstat,
+        ));
         Ok(backlog)
     }
 
-    /// Samples every listener once and records what it finds. It waits for nothing, and allocates nothing once all
-    /// series are registered.
+    /// Samples every listener once and records the results. It does not block, and does not allocate once all series are
+    /// registered.
     ///
-    /// An error is logged and counted; the gauges keep their value then, and `listener_backlog_samples_total` stands
-    /// still.
+    /// A sample that fails is logged and counted. Its gauges keep their values, and `listener_backlog_samples_total` does
+    /// not rise.
     pub fn sample(&mut self) {
-        let counts = self.namespace.as_mut().and_then(Counted::advance);
-        for watched in &mut self.listeners {
-            watched.read(&mut self.diag);
+        let before = self.namespace.as_mut().and_then(NamespaceCounters::advance);
+        for listener in &mut self.listeners {
+            listener.read(&mut self.diag);
         }
-        if self.listeners.iter().any(Watched::needs_judgement) {
-            // All that was read lies between the begin of the last sample and now.
-            let now = self.namespace.as_mut().and_then(Counted::now);
-            let since = now
-                .zip(counts)
-                .map(|(now, since)| now.overflows.saturating_sub(since.overflows));
-            for watched in &mut self.listeners {
-                watched.judge(since);
-            }
+        let overflows = if self.listeners.iter().any(WatchedListener::needs_namespace_counts) {
+            // Read again, so that the interval covers all reads of the listeners.
+            let now = self.namespace.as_mut().and_then(NamespaceCounters::current);
+            now.zip(before)
+                .map(|(now, before)| now.overflows.saturating_sub(before.overflows))
         } else {
-            self.listeners.iter_mut().for_each(|watched| watched.judge(None));
+            None
+        };
+        for listener in &mut self.listeners {
+            listener.count_overflows(overflows);
         }
         self.record();
-        self.listeners.retain(|watched| !watched.has_ended());
+        self.listeners.retain(|listener| !listener.is_closed());
     }
 
-    /// Samples now and then after each `interval`, for ever; 250 ms are a good one.
+    /// Samples now and then once per `interval`, indefinitely. 250 ms is a good interval; the minimum is 1 ms.
     ///
-    /// Cancel safe: when it is dropped, so is the monitor, and its series read 0.
+    /// Cancel safe: dropping the future drops the monitor, which sets its gauges to 0.
     ///
     /// # Panics
     ///
-    /// Panics outside a tokio runtime with timers, and if `interval` is zero.
+    /// Panics outside a tokio runtime with time enabled.
     pub async fn run(mut self, interval: Duration) {
-        let mut ticks = tokio::time::interval(interval);
-        // A runtime that stood still owes no samples.
+        let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+        // No burst of samples after the runtime was blocked.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -156,29 +157,34 @@ impl BacklogMonitor {
         }
     }
 
-    fn count_namespace(&mut self) {
-        if self.namespace.is_none() {
-            self.namespace = Counted::new();
-        }
-    }
-
     fn record(&mut self) {
-        let is_writer = self.writer.as_ref().is_none_or(|is_writer| is_writer());
-        for watched in &mut self.listeners {
-            watched.record(self.source, is_writer);
+        let is_writer = self.is_writer.as_ref().is_none_or(|is_writer| is_writer());
+        for listener in &mut self.listeners {
+            listener.record(self.recorder, is_writer);
         }
         if let Some(namespace) = &mut self.namespace {
-            namespace.record(self.source, is_writer);
+            namespace.record(self.recorder, is_writer);
         }
         if let Some(saturation) = &mut self.saturation {
-            saturation.sample_with(self.source);
+            saturation.sample_with(self.recorder);
         }
     }
 }
 
+/// Returns `base`, or `base#1`, `base#2`, … if that is taken by another socket of a `SO_REUSEPORT` group.
+fn unique_label(base: &str, is_taken: impl Fn(&str) -> bool) -> SharedString {
+    let mut label = base.to_owned();
+    let mut number = 0_u32;
+    while is_taken(&label) {
+        number += 1;
+        label = format!("{base}#{number}");
+    }
+    SharedString::from_shared(label.into())
+}
+
 impl Drop for BacklogMonitor {
     fn drop(&mut self) {
-        self.listeners.iter_mut().for_each(Watched::end);
+        self.listeners.iter_mut().for_each(WatchedListener::stop);
     }
 }
 
@@ -188,5 +194,17 @@ impl fmt::Debug for BacklogMonitor {
             .field("listeners", &self.listeners)
             .field("saturation", &self.saturation)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unique_label_has_the_smallest_free_number() {
+        let taken = ["a", "a#1", "a#3"];
+        assert_eq!(&*unique_label("b", |label| taken.contains(&label)), "b");
+        assert_eq!(&*unique_label("a", |label| taken.contains(&label)), "a#2");
     }
 }

@@ -1,22 +1,23 @@
-//! How long an accepted connection waited in the kernel's queue.
+//! How long accepted connections waited in the accept queue.
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use metrics::{Histogram, Recorder, SharedString};
+use campanile_metrics::{LazyHandle, RecorderHandle};
+use metrics::{Histogram, SharedString};
 
-use crate::fd::AsFd;
+use crate::AsFd;
 use crate::kernel;
-use crate::metrics::{Source, wait_histogram};
+use crate::metrics::wait_histogram;
 
-/// Returns how long a connection that was just accepted had waited for that, to the tick of the kernel's clock (1 to
-/// 10 ms); nothing where the kernel does not tell: for unix sockets, and where there is no Linux.
+/// Returns how long a newly accepted connection waited in the accept queue, to the tick of the kernel's clock (1 to
+/// 10 ms). `None` where the kernel does not report it: for unix sockets, and on systems other than Linux.
 ///
-/// It is the time since the handshake, whether or not the client has spoken since. Ask **before anything is sent** on the
-/// connection: later it is the time since that, or less. One system call.
+/// The time is measured from the handshake, whether or not the client has sent data since. Call it **before anything is
+/// sent** on the connection; afterwards the result is too small. It makes one system call.
 ///
 /// Source: `tcpi_last_data_sent` of `TCP_INFO`, which starts at the handshake since Linux 4.12.
 ///
@@ -35,8 +36,7 @@ pub fn waited(connection: &impl AsFd) -> Option<Duration> {
     kernel::waited(connection).ok()
 }
 
-/// Records how long the connections of one listener waited, into `listener_backlog_wait_seconds`. Cloning copies a
-/// pointer.
+/// Records how long the connections of one listener waited, in `listener_backlog_wait_seconds`. Cloning copies a pointer.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -48,7 +48,7 @@ pub fn waited(connection: &impl AsFd) -> Option<Duration> {
 /// # let _client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
 /// loop {
 ///     let (connection, _peer) = listener.accept().await?;
-///     let waited = waits.record(&connection); // for whoever wants to know it too
+///     let waited = waits.record(&connection); // also returned
 /// #   let _ = waited;
 /// #   break Ok(());
 /// }
@@ -56,88 +56,77 @@ pub fn waited(connection: &impl AsFd) -> Option<Duration> {
 /// ```
 #[derive(Clone)]
 pub struct WaitRecorder {
-    shared: Arc<Shared>,
+    state: Arc<WaitState>,
 }
 
-struct Shared {
+struct WaitState {
     label: SharedString,
-    source: Source,
+    recorder: RecorderHandle,
     measures: AtomicBool,
-    histogram: OnceLock<Histogram>,
+    histogram: LazyHandle<Histogram>,
 }
 
 impl WaitRecorder {
-    /// Creates a recorder for the listener with this label, spelt as its queue is:
-    /// [`Backlog::label`](crate::Backlog::label). It registers nothing yet.
+    /// Creates a recorder for the listener with this label, which should be that of its
+    /// [`Backlog`](crate::Backlog::label). It registers nothing yet.
     #[must_use]
     pub fn new(label: impl Into<String>) -> Self {
-        Self::build(SharedString::from_owned(label.into()), Source::default(), true)
+        let label = SharedString::from_owned(label.into());
+        Self::build(label, RecorderHandle::global(), true)
     }
 
-    /// Records to `recorder` instead of the installed one. Set it before cloning.
+    /// Records to `recorder` instead of the global one. Set it before cloning.
     #[must_use]
-    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        let measures = self.shared.measures.load(Ordering::Relaxed);
-        Self::build(self.shared.label.clone(), Source::of(recorder), measures)
+    pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
+        let measures = self.state.measures.load(Ordering::Relaxed);
+        Self::build(self.state.label.clone(), recorder.into(), measures)
     }
 
-    /// Switches measuring off or on; it is on unless switched off. Off, no connection costs a system call and there is no
+    /// Turns measuring on or off; it is on by default. While it is off there is no system call per connection and no
     /// series. Set it before cloning.
     #[must_use]
     pub fn with_measuring(self, measures: bool) -> Self {
-        Self::build(self.shared.label.clone(), self.shared.source, measures)
+        Self::build(self.state.label.clone(), self.state.recorder, measures)
     }
 
-    /// Measures how long a connection that was just accepted had waited, records and returns it. Nothing where measuring
-    /// is off, or [`waited`] knows nothing; a kind of socket that cannot be asked is asked once only.
+    fn build(label: SharedString, recorder: RecorderHandle, measures: bool) -> Self {
+        Self {
+            state: Arc::new(WaitState {
+                label,
+                recorder,
+                measures: AtomicBool::new(measures),
+                histogram: LazyHandle::new(),
+            }),
+        }
+    }
+
+    /// Measures, records and returns how long a newly accepted connection waited; `None` if measuring is off, or where
+    /// [`waited`] returns `None`. After one connection of an unsupported socket type it stops measuring.
     pub fn record(&self, connection: &impl AsFd) -> Option<Duration> {
-        let shared = &*self.shared;
-        if !shared.measures.load(Ordering::Relaxed) {
+        let state = &*self.state;
+        if !state.measures.load(Ordering::Relaxed) {
             return None;
         }
         match kernel::waited(connection) {
             Ok(waited) => {
-                shared.observe(waited);
+                let register = |recorder: &dyn metrics::Recorder| wait_histogram(recorder, &state.label);
+                if let Some(histogram) = state.histogram.get(state.recorder, register) {
+                    histogram.record(waited);
+                }
                 Some(waited)
             }
             Err(error) => {
-                if is_for_good(&error) {
-                    shared.measures.store(false, Ordering::Relaxed);
+                if is_permanent(&error) {
+                    state.measures.store(false, Ordering::Relaxed);
                 }
                 None
             }
         }
     }
-
-    fn build(label: SharedString, source: Source, measures: bool) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                label,
-                source,
-                measures: AtomicBool::new(measures),
-                histogram: OnceLock::new(),
-            }),
-        }
-    }
 }
 
-impl Shared {
-    fn observe(&self, waited: Duration) {
-        let resolve = |recorder: &dyn Recorder| {
-            self.histogram
-                .get_or_init(|| wait_histogram(recorder, &self.label))
-        };
-        let histogram = self.histogram.get();
-        if let Some(histogram) = histogram {
-            histogram.record(waited);
-        } else {
-            self.source.resolve(|recorder| resolve(recorder).record(waited));
-        }
-    }
-}
-
-/// Tells whether no connection of this listener will ever be told of.
-fn is_for_good(error: &io::Error) -> bool {
+/// Returns whether every connection of the listener would fail with this error.
+fn is_permanent(error: &io::Error) -> bool {
     #[cfg(target_os = "linux")]
     if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)) {
         return true;
@@ -148,8 +137,8 @@ fn is_for_good(error: &io::Error) -> bool {
 impl fmt::Debug for WaitRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitRecorder")
-            .field("label", &self.shared.label)
-            .field("measures", &self.shared.measures)
+            .field("label", &self.state.label)
+            .field("measures", &self.state.measures)
             .finish_non_exhaustive()
     }
 }

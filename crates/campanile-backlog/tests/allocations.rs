@@ -1,4 +1,4 @@
-//! What is sampled 4 times a second, and what stands in the way of each connection, allocates nothing.
+//! Sampling, and measuring a connection's waiting time, do not allocate.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
@@ -8,13 +8,13 @@ mod support;
 use campanile_backlog::{BacklogMonitor, Saturation, WaitRecorder};
 use support::namespace::in_namespace;
 use support::queue::{connect_some, listen, listen_unix};
-use support::seen;
+use support::recorder::recorder;
 
 #[test]
-fn a_sample_and_a_waiting_time_allocate_nothing_once_their_series_are_there() {
+fn samples_and_waiting_times_do_not_allocate_once_registered() {
     in_namespace(|| {
-        let seen = seen::recorder();
-        let mut monitor = BacklogMonitor::new().with_recorder(seen);
+        let metrics = recorder();
+        let mut monitor = BacklogMonitor::new().with_recorder(metrics);
         let path = std::env::temp_dir().join(format!("campanile-allocations-{}.sock", std::process::id()));
         let (tcp, unix) = (listen("127.0.0.1:8080", 2), listen_unix(&path, 2));
         let backlogs = [monitor.watch(&tcp).unwrap(), monitor.watch(&unix).unwrap()];

@@ -60,6 +60,11 @@ impl FastInstant {
         clock().quanta.delta(self.0, later.0)
     }
 
+    /// Returns the reading with its low bits spread over the whole word.
+    pub(crate) fn spread(self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// Returns the mark as the number that [`Self::from_raw`] takes.
     pub(crate) fn raw(self) -> u64 {
         self.0

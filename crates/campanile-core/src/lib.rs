@@ -1,27 +1,38 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod body;
-pub mod carry;
+#[cfg(feature = "axum")]
+mod axum;
+#[doc(hidden)]
+pub mod box_pool;
 pub mod clock;
+#[doc(hidden)]
+pub mod cold_state;
 mod context;
 pub mod deadline;
+pub mod exchange;
 pub mod grpc;
 pub mod headers;
 pub mod in_flight;
+mod in_request;
+#[doc(hidden)]
+pub mod layer_id;
 pub mod method;
-pub mod nesting;
 mod outcome;
 mod request_id;
-pub mod seldom;
+mod scoped;
+#[doc(hidden)]
 pub mod series;
-pub mod spares;
 
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use self::axum::MissingRequestContext;
 #[doc(inline)]
 pub use self::{
-    carry::{InRequestExt, carry_blocking},
-    context::{Entered, Lent, RequestContext, Scoped},
+    context::{Entered, RequestContext},
     deadline::Deadline,
+    in_request::{InRequestExt, carry_blocking},
     outcome::Outcome,
-    request_id::{InvalidRequestId, RequestId},
+    request_id::{InvalidRequestId, RequestId, reseed},
+    scoped::Scoped,
 };

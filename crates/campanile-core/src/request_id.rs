@@ -1,14 +1,12 @@
 //! The id of a request: parsed, generated, composed and bounded.
 
-use std::{
-    cell::Cell,
-    error::Error,
-    fmt,
-    hash::{BuildHasher, RandomState},
-};
+use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use rand::Rng;
+
+use crate::clock::FastInstant;
 
 /// The id that links one request to every call it causes.
 ///
@@ -46,12 +44,15 @@ impl RequestId {
     /// The longest id, in bytes.
     pub const MAX_LEN: usize = 256;
 
+    /// Stands in a vacant context; no id of a request is empty.
+    pub(crate) const VACANT: Self = Self(HeaderValue::from_static(""));
+
     /// Makes a new id: a random UUID (version 4) in text form.
     #[must_use]
     pub fn generate() -> Self {
-        let high = (random() & 0xffff_ffff_ffff_0fff) | 0x4000;
-        let low = (random() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
-        let (high, low) = (hex(high), hex(low));
+        let [high, low] = random();
+        let high = hex((high & 0xffff_ffff_ffff_0fff) | 0x4000);
+        let low = hex((low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000);
         let mut text = [b'-'; 36];
         text[0..8].copy_from_slice(&high[0..8]);
         text[9..13].copy_from_slice(&high[8..12]);
@@ -86,8 +87,9 @@ impl RequestId {
     pub fn compose(&self) -> Self {
         let whole = self.0.as_bytes();
         let kept = &whole[whole.len().saturating_sub(Self::MAX_LEN - PREFIX)..];
+        let [prefix] = random();
         let mut text = Vec::with_capacity(PREFIX + kept.len());
-        text.extend_from_slice(&hex(random()));
+        text.extend_from_slice(&hex(prefix));
         text.push(b'-');
         text.extend_from_slice(kept);
         Self::from_checked(text.into())
@@ -205,20 +207,24 @@ fn hex(value: u64) -> [u8; 16] {
     text
 }
 
-/// Draws 64 bits from SipHash, keyed by the operating system for each thread, over a counter.
-///
-/// As unpredictable as the standard library's hash maps, without a system call per id.
+/// Draws `N` words from the thread's cryptographic generator, and mixes the clock in: a process that was forked without
+/// exec has its parent's generator, but does not draw at the same tick.
 #[inline]
-fn random() -> u64 {
-    thread_local! {
-        static SOURCE: (RandomState, Cell<u64>) = (RandomState::new(), const { Cell::new(0) });
-    }
-    let draw = |(keys, counter): &(RandomState, Cell<u64>)| {
-        counter.set(counter.get().wrapping_add(1));
-        keys.hash_one(counter.get())
-    };
-    // A destructor of another thread-local may ask for an id after this one is gone.
-    SOURCE
-        .try_with(draw)
-        .unwrap_or_else(|_| RandomState::new().hash_one(0_u64))
+fn random<const N: usize>() -> [u64; N] {
+    let mut generator = rand::rng();
+    let tick = FastInstant::now().spread();
+    std::array::from_fn(|_| generator.next_u64() ^ tick)
+}
+
+/// Gives this thread's generator of request ids a new seed from the operating system.
+///
+/// For programs that fork without exec, in the child: it has a copy of its parent's generator. The clock, which is mixed
+/// into each id, keeps their ids apart; with a new seed the child's ids are also unpredictable to those who know the
+/// parent's.
+///
+/// # Errors
+///
+/// If the operating system gives no random bytes.
+pub fn reseed() -> std::io::Result<()> {
+    rand::rng().reseed().map_err(std::io::Error::other)
 }

@@ -53,7 +53,7 @@ fn the_context_tells_what_it_was_given() {
     let id = RequestId::generate();
     let seat = InFlightEntry::take(&id, 1, campanile_core::clock::FastInstant::now()).unwrap();
     let bare = RequestContext::new(id.clone());
-    assert!(bare.deadline().is_none() && bare.traceparent().is_none() && bare.seat().is_none());
+    assert!(bare.deadline().is_none() && bare.traceparent().is_none() && bare.entry().is_none());
     let full = bare
         .clone()
         .with_deadline(deadline)
@@ -62,7 +62,7 @@ fn the_context_tells_what_it_was_given() {
     assert_eq!(full.id(), &id);
     assert_eq!(full.deadline(), Some(deadline));
     assert_eq!(full.traceparent().unwrap(), "00-aa-bb-01");
-    assert_eq!(full.seat(), Some(seat.reference()));
+    assert_eq!(full.entry(), Some(seat.reference()));
     // The clone it was made of stays as it was.
     assert!(bare.deadline().is_none());
 }

@@ -38,7 +38,7 @@ pub struct DrainLayer<D> {
 
 /// Puts `Connection: close` on HTTP/1 answers while the service drains. See the [module docs](crate::drain).
 #[derive(Clone, Copy)]
-pub struct Drain<S, D> {
+pub struct DrainService<S, D> {
     inner: S,
     draining: D,
 }
@@ -52,17 +52,17 @@ impl<D: Fn() -> bool + Clone> DrainLayer<D> {
 }
 
 impl<S, D: Clone> Layer<S> for DrainLayer<D> {
-    type Service = Drain<S, D>;
+    type Service = DrainService<S, D>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Drain {
+        DrainService {
             inner,
             draining: self.draining.clone(),
         }
     }
 }
 
-impl<S, D, ReqB, ResB> Service<Request<ReqB>> for Drain<S, D>
+impl<S, D, ReqB, ResB> Service<Request<ReqB>> for DrainService<S, D>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     D: Fn() -> bool + Clone,
@@ -86,7 +86,7 @@ where
 }
 
 pin_project! {
-    /// The future of [`Drain`].
+    /// The future of [`DrainService`].
     pub struct ResponseFuture<F, D> {
         #[pin]
         inner: F,
@@ -122,9 +122,9 @@ impl<D> fmt::Debug for DrainLayer<D> {
     }
 }
 
-impl<S: fmt::Debug, D> fmt::Debug for Drain<S, D> {
+impl<S: fmt::Debug, D> fmt::Debug for DrainService<S, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Drain")
+        f.debug_struct("DrainService")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }

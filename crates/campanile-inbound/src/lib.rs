@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod answer;
 pub mod catch_panic;
 pub mod deadline;
 pub mod drain;
-mod kept;
+mod intern;
 pub mod limit;
 pub mod metrics;
-pub mod names;
+mod names;
+mod rejection;
 pub mod request_body;
 pub mod request_id;
 pub mod request_start;
@@ -24,11 +24,12 @@ pub use self::{
     drain::DrainLayer,
     limit::{InFlightLimitLayer, Limit},
     metrics::MetricsLayer,
+    names::METRICS,
     request_body::RequestBodySizeLayer,
     request_id::RequestIdLayer,
     request_start::RequestStartLayer,
     route::Route,
-    stack::{Stack, Stacked, stack},
+    stack::{Stack, StackObserver, StackService, stack},
     upgrade::UpgradeGuard,
     view_name::ViewNameLayer,
 };

@@ -1,7 +1,6 @@
-//! The metrics of this crate: the one list of their names.
+//! The metrics of this crate. Their names and labels are spelt in this file only.
 
-use campanile_core::series::{FOLDED, Kind, Metric};
-use metrics::Unit;
+use campanile_metrics::{Descriptor, SERIES_FOLDED, UPGRADED_CONNECTIONS, Unit};
 
 pub(crate) const METHOD: &str = "http_request_method";
 pub(crate) const ROUTE: &str = "http_route";
@@ -11,110 +10,105 @@ pub(crate) const LIMIT: &str = "limit";
 pub(crate) const RPC_METHOD: &str = "rpc_method";
 pub(crate) const RPC_STATUS: &str = "rpc_response_status_code";
 
-pub(crate) const REQUESTS: Metric = Metric::new(
+pub(crate) const REQUESTS: Descriptor = Descriptor::counter(
     "http_server_requests_total",
-    Kind::Counter,
     None,
-    "Exchanges that ended, by how they ended; counted at the end of the answer's body.",
+    "Exchanges that ended, by outcome; counted at the end of the response body",
+    &[METHOD, ROUTE, STATUS, OUTCOME],
 );
-pub(crate) const REQUEST_DURATION: Metric = Metric::new(
+pub(crate) const REQUEST_DURATION: Descriptor = Descriptor::histogram(
     "http_server_request_duration_seconds",
-    Kind::Histogram,
     Some(Unit::Seconds),
-    "Time from the request to the head of its answer.",
+    "Time from the request to the response head",
+    &[METHOD, ROUTE, STATUS],
 );
-pub(crate) const RESPONSE_DURATION: Metric = Metric::new(
+pub(crate) const RESPONSE_DURATION: Descriptor = Descriptor::histogram(
     "http_server_response_duration_seconds",
-    Kind::Histogram,
     Some(Unit::Seconds),
-    "Time from the request to the end of the exchange.",
+    "Time from the request to the end of the exchange",
+    // Status and outcome with `MetricsLayer::with_status_labels` only.
+    &[METHOD, ROUTE, STATUS, OUTCOME],
 );
-pub(crate) const ACTIVE: Metric = Metric::new(
+pub(crate) const ACTIVE: Descriptor = Descriptor::gauge(
     "http_server_active_requests",
-    Kind::Gauge,
     None,
-    "Requests in flight, until the end of the answer's body.",
+    "Requests in flight, until the end of the response body",
+    &[METHOD, ROUTE],
 );
-pub(crate) const UPGRADED: Metric = Metric::new(
-    "http_server_upgraded_connections",
-    Kind::Gauge,
-    None,
-    "Upgraded connections and tunnels that are open.",
-);
-pub(crate) const REQUEST_SIZE: Metric = Metric::new(
+pub(crate) const REQUEST_SIZE: Descriptor = Descriptor::histogram(
     "http_server_request_body_size_bytes",
-    Kind::Histogram,
     Some(Unit::Bytes),
-    "Size of the request's body, where it is known.",
+    "Size of the request body, where it is known",
+    &[METHOD, ROUTE, STATUS, OUTCOME],
 );
-pub(crate) const RESPONSE_SIZE: Metric = Metric::new(
+pub(crate) const RESPONSE_SIZE: Descriptor = Descriptor::histogram(
     "http_server_response_body_size_bytes",
-    Kind::Histogram,
     Some(Unit::Bytes),
-    "Bytes of the answer's body that were handed over.",
+    "Bytes of the response body that were handed over",
+    &[METHOD, ROUTE, STATUS, OUTCOME],
 );
-pub(crate) const SHED: Metric = Metric::new(
+pub(crate) const SHED: Descriptor = Descriptor::counter(
     "http_server_shed_requests_total",
-    Kind::Counter,
     None,
-    "Requests that were refused because the service was full.",
+    "Requests that were rejected because the service was full",
+    &[LIMIT],
 );
-pub(crate) const CONCURRENCY_LIMIT: Metric = Metric::new(
+pub(crate) const CONCURRENCY_LIMIT: Descriptor = Descriptor::gauge(
     "http_server_concurrency_limit",
-    Kind::Gauge,
     None,
-    "Requests that may be in flight at once.",
+    "Requests that may be in flight at once",
+    &[LIMIT],
 );
-pub(crate) const SATURATED: Metric = Metric::new(
+pub(crate) const SATURATED: Descriptor = Descriptor::counter(
     "http_server_saturated_seconds_total",
-    Kind::Counter,
     Some(Unit::Seconds),
-    "Whole seconds in which the concurrency limit was reached.",
+    "Whole seconds during which the in-flight limit was reached",
+    &[LIMIT],
 );
-pub(crate) const IDS_REJECTED: Metric = Metric::new(
+pub(crate) const IDS_REJECTED: Descriptor = Descriptor::counter(
     "http_server_request_ids_rejected_total",
-    Kind::Counter,
     None,
-    "Incoming request ids that could not be taken.",
+    "Incoming request ids that were not valid",
+    &[],
 );
-pub(crate) const DEADLINES_REJECTED: Metric = Metric::new(
+pub(crate) const DEADLINES_REJECTED: Descriptor = Descriptor::counter(
     "http_server_deadlines_rejected_total",
-    Kind::Counter,
     None,
-    "Incoming deadlines that could not be read.",
+    "Incoming deadlines that were not valid",
+    &[],
 );
-pub(crate) const PROXY_WAIT: Metric = Metric::new(
+pub(crate) const PROXY_WAIT: Descriptor = Descriptor::histogram(
     "http_server_proxy_wait_seconds",
-    Kind::Histogram,
     Some(Unit::Seconds),
-    "Time that requests waited in the queue of the proxy in front, as its X-Request-Start tells.",
+    "Time that requests waited in the queue of the proxy, from its X-Request-Start",
+    &[],
 );
-pub(crate) const STARTS_REJECTED: Metric = Metric::new(
+pub(crate) const STARTS_REJECTED: Descriptor = Descriptor::counter(
     "http_server_request_starts_rejected_total",
-    Kind::Counter,
     None,
-    "Incoming X-Request-Start headers that could not be believed.",
+    "Incoming X-Request-Start headers that were not plausible",
+    &[],
 );
-pub(crate) const SOFT_TIMEOUTS: Metric = Metric::new(
+pub(crate) const SOFT_TIMEOUTS: Descriptor = Descriptor::counter(
     "http_server_soft_timeouts_total",
-    Kind::Counter,
     None,
-    "Requests whose answer's head took longer than the soft limit.",
+    "Requests whose response head took longer than the soft limit",
+    &[],
 );
-pub(crate) const RPCS: Metric = Metric::new(
+pub(crate) const RPCS: Descriptor = Descriptor::counter(
     "rpc_server_requests_total",
-    Kind::Counter,
     None,
-    "gRPC calls that ended, by their status.",
+    "gRPC calls that ended, by status",
+    &[RPC_METHOD, RPC_STATUS],
 );
 
 /// Every metric that this crate records.
-pub const ALL: &[Metric] = &[
+pub const METRICS: &[Descriptor] = &[
     REQUESTS,
     REQUEST_DURATION,
     RESPONSE_DURATION,
     ACTIVE,
-    UPGRADED,
+    UPGRADED_CONNECTIONS,
     REQUEST_SIZE,
     RESPONSE_SIZE,
     SHED,
@@ -126,5 +120,5 @@ pub const ALL: &[Metric] = &[
     STARTS_REJECTED,
     SOFT_TIMEOUTS,
     RPCS,
-    FOLDED,
+    SERIES_FOLDED,
 ];

@@ -1,10 +1,9 @@
-//! Counts the bytes of request bodies whose size nobody tells in advance.
+//! Counts the bytes of request bodies that do not announce their size.
 //!
-//! The metrics layer records the sizes that are known when a request comes, which most are, and leaves the request's
-//! body alone. This layer wraps the others' bodies, and records into the same
-//! `http_server_request_body_size_bytes` what was read of them. It changes the request's body type, so it is a layer
-//! of its own: place it inside the metrics layer. Without that one's status labels: a body is read before there is a
-//! status.
+//! The metrics layer records the sizes that requests announce, as most do, and leaves the request body alone. This layer
+//! wraps the other bodies, and records into the same `http_server_request_body_size_bytes` what was read of them. It
+//! changes the type of the request body, so it is a layer of its own: place it inside the metrics layer. Not together with
+//! [`with_status_labels`](crate::MetricsLayer::with_status_labels): a body is read before there is a status.
 
 use std::{
     fmt,
@@ -12,40 +11,40 @@ use std::{
 };
 
 use campanile_core::{
-    body::{BodyEnd, OnBodyEnd, TrackedBody},
+    exchange::{End, ObservedBody, Observer},
+    layer_id::LayerId,
     method,
-    nesting::LayerId,
 };
+use campanile_metrics::RecorderHandle;
 use http::{Request, Response};
 use http_body::Body;
-use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    route,
-    series::{self, RouteSeries, ServerSeries},
+    route::KnownRoute,
+    series::{InboundSeries, ROUTE_LIMIT, RouteSeries},
 };
 
 /// Counts the bytes of request bodies of unknown size. See the [module docs](crate::request_body).
 #[derive(Clone, Copy)]
 pub struct RequestBodySizeLayer {
-    table: &'static ServerSeries,
+    table: &'static InboundSeries,
 }
 
-/// Counts the bytes of request bodies of unknown size. See the [module docs](crate::request_body).
+/// The service of [`RequestBodySizeLayer`].
 #[derive(Clone, Copy)]
-pub struct RequestBodySize<S> {
+pub struct RequestBodySizeService<S> {
     inner: S,
-    table: &'static ServerSeries,
+    table: &'static InboundSeries,
 }
 
-/// The body of a request, counted as it is read.
-pub type RequestBody<B> = TrackedBody<B, Read>;
+/// A request body whose bytes are counted as they are read.
+pub type RequestBody<B> = ObservedBody<B, ReadObserver>;
 
-/// Records what was read of a body.
-pub struct Read {
-    table: &'static ServerSeries,
+/// Records what was read of one request body.
+pub struct ReadObserver {
+    table: &'static InboundSeries,
     series: &'static RouteSeries,
 }
 
@@ -58,14 +57,14 @@ impl RequestBodySizeLayer {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            table: series::global(),
+            table: InboundSeries::global(),
         }
     }
 
-    /// Records to this recorder in place of the installed one.
+    /// Records to this recorder instead of the global one.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.table = series::of_recorder(recorder);
+    pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.table = InboundSeries::of(recorder.into());
         self
     }
 }
@@ -77,23 +76,61 @@ impl Default for RequestBodySizeLayer {
 }
 
 impl<S> Layer<S> for RequestBodySizeLayer {
-    type Service = RequestBodySize<S>;
+    type Service = RequestBodySizeService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestBodySize {
+        RequestBodySizeService {
             inner,
             table: self.table,
         }
     }
 }
 
-impl OnBodyEnd for Read {
-    fn on_body_end(self, end: BodyEnd<'_>) {
+impl Observer for ReadObserver {
+    fn on_end(&mut self, end: End<'_>) {
         self.series.record_request_size(self.table, end.bytes);
     }
 }
 
-impl<S, ReqB, ResB> Service<Request<ReqB>> for RequestBodySize<S>
+impl<S> RequestBodySizeService<S> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// Makes the observer of a request body; `None` if its size is known, or an enclosing layer counts it.
+    fn observer<B: Body>(&self, request: &mut Request<B>) -> Option<ReadObserver> {
+        if request.body().size_hint().exact().is_some() {
+            return None;
+        }
+        // The body is read outside of any call, so the request itself carries the mark.
+        let counted = Counted(LayerId::of(self.table));
+        if request.extensions_mut().insert(counted) == Some(counted) {
+            return None;
+        }
+        let method = method::number(request.method());
+        let series = match KnownRoute::of(request.extensions()) {
+            Some(route) => self.table.route(method, route, ROUTE_LIMIT as usize),
+            None => self.table.other_route(method),
+        };
+        Some(ReadObserver {
+            table: self.table,
+            series,
+        })
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for RequestBodySizeService<S>
 where
     S: Service<Request<RequestBody<ReqB>>, Response = Response<ResB>>,
     ReqB: Body,
@@ -107,25 +144,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        if request.body().size_hint().exact().is_some() {
-            return self.inner.call(request.map(TrackedBody::untracked));
-        }
-        // The body is read outside of any call, so the request itself has to say that it is counted.
-        let counted = Counted(LayerId::of(self.table));
-        if request.extensions_mut().insert(counted) == Some(counted) {
-            return self.inner.call(request.map(TrackedBody::untracked));
-        }
-        let method = method::number(request.method());
-        let series = match route::of(request.extensions()) {
-            Some(route) => self.table.route(method, route, series::ROUTE_LIMIT as usize),
-            None => self.table.other_route(method),
-        };
-        let read = Read {
-            table: self.table,
-            series,
-        };
-        let request = request.map(|inner| TrackedBody::tracked(inner, read));
-        self.inner.call(request)
+        let observer = self.observer(&mut request);
+        self.inner
+            .call(request.map(|body| ObservedBody::of_body(body, observer)))
     }
 }
 
@@ -135,16 +156,16 @@ impl fmt::Debug for RequestBodySizeLayer {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for RequestBodySize<S> {
+impl<S: fmt::Debug> fmt::Debug for RequestBodySizeService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestBodySize")
+        f.debug_struct("RequestBodySizeService")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Read {
+impl fmt::Debug for ReadObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Read").finish_non_exhaustive()
+        f.debug_struct("ReadObserver").finish_non_exhaustive()
     }
 }

@@ -35,23 +35,23 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use campanile_metrics::RecorderHandle;
 use http::{Extensions, HeaderName, HeaderValue, Request};
-use metrics::Recorder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::series::{self, ServerSeries};
+use crate::series::InboundSeries;
 
 /// Records how long requests waited in the queue of the proxy in front. See the [module docs](crate::request_start).
 #[derive(Clone, Copy)]
 pub struct RequestStartLayer {
-    table: &'static ServerSeries,
+    table: &'static InboundSeries,
     trust: fn(&Extensions) -> bool,
 }
 
 /// Records how long requests waited in the queue of the proxy in front. See the [module docs](crate::request_start).
 #[derive(Clone, Copy)]
-pub struct RequestStart<S> {
+pub struct RequestStartService<S> {
     inner: S,
     layer: RequestStartLayer,
 }
@@ -76,7 +76,7 @@ impl RequestStartLayer {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            table: series::global(),
+            table: InboundSeries::global(),
             trust: |_| true,
         }
     }
@@ -90,13 +90,13 @@ impl RequestStartLayer {
 
     /// Records to this recorder in place of the installed one.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.table = series::of_recorder(recorder);
+    pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.table = InboundSeries::of(recorder.into());
         self
     }
 
     #[inline]
-    fn note<B>(&self, request: &mut Request<B>) {
+    fn record<B>(&self, request: &mut Request<B>) {
         if let Some(value) = request.headers().get(&X_REQUEST_START)
             && (self.trust)(request.extensions())
         {
@@ -155,14 +155,31 @@ impl Default for RequestStartLayer {
 }
 
 impl<S> Layer<S> for RequestStartLayer {
-    type Service = RequestStart<S>;
+    type Service = RequestStartService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestStart { inner, layer: *self }
+        RequestStartService { inner, layer: *self }
     }
 }
 
-impl<S, B> Service<Request<B>> for RequestStart<S>
+impl<S> RequestStartService<S> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for RequestStartService<S>
 where
     S: Service<Request<B>>,
 {
@@ -175,7 +192,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.layer.note(&mut request);
+        self.layer.record(&mut request);
         self.inner.call(request)
     }
 }
@@ -186,9 +203,9 @@ impl fmt::Debug for RequestStartLayer {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for RequestStart<S> {
+impl<S: fmt::Debug> fmt::Debug for RequestStartService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestStart")
+        f.debug_struct("RequestStartService")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }

@@ -4,15 +4,15 @@ use std::{borrow::Cow, fmt};
 
 use http::Extensions;
 
-/// The route of a request, where the user knows better than the layers.
+/// The route of a request, set by a program that knows it better than the layers do.
 ///
-/// Put into a request's extensions before the layers see it, or into a response's by whoever routed it. Wins over
-/// axum's `MatchedPath`. A template, not a path: `/users/{id}`.
+/// Goes into the request's extensions in front of the layers, or into the response's. Takes precedence over axum's
+/// `MatchedPath`. A template, not a path: `/users/{id}`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Route(Cow<'static, str>);
 
 impl Route {
-    /// Makes a route of a template.
+    /// Makes a route from a template.
     pub fn new(template: impl Into<Cow<'static, str>>) -> Self {
         Self(template.into())
     }
@@ -31,71 +31,69 @@ impl fmt::Debug for Route {
     }
 }
 
-/// A route that somebody in front of the layer knows.
+/// A route that is known before the inner service is called.
 #[derive(Clone, Copy)]
-pub(crate) enum Known<'a> {
-    /// What the user says.
-    Said(&'a Route),
+pub(crate) enum KnownRoute<'a> {
+    Named(&'a Route),
     #[cfg(feature = "axum")]
     Matched(&'a axum::extract::MatchedPath),
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownRoute<'a> {
+    /// Finds the route in a request's extensions.
+    // Always inlined, with what it calls: otherwise the compiler assumes that a reference to the extensions is kept, and
+    // copies the request once more on its way to the inner service.
+    #[inline(always)]
+    pub(crate) fn of(extensions: &'a Extensions) -> Option<Self> {
+        if extensions.is_empty() {
+            return None;
+        }
+        Self::find(extensions)
+    }
+
+    #[inline]
+    fn find(extensions: &'a Extensions) -> Option<Self> {
+        if let Some(route) = extensions.get::<Route>() {
+            return Some(Self::Named(route));
+        }
+        #[cfg(feature = "axum")]
+        if let Some(path) = extensions.get::<axum::extract::MatchedPath>() {
+            return Some(Self::Matched(path));
+        }
+        None
+    }
+
     #[inline]
     pub(crate) fn as_str(self) -> &'a str {
         match self {
-            Self::Said(route) => route.as_str(),
+            Self::Named(route) => route.as_str(),
             #[cfg(feature = "axum")]
             Self::Matched(path) => path.as_str(),
         }
     }
 
-    /// Tells whether the template may be one that [stays](Self::stays).
-    pub(crate) fn may_stay(self) -> bool {
-        !matches!(self, Self::Said(Route(Cow::Owned(_))))
+    /// Returns whether [`make_static`](Self::make_static) can succeed.
+    pub(crate) fn may_be_static(self) -> bool {
+        !matches!(self, Self::Named(Route(Cow::Owned(_))))
     }
 
-    /// Sees to it that the template stays where it stands for ever, and tells whether it does.
+    /// Makes sure that the template stays at its address for the life of the process, and returns whether it does.
     ///
-    /// A router keeps one text for each of its routes and lends it to every request; here it is borrowed for good. Not
-    /// for each request: it may be one that was made for a request alone.
-    pub(crate) fn stays(self) -> bool {
+    /// axum keeps one text for each of its routes and lends it to every request; a leaked clone keeps that text alive.
+    pub(crate) fn make_static(self) -> bool {
         match self {
-            Self::Said(_) => self.may_stay(),
+            Self::Named(_) => self.may_be_static(),
             #[cfg(feature = "axum")]
             Self::Matched(path) => {
-                let kept: &'static axum::extract::MatchedPath = Box::leak(Box::new(path.clone()));
-                // A clone that copied its text would keep nothing where the original stands.
-                std::ptr::eq(kept.as_str(), path.as_str())
+                let leaked: &'static axum::extract::MatchedPath = Box::leak(Box::new(path.clone()));
+                // A clone that copied its text would keep nothing at the original's address.
+                std::ptr::eq(leaked.as_str(), path.as_str())
             }
         }
     }
 }
 
-/// Finds the route that somebody in front of the layer knows.
-// Always, and what it calls too: the compiler has to see that no reference to the request's extensions is kept, else the
-// request would be copied once more on its way.
-#[inline(always)]
-pub(crate) fn of(extensions: &Extensions) -> Option<Known<'_>> {
-    if extensions.is_empty() {
-        return None;
-    }
-    find(extensions)
-}
-
-/// Finds the template of the route that somebody in front of the layer knows.
+/// Returns the template of the route that is known before the inner service is called.
 pub(crate) fn template(extensions: &Extensions) -> Option<&str> {
-    of(extensions).map(Known::as_str)
-}
-
-#[inline]
-fn find(extensions: &Extensions) -> Option<Known<'_>> {
-    if let Some(route) = extensions.get::<Route>() {
-        return Some(Known::Said(route));
-    }
-    #[cfg(feature = "axum")]
-    if let Some(path) = extensions.get::<axum::extract::MatchedPath>() {
-        return Some(Known::Matched(path));
-    }
-    None
+    KnownRoute::of(extensions).map(KnownRoute::as_str)
 }

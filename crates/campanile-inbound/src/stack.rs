@@ -1,21 +1,32 @@
-//! All inbound layers in the right order.
+//! All inbound layers in the right order, as one exchange.
 
+use std::fmt;
+
+use campanile_core::{
+    box_pool::BoxPool,
+    clock,
+    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, Pair},
+};
+use http::{Request, Response};
+use http_body::Body;
 use tower_layer::Layer;
 
 use crate::{
     CatchPanicLayer, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, ViewNameLayer,
-    catch_panic::CatchPanic, deadline::Deadlines, limit::InFlightLimitService, metrics::Metrics,
-    request_id::RequestIds, view_name::ViewName,
+    catch_panic::CatchPanicObserver, deadline::DeadlineObserver, limit::InFlightLimitObserver,
+    metrics::MetricsObserver, request_id::RequestIdObserver, view_name::ViewNameObserver,
 };
 
 /// Makes the stack of all inbound layers, from the outside in:
 ///
 /// 1. [`RequestIdLayer`]: everything below logs and calls under the request's id.
-/// 2. [`MetricsLayer`]: counts whatever the layers below answer.
-/// 3. [`CatchPanicLayer`]: a panic is an answer, and counted as `panicked`.
-/// 4. [`InFlightLimitLayer`]: lets everything through, until it is given a limit.
-/// 5. [`DeadlineLayer`]: keeps the deadlines that requests come with.
+/// 2. [`MetricsLayer`]: counts what the layers below respond.
+/// 3. [`CatchPanicLayer`]: a panic becomes a response, and is counted as `panicked`.
+/// 4. [`InFlightLimitLayer`]: no limit, until [`Stack::with_in_flight_limit`].
+/// 5. [`DeadlineLayer`]: applies the deadlines that requests carry.
 /// 6. [`ViewNameLayer`]: off, until [`Stack::with_view_name`].
+///
+/// The layers are observers of one exchange: future and response body are wrapped once.
 ///
 /// ```
 /// use campanile_inbound::{InFlightLimitLayer, stack};
@@ -33,7 +44,7 @@ pub fn stack() -> Stack {
         metrics: MetricsLayer::new(),
         limit: InFlightLimitLayer::unlimited(),
         deadline: DeadlineLayer::new(),
-        view_name: ViewNameLayer::off(),
+        view_name: false,
     }
 }
 
@@ -44,55 +55,161 @@ pub struct Stack {
     metrics: MetricsLayer,
     limit: InFlightLimitLayer,
     deadline: DeadlineLayer,
-    view_name: ViewNameLayer,
+    view_name: bool,
 }
 
+/// The service of [`Stack`].
+pub type StackService<S> = ExchangeService<S, Stack>;
+
 impl Stack {
-    /// Takes another request id layer, such as one that ignores incoming ids.
+    /// Sets the request id layer, such as one that ignores incoming ids.
     #[must_use]
     pub fn with_request_id(mut self, layer: RequestIdLayer) -> Self {
         self.request_id = layer;
         self
     }
 
-    /// Takes another metrics layer, such as one that skips routes.
+    /// Sets the metrics layer, such as one that skips routes.
     #[must_use]
     pub fn with_metrics(mut self, layer: MetricsLayer) -> Self {
         self.metrics = layer;
         self
     }
 
-    /// Takes a concurrency limit.
+    /// Sets the in-flight limit. Default: none.
     #[must_use]
     pub fn with_in_flight_limit(mut self, layer: InFlightLimitLayer) -> Self {
         self.limit = layer;
         self
     }
 
-    /// Takes another deadline layer, such as one with a timeout.
+    /// Sets the deadline layer, such as one with a timeout.
     #[must_use]
     pub fn with_deadline(mut self, layer: DeadlineLayer) -> Self {
         self.deadline = layer;
         self
     }
 
-    /// Answers with the route in `X-View-Name`.
+    /// Sets whether responses carry the route in `X-View-Name`. Default: false.
     #[must_use]
-    pub fn with_view_name(mut self) -> Self {
-        self.view_name = ViewNameLayer::new();
+    pub fn with_view_name(mut self, on: bool) -> Self {
+        self.view_name = on;
         self
     }
 }
 
-/// The service that [`Stack`] makes of a service.
-pub type Stacked<S> = RequestIds<Metrics<CatchPanic<InFlightLimitService<Deadlines<ViewName<S>>>>>>;
-
 impl<S> Layer<S> for Stack {
-    type Service = Stacked<S>;
+    type Service = StackService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let inner = self.deadline.layer(self.view_name.layer(inner));
-        let inner = CatchPanicLayer::new().layer(self.limit.layer(inner));
-        self.request_id.layer(self.metrics.layer(inner))
+        clock::warm_up();
+        ExchangeService::new(inner, self.clone())
+    }
+}
+
+type Nested<A, B> = Pair<Option<A>, Option<B>>;
+type Observers = Nested<
+    RequestIdObserver,
+    Nested<
+        MetricsObserver,
+        Nested<CatchPanicObserver, Nested<InFlightLimitObserver, Nested<DeadlineObserver, ViewNameObserver>>>,
+    >,
+>;
+
+/// Observes one exchange for all inbound layers. See [`stack`].
+pub struct StackObserver(Observers);
+
+thread_local! {
+    static POOL: BoxPool<StackObserver> = const { BoxPool::new() };
+}
+
+/// A [`ViewNameLayer`] that may be off.
+#[derive(Clone, Copy)]
+struct MaybeViewName(bool);
+
+impl<B> Observe<B> for MaybeViewName {
+    type Observer = ViewNameObserver;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<ViewNameObserver> {
+        if self.0 {
+            ViewNameLayer::new().begin(request)
+        } else {
+            Begin::Skip
+        }
+    }
+}
+
+impl<B: Body> Observe<B> for Stack {
+    type Observer = StackObserver;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
+        let layers = Pair::new(
+            &self.request_id,
+            Pair::new(
+                &self.metrics,
+                Pair::new(
+                    CatchPanicLayer::new(),
+                    Pair::new(
+                        &self.limit,
+                        Pair::new(&self.deadline, MaybeViewName(self.view_name)),
+                    ),
+                ),
+            ),
+        );
+        match layers.begin(request) {
+            Begin::Observe(observers) => Begin::Observe(StackObserver(observers)),
+            Begin::Skip => Begin::Skip,
+            Begin::Respond(response, observers) => Begin::Respond(response, observers.map(StackObserver)),
+        }
+    }
+}
+
+impl Observer for StackObserver {
+    const INTERRUPTS: bool = Observers::INTERRUPTS;
+    const CATCHES_PANICS: bool = Observers::CATCHES_PANICS;
+
+    #[inline]
+    fn enter(&mut self) {
+        self.0.enter();
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.0.leave();
+    }
+
+    #[inline]
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        self.0.on_response(response);
+    }
+
+    #[inline]
+    fn on_end(&mut self, end: End<'_>) {
+        self.0.on_end(end);
+    }
+
+    #[inline]
+    fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
+        self.0.interrupt(cause)
+    }
+
+    #[inline]
+    fn boxed(self) -> Box<Self> {
+        BoxPool::fill(&POOL, self)
+    }
+
+    #[inline]
+    fn recycle(mut self: Box<Self>) {
+        self.0.outer = None;
+        self.0.inner = None;
+        BoxPool::recycle(&POOL, self);
+    }
+}
+
+impl fmt::Debug for StackObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackObserver").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Upgraded streams that no connection wrapper sees.
+//! Counts upgraded streams that no connection wrapper sees.
 
 use std::{
     fmt,
@@ -8,30 +8,30 @@ use std::{
     },
 };
 
-use campanile_core::body::MethodClass;
+use campanile_core::exchange::MethodClass;
 use http::{Method, Request, StatusCode, Version, header::UPGRADE};
 
-use crate::series::ServerSeries;
+use crate::series::InboundSeries;
 
 /// Counts an upgraded stream in `http_server_upgraded_connections` while it is held.
 ///
-/// The metrics layer puts it into the extensions of each HTTP/2 request that asks for a tunnel (`CONNECT`, also the
-/// extended one that carries WebSockets), since only the handler knows how long that lives. Move a clone into the
-/// task that serves the socket. It counts from the 2xx or 101 on, until the last clone is dropped; one that nobody
-/// took out of the request counts nothing.
+/// The metrics layer puts a guard into the extensions of each HTTP/2 request for a tunnel (`CONNECT`, also the extended
+/// one that carries WebSockets), since only the handler knows how long the tunnel lives. Move a clone into the task that
+/// serves the socket. The guard counts from the 2xx or 101 on, until the last clone is dropped; a guard that stays in the
+/// request counts nothing.
 #[derive(Clone)]
 pub struct UpgradeGuard(Arc<Inner>);
 
 struct Inner {
-    table: &'static ServerSeries,
+    table: &'static InboundSeries,
     counted: AtomicBool,
 }
 
-/// The layer's side of a guard: does not keep it alive.
+/// The layer's weak reference to a guard.
 pub(crate) struct UpgradeWatch(Weak<Inner>);
 
-/// Tells whether a request asks for an upgrade that is counted here.
-fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
+/// Returns whether a request is for an upgrade that is counted here.
+fn is_requested<B>(request: &Request<B>, also_h1: bool) -> bool {
     if request.version() <= Version::HTTP_11 {
         also_h1 && (*request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE))
     } else {
@@ -39,13 +39,13 @@ fn is_asked_for<B>(request: &Request<B>, also_h1: bool) -> bool {
     }
 }
 
-/// Puts a guard into a request that asks for an upgrade.
+/// Puts a guard into a request for an upgrade.
 pub(crate) fn watch<B>(
-    table: &'static ServerSeries,
+    table: &'static InboundSeries,
     request: &mut Request<B>,
     also_h1: bool,
 ) -> Option<UpgradeWatch> {
-    if !is_asked_for(request, also_h1) {
+    if !is_requested(request, also_h1) {
         return None;
     }
     let inner = Arc::new(Inner {
@@ -58,11 +58,11 @@ pub(crate) fn watch<B>(
 }
 
 impl UpgradeWatch {
-    /// Begins to count, if the answer agrees to the upgrade and somebody still holds the guard.
-    pub(crate) fn answered(self, table: &ServerSeries, asked: MethodClass, status: StatusCode) {
-        let agreed = status == StatusCode::SWITCHING_PROTOCOLS
-            || (asked == MethodClass::Connect && status.is_success());
-        if let (true, Some(guard)) = (agreed, self.0.upgrade())
+    /// Begins to count, if the response accepts the upgrade and the guard is still held.
+    pub(crate) fn on_response(self, table: &InboundSeries, method: MethodClass, status: StatusCode) {
+        let accepted = status == StatusCode::SWITCHING_PROTOCOLS
+            || (method == MethodClass::Connect && status.is_success());
+        if let (true, Some(guard)) = (accepted, self.0.upgrade())
             && let Some(gauge) = table.upgraded()
         {
             guard.counted.store(true, Ordering::Relaxed);

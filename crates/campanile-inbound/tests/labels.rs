@@ -75,7 +75,7 @@ fn series(snapshotter: &Snapshotter, name: &str) -> Vec<String> {
 #[tokio::test]
 async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
     let (layer, seen) = layer();
-    let layer = layer.with_status_labels();
+    let layer = layer.with_status_labels(true);
     ask(&layer, Ok(answer(200, None))).await;
     ask(&layer, Ok(answer(404, None))).await;
     ask(&layer, Ok(answer(504, None))).await;
@@ -119,7 +119,7 @@ async fn without_being_asked_for_they_are_none() {
 async fn status_labels_leave_off_what_is_off() {
     let (layer, seen) = layer();
     let layer = layer
-        .with_status_labels()
+        .with_status_labels(true)
         .with_body_sizes(false)
         .with_response_duration(false);
     ask(&layer, Ok(answer(200, None))).await;
@@ -143,7 +143,7 @@ async fn route_is_the_view_of_the_answer_and_nothing_else() {
         (None, "other"),
     ] {
         let (layer, seen) = layer();
-        ask(&layer.with_view_name_as_route(), Ok(answer(200, view))).await;
+        ask(&layer.with_view_name_as_route(true), Ok(answer(200, view))).await;
         let requests = series(&seen, "http_server_requests_total");
         assert_eq!(requests, [format!("GET 200 {route} completed")], "{view:?}");
         for name in AT_THE_END {
@@ -155,7 +155,7 @@ async fn route_is_the_view_of_the_answer_and_nothing_else() {
 #[tokio::test]
 async fn requests_move_to_their_view_and_none_stays_in_flight() {
     let (layer, seen) = layer();
-    let layer = layer.with_view_name_as_route();
+    let layer = layer.with_view_name_as_route(true);
     ask(&layer, Ok(answer(200, Some(b"users.show")))).await;
     let gauges = seen.snapshot().into_vec();
     let mut values: Vec<DebugValue> = gauges
@@ -170,7 +170,7 @@ async fn requests_move_to_their_view_and_none_stays_in_flight() {
 #[tokio::test]
 async fn views_are_bounded_as_routes_are() {
     let (layer, seen) = layer();
-    let layer = layer.with_view_name_as_route().with_route_limit(2);
+    let layer = layer.with_view_name_as_route(true).with_route_limit(2);
     for view in ["a", "b", "c", "d", "a"] {
         ask(&layer, Ok(answer(200, Some(view.as_bytes())))).await;
     }
@@ -189,7 +189,7 @@ async fn views_are_bounded_as_routes_are() {
 #[tokio::test]
 async fn layer_with_the_labels_and_layer_without_keep_apart() {
     let (usual, seen) = layer();
-    let labelled = usual.clone().with_status_labels();
+    let labelled = usual.clone().with_status_labels(true);
     ask(&usual, Ok(answer(200, None))).await;
     ask(&labelled, Ok(answer(200, None))).await;
     assert_eq!(
@@ -201,7 +201,9 @@ async fn layer_with_the_labels_and_layer_without_keep_apart() {
 #[tokio::test]
 async fn skipped_route_is_skipped_also_where_views_are_routes() {
     let (layer, seen) = layer();
-    let layer = layer.with_view_name_as_route().with_skipped_route("/users/{id}");
+    let layer = layer
+        .with_view_name_as_route(true)
+        .with_skipped_route("/users/{id}");
     ask(&layer, Ok::<_, &str>(answer(200, Some(b"users.show")))).await;
     assert!(seen.snapshot().into_vec().is_empty());
 }

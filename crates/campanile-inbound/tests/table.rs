@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt, service_fn};
 async fn a_layer_without_the_table_keeps_its_requests_out_of_it() {
     for (layer, rows) in [
         (RequestIdLayer::new(), 1),
-        (RequestIdLayer::new().without_table(), 0),
+        (RequestIdLayer::new().with_in_flight_table(false), 0),
     ] {
         let service = layer.layer(service_fn(move |_: Request<()>| async move {
             assert_eq!(in_flight::snapshot().len(), rows);

@@ -1,4 +1,4 @@
-//! accept(2) on a socket of any family, awaited or at once.
+//! accept(2) on a TCP or unix socket, awaited or nonblocking.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -10,99 +10,99 @@ use std::time::Duration;
 use socket2::{SockRef, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::shortage::Shortage;
-use crate::{Connections, ListenAddress, PeerAddress, Socket};
+use crate::accept_backoff::AcceptBackoff;
+use crate::{AcceptedStream, Connections, ListenAddress, PeerAddress};
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// A listening socket, and what accepting from it needs.
+/// A listening socket and the state of accepting from it.
 pub(crate) struct Acceptor {
-    socket: Listening,
+    socket: ListeningSocket,
     pub(crate) nodelay: bool,
-    shortage: Shortage,
-    /// A descriptor that is good for nothing but to be given up. See [`Closing`](crate::Closing).
+    backoff: AcceptBackoff,
+    /// A descriptor held only to be closed when none are left. See [`Closing`](crate::Closing).
     reserve: Option<File>,
 }
 
-enum Listening {
+enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Acceptor {
-    /// Takes over a socket, which from now on does not block.
+    /// Takes ownership of a listening socket and makes it nonblocking.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<(Self, ListenAddress)> {
-        let refused = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let known = SockRef::from(&socket);
-        if known.r#type()? != Type::STREAM {
-            return Err(refused("the socket is none of streams"));
+        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidInput, reason);
+        let socket_ref = SockRef::from(&socket);
+        if socket_ref.r#type()? != Type::STREAM {
+            return Err(invalid("not a stream socket"));
         }
-        if !listens(&known)? {
-            return Err(refused("the socket does not listen"));
+        if !is_listening(&socket_ref)? {
+            return Err(invalid("the socket is not listening"));
         }
-        let address = ListenAddress::from_system(&known.local_addr()?)
-            .ok_or_else(|| refused("the socket is neither of TCP nor a unix socket"))?;
-        known.set_nonblocking(true)?;
+        let address = ListenAddress::from_system(&socket_ref.local_addr()?)
+            .ok_or_else(|| invalid("neither a TCP nor a unix socket"))?;
+        socket_ref.set_nonblocking(true)?;
         let socket = match address {
-            ListenAddress::Tcp(_) => Listening::Tcp(TcpListener::from_std(socket.into())?),
-            ListenAddress::Unix(_) => Listening::Unix(UnixListener::from_std(socket.into())?),
+            ListenAddress::Tcp(_) => ListeningSocket::Tcp(TcpListener::from_std(socket.into())?),
+            ListenAddress::Unix(_) => ListeningSocket::Unix(UnixListener::from_std(socket.into())?),
         };
         let acceptor = Self {
             socket,
             nodelay: true,
-            shortage: Shortage::new(SHORTEST_PAUSE, LONGEST_PAUSE),
-            // Whoever has no such device, or no descriptor left for it, does without.
+            backoff: AcceptBackoff::new(MIN_PAUSE, MAX_PAUSE),
             reserve: File::open("/dev/null").ok(),
         };
         Ok((acceptor, address))
     }
 
-    /// Waits for the next connection, whatever fails meanwhile. Cancel safe: between accepting and returning nothing
-    /// is awaited.
-    pub(crate) async fn next(&mut self, connections: &Connections) -> (Socket, PeerAddress) {
+    /// Waits for the next connection, backing off on errors. Cancel safe: nothing is awaited between accepting and
+    /// returning.
+    pub(crate) async fn accept(&mut self, connections: &Connections) -> (AcceptedStream, PeerAddress) {
         loop {
-            self.shortage.pause().await;
+            self.backoff.pause().await;
             let accepted = poll_fn(|cx| {
                 let accepted = self.socket.poll_accept(cx);
                 if accepted.is_pending() {
-                    self.shortage.emptied(connections);
+                    self.backoff.on_empty(connections);
                 }
                 accepted
             });
             match accepted.await {
-                Ok((socket, peer)) => {
-                    self.shortage.accepted();
-                    return (self.prepared(socket), peer);
+                Ok((stream, peer)) => {
+                    self.backoff.on_accept();
+                    self.set_nodelay(&stream);
+                    return (stream, peer);
                 }
-                Err(error) => self.shortage.failed(&error, connections),
+                Err(error) => self.backoff.on_error(&error, connections),
             }
         }
     }
 
-    /// Accepts one that waits already, whether or not the reactor has heard of it.
+    /// Accepts a connection that is already queued, whether or not the reactor has seen it.
     ///
     /// # Errors
     ///
-    /// Passes on what accept(2) says, `WouldBlock` if nobody waits.
-    pub(crate) fn try_next(&self) -> io::Result<(Socket, PeerAddress)> {
+    /// Returns the error of accept(2), `WouldBlock` if the queue is empty.
+    pub(crate) fn try_accept(&self) -> io::Result<(AcceptedStream, PeerAddress)> {
         let (socket, peer) = SockRef::from(self).accept()?;
         socket.set_nonblocking(true)?;
-        let socket = match self.socket {
-            Listening::Tcp(_) => Socket::from_tcp(socket.into()),
-            Listening::Unix(_) => Socket::from_unix(socket.into()),
+        let stream = match self.socket {
+            ListeningSocket::Tcp(_) => AcceptedStream::from_tcp_fd(socket.into())?,
+            ListeningSocket::Unix(_) => AcceptedStream::from_unix_fd(socket.into())?,
         };
-        Ok((self.prepared(socket?), PeerAddress::from_system(&peer)))
+        self.set_nodelay(&stream);
+        Ok((stream, PeerAddress::from_system(&peer)))
     }
 
-    fn prepared(&self, socket: Socket) -> Socket {
+    fn set_nodelay(&self, stream: &AcceptedStream) {
         if self.nodelay
-            && let Some(stream) = socket.as_tcp()
+            && let Some(stream) = stream.as_tcp()
         {
-            // It fails if the client has gone, which the first read will say.
+            // Fails only if the client has disconnected, which the first read reports.
             let _ = stream.set_nodelay(true);
         }
-        socket
     }
 
     pub(crate) fn take_reserve(&mut self) -> Option<File> {
@@ -110,16 +110,16 @@ impl Acceptor {
     }
 }
 
-impl Listening {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, PeerAddress)>> {
+impl ListeningSocket {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(AcceptedStream, PeerAddress)>> {
         Poll::Ready(match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                Ok((stream.into(), PeerAddress::Tcp(peer)))
+                Ok((AcceptedStream::Tcp(stream), PeerAddress::Tcp(peer)))
             }
             Self::Unix(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                Ok((stream.into(), PeerAddress::from(&peer)))
+                Ok((AcceptedStream::Unix(stream), PeerAddress::from(&peer)))
             }
         })
     }
@@ -128,19 +128,19 @@ impl Listening {
 impl AsFd for Acceptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
-            Listening::Tcp(listener) => listener.as_fd(),
-            Listening::Unix(listener) => listener.as_fd(),
+            ListeningSocket::Tcp(listener) => listener.as_fd(),
+            ListeningSocket::Unix(listener) => listener.as_fd(),
         }
     }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn listens(socket: &SockRef<'_>) -> io::Result<bool> {
+fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
     socket.is_listener()
 }
 
-/// The others know the option by name at best.
+/// Other systems cannot query `SO_ACCEPTCONN` through socket2.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn listens(_socket: &SockRef<'_>) -> io::Result<bool> {
+fn is_listening(_socket: &SockRef<'_>) -> io::Result<bool> {
     Ok(true)
 }

@@ -1,5 +1,6 @@
-//! Where a listener listens, and who is on the other side.
+//! Addresses of listeners and of their clients.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,8 +15,11 @@ const UNIX: &str = "unix:";
 
 /// The address of a listener: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
 ///
-/// These are the spellings that it is parsed from and displayed as. Names are not resolved: a listener is bound to an
-/// address of this machine, or to all of them by `0.0.0.0:8080` or `[::]:8080`.
+/// It is parsed from this spelling and displayed in it. Host names are not resolved. `0.0.0.0:8080` and `[::]:8080` stand
+/// for all addresses of the machine.
+///
+/// Text, a [`SocketAddr`] and a [`Path`] convert to it, so [`Bind::new`](crate::Bind::new) accepts them; text that cannot be
+/// parsed is an error when binding.
 ///
 /// ```
 /// use campanile_listen::ListenAddress;
@@ -28,33 +32,34 @@ const UNIX: &str = "unix:";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListenAddress {
-    /// An IPv4 or IPv6 address and a port; port 0 lets the system choose one.
+    /// An IP address and a port; with port 0 the system chooses one.
     Tcp(SocketAddr),
-    /// The path of a unix socket. Of a listener that was taken over it is `@name` for an abstract address, which is
-    /// never bound here, and empty for one without a name.
+    /// The path of a unix socket. An inherited listener may also have `@name`, an abstract address, which cannot be bound
+    /// here, or an empty path, if it is unnamed.
     Unix(PathBuf),
 }
 
-/// The address of an accepted connection's other side.
+/// The address of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PeerAddress {
-    /// Where a TCP connection comes from, as the kernel says it: an IPv4 client of a socket that is bound to `[::]`
-    /// is `::ffff:192.0.2.1`.
+    /// The address of a TCP client as the kernel reports it: an IPv4 client of a socket bound to `[::]` is
+    /// `::ffff:192.0.2.1`.
     Tcp(SocketAddr),
-    /// The path that the client of a unix socket has bound itself to, which hardly any does; `@name` for an abstract
-    /// address.
+    /// The path that the client of a unix socket is bound to, `@name` for an abstract address; `None` for an unnamed
+    /// client, as nearly all are.
     Unix(Option<PathBuf>),
 }
 
-/// A text that is no address to listen on.
+/// Text that is not a valid listen address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseAddressError {
     text: String,
+    reason: &'static str,
 }
 
 impl ListenAddress {
-    /// Returns the IP address and port, if it is one of TCP.
+    /// Returns the IP address and port of a TCP address.
     #[must_use]
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
@@ -63,7 +68,7 @@ impl ListenAddress {
         }
     }
 
-    /// Returns the path, if it is one of a unix socket.
+    /// Returns the path of a unix address.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -72,7 +77,7 @@ impl ListenAddress {
         }
     }
 
-    /// Reads what getsockname(2) told; `None` for another family.
+    /// Converts a result of getsockname(2); `None` for other address families.
     pub(crate) fn from_system(address: &SockAddr) -> Option<Self> {
         if let Some(address) = address.as_socket() {
             return Some(Self::Tcp(address));
@@ -93,7 +98,7 @@ impl PeerAddress {
         }
     }
 
-    /// Returns the IP address of a TCP client, that of an IPv4 client always as IPv4.
+    /// Returns the IP address of a TCP client, with IPv4-mapped addresses converted to IPv4.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         Some(self.tcp()?.ip().to_canonical())
@@ -129,7 +134,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Spells `127.0.0.1:40000`, `unix:/path`, and `unix:` for the usual client without a name.
+/// Formats `127.0.0.1:40000`, `unix:/path`, or `unix:` for an unnamed client.
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,28 +150,38 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let address = match text.strip_prefix(UNIX) {
-            // An abstract name has no file, and so neither owner nor mode: it can be inherited, but is not bound.
-            Some(path) if path.is_empty() || path.starts_with('@') || path.contains('\0') => None,
-            Some(path) => Some(Self::Unix(path.into())),
-            None => text.parse().ok().map(Self::Tcp),
+            None => text
+                .parse()
+                .map(Self::Tcp)
+                .map_err(|_| "expected 127.0.0.1:8080, [::1]:8080 or unix:/path"),
+            Some("") => Err("the path is empty"),
+            Some(path) if path.contains('\0') => Err("the path contains a NUL byte"),
+            // Without a file there is neither an owner nor a mode.
+            Some(path) if path.starts_with('@') => Err("abstract unix sockets cannot be bound"),
+            Some(path) => Ok(Self::Unix(path.into())),
         };
-        address.ok_or_else(|| ParseAddressError {
+        address.map_err(|reason| ParseAddressError {
             text: text.to_owned(),
+            reason,
         })
     }
 }
 
-impl fmt::Display for ParseAddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is no address to listen on: expected one like 127.0.0.1:8080, [::1]:8080 or unix:/path",
-            self.text
-        )
+impl TryFrom<&str> for ListenAddress {
+    type Error = ParseAddressError;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
-impl Error for ParseAddressError {}
+impl TryFrom<String> for ListenAddress {
+    type Error = ParseAddressError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 impl From<SocketAddr> for ListenAddress {
     fn from(address: SocketAddr) -> Self {
@@ -217,5 +232,20 @@ impl From<ListenAddress> for PeerAddress {
             ListenAddress::Tcp(address) => Self::Tcp(address),
             ListenAddress::Unix(path) => Self::Unix(Some(path)),
         }
+    }
+}
+
+impl fmt::Display for ParseAddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid listen address {:?}: {}", self.text, self.reason)
+    }
+}
+
+impl Error for ParseAddressError {}
+
+/// Lets [`Bind::new`](crate::Bind::new) accept conversions that cannot fail.
+impl From<Infallible> for ParseAddressError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }

@@ -1,4 +1,4 @@
-//! The close of a listener that resets nobody.
+//! Closing a listener without resetting connections.
 
 use std::fmt;
 use std::io;
@@ -10,53 +10,52 @@ use socket2::SockRef;
 use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
+use crate::accept_backoff::AcceptBackoff;
 use crate::acceptor::Acceptor;
-use crate::kernel::{drop_new_clients, half_open};
-use crate::shortage::Shortage;
+use crate::kernel::{drop_syns, has_half_open};
 use crate::{Accepted, Connections, ListenAddress, ListenerLabel, Sharing};
 
-/// For how long clients that are still shaking hands are waited for.
-const WINDOW: Duration = Duration::from_millis(300);
+/// Default time for handshakes in progress to complete.
+const HANDSHAKE_WINDOW: Duration = Duration::from_millis(300);
 
-/// How long the queue may take before new clients are turned away all the same: a queue into which they come faster
-/// than they are accepted has no end.
-const QUEUE: Duration = Duration::from_millis(100);
+/// Time after which new clients are refused even if the queue is not empty: under load it may never be.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Between two looks for half-open connections.
-const LOOK: Duration = Duration::from_millis(4);
+/// Interval between checks for half-open connections.
+const CHECK_INTERVAL: Duration = Duration::from_millis(4);
 
-/// Looks in a row that have to find nothing, with a sweep between. A packet that passed the socket before the filter was
-/// there may become a connection after the first.
-const QUIET_LOOKS: u32 = 2;
+/// Consecutive checks that must find no half-open connection. A packet that passed the socket before the filter was
+/// attached may become a connection after the first check.
+const CLEAR_CHECKS: u32 = 2;
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long descriptors may be missing before the reserve is given up.
-const RESERVE_AFTER: Duration = Duration::from_millis(200);
+/// Time without a free descriptor after which the reserve is released.
+const RESERVE_DELAY: Duration = Duration::from_millis(200);
 
-/// A listener on its way to being closed; made by [`Listener::close`](crate::Listener::close).
+/// A listener that is being closed; created by [`Listener::close`](crate::Listener::close).
 ///
-/// Dropping it closes the socket at once and resets whoever waits in its queue.
-#[must_use = "clients still wait in the queue, and are reset if it is dropped"]
+/// Dropping it closes the socket at once and resets the connections in its accept queue.
+#[must_use = "dropping it resets the connections in the accept queue"]
 pub struct Closing {
     /// `None` once the socket is closed.
     acceptor: Option<Acceptor>,
     address: ListenAddress,
     connections: Connections,
-    shortage: Shortage,
+    backoff: AcceptBackoff,
     window: Duration,
-    step: Step,
+    step: CloseStep,
 }
 
-enum Step {
-    /// Accepts what waited when the close began.
+enum CloseStep {
+    /// Accepts the connections that were queued when the close began.
     Queue { until: Instant },
-    /// New clients are turned away; those that still shake hands are waited for.
-    Window {
+    /// New clients are refused; handshakes in progress may complete.
+    Handshakes {
         until: Instant,
-        next_look: Instant,
-        quiet: u32,
+        next_check: Instant,
+        clear_checks: u32,
     },
 }
 
@@ -68,33 +67,35 @@ impl Closing {
         connections: Connections,
     ) -> Self {
         let acceptor = match sharing {
-            Sharing::Own => Some(acceptor),
-            // The queue belongs to the others who hold the socket, and so does everything that could be done to it.
+            Sharing::Exclusive => Some(acceptor),
+            // Other holders accept from the queue.
             Sharing::Shared => None,
         };
-        if let (Some(acceptor), ListenAddress::Unix(_)) = (&acceptor, &address) {
-            refuse_new_clients(acceptor, &connections);
-        }
-        Self {
+        let closing = Self {
             acceptor,
             address,
             connections,
-            shortage: Shortage::new(SHORTEST_PAUSE, LONGEST_PAUSE),
-            window: WINDOW,
-            step: Step::Queue {
-                until: Instant::now() + QUEUE,
+            backoff: AcceptBackoff::new(MIN_PAUSE, MAX_PAUSE),
+            window: HANDSHAKE_WINDOW,
+            step: CloseStep::Queue {
+                until: Instant::now() + QUEUE_TIMEOUT,
             },
+        };
+        if closing.address.path().is_some() {
+            // The socket refuses from now on and keeps its queue.
+            closing.refuse_clients(|acceptor| SockRef::from(acceptor).shutdown(Shutdown::Read));
         }
+        closing
     }
 
-    /// Sets for how long TCP clients that are still shaking hands are waited for, 300 ms otherwise. Only those who are
-    /// further away, by the time of a way there and back, are reset.
+    /// Sets how long TCP handshakes in progress may take to complete, by default 300 ms. Only clients whose round trip
+    /// takes longer are reset.
     pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// Returns the label that its metrics have.
+    /// Returns the label of its metrics.
     #[must_use]
     pub fn label(&self) -> &ListenerLabel {
         self.connections.label()
@@ -112,119 +113,106 @@ impl Closing {
         self.acceptor.as_ref().map(AsFd::as_fd)
     }
 
-    /// Accepts the next client that waits in the queue or was still shaking hands; `None` once there is none left and
-    /// the socket is closed.
+    /// Accepts the next connection that was queued or in its handshake; `None` once there are none and the socket is
+    /// closed.
     ///
-    /// It takes about 5 ms beyond the queue, and at most the window where handshakes take long. Without descriptors it
-    /// waits for those of connections that end, for as long as it is polled.
+    /// The close takes about 5 ms longer than accepting the queue, and up to the window while handshakes are in progress.
+    /// Without descriptors it waits for those of connections that end, for as long as it is polled.
     ///
-    /// Cancel safe: a dropped `accept` has accepted nobody, and the close goes on with the next.
+    /// Cancel safe: a dropped `accept` has accepted no connection, and the next call continues.
     pub async fn accept(&mut self) -> Option<Accepted> {
         loop {
             consume_budget().await;
-            self.shortage.pause().await;
+            self.backoff.pause().await;
             let acceptor = self.acceptor.as_mut()?;
-            match acceptor.try_next() {
-                Ok((socket, peer)) => {
-                    self.shortage.accepted();
-                    self.go_on_in_time();
-                    return Some(Accepted::new(self.connections.wrap(socket), peer));
+            match acceptor.try_accept() {
+                Ok((stream, peer)) => {
+                    self.backoff.on_accept();
+                    if matches!(self.step, CloseStep::Queue { until } if Instant::now() >= until) {
+                        self.start_handshake_window();
+                    }
+                    let io = self.connections.wrap(stream);
+                    return Some(Accepted { io, peer });
                 }
-                Err(error) if is_empty(&error) => {
-                    self.shortage.emptied(&self.connections);
-                    self.after_sweep().await;
+                Err(error) if is_queue_empty(&error) => {
+                    self.backoff.on_empty(&self.connections);
+                    self.advance().await;
                 }
-                Err(error) => self.failed(&error),
+                Err(error) => self.on_error(&error),
             }
         }
     }
 
-    fn failed(&mut self, error: &io::Error) {
-        self.shortage.failed(error, &self.connections);
-        if self.shortage.lasts() > RESERVE_AFTER
+    fn on_error(&mut self, error: &io::Error) {
+        self.backoff.on_error(error, &self.connections);
+        if self.backoff.outage_duration() > RESERVE_DELAY
             && error.raw_os_error() == Some(libc::EMFILE)
             && let Some(reserve) = self.acceptor.as_mut().and_then(Acceptor::take_reserve)
         {
             tracing::warn!(
                 listener = self.label().as_str(),
-                "no descriptor came free: the reserve is given up, so that one client after the other is accepted"
+                "out of file descriptors; releasing the reserved one to accept connections one at a time"
             );
             drop(reserve);
         }
     }
 
-    fn go_on_in_time(&mut self) {
-        if let Step::Queue { until } = self.step
-            && Instant::now() >= until
-        {
-            self.open_window();
-        }
-    }
-
-    /// The queue is empty for now: goes a step further.
-    async fn after_sweep(&mut self) {
+    /// Takes the next step, since the queue is empty.
+    async fn advance(&mut self) {
         let ListenAddress::Tcp(address) = self.address else {
-            // Nobody can have come since, and there are no handshakes.
+            // Unix sockets have no handshakes, and refuse since the close began.
             self.acceptor = None;
             return;
         };
         match &mut self.step {
-            Step::Queue { .. } => self.open_window(),
-            Step::Window {
+            CloseStep::Queue { .. } => self.start_handshake_window(),
+            CloseStep::Handshakes {
                 until,
-                next_look,
-                quiet,
+                next_check,
+                clear_checks,
             } => {
                 let now = Instant::now();
-                if *quiet >= QUIET_LOOKS || now >= *until {
-                    // Nothing is awaited between the sweep that found nobody and this.
+                if *clear_checks >= CLEAR_CHECKS || now >= *until {
+                    // Nothing is awaited between the accept that found the queue empty and this.
                     self.acceptor = None;
                     return;
                 }
-                if now < *next_look {
-                    sleep_until(*next_look).await;
+                if now < *next_check {
+                    sleep_until(*next_check).await;
                     return;
                 }
-                *next_look = now + LOOK;
-                *quiet = match half_open(address) {
-                    Ok(false) => *quiet + 1,
-                    // What cannot be seen has to be waited for.
+                *next_check = now + CHECK_INTERVAL;
+                *clear_checks = match has_half_open(address) {
+                    Ok(false) => *clear_checks + 1,
+                    // If the table cannot be read, the window lasts in full.
                     Ok(true) | Err(_) => 0,
                 };
             }
         }
     }
 
-    fn open_window(&mut self) {
-        if let Some(acceptor) = &self.acceptor
-            && let Err(error) = drop_new_clients(acceptor.as_fd())
-        {
-            tracing::warn!(
-                listener = self.label().as_str(),
-                "new clients cannot be turned away while the listener closes, the last of them may be reset: {error}"
-            );
-        }
+    fn start_handshake_window(&mut self) {
+        self.refuse_clients(|acceptor| drop_syns(acceptor.as_fd()));
         let now = Instant::now();
-        self.step = Step::Window {
+        self.step = CloseStep::Handshakes {
             until: now + self.window,
-            next_look: now,
-            quiet: 0,
+            next_check: now,
+            clear_checks: 0,
         };
     }
-}
 
-/// A unix socket refuses from now on, and keeps its queue.
-fn refuse_new_clients(acceptor: &Acceptor, connections: &Connections) {
-    if let Err(error) = SockRef::from(acceptor).shutdown(Shutdown::Read) {
-        tracing::warn!(
-            listener = connections.label().as_str(),
-            "new clients cannot be turned away while the listener closes, the last of them may be reset: {error}"
-        );
+    fn refuse_clients(&self, refuse: impl FnOnce(&Acceptor) -> io::Result<()>) {
+        if let Some(Err(error)) = self.acceptor.as_ref().map(refuse) {
+            tracing::warn!(
+                listener = self.label().as_str(),
+                "new clients cannot be refused while the listener closes; the last of them may be reset: {error}"
+            );
+        }
     }
 }
 
-/// Tells whether accept(2) found nobody. One that was shut down, as a unix socket is here, has another error for it.
-fn is_empty(error: &io::Error) -> bool {
+/// Returns whether accept(2) found the queue empty. On a unix socket after shutdown(2) the error is `EINVAL`.
+fn is_queue_empty(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINVAL)
 }
 

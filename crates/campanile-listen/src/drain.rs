@@ -1,4 +1,4 @@
-//! A listener that closes itself when it is told, for servers that only know how to stop accepting.
+//! A listener that closes itself on a signal, for servers that can only stop accepting.
 
 use std::fmt;
 #[cfg(feature = "axum")]
@@ -13,79 +13,69 @@ use futures_core::Stream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Accepted, Closing, CountedIo, ListenAddress, Listener, Socket};
+use crate::{Accepted, AcceptedStream, Closing, CountedIo, ListenAddress, Listener};
 
-const SILENCE: Duration = Duration::from_millis(200);
+const GRACE_PERIOD: Duration = Duration::from_millis(200);
 
-type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A listener that goes on accepting while it closes; made by [`Listener::drain_when`].
+/// A listener that closes on a signal while the server still accepts from it; created by [`Listener::drain_when`].
 ///
-/// Give it to a server as [`into_axum`](Self::into_axum) or [`into_incoming`](Self::into_incoming), and [`Drained`] as
-/// the signal of its graceful shutdown.
-pub struct Draining {
+/// Pass it to a server with [`into_axum`](Self::into_axum) or [`into_incoming`](Self::into_incoming), and [`Drained`] as
+/// the signal of the server's graceful shutdown.
+pub struct DrainingListener {
     address: ListenAddress,
-    silence: Duration,
-    state: State,
+    grace_period: Duration,
+    state: DrainState,
     drained: Option<oneshot::Sender<()>>,
 }
 
-/// Resolves when a [`Draining`] listener is closed, whoever waited in its queue is accepted and has had a moment to
+/// Resolves when a [`DrainingListener`] is closed, the connections of its accept queue are accepted and have had time to
 /// send a request; also when the listener is dropped.
 #[derive(Debug)]
-#[must_use = "the server has to be told, or it accepts for ever from a listener that is closed"]
+#[must_use = "without it the server waits on the closed listener indefinitely"]
 pub struct Drained {
-    over: oneshot::Receiver<()>,
+    receiver: oneshot::Receiver<()>,
 }
 
-/// A [`Draining`] listener as a stream of connections, for tonic's `serve_with_incoming_shutdown`.
+/// A [`DrainingListener`] as a stream of connections, for tonic's `serve_with_incoming_shutdown`.
 ///
 /// It yields no errors, and ends when the listener is drained.
-#[derive(Debug)]
 pub struct DrainingIncoming {
-    turn: Turn,
+    /// Boxed once per connection: the future owns the listener that it accepts from. `None` once drained.
+    accepting: Option<AcceptFuture>,
 }
 
-enum State {
+enum DrainState {
     Open { listener: Listener, signal: Signal },
     Closing(Closing),
-    Silent { until: Instant },
-    Over,
+    Grace { until: Instant },
+    Drained,
 }
 
-enum Turn {
-    /// Boxed once for each connection: the future borrows what it accepts from.
-    Accepting(Pin<Box<dyn Future<Output = (Option<Accepted>, Draining)> + Send>>),
-    Over,
-}
+type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+type AcceptFuture = Pin<Box<dyn Future<Output = (Option<Accepted>, DrainingListener)> + Send>>;
 
-impl Listener {
-    /// Splits it into a listener for a server that knows only how to stop accepting, and the future that tells that
-    /// server when it may.
-    ///
-    /// When `signal` resolves the listener closes as [`close`](Self::close) does, while the server still accepts from
-    /// it. When nobody is left, and 200 ms later, [`Drained`] resolves. The moment is for those who were accepted last:
-    /// hyper closes a connection at once on which nothing was asked yet.
-    pub fn drain_when(self, signal: impl Future<Output = ()> + Send + 'static) -> (Draining, Drained) {
-        let (drained, over) = oneshot::channel();
-        let draining = Draining {
-            address: self.local_address().clone(),
-            silence: SILENCE,
-            state: State::Open {
-                listener: self,
+impl DrainingListener {
+    pub(crate) fn new(
+        listener: Listener,
+        signal: impl Future<Output = ()> + Send + 'static,
+    ) -> (Self, Drained) {
+        let (drained, receiver) = oneshot::channel();
+        let draining = Self {
+            address: listener.local_address().clone(),
+            grace_period: GRACE_PERIOD,
+            state: DrainState::Open {
+                listener,
                 signal: Box::pin(signal),
             },
             drained: Some(drained),
         };
-        (draining, Drained { over })
+        (draining, Drained { receiver })
     }
-}
 
-impl Draining {
-    /// Sets how long those who were accepted last have for their request before the server is told to stop.
+    /// Sets how long the last accepted connections have to send their request before the server stops.
     #[must_use]
-    pub fn with_silence(mut self, silence: Duration) -> Self {
-        self.silence = silence;
+    pub fn with_grace_period(mut self, grace_period: Duration) -> Self {
+        self.grace_period = grace_period;
         self
     }
 
@@ -95,24 +85,31 @@ impl Draining {
         &self.address
     }
 
-    /// Turns it into a stream of connections, for tonic.
+    /// Converts the listener to a stream of connections, for tonic.
     #[must_use]
     pub fn into_incoming(self) -> DrainingIncoming {
         DrainingIncoming {
-            turn: Turn::accept_from(self),
+            accepting: Some(self.accept_owned()),
         }
+    }
+
+    fn accept_owned(mut self) -> AcceptFuture {
+        Box::pin(async move {
+            let accepted = self.accept().await;
+            (accepted, self)
+        })
     }
 
     /// Waits for a connection; `None` once the listener is drained.
     ///
-    /// For accept loops of your own, and cancel safe as [`Listener::accept`] is.
+    /// For accept loops of your own. Cancel safe, as [`Listener::accept`] is.
     pub async fn accept(&mut self) -> Option<Accepted> {
         loop {
             match &mut self.state {
-                State::Open { listener, signal } => {
+                DrainState::Open { listener, signal } => {
                     let accepted = {
                         let mut accept = pin!(listener.accept());
-                        // The signal first: there may always be a client.
+                        // The signal first: under load there is always a connection.
                         poll_fn(|cx| match signal.as_mut().poll(cx) {
                             Poll::Ready(()) => Poll::Ready(None),
                             Poll::Pending => accept.as_mut().poll(cx).map(Some),
@@ -124,37 +121,36 @@ impl Draining {
                         None => self.close(),
                     }
                 }
-                State::Closing(closing) => match closing.accept().await {
+                DrainState::Closing(closing) => match closing.accept().await {
                     Some(accepted) => return Some(accepted),
                     None => {
-                        self.state = State::Silent {
-                            until: Instant::now() + self.silence,
-                        }
+                        let until = Instant::now() + self.grace_period;
+                        self.state = DrainState::Grace { until };
                     }
                 },
-                State::Silent { until } => {
+                DrainState::Grace { until } => {
                     sleep_until(*until).await;
-                    self.state = State::Over;
+                    self.state = DrainState::Drained;
                     if let Some(drained) = self.drained.take() {
-                        // Who does not wait for it has other means.
+                        // The receiver may be dropped: the server then ends by other means.
                         let _ = drained.send(());
                     }
                 }
-                State::Over => return None,
+                DrainState::Drained => return None,
             }
         }
     }
 
     fn close(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Over) {
-            State::Open { listener, .. } => State::Closing(listener.close()),
+        self.state = match std::mem::replace(&mut self.state, DrainState::Drained) {
+            DrainState::Open { listener, .. } => DrainState::Closing(listener.close()),
             state => state,
         };
     }
 
-    /// As servers want it that know no end of accepting.
+    /// Waits for a connection, indefinitely once drained, as `axum::serve` needs it.
     #[cfg(feature = "axum")]
-    pub(crate) async fn accept_or_wait(&mut self) -> Accepted {
+    pub(crate) async fn accept_or_pend(&mut self) -> Accepted {
         match self.accept().await {
             Some(accepted) => accepted,
             None => pending().await,
@@ -166,62 +162,43 @@ impl Future for Drained {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // An error says that the listener was dropped: it is closed too.
-        Pin::new(&mut self.over).poll(cx).map(|_| ())
-    }
-}
-
-impl Turn {
-    fn accept_from(mut draining: Draining) -> Self {
-        Self::Accepting(Box::pin(async move {
-            let accepted = draining.accept().await;
-            (accepted, draining)
-        }))
+        // An error means that the listener was dropped, and so is closed too.
+        Pin::new(&mut self.receiver).poll(cx).map(|_| ())
     }
 }
 
 impl Stream for DrainingIncoming {
-    type Item = io::Result<CountedIo<Socket>>;
+    type Item = io::Result<CountedIo<AcceptedStream>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Turn::Accepting(accepting) = &mut self.turn else {
+        let Some(accepting) = &mut self.accepting else {
             return Poll::Ready(None);
         };
-        let (accepted, draining) = ready!(accepting.as_mut().poll(cx));
-        let Some(accepted) = accepted else {
-            self.turn = Turn::Over;
-            return Poll::Ready(None);
-        };
-        self.turn = Turn::accept_from(draining);
-        Poll::Ready(Some(Ok(accepted.io)))
+        let (accepted, listener) = ready!(accepting.as_mut().poll(cx));
+        self.accepting = accepted.is_some().then(|| listener.accept_owned());
+        Poll::Ready(accepted.map(|accepted| Ok(accepted.io)))
     }
 }
 
-impl fmt::Debug for Draining {
+impl fmt::Debug for DrainingListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draining")
+        let state = match self.state {
+            DrainState::Open { .. } => "open",
+            DrainState::Closing(_) => "closing",
+            DrainState::Grace { .. } => "grace period",
+            DrainState::Drained => "drained",
+        };
+        f.debug_struct("DrainingListener")
             .field("address", &self.address)
-            .field("state", &self.state)
+            .field("state", &state)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for DrainingIncoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open { .. } => "open",
-            Self::Closing(_) => "closing",
-            Self::Silent { .. } => "silent",
-            Self::Over => "over",
-        })
-    }
-}
-
-impl fmt::Debug for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Accepting(_) => "accepting",
-            Self::Over => "over",
-        })
+        f.debug_struct("DrainingIncoming")
+            .field("drained", &self.accepting.is_none())
+            .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! A stream of accepted connections that counts them and holds the limit.
+//! A stream of accepted connections, counted and limited.
 
 use std::fmt;
 use std::io;
@@ -8,41 +8,39 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::{Connections, CountedIo, Slot};
+use crate::{ConnectionPermit, Connections, CountedIo};
 
 pin_project! {
-    /// Yields the connections of the wrapped stream as [`CountedIo`], and asks it for one only when one more
-    /// may be open.
+    /// Yields the connections of the wrapped stream as [`CountedIo`], and polls it only while one more connection may be
+    /// open.
     ///
-    /// Made by [`Connections::count_incoming`], for tonic's `serve_with_incoming`. Errors of the wrapped
-    /// stream are counted by the name of their number and passed on; its end is passed on.
+    /// Created by [`Connections::count_incoming`], for tonic's `serve_with_incoming`. Errors of the wrapped stream are
+    /// counted and passed on.
     pub struct CountedIncoming<I> {
         connections: Connections,
-        turn: Turn,
+        permit: PermitState,
         #[pin]
         incoming: I,
     }
 }
 
-enum Turn {
-    /// Nothing is held.
-    Idle,
-    /// The limit is reached. Boxed once per such wait, never while connections flow.
-    Waiting(Pin<Box<dyn Future<Output = Slot> + Send + Sync>>),
-    /// The next connection may come.
-    Ready(Slot),
+enum PermitState {
+    None,
+    /// The limit is reached. Boxed once per wait, never while connections are accepted freely.
+    Waiting(Pin<Box<dyn Future<Output = ConnectionPermit> + Send + Sync>>),
+    Held(ConnectionPermit),
 }
 
 impl<I> CountedIncoming<I> {
     pub(crate) fn new(connections: Connections, incoming: I) -> Self {
         Self {
             connections,
-            turn: Turn::Idle,
+            permit: PermitState::None,
             incoming,
         }
     }
 
-    /// Returns the wrapped stream.
+    /// Returns a reference to the wrapped stream.
     #[must_use]
     pub fn get_ref(&self) -> &I {
         &self.incoming
@@ -58,26 +56,28 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
         loop {
-            match this.turn {
-                Turn::Idle => {
-                    *this.turn = match this.connections.try_ready() {
-                        Some(slot) => Turn::Ready(slot),
+            match this.permit {
+                PermitState::None => {
+                    *this.permit = match this.connections.try_ready() {
+                        Some(permit) => PermitState::Held(permit),
                         None => {
                             let connections = this.connections.clone();
-                            Turn::Waiting(Box::pin(async move { connections.ready().await }))
+                            PermitState::Waiting(Box::pin(async move { connections.ready().await }))
                         }
                     };
                 }
-                Turn::Waiting(wait) => *this.turn = Turn::Ready(ready!(wait.as_mut().poll(cx))),
-                Turn::Ready(_) => break,
+                PermitState::Waiting(wait) => {
+                    *this.permit = PermitState::Held(ready!(wait.as_mut().poll(cx)));
+                }
+                PermitState::Held(_) => break,
             }
         }
         let accepted = ready!(this.incoming.as_mut().poll_next(cx));
-        let Turn::Ready(slot) = std::mem::replace(this.turn, Turn::Idle) else {
+        let PermitState::Held(permit) = std::mem::replace(this.permit, PermitState::None) else {
             return Poll::Ready(None);
         };
         Poll::Ready(accepted.map(|accepted| match accepted {
-            Ok(io) => Ok(slot.wrap(io)),
+            Ok(io) => Ok(permit.wrap(io)),
             Err(error) => {
                 this.connections.accept_failed(&error);
                 Err(error)
@@ -90,7 +90,7 @@ impl<I: fmt::Debug> fmt::Debug for CountedIncoming<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CountedIncoming")
             .field("connections", &self.connections)
-            .field("waiting", &matches!(self.turn, Turn::Waiting(_)))
+            .field("waiting", &matches!(self.permit, PermitState::Waiting(_)))
             .field("incoming", &self.incoming)
             .finish()
     }

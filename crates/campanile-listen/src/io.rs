@@ -1,4 +1,4 @@
-//! The IO of one counted connection.
+//! The IO of a counted connection.
 
 use std::io;
 use std::pin::Pin;
@@ -7,46 +7,47 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::control::{CloseReason, ConnectionControl, Guard};
-use crate::upgrade::UpgradeWatch;
+use crate::connection_control::ConnectionGuard;
+use crate::upgrade::UpgradeDetector;
+use crate::{CloseReason, ConnectionControl};
 
 pin_project! {
     /// An IO that counts as an open connection until it is dropped.
     ///
-    /// Forwards everything, vectored writes included, and neither allocates nor locks. It speaks tokio's
-    /// traits; for hyper wrap it in hyper-util's `TokioIo`.
+    /// Reads and writes are forwarded, including vectored writes, without allocations or locks. It implements tokio's
+    /// traits; wrap it in hyper-util's `TokioIo` for hyper.
     #[derive(Debug)]
     pub struct CountedIo<S> {
-        // Dropped before the guard: the descriptor is closed before the place under the limit is free.
+        // Dropped before the guard, so that the descriptor is closed before the permit is released.
         #[pin]
         inner: S,
-        watch: UpgradeWatch,
-        guard: Guard,
+        upgrade: UpgradeDetector,
+        guard: ConnectionGuard,
     }
 }
 
 impl<S> CountedIo<S> {
-    pub(crate) fn new(inner: S, guard: Guard) -> Self {
+    pub(crate) fn new(inner: S, guard: ConnectionGuard) -> Self {
         Self {
             inner,
-            watch: UpgradeWatch::new(),
+            upgrade: UpgradeDetector::new(),
             guard,
         }
     }
 
-    /// Returns a handle by which the connection's close reason and upgrade can be told.
+    /// Returns a handle that sets the connection's close reason and marks upgrades.
     #[must_use]
     pub fn control(&self) -> ConnectionControl {
         self.guard.control().clone()
     }
 
-    /// Returns the wrapped IO.
+    /// Returns a reference to the wrapped IO.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// Returns the wrapped IO. What is read and written here is not watched.
+    /// Returns a mutable reference to the wrapped IO. Reads and writes on it are not observed.
     #[must_use]
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
@@ -56,14 +57,16 @@ impl<S> CountedIo<S> {
 impl<S: AsyncRead> AsyncRead for CountedIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        if this.watch.touched() {
-            this.guard.control().upgraded();
+        if this.upgrade.on_use() {
+            this.guard.control().set_upgraded();
         }
         let before = buf.filled().len();
         let result = ready!(this.inner.poll_read(cx, buf));
         match &result {
-            Ok(()) => this.watch.read(buf.filled().get(before..).unwrap_or_default()),
-            Err(error) => failed(this.guard, error),
+            Ok(()) => this
+                .upgrade
+                .on_read(buf.filled().get(before..).unwrap_or_default()),
+            Err(error) => on_error(this.guard, error),
         }
         Poll::Ready(result)
     }
@@ -72,11 +75,11 @@ impl<S: AsyncRead> AsyncRead for CountedIo<S> {
 impl<S: AsyncWrite> AsyncWrite for CountedIo<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
-        if this.watch.touched() || this.watch.write(buf) {
-            this.guard.control().upgraded();
+        if this.upgrade.on_use() || this.upgrade.on_write(buf) {
+            this.guard.control().set_upgraded();
         }
         let result = ready!(this.inner.poll_write(cx, buf));
-        Poll::Ready(result.inspect_err(|error| failed(this.guard, error)))
+        Poll::Ready(result.inspect_err(|error| on_error(this.guard, error)))
     }
 
     fn poll_write_vectored(
@@ -85,11 +88,11 @@ impl<S: AsyncWrite> AsyncWrite for CountedIo<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        if this.watch.touched() || this.watch.write_vectored(bufs) {
-            this.guard.control().upgraded();
+        if this.upgrade.on_use() || this.upgrade.on_write_vectored(bufs) {
+            this.guard.control().set_upgraded();
         }
         let result = ready!(this.inner.poll_write_vectored(cx, bufs));
-        Poll::Ready(result.inspect_err(|error| failed(this.guard, error)))
+        Poll::Ready(result.inspect_err(|error| on_error(this.guard, error)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -99,16 +102,16 @@ impl<S: AsyncWrite> AsyncWrite for CountedIo<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let result = ready!(this.inner.poll_flush(cx));
-        Poll::Ready(result.inspect_err(|error| failed(this.guard, error)))
+        Poll::Ready(result.inspect_err(|error| on_error(this.guard, error)))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let result = ready!(this.inner.poll_shutdown(cx));
         Poll::Ready(result.inspect_err(|error| {
-            // The peer was faster; some systems say so also after a clean close.
+            // The peer closed first; some systems return it after a clean close too.
             if error.kind() != io::ErrorKind::NotConnected {
-                failed(this.guard, error);
+                on_error(this.guard, error);
             }
         }))
     }
@@ -129,9 +132,9 @@ impl<S: std::os::fd::AsRawFd> std::os::fd::AsRawFd for CountedIo<S> {
 }
 
 #[cold]
-fn failed(guard: &Guard, error: &io::Error) {
+fn on_error(guard: &ConnectionGuard, error: &io::Error) {
     match error.kind() {
-        // TLS says so when the peer closed without its farewell, as many do: an end all the same.
+        // rustls returns `UnexpectedEof` if the peer closes without close_notify, which many do: a regular end.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => {}
         _ => guard.control().set_close_reason(CloseReason::Error),
     }

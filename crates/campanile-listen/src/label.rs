@@ -1,4 +1,4 @@
-//! How a listener is spelt in the label `listener`.
+//! The label `listener`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use metrics::SharedString;
 
 /// The value of the label `listener`: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.
 ///
-/// Made from an address or, for a spelling of your own (`…#2` for the second socket of a `SO_REUSEPORT`
-/// group), from a string. Cloning copies a pointer.
+/// Converted from an address, or from a string for a label of your own (`…#2` for the second socket of a `SO_REUSEPORT`
+/// group). Cloning copies a pointer.
 ///
 /// ```
 /// use campanile_listen::ListenerLabel;
@@ -22,18 +22,14 @@ use metrics::SharedString;
 pub struct ListenerLabel(SharedString);
 
 impl ListenerLabel {
-    /// Returns the label's text.
+    /// Returns the label value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub(crate) fn shared(&self) -> SharedString {
+    pub(crate) fn to_shared(&self) -> SharedString {
         self.0.clone()
-    }
-
-    fn owned(text: &str) -> Self {
-        Self(SharedString::from_shared(text.into()))
     }
 }
 
@@ -45,45 +41,38 @@ impl fmt::Display for ListenerLabel {
 
 impl From<&str> for ListenerLabel {
     fn from(text: &str) -> Self {
-        Self::owned(text)
+        Self(SharedString::from_shared(text.into()))
     }
 }
 
 impl From<String> for ListenerLabel {
     fn from(text: String) -> Self {
-        Self::owned(&text)
+        Self::from(text.as_str())
     }
 }
 
 impl From<SocketAddr> for ListenerLabel {
     fn from(address: SocketAddr) -> Self {
-        Self::owned(&address.to_string())
+        Self::from(address.to_string())
     }
 }
 
-/// Spells the path of a unix socket; bytes that are not UTF-8 become U+FFFD.
+/// Formats the path of a unix socket; invalid UTF-8 becomes U+FFFD.
 impl From<&Path> for ListenerLabel {
     fn from(path: &Path) -> Self {
-        Self::owned(&format!("unix:{}", path.display()))
+        Self::from(format!("unix:{}", path.display()))
     }
 }
 
-/// Spells a unix address: `unix:/path`, `unix:@name` for an abstract one, `unix:` for one without a name.
+/// Formats a unix address: `unix:/path`, `unix:@name` for an abstract one, `unix:` for an unnamed one.
 #[cfg(unix)]
 impl From<tokio::net::unix::SocketAddr> for ListenerLabel {
     fn from(address: tokio::net::unix::SocketAddr) -> Self {
-        if let Some(path) = address.as_pathname() {
-            return Self::from(path);
-        }
-        #[cfg(target_os = "linux")]
-        if let Some(name) = address.as_abstract_name() {
-            return Self::owned(&format!("unix:@{}", String::from_utf8_lossy(name)));
-        }
-        Self::owned("unix:")
+        Self::from(crate::PeerAddress::from(&address).to_string())
     }
 }
 
-/// Spells a unix address as tokio's is spelt.
+/// Formats a unix address as the tokio conversion does.
 #[cfg(unix)]
 impl From<std::os::unix::net::SocketAddr> for ListenerLabel {
     fn from(address: std::os::unix::net::SocketAddr) -> Self {

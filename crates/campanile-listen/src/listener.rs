@@ -1,4 +1,4 @@
-//! A listener that never gives up accepting.
+//! A listener that keeps accepting whatever fails.
 
 use std::fmt;
 use std::io;
@@ -6,36 +6,37 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 
 use crate::acceptor::Acceptor;
-use crate::bind::OwnPath;
+use crate::socket_file::SocketFile;
 use crate::{
-    Bind, BindError, Closing, Connections, CountedIo, ListenAddress, ListenerLabel, PeerAddress, Socket,
+    AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, Drained, DrainingListener,
+    ListenAddress, ListenerLabel, PeerAddress,
 };
 
-/// Whether anybody else holds the listening socket.
+/// Whether other processes or listeners hold the same listening socket.
 ///
-/// It decides how a listener may be closed: what is done to a socket is done to it for all who hold it.
+/// It decides how a listener closes: changes to a socket affect every holder of a descriptor of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sharing {
-    /// Nobody else has a descriptor of this socket. It holds for what was bound here, also with `SO_REUSEPORT`: each
-    /// of a group is a socket of its own.
-    Own,
-    /// Others accept from this very socket, or will: it was inherited (systemd, Einhorn, an older process), handed
-    /// over, or duplicated for another worker. If in doubt, this.
+    /// No other descriptor of this socket exists. True of sockets bound here, also with `SO_REUSEPORT`, where each member
+    /// of the group is a socket of its own.
+    Exclusive,
+    /// Others accept from this socket, or will: it was inherited (systemd, Einhorn, an older process), handed over, or
+    /// duplicated for another worker. Choose this if in doubt.
     Shared,
 }
 
-/// A listening socket of TCP or of a unix socket, whose connections are counted and limited.
+/// A listening TCP or unix socket whose connections are counted and limited.
 ///
-/// Bound by [`Bind`] or [`Listener::bind`], or taken over from elsewhere. It has to be made inside a tokio runtime
-/// with I/O and time enabled. Dropping it closes the socket, which resets whoever waits in its queue:
-/// [`close`](Self::close) is how to end it without loss.
+/// Bound with [`Bind`] or [`Listener::bind`], or made from a bound socket. It needs a tokio runtime with I/O and time
+/// enabled. Dropping it closes the socket, which resets the connections in its accept queue; [`close`](Self::close)
+/// serves them first.
 pub struct Listener {
     acceptor: Acceptor,
     address: ListenAddress,
     sharing: Sharing,
     connections: Connections,
-    path: Option<OwnPath>,
+    file: Option<SocketFile>,
     backlog: Option<u32>,
 }
 
@@ -44,92 +45,92 @@ pub struct Listener {
 #[non_exhaustive]
 pub struct Accepted {
     /// The stream. It counts as an open connection until it is dropped.
-    pub io: CountedIo<Socket>,
-    /// Who is on the other side.
+    pub io: CountedIo<AcceptedStream>,
+    /// The address of the client.
     pub peer: PeerAddress,
 }
 
 impl Listener {
-    /// Binds to an address with the defaults of [`Bind`].
+    /// Binds an address, with default options unless it is a [`Bind`].
     ///
     /// # Errors
     ///
-    /// Fails as [`Bind::bind`] does.
-    pub fn bind(address: impl Into<ListenAddress>) -> Result<Self, BindError> {
-        Bind::new(address).bind()
+    /// Returns the errors of [`Bind::bind`].
+    pub fn bind(address: impl Into<Bind>) -> Result<Self, BindError> {
+        address.into().bind()
     }
 
-    /// Takes over a listening socket. It is switched to not blocking, for everybody who holds it.
+    /// Takes ownership of a listening socket. It becomes nonblocking for every holder.
     ///
     /// # Errors
     ///
-    /// Fails if it does not listen, if it is not a stream socket of TCP or unix, and if the runtime cannot watch it.
+    /// Returns an error if the socket is not listening, if it is not a TCP or unix stream socket, or if the runtime
+    /// cannot register it.
     pub fn from_fd(socket: OwnedFd, sharing: Sharing) -> io::Result<Self> {
         Self::build(socket, sharing, None)
     }
 
-    /// Takes over a TCP listener of the standard library.
+    /// Takes ownership of a TCP listener of the standard library.
     ///
     /// # Errors
     ///
-    /// Fails if the runtime cannot watch it.
+    /// Returns an error if the runtime cannot register it.
     pub fn from_tcp(listener: std::net::TcpListener, sharing: Sharing) -> io::Result<Self> {
         Self::from_fd(listener.into(), sharing)
     }
 
-    /// Takes over a unix listener of the standard library. Its file is left alone: it belongs to whoever bound it.
+    /// Takes ownership of a unix listener of the standard library. Its file is not removed.
     ///
     /// # Errors
     ///
-    /// Fails if the runtime cannot watch it.
+    /// Returns an error if the runtime cannot register it.
     pub fn from_unix(listener: StdUnixListener, sharing: Sharing) -> io::Result<Self> {
         Self::from_fd(listener.into(), sharing)
     }
 
-    pub(crate) fn build(socket: OwnedFd, sharing: Sharing, path: Option<OwnPath>) -> io::Result<Self> {
+    pub(crate) fn build(socket: OwnedFd, sharing: Sharing, file: Option<SocketFile>) -> io::Result<Self> {
         let (acceptor, address) = Acceptor::new(socket)?;
         Ok(Self {
             acceptor,
             sharing,
             connections: Connections::new(&address),
             address,
-            path,
+            file,
             backlog: None,
         })
     }
 
-    /// Counts its connections by this handle, which has the label, the limit and the recorder. Without it they are
-    /// counted under the listener's address, without limit.
+    /// Sets the handle that counts the connections and has their label, limit and recorder. By default connections are
+    /// counted under the listener's address, without a limit.
     ///
-    /// A handle serves one listener. Two that shared one would wait for each other at the limit.
+    /// Use one handle per listener: two listeners with the same handle would wait for each other at the limit.
     #[must_use]
     pub fn with_connections(mut self, connections: Connections) -> Self {
         self.connections = connections;
         self
     }
 
-    /// Says who holds the socket from now on. Give a listener that was bound here and then handed over to another process
-    /// [`Sharing::Shared`]: it is let go when it closes, and the file of a unix socket stays for those who have it.
+    /// Sets whether others hold the socket. Set [`Sharing::Shared`] on a listener that was bound here and then handed
+    /// over to another process: it then closes without touching the socket, and the file of a unix socket is kept.
     #[must_use]
     pub fn with_sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
         if sharing == Sharing::Shared
-            && let Some(path) = self.path.take()
+            && let Some(file) = self.file.take()
         {
-            path.keep();
+            file.keep();
         }
         self
     }
 
-    /// Says whether accepted TCP connections get `TCP_NODELAY`, so that small answers leave at once. They do by
-    /// default.
+    /// Sets `TCP_NODELAY` on accepted TCP connections, so that small responses are sent at once. On by default.
     #[must_use]
     pub fn with_nodelay(mut self, nodelay: bool) -> Self {
         self.acceptor.nodelay = nodelay;
         self
     }
 
-    /// Returns the label that its metrics have.
+    /// Returns the label of its metrics.
     #[must_use]
     pub fn label(&self) -> &ListenerLabel {
         self.connections.label()
@@ -147,8 +148,7 @@ impl Listener {
         &self.connections
     }
 
-    /// Returns how many clients may wait in the kernel's queue, if it was bound here: what was asked for, or what the
-    /// system has cut that to.
+    /// Returns the size of the accept queue that the kernel granted; `None` if the listener was not bound here.
     #[must_use]
     pub fn backlog(&self) -> Option<u32> {
         self.backlog
@@ -164,35 +164,41 @@ impl Listener {
         self.sharing
     }
 
-    /// Waits for a place under the limit, then for a connection.
+    /// Waits for a permit under the limit, then for a connection.
     ///
-    /// It never fails. What accept(2) says of a single connection is counted and passed over. Where descriptors or
-    /// memory are missing, or anything else is wrong, it pauses, 100 ms at first and up to a second, and goes on;
-    /// clients wait in the kernel's queue meanwhile. Such a spell is logged when it begins and when it ends.
+    /// It never fails. Errors of a single connection are counted, and the next is accepted. On any other error, such as a
+    /// lack of descriptors or memory, it pauses for 100 ms at first and up to a second, and tries again; clients wait in
+    /// the accept queue in the meantime. The start and the end of such an outage are logged.
     ///
-    /// Cancel safe: a dropped `accept` gives its place back and has accepted nobody.
+    /// Cancel safe: a dropped `accept` releases its permit and has accepted no connection.
     pub async fn accept(&mut self) -> Accepted {
-        let slot = self.connections.ready().await;
-        let (socket, peer) = self.acceptor.next(&self.connections).await;
+        let permit = self.connections.ready().await;
+        let (stream, peer) = self.acceptor.accept(&self.connections).await;
         Accepted {
-            io: slot.wrap(socket),
+            io: permit.wrap(stream),
             peer,
         }
     }
 
-    /// Begins to close it: lifts the limit of connections, removes the own file of a unix socket and refuses new
-    /// clients there. What waits in the queue comes out of [`Closing::accept`].
-    #[must_use = "clients still wait in the queue, and are reset if it is dropped"]
+    /// Splits the listener for a server that can only stop accepting: into the listener to pass to it, and the future
+    /// that starts its graceful shutdown.
+    ///
+    /// When `signal` resolves, the listener closes as [`close`](Self::close) does while the server accepts from it.
+    /// [`Drained`] resolves 200 ms after the last connection was accepted. Without that grace period hyper would close
+    /// connections whose request has not arrived yet.
+    pub fn drain_when(
+        self,
+        signal: impl Future<Output = ()> + Send + 'static,
+    ) -> (DrainingListener, Drained) {
+        DrainingListener::new(self, signal)
+    }
+
+    /// Starts to close the listener: lifts the connection limit, and removes the file of a unix socket bound here and
+    /// refuses new clients. [`Closing::accept`] returns the connections in the accept queue.
     pub fn close(self) -> Closing {
         self.connections.lift_limit();
-        drop(self.path);
+        drop(self.file);
         Closing::new(self.acceptor, self.address, self.sharing, self.connections)
-    }
-}
-
-impl Accepted {
-    pub(crate) fn new(io: CountedIo<Socket>, peer: PeerAddress) -> Self {
-        Self { io, peer }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps what tonic knows of a connection.
+//! Connection info for tonic.
 
 use tonic::transport::server::Connected;
 #[cfg(unix)]
@@ -6,8 +6,7 @@ use tonic::transport::server::TcpConnectInfo;
 
 use crate::CountedIo;
 
-/// Passes on the connect info of the wrapped IO, so that `Request::remote_addr` and the peer's certificates
-/// stay.
+/// Returns the connect info of the wrapped IO, so that `Request::remote_addr` and peer certificates keep working.
 impl<S: Connected> Connected for CountedIo<S> {
     type ConnectInfo = S::ConnectInfo;
 
@@ -16,9 +15,9 @@ impl<S: Connected> Connected for CountedIo<S> {
     }
 }
 
-/// The addresses of a TCP connection; those of a unix socket have none.
+/// Returns the addresses of a TCP connection; both are `None` for a unix socket.
 #[cfg(unix)]
-impl Connected for crate::Socket {
+impl Connected for crate::AcceptedStream {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {

@@ -48,4 +48,16 @@ impl LabelLimiter {
         admitted.insert(value.into());
         true
     }
+
+    /// Returns the number of admitted values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Returns whether no value was admitted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

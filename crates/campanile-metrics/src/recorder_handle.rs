@@ -74,6 +74,13 @@ impl<R: Recorder + Sync> From<&'static R> for RecorderHandle {
     }
 }
 
+impl<R: Recorder + Sync> From<&'static mut R> for RecorderHandle {
+    /// Takes what [`Box::leak`] returns.
+    fn from(recorder: &'static mut R) -> Self {
+        Self::from(&*recorder)
+    }
+}
+
 impl From<&'static (dyn Recorder + Sync)> for RecorderHandle {
     fn from(recorder: &'static (dyn Recorder + Sync)) -> Self {
         Self(Some(recorder))

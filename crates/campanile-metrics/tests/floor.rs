@@ -1,6 +1,13 @@
 //! Descriptors, handles and label limits, through the public API.
 
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use campanile_metrics::{
     Descriptor, FoldCounter, Kind, LabelLimiter, LazyHandle, RecorderHandle, Unit, errno_name, errno_name_of,
@@ -93,6 +100,29 @@ fn a_handle_is_not_resolved_before_a_recorder_is_installed() {
         .increment(1);
     let [(_, _, _, value)] = recorder.snapshotter().snapshot().into_vec().try_into().unwrap();
     assert_eq!(value, DebugValue::Counter(2));
+}
+
+#[test]
+fn racing_threads_resolve_a_handle_once() {
+    let (recorder, snapshotter) = recorder();
+    let handle: LazyHandle<Counter> = LazyHandle::new();
+    let registered = AtomicUsize::new(0);
+    let start = Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                let handle = handle.get(recorder, |recorder| {
+                    registered.fetch_add(1, Ordering::Relaxed);
+                    HITS.register(recorder, Vec::new())
+                });
+                handle.unwrap().increment(1);
+            });
+        }
+    });
+    assert_eq!(registered.load(Ordering::Relaxed), 1);
+    let [(_, _, _, value)] = snapshotter.snapshot().into_vec().try_into().unwrap();
+    assert_eq!(value, DebugValue::Counter(4));
 }
 
 #[test]

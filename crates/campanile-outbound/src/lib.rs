@@ -30,5 +30,5 @@ pub use self::{
     metrics::MetricsLayer,
     names::METRICS,
     propagate::{CallDeadline, DeadlineExceeded, PropagateLayer},
-    stack::{Stack, stack},
+    stack::{Stack, StackObserver, StackService, stack},
 };

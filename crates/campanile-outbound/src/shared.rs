@@ -40,6 +40,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use campanile_core::exchange::{self, ObservedBody};
 use http::{Request, Response, Version};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
@@ -53,21 +54,26 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    ConnectorLayer, Resolver, connect, metrics,
-    metrics::{ErrorItself, Metrics},
-    propagate::{self, Propagate},
+    ConnectorLayer, Resolver,
+    connect::ConnectorService,
+    metrics::{BodyErrors, ErrorItself, ServiceErrors},
     stack,
+    stack::{StackObserver, StackService},
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Pool = Client<connect::Connector<HttpConnector<Resolver>>, UnsyncBoxBody<Bytes, BoxError>>;
+type Pool = Client<ConnectorService<HttpConnector<Resolver>>, UnsyncBoxBody<Bytes, BoxError>>;
 
 /// The body of an answer of [`SharedClient`].
-pub type ResponseBody = metrics::ResponseBody<propagate::ResponseBody<Incoming>, ErrorItself>;
+pub type ResponseBody = ObservedBody<Incoming, StackObserver, BodyErrors<ErrorItself>>;
 
 /// The future of [`SharedClient`].
-pub type ResponseFuture =
-    metrics::ResponseFuture<propagate::ResponseFuture<legacy::ResponseFuture>, ErrorItself, ErrorItself>;
+pub type ResponseFuture = exchange::ResponseFuture<
+    legacy::ResponseFuture,
+    StackObserver,
+    ServiceErrors<ErrorItself>,
+    BodyErrors<ErrorItself>,
+>;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,7 +90,7 @@ pub fn shared() -> SharedClient {
 
 /// The client that the process shares. See the [module docs](self).
 #[derive(Debug, Clone)]
-pub struct SharedClient(Metrics<Propagate<PerRuntime>>);
+pub struct SharedClient(StackService<PerRuntime>);
 
 impl<B> Service<Request<B>> for SharedClient
 where

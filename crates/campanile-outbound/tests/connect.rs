@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_outbound::{ConnectorLayer, MetricsLayer, Resolver, connect::Connector, metrics::Metrics};
+use campanile_outbound::{
+    ConnectorLayer, MetricsLayer, Resolver, connect::ConnectorService, metrics::MetricsService,
+};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
@@ -20,7 +22,7 @@ use hyper_util::{
 use support::{Board, Then, nobody, server, within};
 use tower::{Layer, ServiceExt};
 
-type Counted = Metrics<Client<Connector<HttpConnector<Resolver>>, Empty<Bytes>>>;
+type Counted = MetricsService<Client<ConnectorService<HttpConnector<Resolver>>, Empty<Bytes>>>;
 
 fn client(board: &'static Board) -> Counted {
     let metrics = MetricsLayer::new().with_recorder(board);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes};
-use campanile_outbound::{CallDeadline, MetricsLayer, PropagateLayer};
+use campanile_outbound::{CallDeadline, MetricsLayer, stack};
 use http::{HeaderMap, HeaderValue, Request, Response, uri::PathAndQuery};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
@@ -130,12 +130,8 @@ impl Decoder for Plain {
 }
 
 fn layers(board: &'static Board) -> campanile_outbound::Stack {
-    tower_layer::Stack::new(
-        PropagateLayer::new(),
-        MetricsLayer::new()
-            .with_recorder(board)
-            .with_default_host("stock"),
-    )
+    let metrics = MetricsLayer::new().with_recorder(board);
+    stack().with_metrics(metrics.with_default_host("stock"))
 }
 
 async fn unary(

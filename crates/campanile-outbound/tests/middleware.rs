@@ -17,7 +17,7 @@ use campanile_core::{
     clock::FastInstant,
     in_flight::{self, InFlightEntry, Phase},
 };
-use campanile_outbound::{METRICS, MetricsLayer, PropagateLayer, stack};
+use campanile_outbound::{METRICS, MetricsLayer, stack};
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};
@@ -35,7 +35,8 @@ fn ok(body: &'static str) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
 #[tokio::test]
 async fn the_answer_and_the_exact_length_of_its_body_pass() {
     let board = Board::new();
-    let service = tower_layer::Stack::new(PropagateLayer::new(), MetricsLayer::new().with_recorder(board))
+    let service = stack()
+        .with_metrics(MetricsLayer::new().with_recorder(board))
         .layer(service_fn(|_: Request<()>| ok("hello")));
     let response = service.oneshot(get("http://stock/")).await.unwrap();
     assert_eq!(response.body().size_hint().exact(), Some(5));
@@ -427,16 +428,34 @@ async fn a_panic_leaves_no_call_behind() {
 
 #[test]
 fn the_list_of_metrics_is_whole_and_well_formed() {
-    let mut names: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
+    let mut names: Vec<_> = METRICS.iter().map(|metric| metric.name()).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), METRICS.len(), "a name twice");
     for metric in METRICS {
-        assert!(metric.name.starts_with("http_client_") || metric.name.starts_with("rpc_client_"));
-        let counter = metric.kind == campanile_core::series::Kind::Counter;
-        assert_eq!(counter, metric.name.ends_with("_total"), "{}", metric.name);
-        let seconds = metric.kind == campanile_core::series::Kind::Histogram;
-        assert_eq!(seconds, metric.name.ends_with("_seconds"), "{}", metric.name);
-        assert!(metric.help.ends_with('.'), "{}", metric.name);
+        let prefixes = ["http_client_", "rpc_client_", "campanile_"];
+        assert!(prefixes.iter().any(|prefix| metric.name().starts_with(prefix)));
+        let counter = metric.kind() == campanile_metrics::Kind::Counter;
+        assert_eq!(counter, metric.name().ends_with("_total"), "{}", metric.name());
+        let seconds = metric.kind() == campanile_metrics::Kind::Histogram;
+        assert_eq!(seconds, metric.name().ends_with("_seconds"), "{}", metric.name());
+        assert!(!metric.help().ends_with('.'), "{}", metric.name());
     }
+}
+
+#[tokio::test]
+async fn layers_made_separately_for_one_recorder_count_a_call_once() {
+    let board = Board::new();
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(String::from("ok"))) });
+    let inner = MetricsLayer::new().with_recorder(board).layer(inner);
+    let service = MetricsLayer::new().with_recorder(board).layer(inner);
+    let request = Request::get("http://stock/items/7").body(()).unwrap();
+    drop(service.oneshot(request).await.unwrap());
+    assert_eq!(
+        board.sum("http_client_requests_total"),
+        1.0,
+        "{:?}",
+        board.lines()
+    );
 }

@@ -246,7 +246,7 @@ async fn a_call_whose_deadline_has_passed_is_not_sent() {
         counted.fetch_add(1, Ordering::SeqCst);
         ready(Ok::<_, Infallible>(Response::new(Body::new())))
     });
-    let layers = tower_layer::Stack::new(PropagateLayer::new(), MetricsLayer::new().with_recorder(board));
+    let layers = stack().with_metrics(MetricsLayer::new().with_recorder(board));
     let service = layers.layer(service);
     let context = incoming("order-7").with_deadline(Deadline::after(Duration::ZERO));
     let plain = context
@@ -273,7 +273,7 @@ async fn a_call_whose_deadline_has_passed_is_not_sent() {
 #[tokio::test]
 async fn a_deadline_that_passes_while_the_call_waits_ends_it() {
     let board = Board::new();
-    let layers = tower_layer::Stack::new(PropagateLayer::new(), MetricsLayer::new().with_recorder(board));
+    let layers = stack().with_metrics(MetricsLayer::new().with_recorder(board));
     let service = layers.layer(service_fn(|_: Request<()>| {
         pending::<Result<Response<Body>, Infallible>>()
     }));
@@ -297,7 +297,7 @@ async fn a_deadline_that_passes_while_the_call_waits_ends_it() {
 #[tokio::test]
 async fn a_504_that_somebody_sent_is_an_answer() {
     let board = Board::new();
-    let layers = tower_layer::Stack::new(PropagateLayer::new(), MetricsLayer::new().with_recorder(board));
+    let layers = stack().with_metrics(MetricsLayer::new().with_recorder(board));
     let service = layers.layer(service_fn(|_: Request<()>| {
         ready(Ok::<_, Infallible>(
             Response::builder().status(504).body(Body::new()).unwrap(),

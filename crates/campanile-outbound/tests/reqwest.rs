@@ -6,13 +6,13 @@ mod support;
 
 use std::time::Duration;
 
-use campanile_outbound::{CallName, MetricsLayer, ReqwestService, metrics::Metrics};
+use campanile_outbound::{CallName, MetricsLayer, ReqwestService, metrics::MetricsService};
 use http::Request;
 use http_body_util::BodyExt;
 use support::{Board, Then, nobody, server, within};
 use tower::{Layer, ServiceExt};
 
-fn client(board: &'static Board) -> Metrics<ReqwestService> {
+fn client(board: &'static Board) -> MetricsService<ReqwestService> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -17,7 +17,7 @@ use support::{Board, Then, nobody, server, servers, within};
 use tower::{Layer, Service, ServiceExt};
 
 type HyperClient = Client<HttpConnector, Empty<Bytes>>;
-type Metered = campanile_outbound::metrics::Metrics<HyperClient>;
+type Metered = campanile_outbound::metrics::MetricsService<HyperClient>;
 
 fn client(board: &'static Board) -> Metered {
     let client = Client::builder(TokioExecutor::new()).build_http();
@@ -341,7 +341,7 @@ async fn method_status_and_error_are_labels_where_asked_for() {
     let board = Board::new();
     let client = MetricsLayer::new()
         .with_recorder(board)
-        .with_status_labels()
+        .with_status_labels(true)
         .layer(Client::builder(TokioExecutor::new()).build_http());
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let (well, _) = server(Then::Write(answer)).await;

@@ -30,7 +30,7 @@ impl ServeError {
     #[must_use]
     pub fn address(&self) -> Option<String> {
         match &self.kind {
-            ServeErrorKind::Bind(error) => Some(error.address().to_string()),
+            ServeErrorKind::Bind(error) => error.address().map(ToString::to_string),
             _ => None,
         }
     }

@@ -7,9 +7,13 @@ pub use campanile_admin as admin;
 #[cfg(feature = "backlog")]
 #[doc(inline)]
 pub use campanile_backlog as backlog;
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use campanile_core::MissingRequestContext;
 #[doc(inline)]
 pub use campanile_core::{
-    Deadline, InRequestExt, Outcome, RequestContext, RequestId, carry_blocking, headers, in_flight, method,
+    Deadline, InRequestExt, InvalidRequestId, Outcome, RequestContext, RequestId, carry_blocking, exchange,
+    headers, in_flight, method, reseed,
 };
 #[cfg(feature = "inbound")]
 #[doc(inline)]
@@ -20,6 +24,8 @@ pub use campanile_lifecycle as lifecycle;
 #[cfg(feature = "listen")]
 #[doc(inline)]
 pub use campanile_listen as listen;
+#[doc(inline)]
+pub use campanile_metrics as metrics;
 #[cfg(feature = "outbound")]
 #[doc(inline)]
 pub use campanile_outbound as outbound;

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let inbound = campanile::inbound::stack()
         .with_in_flight_limit(InFlightLimitLayer::new(512))
-        .with_view_name();
+        .with_view_name(true);
 
     let app = Router::new()
         .route("/orders/{id}", get(order))

@@ -29,7 +29,7 @@ use campanile::{
     inbound::{self, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer},
     lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig},
     listen::{Bind, ListenAddress, Listener},
-    outbound::{self, CallName, ConnectorLayer, PropagateLayer, connect::Connector},
+    outbound::{self, CallName, ConnectorLayer, connect::ConnectorService},
     recorder::{CellRecorder, Format},
     server::{BoundServer, Server},
 };
@@ -43,7 +43,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::sleep,
 };
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceExt};
 
 use crate::{
     recorder::{NAMED, Named},
@@ -278,12 +278,12 @@ fn signed(service: Service, below: &str) -> String {
     format!("{} {}\n{below}", service.name(), id.unwrap_or_default())
 }
 
-type HyperClient = Client<Connector<HttpConnector>, Body>;
+type HyperClient = Client<ConnectorService<HttpConnector>, Body>;
 
 /// Another service, as one that calls it knows it.
 #[derive(Clone)]
 struct Remote {
-    client: outbound::metrics::Metrics<outbound::propagate::Propagate<HyperClient>>,
+    client: outbound::StackService<HyperClient>,
     name: &'static str,
     address: String,
 }
@@ -298,10 +298,9 @@ impl Remote {
             .with_recorder(recorder(from))
             .with_names_of(&metrics)
             .layer(HttpConnector::new());
-        let client = ServiceBuilder::new()
-            .layer(metrics)
-            .layer(PropagateLayer::new())
-            .service(Client::builder(TokioExecutor::new()).build(connector));
+        let client = outbound::stack()
+            .with_metrics(metrics)
+            .layer(Client::builder(TokioExecutor::new()).build(connector));
         Self {
             client,
             name: to.name(),

@@ -1,30 +1,21 @@
 //! The layers of incoming requests, around a tower service, and what they are made of.
 
-use campanile_core::{RequestContext, RequestId, clock::FastInstant, nesting::LayerId};
+use campanile_core::{
+    RequestContext, RequestId, clock::FastInstant, exchange::ExchangeLayer, layer_id::LayerId,
+};
 use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, stack};
 use http::Extensions;
-use metrics::{Counter, Gauge, Histogram};
 use tower::Layer;
 
 use super::{
     Case,
-    floor::{Floor, Handles, IdFloor},
-    idle::{IDLE, Idle},
+    idle::IDLE,
     requests::{identified, plain},
     run::{among_routes, case, micro},
-    services::{BodyTracker, NoOpLayer, Trivial},
+    services::{NoOpLayer, ObserveNothing, Trivial},
 };
 
 static IDLE_IDENTITY: u8 = 0;
-
-/// The handles of the floor, which are there from the beginning.
-fn floor_handles() -> &'static Handles {
-    Box::leak(Box::new(Handles {
-        count: Counter::from_arc(std::sync::Arc::new(Idle)),
-        duration: Histogram::from_arc(std::sync::Arc::new(Idle)),
-        active: Gauge::from_arc(std::sync::Arc::new(Idle)),
-    }))
-}
 
 pub(super) fn count_duration_active() -> MetricsLayer {
     MetricsLayer::new()
@@ -52,8 +43,10 @@ pub(super) fn cases() -> Vec<Case> {
         micro("micro: enter and leave a nesting, twice", {
             let identity = LayerId::of(&IDLE_IDENTITY);
             move || {
-                drop(std::hint::black_box(identity.enter()));
-                drop(std::hint::black_box(identity.enter()));
+                identity.enter();
+                identity.enter();
+                LayerId::leave();
+                LayerId::leave();
             }
         }),
         micro("micro: look for a context", || {
@@ -76,18 +69,9 @@ pub(super) fn cases() -> Vec<Case> {
             plain,
         ),
         case(
-            "tower: body tracked, nothing counted",
+            "tower: exchange observed, nothing recorded",
             tower,
-            BodyTracker(Trivial),
-            plain,
-        ),
-        case(
-            "tower: floor: count, duration, active",
-            tower,
-            Floor {
-                inner: Trivial,
-                handles: floor_handles(),
-            },
+            ExchangeLayer::new(ObserveNothing).layer(Trivial),
             plain,
         ),
         case(
@@ -103,7 +87,7 @@ pub(super) fn cases() -> Vec<Case> {
             plain,
         ),
         case(
-            "tower: concurrency limit",
+            "tower: in-flight limit",
             tower,
             InFlightLimitLayer::new(512).with_recorder(&IDLE).layer(Trivial),
             plain,
@@ -116,12 +100,6 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(identified_tower, identified_tower, Trivial, identified),
         case(
-            "tower: floor: id taken, scoped, echoed",
-            identified_tower,
-            IdFloor(Trivial),
-            identified,
-        ),
-        case(
             "tower: id taken, scoped, echoed",
             identified_tower,
             RequestIdLayer::new().layer(Trivial),
@@ -130,7 +108,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "tower: id taken, not in the table",
             identified_tower,
-            RequestIdLayer::new().without_table().layer(Trivial),
+            RequestIdLayer::new().with_in_flight_table(false).layer(Trivial),
             identified,
         ),
         case(

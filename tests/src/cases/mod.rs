@@ -4,7 +4,6 @@
 //! service is cloned for each request; the body is read to its end and everything is dropped. No sockets, no
 //! runtime. The recorder does nothing, so what is left is the layers' own share.
 
-mod floor;
 mod idle;
 mod inbound;
 mod outbound;

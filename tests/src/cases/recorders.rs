@@ -27,15 +27,15 @@ pub(super) fn cases() -> Vec<Case> {
             "tower: metrics: every family, by view and status",
             tower,
             all_families()
-                .with_view_name_as_route()
-                .with_status_labels()
+                .with_view_name_as_route(true)
+                .with_status_labels(true)
                 .layer(Trivial),
             plain,
         ),
         within_request(
             "client: metrics, by method and status",
             "client: bare",
-            outgoing_metrics().with_status_labels().layer(Trivial),
+            outgoing_metrics().with_status_labels(true).layer(Trivial),
         ),
         case(BARE, tower, small(CellRecorder::new()).layer(Trivial), plain),
         case(

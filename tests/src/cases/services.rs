@@ -7,10 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile_core::body::{BodyEnd, MethodClass, OnBodyEnd, TrackedBody, track};
-use futures_util::TryFutureExt;
+use campanile_core::{
+    box_pool::BoxPool,
+    exchange::{Begin, End, Observe, Observer},
+};
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
-use http_body::Body;
 use http_body_util::Full;
 use tower::{Layer, Service};
 
@@ -70,35 +71,35 @@ impl<S: Service<R>, R> Service<R> for NoOp<S> {
     }
 }
 
-/// A layer that only learns of the end of the body.
+/// Observes exchanges and records nothing: the cost of the engine.
 #[derive(Clone)]
-pub(super) struct BodyTracker<S>(pub(super) S);
+pub(super) struct ObserveNothing;
 
-/// Nothing to do at the end.
-pub(super) struct Unmoved;
+/// One exchange of which nothing is recorded.
+pub(super) struct Nothing;
 
-impl OnBodyEnd for Unmoved {
-    fn on_body_end(self, end: BodyEnd<'_>) {
-        std::hint::black_box(end.bytes);
+thread_local! {
+    static POOL: BoxPool<Nothing> = const { BoxPool::new() };
+}
+
+impl<B> Observe<B> for ObserveNothing {
+    type Observer = Nothing;
+
+    fn begin(&self, _: &mut Request<B>) -> Begin<Nothing> {
+        Begin::Observe(Nothing)
     }
 }
 
-impl<S, R, B> Service<R> for BodyTracker<S>
-where
-    S: Service<R, Response = Response<B>, Error = Infallible>,
-    B: Body,
-{
-    type Response = Response<TrackedBody<B, Unmoved>>;
-    type Error = Infallible;
-    type Future = futures_util::future::MapOk<S::Future, fn(S::Response) -> Self::Response>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(cx)
+impl Observer for Nothing {
+    fn on_end(&mut self, end: End<'_>) {
+        std::hint::black_box(end.bytes);
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        self.0
-            .call(request)
-            .map_ok(|response| track(response, MethodClass::Other, Unmoved))
+    fn boxed(self) -> Box<Self> {
+        BoxPool::fill(&POOL, self)
+    }
+
+    fn recycle(self: Box<Self>) {
+        BoxPool::recycle(&POOL, self);
     }
 }

@@ -93,7 +93,7 @@ impl Layers {
             metrics: MetricsLayer::new().with_recorder(tally),
             deadline: DeadlineLayer::new().with_recorder(tally),
             full: InFlightLimitLayer::new(0).with_recorder(tally),
-            few: InFlightLimitLayer::named(FEW, "few").with_recorder(tally),
+            few: InFlightLimitLayer::new(FEW).with_name("few").with_recorder(tally),
             started: Arc::default(),
         }
     }
@@ -119,7 +119,7 @@ impl Layers {
     /// Returns the limit of [`Arrangement::Limited`].
     #[must_use]
     pub fn few(&self) -> Limit {
-        self.few.limit()
+        self.few.limit().expect("made with a limit")
     }
 
     fn stack(&self) -> Stack {

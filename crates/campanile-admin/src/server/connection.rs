@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_listen::{CountedIo, Socket};
+use campanile_listen::{AcceptedStream, CountedIo};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,7 +31,7 @@ const HEADERS: usize = 64;
 const UNSENT: u32 = 64 * 1024;
 
 pub(super) async fn serve(
-    io: CountedIo<Socket>,
+    io: CountedIo<AcceptedStream>,
     peer: Peer,
     service: AdminService,
     activity: Arc<Activity>,

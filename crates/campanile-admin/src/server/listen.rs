@@ -26,8 +26,8 @@ impl Listen {
     pub(super) fn listen(self) -> io::Result<Listener> {
         static NOBODY: NoopRecorder = NoopRecorder;
         let listener = match self {
-            Self::Tcp(listener) => Listener::from_tcp(listener, Sharing::Own)?,
-            Self::Unix(listener) => Listener::from_unix(listener, Sharing::Own)?,
+            Self::Tcp(listener) => Listener::from_tcp(listener, Sharing::Exclusive)?,
+            Self::Unix(listener) => Listener::from_unix(listener, Sharing::Exclusive)?,
             Self::Bind(bind) => {
                 let bound = bind.with_recorder(&NOBODY).bind();
                 return bound.map_err(|error| io::Error::new(error.kind(), error));

@@ -1,4 +1,4 @@
-//! A listening socket, known without being held.
+//! A listening socket, identified without keeping it open.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -6,58 +6,48 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType};
 
-use super::{Namespace, UnixDiag, options, tcp};
+use super::{Netstat, QueueReading, UnixDiag, socket_options, tcp_info};
 use crate::error::{WatchError, WatchErrorKind};
 
-/// A listening socket by the number of its descriptor and by its cookie.
+/// A listening socket, identified by the number of its descriptor and its cookie.
 ///
-/// There is no duplicate of the descriptor: as long as one is open the kernel goes on listening, and when the owner
-/// closed his, clients would be welcomed into a queue that nobody accepts from. So only the number is kept, and with each
-/// sample the cookie, which the kernel gives to one socket and never again, says whether the number still means it. It
-/// is asked for last: what was read before came from the same socket.
+/// A duplicate of the descriptor would keep the socket listening after its owner closed it, with a queue that is never
+/// accepted from. So only the number is kept, and each reading checks that it still refers to the socket with this cookie,
+/// which the kernel never reuses. The cookie is read last: all earlier reads then came from the same socket.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct ListeningSocket {
     fd: RawFd,
     cookie: u64,
-    kind: Kind,
+    kind: SocketKind,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum SocketKind {
     Tcp,
     Unix { inode: u32 },
 }
 
-/// What was found out about a descriptor.
+/// A descriptor that was found to be a listening socket.
 #[derive(Debug)]
 pub(crate) struct Identified {
-    pub(crate) socket: Socket,
-    /// Its address as the label spells it.
+    pub(crate) socket: ListeningSocket,
+    /// The local address as a label.
     pub(crate) address: String,
-    pub(crate) reading: Reading,
+    pub(crate) reading: QueueReading,
 }
 
-/// A queue at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) pending: u32,
-    pub(crate) limit: u32,
-    /// What was dropped since the socket was made, whatever for; nothing for unix sockets.
-    pub(crate) drops: Option<u32>,
-}
-
-impl Socket {
+impl ListeningSocket {
     pub(crate) fn identify(
         listener: &impl AsFd,
         diag: &mut Option<UnixDiag>,
     ) -> Result<Identified, WatchError> {
         let fd = listener.as_fd();
-        let cookie = options::cookie(fd.as_raw_fd()).map_err(WatchError::from_io)?;
+        let cookie = socket_options::cookie(fd.as_raw_fd()).map_err(WatchError::from_io)?;
         let system = |errno: rustix::io::Errno| WatchError::from_io(errno.into());
         let family = sockopt::socket_domain(fd).map_err(system)?;
         let kind = match (family, sockopt::socket_type(fd).map_err(system)?) {
-            (AddressFamily::INET | AddressFamily::INET6, SocketType::STREAM) => Kind::Tcp,
-            (AddressFamily::UNIX, SocketType::STREAM | SocketType::SEQPACKET) => Kind::Unix {
+            (AddressFamily::INET | AddressFamily::INET6, SocketType::STREAM) => SocketKind::Tcp,
+            (AddressFamily::UNIX, SocketType::STREAM | SocketType::SEQPACKET) => SocketKind::Unix {
                 inode: inode(fd).map_err(system)?,
             },
             (AddressFamily::INET | AddressFamily::INET6 | AddressFamily::UNIX, SocketType::DGRAM) => {
@@ -73,104 +63,83 @@ impl Socket {
                 WatchErrorKind::NotListening.into()
             });
         }
-        let address = spell(&rustix::net::getsockname(fd).map_err(system)?);
+        let address = label(&rustix::net::getsockname(fd).map_err(system)?);
         let socket = Self {
             fd: fd.as_raw_fd(),
             cookie,
             kind,
         };
-        let reading = socket.read(diag).map_err(|error| socket.refusal(error))?;
+        let reading = socket.read(diag).map_err(|error| match socket.kind {
+            SocketKind::Unix { .. } if error.kind() == io::ErrorKind::NotFound => {
+                WatchErrorKind::NotFound.into()
+            }
+            _ => WatchError::from_io(error),
+        })?;
         Ok(Identified {
-            // It listened a line above: now somebody has closed it.
+            // `None` if it was closed since the check above.
             reading: reading.ok_or(WatchErrorKind::Closed)?,
             socket,
             address,
         })
     }
 
-    /// Reads the queue; nothing once the socket is closed or does not listen any more.
-    pub(crate) fn read(&self, diag: &mut Option<UnixDiag>) -> io::Result<Option<Reading>> {
+    /// Reads the queue; `None` once the socket is closed or no longer listening.
+    pub(crate) fn read(&self, diag: &mut Option<UnixDiag>) -> io::Result<Option<QueueReading>> {
         let reading = match self.kind {
-            Kind::Tcp => self.read_tcp(),
-            Kind::Unix { inode } => self.read_unix(inode, diag).map(Some),
+            SocketKind::Tcp => tcp_info::read_queue(self.fd),
+            SocketKind::Unix { inode } => self.read_unix(inode, diag).map(Some),
         };
-        if options::cookie(self.fd).is_ok_and(|cookie| cookie == self.cookie) {
+        if socket_options::cookie(self.fd).is_ok_and(|cookie| cookie == self.cookie) {
             reading
         } else {
             Ok(None)
         }
     }
 
-    /// Tells whether a filter is attached, which drops on purpose.
+    /// Returns whether a filter is attached, whose drops are not overflows.
     pub(crate) fn has_filter(&self) -> bool {
-        // Without an answer the drops are taken for overflows, which is what they mostly are.
-        options::has_filter(self.fd).unwrap_or(false)
+        // On an error, drops count as overflows, which most of them are.
+        socket_options::has_filter(self.fd).unwrap_or(false)
     }
 
-    /// Tells whether the socket belongs to the network namespace that is counted.
-    pub(crate) fn is_of(&self, namespace: &Namespace) -> bool {
-        // Before Linux 5.14 nobody tells; another namespace than one's own is the exception.
-        let own = options::namespace_cookie(self.fd).ok().zip(namespace.cookie());
-        own.is_none_or(|(theirs, counted)| theirs == counted)
+    /// Returns whether the socket belongs to the network namespace of these counters.
+    pub(crate) fn is_in_namespace(&self, netstat: &Netstat) -> bool {
+        // Before Linux 5.14 there is no namespace cookie; a foreign namespace is the exception.
+        let cookies = socket_options::namespace_cookie(self.fd)
+            .ok()
+            .zip(netstat.cookie());
+        cookies.is_none_or(|(socket, netstat)| socket == netstat)
     }
 
     pub(crate) fn counts_drops(&self) -> bool {
-        matches!(self.kind, Kind::Tcp)
+        matches!(self.kind, SocketKind::Tcp)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.cookie == other.cookie
     }
 
-    fn read_tcp(&self) -> io::Result<Option<Reading>> {
-        let info = tcp::Info::of(self.fd)?;
-        Ok(if info.is_listening() {
-            Some(Reading {
-                pending: info.pending(),
-                limit: info.limit(),
-                drops: Some(tcp::drops(self.fd)?),
-            })
-        } else {
-            None
-        })
-    }
-
-    fn read_unix(&self, inode: u32, diag: &mut Option<UnixDiag>) -> io::Result<Reading> {
-        let asked = match diag {
-            Some(asked) => asked,
+    fn read_unix(&self, inode: u32, diag: &mut Option<UnixDiag>) -> io::Result<QueueReading> {
+        let open = match diag {
+            Some(open) => open,
             None => diag.insert(UnixDiag::new()?),
         };
-        let queue = match asked.queue(inode, self.cookie) {
-            Ok(queue) => queue.ok_or(io::ErrorKind::NotFound)?,
-            Err(error) => {
-                // Another one next time, in case that this one is no good any more.
-                *diag = None;
-                return Err(error);
-            }
-        };
-        Ok(Reading {
-            pending: queue.pending,
-            limit: queue.limit,
-            drops: None,
-        })
-    }
-
-    /// Says why a socket that listens cannot be read.
-    fn refusal(&self, error: io::Error) -> WatchError {
-        match self.kind {
-            Kind::Unix { .. } if error.kind() == io::ErrorKind::NotFound => WatchErrorKind::NotFound.into(),
-            _ => WatchError::from_io(error),
+        let reading = open.read_queue(inode, self.cookie);
+        if reading.is_err() {
+            // Reopened next time, in case that the netlink socket is broken.
+            *diag = None;
         }
+        Ok(reading?.ok_or(io::ErrorKind::NotFound)?)
     }
 }
 
 fn inode(fd: BorrowedFd<'_>) -> rustix::io::Result<u32> {
-    // The kernel gives sockets numbers of 32 bits, and `unix_diag` takes no others.
+    // Sockets have 32-bit inodes, and `unix_diag` accepts no others.
     rustix::fs::fstat(fd).map(|status| status.st_ino as u32)
 }
 
-/// Spells an address as campanile's other crates spell it in the label.
-fn spell(address: &SocketAddrAny) -> String {
+/// Formats an address as the label `listener` of all crates.
+fn label(address: &SocketAddrAny) -> String {
     if let Ok(address) = std::net::SocketAddr::try_from(address.clone()) {
         return address.to_string();
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::SaturationLevel;
 
-/// Says whether a service should get traffic, by how full it is: no from one threshold on, yes again below another, so
-/// that it does not flap between the two. Cloning copies a pointer.
+/// A readiness check with hysteresis: it fails from one saturation on, and passes again below a lower one. Cloning copies
+/// a pointer.
 ///
-/// It does nothing by itself; give [`check`](Self::check) to your readiness. Where every replica is full, taking some out
-/// makes the others fuller: prefer scaling on the gauge, and let this be for the odd one out.
+/// Pass [`check`](Self::check) to your readiness probe. If all replicas are saturated, removing some makes the others
+/// fuller: prefer to scale on the gauge, and use this for single replicas that fall behind.
 #[derive(Clone, Debug)]
 pub struct SaturationGate {
     level: SaturationLevel,
@@ -22,15 +22,22 @@ pub struct SaturationGate {
     refuses: Arc<AtomicBool>,
 }
 
-/// What [`SaturationGate::check`] says of a service that is too full.
+/// The error of [`SaturationGate::check`]: the service is saturated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saturated {
     ratio: f64,
     accept_below: f64,
 }
 
+/// The error of [`SaturationGate::with_thresholds`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InvalidThresholds {
+    refuse_from: f64,
+    accept_below: f64,
+}
+
 impl SaturationGate {
-    /// Creates a gate that refuses from 0.95 on and accepts again below 0.8.
+    /// Creates a gate that fails from 0.95 on and passes again below 0.8.
     #[must_use]
     pub fn new(level: SaturationLevel) -> Self {
         Self {
@@ -42,35 +49,36 @@ impl SaturationGate {
         }
     }
 
-    /// Sets from which saturation on it refuses, and below which it accepts again.
+    /// Sets the saturation from which the check fails, and the one below which it passes again.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics unless 0 < `accept_below` <= `refuse_from` <= 1: else it would never accept, or never refuse.
-    #[must_use]
-    pub fn with_thresholds(mut self, refuse_from: f64, accept_below: f64) -> Self {
-        let in_order = 0.0 < accept_below && accept_below <= refuse_from && refuse_from <= 1.0;
-        assert!(
-            in_order,
-            "thresholds must be 0 < accept_below <= refuse_from <= 1"
-        );
+    /// Returns an error unless 0 < `accept_below` <= `refuse_from` <= 1: otherwise the check would never pass, or never
+    /// fail.
+    pub fn with_thresholds(mut self, refuse_from: f64, accept_below: f64) -> Result<Self, InvalidThresholds> {
+        if !(0.0 < accept_below && accept_below <= refuse_from && refuse_from <= 1.0) {
+            return Err(InvalidThresholds {
+                refuse_from,
+                accept_below,
+            });
+        }
         (self.refuse_from, self.accept_below) = (refuse_from, accept_below);
-        self
+        Ok(self)
     }
 
-    /// Sets how old a value may be to refuse by it, 10 s unless set: who computes no more must not keep a service from
-    /// being ready.
+    /// Sets the age from which a value is ignored, 10 s by default. The check passes while the saturation is not computed.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// Says whether the service should get traffic.
+    /// Returns `Ok` if the service should receive traffic.
     ///
     /// # Errors
     ///
-    /// [`Saturated`], where it is too full, or has been and is not below the lower threshold yet.
+    /// Returns [`Saturated`] if the saturation has reached the upper threshold, and has not fallen below the lower one
+    /// since.
     pub fn check(&self) -> Result<(), Saturated> {
         let ratio = self.level.ratio();
         let is_current = self.level.age().is_some_and(|age| age <= self.max_age);
@@ -92,7 +100,7 @@ impl SaturationGate {
 }
 
 impl Saturated {
-    /// Returns how full the service was, from 0 to 1.
+    /// Returns the saturation, from 0 to 1.
     #[must_use]
     pub const fn ratio(&self) -> f64 {
         self.ratio
@@ -107,3 +115,18 @@ impl fmt::Display for Saturated {
 }
 
 impl Error for Saturated {}
+
+impl fmt::Display for InvalidThresholds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            refuse_from,
+            accept_below,
+        } = self;
+        write!(
+            f,
+            "invalid thresholds: refuse from {refuse_from}, accept below {accept_below}; expected 0 < accept <= refuse <= 1"
+        )
+    }
+}
+
+impl Error for InvalidThresholds {}

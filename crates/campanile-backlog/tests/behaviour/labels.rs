@@ -1,4 +1,4 @@
-//! How listeners are spelt.
+//! Labels of listeners.
 
 use campanile_backlog::{BacklogMonitor, WatchOptions};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -11,7 +11,7 @@ fn label(listener: &Socket) -> String {
 }
 
 #[test]
-fn every_kind_of_address_is_spelt_as_the_contract_says() {
+fn label_is_the_address() {
     in_namespace(|| {
         assert_eq!(label(&listen("127.0.0.1:8080", 1)), "127.0.0.1:8080");
         assert_eq!(label(&listen("0.0.0.0:8081", 1)), "0.0.0.0:8081");
@@ -30,7 +30,7 @@ fn every_kind_of_address_is_spelt_as_the_contract_says() {
 }
 
 #[test]
-fn further_sockets_of_a_group_are_numbered_and_the_smallest_number_is_used_again() {
+fn sockets_of_a_group_are_numbered_with_the_smallest_free_number() {
     alone_in_namespace(|| {
         let mut monitor = BacklogMonitor::new();
         let group = [(); 4].map(|()| listen_sharing_port("127.0.0.1:8080", 1));
@@ -48,7 +48,7 @@ fn further_sockets_of_a_group_are_numbered_and_the_smallest_number_is_used_again
 }
 
 #[test]
-fn a_label_of_ones_own_is_taken_and_numbered_too() {
+fn custom_labels_are_numbered_too() {
     let mut monitor = BacklogMonitor::new();
     let listeners = [listen("127.0.0.1:0", 1), listen("127.0.0.1:0", 1)];
     let options = WatchOptions::new().with_label("front");

@@ -1,4 +1,4 @@
-//! What is said to the log: once, with the numbers that help.
+//! Warnings are logged once, with the relevant numbers.
 
 use campanile_backlog::{BacklogMonitor, WatchOptions};
 use socket2::Socket;
@@ -17,7 +17,7 @@ fn warnings(f: impl FnOnce()) -> Vec<String> {
         .collect()
 }
 
-fn watched(listener: &Socket, options: &WatchOptions) -> Vec<String> {
+fn warnings_of_watch(listener: &Socket, options: &WatchOptions) -> Vec<String> {
     warnings(|| {
         let mut monitor = BacklogMonitor::new();
         monitor.watch_with(listener, options).unwrap();
@@ -26,55 +26,58 @@ fn watched(listener: &Socket, options: &WatchOptions) -> Vec<String> {
     })
 }
 
-fn one(lines: &[String], parts: &[&str]) {
-    assert_eq!(lines.len(), 1, "one line was to be said: {lines:#?}");
+fn assert_one_line(lines: &[String], parts: &[&str]) {
+    assert_eq!(lines.len(), 1, "expected one line: {lines:#?}");
     for part in parts {
         assert!(lines[0].contains(part), "no {part} in {}", lines[0]);
     }
 }
 
 #[test]
-fn a_limit_that_the_library_chose_is_named() {
+fn library_default_limit_is_logged() {
     in_namespace(|| {
         let listener = std::net::TcpListener::bind("127.0.0.1:8080").unwrap();
-        let lines = watched(&Socket::from(listener), &WatchOptions::new());
-        one(&lines, &["listener=\"127.0.0.1:8080\"", "limit=128", "mio"]);
+        let lines = warnings_of_watch(&Socket::from(listener), &WatchOptions::new());
+        assert_one_line(&lines, &["listener=\"127.0.0.1:8080\"", "limit=128", "mio"]);
     });
 }
 
 #[test]
-fn a_limit_that_the_user_chose_is_not_named() {
+fn requested_limit_is_not_logged() {
     in_namespace(|| {
         assert_eq!(
-            watched(&listen("127.0.0.1:1", 300), &WatchOptions::new()),
+            warnings_of_watch(&listen("127.0.0.1:1", 300), &WatchOptions::new()),
             [""; 0]
         );
-        let told = WatchOptions::new().with_requested_limit(128);
-        assert_eq!(watched(&listen("127.0.0.1:2", 128), &told), [""; 0]);
+        let requested = WatchOptions::new().with_requested_limit(128);
+        assert_eq!(
+            warnings_of_watch(&listen("127.0.0.1:2", 128), &requested),
+            [""; 0]
+        );
     });
 }
 
 #[test]
-fn a_limit_that_somaxconn_cut_is_named() {
+fn capped_limit_is_logged() {
     in_namespace(|| {
         if let Err(error) = std::fs::write(SOMAXCONN, "77") {
-            return skip(&format!("{SOMAXCONN} is not to be set: {error}"));
+            return skip(&format!("{SOMAXCONN} cannot be written: {error}"));
         }
         let listener = listen("127.0.0.1:8080", 2_048);
-        let told = WatchOptions::new().with_requested_limit(2_048);
-        one(
-            &watched(&listener, &told),
-            &["limit=77", "requested=2048", "net.core.somaxconn cut"],
+        let requested = WatchOptions::new().with_requested_limit(2_048);
+        assert_one_line(
+            &warnings_of_watch(&listener, &requested),
+            &["limit=77", "requested=2048", "capped by net.core.somaxconn"],
         );
-        one(
-            &watched(&listener, &WatchOptions::new()),
-            &["limit=77", "is net.core.somaxconn"],
+        assert_one_line(
+            &warnings_of_watch(&listener, &WatchOptions::new()),
+            &["limit=77", "equals net.core.somaxconn"],
         );
     });
 }
 
 #[test]
-fn overflows_are_named_when_they_begin_and_not_again() {
+fn first_overflow_is_logged_and_later_ones_are_not() {
     in_namespace(|| {
         let listener = listen("127.0.0.1:8080", 3);
         let lines = warnings(|| {
@@ -87,7 +90,7 @@ fn overflows_are_named_when_they_begin_and_not_again() {
                 monitor.sample();
             }
         });
-        one(
+        assert_one_line(
             &lines,
             &[
                 "is full",

@@ -1,4 +1,4 @@
-//! One number for how full a service is, and the readiness that follows it.
+//! Saturation and its readiness check.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,19 +8,19 @@ use campanile_backlog::{BacklogMonitor, Saturation, SaturationGate};
 
 use crate::support::namespace::in_namespace;
 use crate::support::queue::{connect_some, eventually, listen};
-use crate::support::seen;
+use crate::support::recorder::recorder;
 
 #[test]
-fn the_largest_signal_is_the_saturation() {
-    let seen = seen::recorder();
+fn saturation_is_the_largest_signal() {
+    let metrics = recorder();
     let mut saturation = Saturation::new()
-        .with_recorder(seen)
+        .with_recorder(metrics)
         .with_in_flight(|| 128, || 512)
         .with_workers(|| 6, || 8)
         .with_signal("unlimited", || f64::NAN)
         .with_signal("beyond", || -3.0);
     assert_eq!(saturation.sample(), 0.75);
-    assert_eq!(seen.value("saturation_ratio"), Some(0.75));
+    assert_eq!(metrics.value("saturation_ratio"), Some(0.75));
     for (signal, ratio) in [
         ("in_flight", 0.25),
         ("workers", 0.75),
@@ -28,19 +28,19 @@ fn the_largest_signal_is_the_saturation() {
         ("beyond", 0.0),
     ] {
         assert_eq!(
-            seen.value(&format!("saturation_signal_ratio{{signal={signal}}}")),
+            metrics.value(&format!("saturation_signal_ratio{{signal={signal}}}")),
             Some(ratio)
         );
     }
     assert_eq!(
         saturation.with_in_flight(|| 9, || 3).sample(),
         1.0,
-        "replaced, and cut to 1"
+        "replaced, and clamped to 1"
     );
 }
 
 #[test]
-fn a_limit_of_nothing_is_no_signal() {
+fn limit_of_zero_means_no_limit() {
     assert_eq!(Saturation::new().sample(), 0.0);
     assert_eq!(
         Saturation::new()
@@ -52,10 +52,10 @@ fn a_limit_of_nothing_is_no_signal() {
 }
 
 #[test]
-fn a_full_queue_is_saturation_with_each_sample_of_the_monitor() {
+fn monitor_computes_saturation_from_full_queues() {
     in_namespace(|| {
-        let seen = seen::recorder();
-        let mut monitor = BacklogMonitor::new().with_recorder(seen);
+        let metrics = recorder();
+        let mut monitor = BacklogMonitor::new().with_recorder(metrics);
         let (one, two) = (listen("127.0.0.1:1", 4), listen("127.0.0.1:2", 10));
         let backlogs = [monitor.watch(&one).unwrap(), monitor.watch(&two).unwrap()];
         let saturation = Saturation::new().with_backlogs(backlogs);
@@ -66,23 +66,32 @@ fn a_full_queue_is_saturation_with_each_sample_of_the_monitor() {
         assert_eq!(level.ratio(), 0.5);
         clients.push(connect_some(&one, 3));
         monitor.sample();
-        assert_eq!(level.ratio(), 1.0, "limit and one more");
-        assert_eq!(seen.value("saturation_signal_ratio{signal=backlog}"), Some(1.0));
+        assert_eq!(
+            level.ratio(),
+            1.0,
+            "clamped, since the queue holds one more than its limit"
+        );
+        assert_eq!(
+            metrics.value("saturation_signal_ratio{signal=backlog}"),
+            Some(1.0)
+        );
         drop(one);
         monitor.sample();
         assert_eq!(level.ratio(), 0.2, "a closed queue is not full");
         drop(monitor);
-        assert_eq!(seen.value("saturation_ratio"), Some(0.0));
+        assert_eq!(metrics.value("saturation_ratio"), Some(0.0));
     });
 }
 
 #[test]
-fn the_gate_refuses_from_one_threshold_on_and_accepts_below_the_other() {
+fn gate_has_hysteresis_between_its_thresholds() {
     let used = Arc::new(AtomicUsize::new(0));
-    let asked = Arc::clone(&used);
-    let mut saturation = Saturation::new().with_in_flight(move || asked.load(Ordering::Relaxed), || 100);
-    let gate = SaturationGate::new(saturation.level()).with_thresholds(0.9, 0.6);
-    assert!(gate.check().is_ok(), "nothing is known yet");
+    let current = Arc::clone(&used);
+    let mut saturation = Saturation::new().with_in_flight(move || current.load(Ordering::Relaxed), || 100);
+    let gate = SaturationGate::new(saturation.level())
+        .with_thresholds(0.9, 0.6)
+        .unwrap();
+    assert!(gate.check().is_ok(), "no value yet");
     for (now, is_ready) in [
         (89, true),
         (90, false),
@@ -95,14 +104,14 @@ fn the_gate_refuses_from_one_threshold_on_and_accepts_below_the_other() {
         used.store(now, Ordering::Relaxed);
         saturation.sample();
         assert_eq!(gate.check().is_ok(), is_ready, "at {now}");
-        assert_eq!(gate.clone().check().is_ok(), is_ready, "at {now}, asked again");
+        assert_eq!(gate.clone().check().is_ok(), is_ready, "at {now}, second check");
     }
-    let said = gate.check().unwrap_err();
-    assert_eq!(said.to_string(), "saturation is 1.00, ready again below 0.60");
+    let error = gate.check().unwrap_err();
+    assert_eq!(error.to_string(), "saturation is 1.00, ready again below 0.60");
 }
 
 #[test]
-fn a_saturation_that_nobody_computes_any_more_refuses_nobody() {
+fn gate_passes_if_the_saturation_is_stale() {
     let mut saturation = Saturation::new().with_workers(|| 1, || 1);
     let gate = SaturationGate::new(saturation.level()).with_max_age(Duration::from_millis(30));
     eventually("a fresh value to refuse", || {
@@ -113,7 +122,10 @@ fn a_saturation_that_nobody_computes_any_more_refuses_nobody() {
 }
 
 #[test]
-#[should_panic(expected = "thresholds must be")]
-fn thresholds_in_the_wrong_order_are_refused() {
-    let _ = SaturationGate::new(Saturation::new().level()).with_thresholds(0.5, 0.6);
+fn invalid_thresholds_are_an_error() {
+    for (refuse_from, accept_below) in [(0.5, 0.6), (1.1, 0.5), (0.5, 0.0), (f64::NAN, 0.5)] {
+        let gate = SaturationGate::new(Saturation::new().level());
+        let error = gate.with_thresholds(refuse_from, accept_below).unwrap_err();
+        assert!(error.to_string().starts_with("invalid thresholds: "), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! How long connections waited, printed beside how long they were held back.
+//! Waiting times, compared with how long the connections were held back.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use campanile_backlog::{WaitRecorder, waited};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::queue::{connect, listen};
-use crate::support::seen;
+use crate::support::recorder::recorder;
 
-/// A tick of the slowest usual kernel clock, twice.
+/// Two ticks of the slowest common kernel clock.
 const TICKS: Duration = Duration::from_millis(20);
 
 const SERIES: &str = "listener_backlog_wait_seconds{listener=here}";
@@ -17,11 +17,11 @@ const SERIES: &str = "listener_backlog_wait_seconds{listener=here}";
 enum Bytes {
     None,
     AtOnce,
-    /// When three quarters of the wait are over.
+    /// After three quarters of the wait.
     Late,
 }
 
-/// Holds a connection back for that long; returns what it says to have waited, and the bounds of what it did.
+/// Accepts a connection after `hold`; returns the reported waiting time, and bounds of the real one.
 fn held_back(address: &str, hold: Duration, bytes: Bytes) -> (Duration, Duration, Duration) {
     let listener = listen(address, 4);
     let begin = Instant::now();
@@ -37,12 +37,12 @@ fn held_back(address: &str, hold: Duration, bytes: Bytes) -> (Duration, Duration
     std::thread::sleep(hold / 4);
     let least = connected.elapsed();
     let accepted = listener.accept().unwrap().0;
-    let waited = waited(&accepted).expect("the kernel tells");
+    let waited = waited(&accepted).expect("the kernel reports it");
     (waited, least, begin.elapsed())
 }
 
 #[test]
-fn a_connection_says_how_long_it_was_held_back_whenever_it_speaks() {
+fn waiting_time_does_not_depend_on_when_the_client_sends() {
     println!("held back  bytes     waited   really");
     for address in ["127.0.0.1:0", "[::1]:0"] {
         if Socket::new(Domain::IPV6, Type::STREAM, None).is_err() {
@@ -66,44 +66,44 @@ fn a_connection_says_how_long_it_was_held_back_whenever_it_speaks() {
 }
 
 #[test]
-fn what_was_waited_is_recorded_in_seconds() {
-    let seen = seen::recorder();
-    let waits = WaitRecorder::new("here").with_recorder(seen);
+fn waiting_time_is_recorded_in_seconds() {
+    let metrics = recorder();
+    let waits = WaitRecorder::new("here").with_recorder(metrics);
     assert_eq!(
-        seen.recorded(SERIES),
+        metrics.recorded(SERIES),
         None,
         "nothing is registered before the first"
     );
     let listener = listen("127.0.0.1:0", 4);
     let _client = connect(&listener);
     std::thread::sleep(Duration::from_millis(60));
-    let told = waits.clone().record(&listener.accept().unwrap().0).unwrap();
-    assert_eq!(seen.recorded(SERIES), Some(vec![told.as_secs_f64()]));
-    assert!(told + TICKS >= Duration::from_millis(60), "{told:?}");
+    let waited = waits.clone().record(&listener.accept().unwrap().0).unwrap();
+    assert_eq!(metrics.recorded(SERIES), Some(vec![waited.as_secs_f64()]));
+    assert!(waited + TICKS >= Duration::from_millis(60), "{waited:?}");
     assert_eq!(
-        seen.described(),
+        metrics.described(),
         [("listener_backlog_wait_seconds".to_owned(), "histogram")]
     );
 }
 
 #[test]
-fn measuring_that_is_off_measures_nothing() {
-    let seen = seen::recorder();
+fn nothing_is_measured_while_it_is_off() {
+    let metrics = recorder();
     let waits = WaitRecorder::new("here")
-        .with_recorder(seen)
+        .with_recorder(metrics)
         .with_measuring(false);
     let listener = listen("127.0.0.1:0", 4);
     let _client = connect(&listener);
     assert_eq!(waits.record(&listener.accept().unwrap().0), None);
-    assert_eq!(seen.recorded(SERIES), None);
+    assert_eq!(metrics.recorded(SERIES), None);
 }
 
 #[test]
-fn a_unix_connection_has_no_waiting_time_and_no_series() {
-    let seen = seen::recorder();
-    let waits = WaitRecorder::new("here").with_recorder(seen);
+fn unix_connections_have_no_waiting_time() {
+    let metrics = recorder();
+    let waits = WaitRecorder::new("here").with_recorder(metrics);
     let (one, _other) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
     assert_eq!(waited(&one), None);
     assert_eq!((waits.record(&one), waits.record(&one)), (None, None));
-    assert_eq!(seen.recorded(SERIES), None);
+    assert_eq!(metrics.recorded(SERIES), None);
 }

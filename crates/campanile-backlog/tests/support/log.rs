@@ -1,4 +1,4 @@
-//! Log lines that can be read.
+//! Captured log lines.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ impl Write for Lines {
     }
 }
 
-/// Runs `f`, and returns the lines that this thread logged.
+/// Runs `f`, and returns the lines logged by this thread.
 pub fn lines_of(f: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let writer = lines.clone();

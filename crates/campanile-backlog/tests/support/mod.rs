@@ -1,19 +1,23 @@
-//! A recorder that can be asked, log lines that can be read, network namespaces, queues that are filled, and `ss`.
+//! A recorder whose values tests can read, captured log lines, network namespaces, and queues with clients.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
-#![allow(clippy::print_stdout, reason = "a test that skips itself says so")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of this module"
+)]
+#![allow(clippy::print_stdout, reason = "a skipped test must show in the output")]
 
 pub mod log;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod queue;
-pub mod seen;
+pub mod recorder;
 
-/// The environment variable under which to skip is to fail, as it is in CI.
+/// With this environment variable, as in CI, a skipped test fails.
 const SKIP_NOTHING: &str = "CAMPANILE_SKIP_NOTHING";
 
-/// Says that a test skips itself.
+/// Reports a skipped test.
 pub fn skip(why: &str) {
     assert!(
         std::env::var_os(SKIP_NOTHING).is_none(),

@@ -1,4 +1,4 @@
-//! A network namespace of a test's own, where nobody else's connections are counted.
+//! Network namespaces for single tests, whose counters see no other connections.
 
 use std::process::Command;
 use std::sync::{PoisonError, RwLock};
@@ -6,23 +6,23 @@ use std::thread;
 
 use rustix::thread::UnshareFlags;
 
-/// Held to write by tests that close a listener and look whether it is closed: a child that another test just forked has a
-/// copy of it until it becomes another program.
+/// Locked for writing by tests that close a listener and check that it is closed: a child that another test has forked
+/// holds a copy of the descriptor until it calls exec.
 static CHILDREN: RwLock<()> = RwLock::new(());
 
-/// Runs a test on a thread that alone is in a new network namespace, loopback up; skips it where that is not allowed.
+/// Runs a test on a thread in a new network namespace with loopback up; skips it where that is not permitted.
 pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
     let _others = CHILDREN.read().unwrap_or_else(PoisonError::into_inner);
     on_thread(test);
 }
 
-/// The same, while no other such test runs.
+/// Runs a test like [`in_namespace`] while no other one runs.
 pub fn alone_in_namespace(test: impl FnOnce() + Send + 'static) {
-    let _nobody = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
+    let _others = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
     on_thread(test);
 }
 
-/// Another one, within a test that has one already.
+/// Runs a test in another namespace, within a test that is in one already.
 pub fn in_namespace_within(test: impl FnOnce() + Send + 'static) {
     on_thread(test);
 }
@@ -39,22 +39,22 @@ fn on_thread(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Set where whoever runs is root of a user namespace already.
+/// Set in a process that is root of a user namespace.
 const INSIDE: &str = "CAMPANILE_TEST_IN_USER_NAMESPACE";
 
 fn enter() -> Result<(), String> {
-    // SAFETY: only the network is left, no table of descriptors.
-    #[allow(unsafe_code, reason = "a new namespace for this thread alone")]
+    // SAFETY: only the network namespace is unshared, not the descriptor table.
+    #[allow(unsafe_code, reason = "a new namespace for this thread only")]
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
-        .map_err(|error| format!("a network namespace cannot be made: {error}"))?;
+        .map_err(|error| format!("a network namespace cannot be created: {error}"))?;
     run("ip", &["link", "set", "lo", "up"]).map(drop)
 }
 
-/// Runs the test of this name again where its user is root; which takes another process, since only one of a single
-/// thread can become that.
+/// Runs the test of this name again as root of a user namespace, in another process: only a single-threaded one can
+/// create it.
 fn in_user_namespace(test: &str) {
     if test == "main" {
-        return super::skip("with one thread for all tests, none knows its name");
+        return super::skip("the name of the test is unknown with --test-threads=1");
     }
     let unshare = |args: &[&str]| {
         let mut command = Command::new("unshare");
@@ -68,7 +68,7 @@ fn in_user_namespace(test: &str) {
         .output()
         .is_ok_and(|output| output.status.success())
     {
-        return super::skip("network namespaces take root, or `unshare` and user namespaces");
+        return super::skip("network namespaces need root, or `unshare` and user namespaces");
     }
     let program = std::env::current_exe().unwrap();
     let output = unshare(&[])
@@ -82,11 +82,11 @@ fn in_user_namespace(test: &str) {
         "{test}: {}",
         text.concat()
     );
-    // What was skipped in there was skipped here.
+    // Includes the message if it was skipped.
     println!("{}", text[0]);
 }
 
-/// Runs a program in this thread's namespace, and returns what it prints.
+/// Runs a program in this thread's namespace, and returns its output.
 pub fn run(program: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(args)
@@ -101,7 +101,7 @@ pub fn run(program: &str, args: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Reads one of the counts of this thread's namespace, apart from how the crate does it: by `nstat`'s way of old.
+/// Reads a counter of this thread's namespace, with a parser independent of the crate's.
 pub fn kernel_count(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/net/netstat").unwrap();
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
@@ -109,6 +109,6 @@ pub fn kernel_count(name: &str) -> u64 {
     let at = names
         .split(' ')
         .position(|found| found == name)
-        .unwrap_or_else(|| panic!("the kernel counts no {name}"));
+        .unwrap_or_else(|| panic!("the kernel has no counter {name}"));
     values.split(' ').nth(at).unwrap().parse().unwrap()
 }

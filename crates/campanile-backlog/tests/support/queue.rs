@@ -1,4 +1,4 @@
-//! Listeners with a limit, clients that fill their queues, and what `ss` says of them.
+//! Listeners with a limit, clients that fill their queues, and the output of `ss`.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -9,14 +9,14 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::namespace::run;
 
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A listener with this limit.
+/// Binds a listener with this limit.
 pub fn listen(address: &str, limit: i32) -> Socket {
     listen_with(address, limit, false)
 }
 
-/// A listener whose address others may have too.
+/// Binds a listener whose port can be shared.
 pub fn listen_sharing_port(address: &str, limit: i32) -> Socket {
     listen_with(address, limit, true)
 }
@@ -37,12 +37,12 @@ pub fn listen_unix(path: &Path, limit: i32) -> Socket {
     socket
 }
 
-/// Begins a connection and does not wait for it: to a full queue it hangs.
+/// Starts to connect without waiting, since a full queue would block.
 pub fn connect(listener: &Socket) -> Socket {
     let address = listener.local_addr().unwrap();
     let client = Socket::new(address.domain(), Type::STREAM, None).unwrap();
     client.set_nonblocking(true).unwrap();
-    // In progress for TCP; a unix queue that is full says so at once.
+    // In progress for TCP; an error for a full unix queue.
     let _ = client.connect(&address);
     client
 }
@@ -51,18 +51,18 @@ pub fn connect_some(listener: &Socket, count: usize) -> Vec<Socket> {
     (0..count).map(|_| connect(listener)).collect()
 }
 
-/// Length and limit of a TCP listener's queue, as `ss` prints them.
+/// Returns length and limit of a TCP listener's queue from `ss`.
 pub fn ss_tcp(listener: &Socket) -> (u32, u32) {
     let cookie = rustix::net::sockopt::socket_cookie(listener.as_fd()).unwrap();
     let text = run("ss", &["-ltnHe"]).unwrap();
-    let wanted = format!("sk:{cookie:x}");
+    let socket = format!("sk:{cookie:x}");
     let line = text
         .lines()
-        .find(|line| line.split_whitespace().any(|word| word == wanted));
-    columns(line.unwrap_or_else(|| panic!("no {wanted} in\n{text}")))
+        .find(|line| line.split_whitespace().any(|word| word == socket));
+    columns(line.unwrap_or_else(|| panic!("no {socket} in\n{text}")))
 }
 
-/// Length and limit of a unix listener's queue, as `ss` prints them.
+/// Returns length and limit of a unix listener's queue from `ss`.
 pub fn ss_unix(path: &Path) -> (u32, u32) {
     let text = run("ss", &["-lxH"]).unwrap();
     let path = path.to_str().unwrap();
@@ -81,14 +81,11 @@ fn columns(line: &str) -> (u32, u32) {
     (next(), next())
 }
 
-/// Polls until `check` is content; fails with what was awaited.
-pub fn eventually(awaited: &str, mut check: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+/// Polls until `check` returns true; panics after [`TIMEOUT`].
+pub fn eventually(expected: &str, mut check: impl FnMut() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
     while !check() {
-        assert!(
-            Instant::now() < deadline,
-            "awaited {awaited} for {PATIENCE:?} in vain"
-        );
+        assert!(Instant::now() < deadline, "timed out waiting for {expected}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

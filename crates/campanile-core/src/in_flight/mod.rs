@@ -23,12 +23,12 @@
 //! assert!(in_flight::snapshot().is_empty());
 //! ```
 
-mod cell;
+mod free_list;
 mod label;
-mod places;
-mod seats;
+mod seqlock;
+mod table;
 
 pub use self::{
     label::Label,
-    seats::{InFlightEntry, InFlightEntryRef, InFlightRequest, Phase, snapshot},
+    table::{InFlightEntry, InFlightEntryRef, InFlightRequest, Phase, snapshot},
 };

@@ -10,9 +10,8 @@ use std::{
 };
 
 use super::{
-    key::Key,
-    pins::Pins,
-    store::{Entry, Store},
+    entries::{Entries, Entry},
+    pointer_index::PointerIndex,
 };
 
 /// Generations of the table, each eight times the one before.
@@ -39,14 +38,31 @@ struct Inner<V: 'static> {
     hasher: foldhash::fast::FixedState,
     current: AtomicUsize,
     generations: [OnceLock<Box<[Slot]>>; GENERATIONS],
-    store: Store<V>,
-    pins: Pins<V>,
+    entries: Entries<V>,
+    pins: PointerIndex<V>,
     len: AtomicUsize,
     writing: Mutex<()>,
 }
 
 /// Half of a hash, and below it one more than the number of an entry; zero while the slot is free.
 type Slot = AtomicU64;
+
+/// What a block of handles stands under: a small number, such as a method's, and up to two names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'a> {
+    pub(super) tag: u8,
+    pub(super) first: &'a str,
+    pub(super) second: &'a str,
+}
+
+impl<'a> Key<'a> {
+    /// Makes a key; leave `second` empty where one name is enough.
+    #[inline]
+    #[must_use]
+    pub const fn new(tag: u8, first: &'a str, second: &'a str) -> Self {
+        Self { tag, first, second }
+    }
+}
 
 impl<V> SeriesTable<V> {
     /// Makes an empty table; nothing is allocated before the first entry.
@@ -91,7 +107,7 @@ impl<V> SeriesTable<V> {
     /// Calls `f` with the two names and the block of each entry, in the order of their coming.
     pub fn for_each(&self, mut f: impl FnMut(&str, &str, &V)) {
         let Some(inner) = self.0.get() else { return };
-        for entry in (0..self.len()).filter_map(|number| inner.store.get(number)) {
+        for entry in (0..self.len()).filter_map(|number| inner.entries.get(number)) {
             let (first, second) = entry.names();
             f(first, second, &entry.value);
         }
@@ -130,8 +146,8 @@ impl<V> Inner<V> {
             hasher: foldhash::fast::FixedState::with_seed(std::hash::RandomState::new().hash_one(0_u64)),
             current: AtomicUsize::new(0),
             generations: [const { OnceLock::new() }; GENERATIONS],
-            store: Store::new(),
-            pins: Pins::new(),
+            entries: Entries::new(),
+            pins: PointerIndex::new(),
             len: AtomicUsize::new(0),
             writing: Mutex::new(()),
         };
@@ -171,7 +187,7 @@ impl<V> Inner<V> {
             let slot = slots[place].load(Ordering::Acquire);
             let number = (slot as u32).checked_sub(1)?;
             if (slot >> 32) as u32 == hash
-                && let Some(entry) = self.store.get(number as usize)
+                && let Some(entry) = self.entries.get(number as usize)
                 && entry.is(key)
             {
                 return Some(&entry.value);
@@ -187,7 +203,7 @@ impl<V> Inner<V> {
             return value;
         }
         let number = self.len.load(Ordering::Relaxed);
-        self.store.put(number, Entry::new(key, make()));
+        self.entries.put(number, Entry::new(key, make()));
         self.make_room(number + 1);
         put(self.slots(), u64::from(hash) << 32 | (number + 1) as u64);
         self.len.store(number + 1, Ordering::Relaxed);

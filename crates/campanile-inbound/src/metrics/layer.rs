@@ -1,135 +1,150 @@
-//! The layer and its service.
+//! The layer.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use campanile_core::{
+    clock,
+    exchange::{Begin, ExchangeService, Observe},
+    grpc,
+    layer_id::LayerId,
+    method,
 };
-
-use campanile_core::{clock, nesting::LayerId};
-use http::{Request, Response};
+use campanile_metrics::RecorderHandle;
+use http::{Method, Request};
 use http_body::Body;
-use metrics::Recorder;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
-    exchange::{self, Exchange},
-    future::ResponseFuture,
+    observer::{MetricsObserver, request_bytes},
+    route_handoff,
     settings::{self, Settings},
 };
-use crate::{route, series, upgrade};
+use crate::{
+    route::{self, KnownRoute},
+    series::InboundSeries,
+    upgrade,
+};
 
-/// Measures what comes in. See the [module docs](crate::metrics).
+/// Measures incoming requests. See the [module docs](crate::metrics).
 #[derive(Clone)]
 pub struct MetricsLayer {
-    config: Config,
-}
-
-/// Measures what comes in. See the [module docs](crate::metrics).
-#[derive(Clone)]
-pub struct Metrics<S> {
-    inner: S,
-    config: Config,
-}
-
-/// Copied with each service, so that cloning one touches no reference count; what few people set is behind a pointer.
-#[derive(Clone)]
-struct Config {
     settings: &'static Settings,
+    /// An option, so that the common clone touches no reference count.
     skipped: Option<Arc<HashSet<Box<str>>>>,
 }
 
 impl MetricsLayer {
-    /// Makes a layer that records everything, to the recorder that the process installs.
+    /// Makes a layer that records every family to the global recorder.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            config: Config {
-                settings: &settings::DEFAULT,
-                skipped: None,
-            },
+            settings: &settings::DEFAULT,
+            skipped: None,
         }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = *self.config.settings;
+        let mut settings = *self.settings;
         change(&mut settings);
-        self.config.settings = settings.keep();
+        self.settings = settings.intern();
         self
     }
 
-    /// Records to this recorder in place of the installed one.
+    /// Records to this recorder instead of the global one.
     ///
-    /// The table of a recorder's series stays for the life of the process; all layers of the recorder share it.
+    /// The series of a recorder are kept for the life of the process and shared by all layers that record to it.
     #[must_use]
-    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.with(|settings| settings.table = series::of_recorder(recorder))
+    pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.with(|settings| settings.table = InboundSeries::of(recorder.into()))
     }
 
-    /// Sets whether the time to the end of the exchange is recorded. On by default; off saves a clock read.
+    /// Sets whether the time to the end of the exchange is recorded. Default: true; false saves a clock read.
     #[must_use]
     pub fn with_response_duration(self, on: bool) -> Self {
-        self.with(|settings| settings.at_end.response_duration = on)
+        self.with(|settings| settings.response_duration = on)
     }
 
-    /// Sets whether the sizes of bodies are recorded. On by default.
+    /// Sets whether the sizes of bodies are recorded. Default: true.
     #[must_use]
     pub fn with_body_sizes(self, on: bool) -> Self {
-        self.with(|settings| settings.at_end.body_sizes = on)
+        self.with(|settings| settings.body_sizes = on)
     }
 
-    /// Adds `http_response_status_code` and `outcome` to `http_server_response_duration_seconds` and to the sizes of
-    /// bodies, for profiles whose metrics have them there. The status is empty where there was no head.
-    ///
-    /// Off by default: each of these metrics then has a histogram for each pair of the two.
+    /// Sets whether `http_server_response_duration_seconds` and the sizes of bodies carry
+    /// `http_response_status_code` and `outcome`, for profiles whose metrics do. The status is empty without a response
+    /// head. Default: false; each of these families then has a histogram for each pair of the two.
     #[must_use]
-    pub fn with_status_labels(self) -> Self {
-        self.with(|settings| settings.status_labels = true)
+    pub fn with_status_labels(self, on: bool) -> Self {
+        self.with(|settings| settings.status_labels = on)
     }
 
-    /// Takes the route from the answer's `X-View-Name`, and from nothing else: without one that may be a label (1 to 64
-    /// bytes of letters, digits and `_.:/{}*-`) the route is `other`, even where another is known.
+    /// Sets whether the route is the response's `X-View-Name`, and nothing else. Default: false.
     ///
-    /// So talisker names what it serves. Names are bounded as routes are. Until the head of its answer a request is in
-    /// flight as `other`.
+    /// Without a view name that can be a label (1 to 64 bytes of letters, digits and `_.:/{}*-`) the route is `other`, even
+    /// if another one is known. talisker names its endpoints this way. Until the response head a request is in flight as
+    /// `other`.
     #[must_use]
-    pub fn with_view_name_as_route(self) -> Self {
-        self.with(|settings| settings.view_name_is_route = true)
+    pub fn with_view_name_as_route(self, on: bool) -> Self {
+        self.with(|settings| settings.view_name_is_route = on)
     }
 
-    /// Leaves the requests of a route uncounted, such as a health check's. Without a route the path is compared.
+    /// Leaves the requests of a route uncounted, such as health checks. Compared with the path if there is no route.
     #[must_use]
     pub fn with_skipped_route(mut self, route: impl Into<String>) -> Self {
-        let skipped = self.config.skipped.get_or_insert_default();
+        let skipped = self.skipped.get_or_insert_default();
         Arc::make_mut(skipped).insert(route.into().into_boxed_str());
-        self.with(|settings| settings.apart = true)
+        self.with(|settings| settings.skips_routes = true)
     }
 
-    /// Sets how many routes become label values of their own; those that come later are `other`. Default 1,000.
+    /// Sets how many routes become label values; later ones are `other`. Default: 1,000.
     #[must_use]
     pub fn with_route_limit(self, routes: usize) -> Self {
         self.with(|settings| settings.routes = saturating(routes))
     }
 
-    /// Sets how many gRPC methods become label values of their own; those that come later are `other`. Default 500.
+    /// Sets how many gRPC methods become label values; later ones are `other`. Default: 500.
     #[must_use]
     pub fn with_rpc_limit(self, methods: usize) -> Self {
         self.with(|settings| settings.rpcs = saturating(methods))
     }
 
-    /// Puts an [`UpgradeGuard`](crate::UpgradeGuard) also into HTTP/1 requests that ask for an upgrade.
+    /// Sets whether HTTP/1 requests for an upgrade get an [`UpgradeGuard`](crate::UpgradeGuard) too. Default: false.
     ///
-    /// For servers whose connections nobody counts; where the connection wrapper of `campanile-listen` is in use it
-    /// counts those already.
+    /// For servers that do not count their connections; the connection wrapper of `campanile-listen` counts HTTP/1
+    /// upgrades by itself.
     #[must_use]
-    pub fn with_h1_upgrade_guard(self) -> Self {
-        self.with(|settings| settings.h1_upgrade_guard = true)
+    pub fn with_h1_upgrade_guard(self, on: bool) -> Self {
+        self.with(|settings| settings.h1_upgrade_guard = on)
+    }
+
+    fn skips<B>(&self, request: &Request<B>) -> bool {
+        let Some(skipped) = &self.skipped else {
+            return false;
+        };
+        let route = route::template(request.extensions()).unwrap_or_else(|| request.uri().path());
+        skipped.contains(route)
+    }
+
+    #[cold]
+    fn begin_slow<B: Body>(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
+        let settings = self.settings;
+        let method = method::number(request.method());
+        if LayerId::of(settings.table).is_entered() {
+            // The enclosing layer counts; around an axum router it cannot see the route.
+            if let Some(route) = KnownRoute::of(request.extensions()) {
+                let found = settings.table.find_route(method, route, settings.routes as usize);
+                route_handoff::give(settings.table, found);
+            }
+            return Begin::Skip;
+        }
+        if self.skips(request) {
+            return Begin::Skip;
+        }
+        let upgrade = upgrade::watch(settings.table, request, settings.h1_upgrade_guard);
+        Begin::Observe(MetricsObserver::begin_slow(settings, method, request, upgrade))
     }
 }
 
-/// Nobody has so many that it matters.
 fn saturating(limit: usize) -> u32 {
     u32::try_from(limit).unwrap_or(u32::MAX)
 }
@@ -141,83 +156,40 @@ impl Default for MetricsLayer {
 }
 
 impl<S> Layer<S> for MetricsLayer {
-    type Service = Metrics<S>;
+    type Service = ExchangeService<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
         clock::warm_up();
-        Metrics {
-            inner,
-            config: self.config.clone(),
-        }
+        ExchangeService::new(inner, self.clone())
     }
 }
 
-impl Config {
-    fn skips<B>(&self, request: &Request<B>) -> bool {
-        let Some(skipped) = &self.skipped else {
-            return false;
-        };
-        let route = route::template(request.extensions()).unwrap_or_else(|| request.uri().path());
-        skipped.contains(route)
-    }
-
-    /// Calls the inner service for a request that is not counted, or that is changed first.
-    ///
-    /// Apart from the others: a request that is only looked at need not be moved before it is handed on.
-    #[cold]
-    fn call_apart<S, B: Body>(&self, inner: &mut S, mut request: Request<B>) -> ResponseFuture<S::Future>
-    where
-        S: Service<Request<B>>,
-    {
-        let settings = self.settings;
-        let is_around = LayerId::of(settings.table).is_around();
-        if is_around || self.skips(&request) {
-            if is_around {
-                exchange::tell_outer(settings, &request);
-            }
-            return ResponseFuture::passing(inner.call(request));
-        }
-        let upgrade = upgrade::watch(settings.table, &mut request, settings.h1_upgrade_guard);
-        let exchange = Exchange::begin_apart(settings, &request, upgrade);
-        ResponseFuture::call(inner, request, exchange)
-    }
-}
-
-impl<S, ReqB, ResB> Service<Request<ReqB>> for Metrics<S>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    ReqB: Body,
-    ResB: Body,
-{
-    type Response = Response<super::ResponseBody<ResB>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+impl<B: Body> Observe<B> for MetricsLayer {
+    type Observer = MetricsObserver;
 
     #[inline]
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        match exchange::begin(self.config.settings, &request) {
-            Some(exchange) => ResponseFuture::call(&mut self.inner, request, exchange),
-            None => self.config.call_apart(&mut self.inner, request),
+    fn begin(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
+        let settings = self.settings;
+        let method = request.method();
+        if settings.slow
+            || *method == Method::CONNECT
+            // gRPC posts, so the method alone decides for most requests.
+            || *method == Method::POST && grpc::may_be_grpc(request.headers())
+            || LayerId::of(settings.table).is_entered()
+        {
+            return self.begin_slow(request);
         }
+        let method = method::number(method);
+        let route = KnownRoute::of(request.extensions());
+        let bytes = request_bytes(request);
+        Begin::Observe(MetricsObserver::begin(settings, method, route, bytes))
     }
 }
 
 impl fmt::Debug for MetricsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetricsLayer")
-            .field("skipped", &self.config.skipped)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for Metrics<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics")
-            .field("inner", &self.inner)
+            .field("skipped", &self.skipped)
             .finish_non_exhaustive()
     }
 }

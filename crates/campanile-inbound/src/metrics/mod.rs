@@ -1,4 +1,4 @@
-//! Counts, times and sizes of what comes in, with one true outcome for each exchange.
+//! Counts, times and sizes of incoming requests, with one outcome for each exchange.
 //!
 //! ```
 //! use campanile_inbound::MetricsLayer;
@@ -11,39 +11,43 @@
 //!
 //! | metric | recorded |
 //! |---|---|
-//! | `http_server_active_requests` | from `call` to the end of the answer's body |
-//! | `http_server_request_duration_seconds` | at the answer's head, if there is one |
+//! | `http_server_active_requests` | from `call` to the end of the response body |
+//! | `http_server_request_duration_seconds` | at the response head, if there is one |
 //! | `http_server_requests_total` | at the end, with the [`Outcome`](campanile_core::Outcome) |
 //! | `http_server_response_duration_seconds` | at the end |
-//! | `http_server_request_body_size_bytes` | at the end, where the body's size is told in advance |
+//! | `http_server_request_body_size_bytes` | at the end, if the request announced its size |
 //! | `http_server_response_body_size_bytes` | at the end, counted from frames |
 //! | `rpc_server_requests_total` | at the end of a gRPC call, with its status |
 //!
-//! **The route** is a [`Route`](crate::Route) in the request's or the answer's extensions, else axum's `MatchedPath`
-//! (feature `axum`), else the service and method of a gRPC call that has been answered before, else `other`. EnteredLayer
-//! an axum router the matched path is not to be seen; a second `MetricsLayer` inside, by `Router::layer`, counts
-//! nothing but tells the outer one its route. With
-//! [`with_view_name_as_route`](MetricsLayer::with_view_name_as_route) it is the answer's `X-View-Name` and nothing else.
+//! **The route** is a [`Route`](crate::Route) in the extensions of the request or the response, or axum's `MatchedPath`
+//! (feature `axum`), or service and method of a gRPC call that has responded before; otherwise `other`. Around an axum
+//! router the matched path is not visible: a second `MetricsLayer` inside, by `Router::layer`, counts nothing and hands its
+//! route to the outer one. With [`with_view_name_as_route`](MetricsLayer::with_view_name_as_route) the route is the
+//! response's `X-View-Name` and nothing else.
 //!
-//! **Cancellation.** An exchange counts from `call` on. The future dropped before the head is `cancelled`, the body
-//! dropped before its end `aborted`; a panic of either `panicked`.
+//! **Cancellation.** An exchange counts from `call` on. A future dropped before the response head is `cancelled`, a body
+//! dropped before its end `aborted`, a panic of either `panicked`.
 //!
-//! **What it does not do.** It does not look at paths, hosts or user agents; it does not change requests or answers;
-//! it reads no clock but twice or three times per request. Work that a handler does in its own process through
-//! another router with the same layer is part of the exchange around it, not an exchange of its own.
+//! **What it does not do.** It does not look at paths, hosts or user agents, and does not change requests or responses.
+//! Requests that a handler makes in its own process through another router with the same layer belong to the enclosing
+//! exchange and are not counted.
 
-mod ending;
-mod exchange;
-mod future;
-mod inner_route;
-mod inside;
+mod cold;
+mod flags;
 mod layer;
-mod notes;
-mod rare;
+mod observer;
+mod route_handoff;
 mod settings;
 
-pub use self::{
-    ending::Ending,
-    future::{ResponseBody, ResponseFuture},
-    layer::{Metrics, MetricsLayer},
-};
+use campanile_core::exchange::{self, ExchangeService, ObservedBody};
+
+pub use self::{layer::MetricsLayer, observer::MetricsObserver};
+
+/// The service of [`MetricsLayer`].
+pub type MetricsService<S> = ExchangeService<S, MetricsLayer>;
+
+/// The future of [`MetricsService`].
+pub type ResponseFuture<F> = exchange::ResponseFuture<F, MetricsObserver>;
+
+/// The response body of [`MetricsService`].
+pub type ResponseBody<B> = ObservedBody<B, MetricsObserver>;

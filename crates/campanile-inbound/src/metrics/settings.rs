@@ -1,73 +1,60 @@
-//! What a layer was told to do.
+//! The settings of a metrics layer.
 
-use super::notes::{BODY_SIZES, LABELLED, Notes, RESPONSE_DURATION, ROUTE_KNOWN, VIEW};
+use super::flags::{BODY_SIZES, ExchangeFlags, RESPONSE_DURATION, ROUTE_KNOWN, STATUS_LABELS, VIEW};
 use crate::{
-    kept::{Kept, keep},
-    series::{self, ServerSeries},
+    intern::Interned,
+    series::{InboundSeries, ROUTE_LIMIT, RPC_LIMIT},
 };
 
-/// What a layer was told to do, but for what few people set.
-///
-/// Found by one reference that stays, for each service and each exchange keeps one.
+/// The settings of a metrics layer but for its skipped routes; interned, so that each exchange holds one reference.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Settings {
-    pub(super) table: &'static ServerSeries,
+    pub(super) table: &'static InboundSeries,
     pub(super) routes: u32,
     pub(super) rpcs: u32,
-    /// What was chosen.
-    pub(super) at_end: AtEnd,
-    /// What is noted of each exchange from its beginning.
-    pub(super) notes: Notes,
+    pub(super) response_duration: bool,
+    pub(super) body_sizes: bool,
     pub(super) status_labels: bool,
     pub(super) h1_upgrade_guard: bool,
     pub(super) view_name_is_route: bool,
-    /// Whether something is to be done before the call that most layers have not to do: routes to be skipped, or the
-    /// above.
-    pub(super) apart: bool,
+    pub(super) skips_routes: bool,
+    /// The flags that each exchange begins with. Derived from the above, as is the next.
+    pub(super) flags: ExchangeFlags,
+    /// Whether requests take the slow path before the call.
+    pub(super) slow: bool,
 }
 
-/// What is recorded at the end of an exchange besides its count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct AtEnd {
-    pub(super) response_duration: bool,
-    pub(super) body_sizes: bool,
-}
-
-const EVERYTHING: AtEnd = AtEnd {
+pub(super) static DEFAULT: Settings = Settings {
+    table: InboundSeries::global(),
+    routes: ROUTE_LIMIT,
+    rpcs: RPC_LIMIT,
     response_duration: true,
     body_sizes: true,
-};
-
-/// What a layer does that was told nothing.
-pub(super) static DEFAULT: Settings = Settings {
-    table: series::global(),
-    routes: series::ROUTE_LIMIT,
-    rpcs: series::RPC_LIMIT,
-    at_end: EVERYTHING,
-    notes: Notes::new().with(RESPONSE_DURATION).with(BODY_SIZES),
     status_labels: false,
     h1_upgrade_guard: false,
     view_name_is_route: false,
-    apart: false,
+    skips_routes: false,
+    flags: ExchangeFlags::new().with(RESPONSE_DURATION).with(BODY_SIZES),
+    slow: false,
 };
 
 impl Settings {
-    /// Finds or keeps settings like these.
-    pub(super) fn keep(mut self) -> &'static Self {
-        let usual = !self.status_labels;
-        self.notes = [
-            (RESPONSE_DURATION, usual && self.at_end.response_duration),
-            (BODY_SIZES, usual && self.at_end.body_sizes),
-            (LABELLED, self.status_labels),
-            // Nobody else is asked for the route.
+    pub(super) fn intern(mut self) -> &'static Self {
+        static INTERNED: Interned<Settings> = Interned::new();
+        let by_route = !self.status_labels;
+        self.flags = [
+            (RESPONSE_DURATION, by_route && self.response_duration),
+            (BODY_SIZES, by_route && self.body_sizes),
+            (STATUS_LABELS, self.status_labels),
             (VIEW, self.view_name_is_route),
+            // No other source of the route counts.
             (ROUTE_KNOWN, self.view_name_is_route),
         ]
         .into_iter()
         .filter(|(_, on)| *on)
-        .fold(Notes::new(), |notes, (flag, _)| notes.with(flag));
-        self.apart |= self.status_labels || self.view_name_is_route || self.h1_upgrade_guard;
-        static KEPT: Kept<Settings> = Kept::new(Vec::new());
-        keep(&KEPT, self)
+        .fold(ExchangeFlags::new(), |flags, (flag, _)| flags.with(flag));
+        self.slow =
+            self.status_labels || self.view_name_is_route || self.h1_upgrade_guard || self.skips_routes;
+        INTERNED.intern(self)
     }
 }

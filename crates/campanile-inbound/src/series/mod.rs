@@ -1,14 +1,12 @@
 //! The series of the inbound layers: blocks of handles, found once per request.
 
-mod at_end;
+mod keyed_list;
 mod route;
-mod routes;
 mod rpc;
-mod status;
 mod table;
 
 pub(crate) use self::{
-    route::RouteSeries,
+    route::{EndLabels, ResponseLabels, RouteSeries},
     rpc::RpcSeries,
-    table::{ROUTE_LIMIT, RPC_LIMIT, ServerSeries, global, of_recorder},
+    table::{InboundSeries, ROUTE_LIMIT, RPC_LIMIT},
 };

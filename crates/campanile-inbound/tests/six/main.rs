@@ -65,7 +65,9 @@ six!(request_id, RequestIdLayer::new());
 six!(metrics, MetricsLayer::new());
 six!(
     metrics_of_a_profile,
-    MetricsLayer::new().with_view_name_as_route().with_status_labels()
+    MetricsLayer::new()
+        .with_view_name_as_route(true)
+        .with_status_labels(true)
 );
 six!(catch_panic, CatchPanicLayer::new());
 six!(limit, InFlightLimitLayer::new(1));
@@ -79,7 +81,7 @@ six!(drain, DrainLayer::new(|| true));
 six!(request_start, RequestStartLayer::new());
 six!(view_name, ViewNameLayer::new());
 six!(request_body, RequestBodySizeLayer::new());
-six!(whole_stack, stack().with_view_name());
+six!(whole_stack, stack().with_view_name(true));
 
 /// Timers want a runtime around them, though none of them fires.
 fn runtime<R>(f: impl FnOnce() -> R) -> R {

@@ -1,4 +1,4 @@
-//! How listeners are bound.
+//! Binding listeners, and taking over bound ones.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -10,11 +10,11 @@ use campanile_listen::{Bind, ListenAddress, Listener, Sharing};
 use socket2::{SockRef, Type};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::closing::{any_port, ask, path, serve};
+use crate::closing::{any_port, exchange, path, serve};
 use crate::support::{connect, recorder, within};
 
 #[test]
-fn addresses_are_parsed_and_spelt_alike() {
+fn addresses_are_displayed_as_they_are_parsed() {
     for text in [
         "127.0.0.1:8080",
         "[::1]:8080",
@@ -24,23 +24,19 @@ fn addresses_are_parsed_and_spelt_alike() {
         let address: ListenAddress = text.parse().unwrap();
         assert_eq!(address.to_string(), text);
     }
-    for text in [
-        "",
-        "8080",
-        "localhost:8080",
-        "/run/app.sock",
-        "unix:",
-        "unix:@name",
-        "unix:a\0b",
-        "::1:8080",
+    for (text, reason) in [
+        ("", "expected"),
+        ("8080", "expected"),
+        ("localhost:8080", "expected"),
+        ("/run/app.sock", "expected"),
+        ("::1:8080", "expected"),
+        ("unix:", "the path is empty"),
+        ("unix:@name", "abstract"),
+        ("unix:a\0b", "NUL"),
     ] {
-        let error = text.parse::<ListenAddress>().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("{text:?} is no address to listen on")),
-            "{error}"
-        );
+        let error = text.parse::<ListenAddress>().unwrap_err().to_string();
+        let expected = format!("invalid listen address {text:?}: ");
+        assert!(error.starts_with(&expected) && error.contains(reason), "{error}");
     }
     let address = SocketAddr::from(([127, 0, 0, 1], 80));
     assert_eq!(ListenAddress::from(address).tcp(), Some(address));
@@ -74,19 +70,19 @@ async fn clients_of_ipv6_and_of_all_addresses_are_accepted() {
             accepted.peer.tcp().unwrap()
         );
         assert!(accepted.io.get_ref().as_tcp().unwrap().nodelay().unwrap());
-        let asked = tokio::spawn(ask(client));
+        let exchange = tokio::spawn(exchange(client));
         serve(accepted).await;
-        asked.await.unwrap();
-        // With the filter on, and half-open connections looked for.
+        exchange.await.unwrap();
+        // With the filter attached, and checks for half-open connections.
         let queued = connect(SocketAddr::new(from.parse().unwrap(), port)).await;
-        let asked = tokio::spawn(ask(queued));
+        let exchange = tokio::spawn(crate::closing::exchange(queued));
         assert_eq!(crate::closing::serve_all(listener.close()).await, 1);
-        asked.await.unwrap();
+        exchange.await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn only_v6_takes_no_ipv4() {
+async fn only_v6_refuses_ipv4_clients() {
     let bound: SocketAddr = "[::]:0".parse().unwrap();
     let listener = Bind::new(bound).with_only_v6(true).bind().unwrap();
     let port = listener.local_address().tcp().unwrap().port();
@@ -96,7 +92,7 @@ async fn only_v6_takes_no_ipv4() {
 }
 
 #[tokio::test]
-async fn nodelay_can_be_left_alone() {
+async fn nodelay_can_be_turned_off() {
     let mut listener = Bind::new(any_port()).with_nodelay(false).bind().unwrap();
     let _client = connect(listener.local_address().tcp().unwrap()).await;
     let accepted = within("a client", listener.accept()).await;
@@ -104,18 +100,39 @@ async fn nodelay_can_be_left_alone() {
 }
 
 #[tokio::test]
-async fn error_names_the_address_and_its_cause() {
+async fn bind_error_names_the_address_and_its_cause() {
     let first = Listener::bind(any_port()).unwrap();
     let address = first.local_address().clone();
     let error = Listener::bind(address.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    assert_eq!(error.address(), &address);
+    assert_eq!(error.address(), Some(&address));
     assert_eq!(error.to_string(), format!("cannot listen on {address}"));
     assert!(error.source().unwrap().to_string().contains("in use"));
 }
 
 #[tokio::test]
-async fn labels_tell_a_group_apart() {
+async fn invalid_text_is_an_error_of_bind() {
+    let error = Listener::bind("nonsense").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(error.address(), None);
+    assert!(
+        error
+            .to_string()
+            .starts_with("invalid listen address \"nonsense\": "),
+        "{error}"
+    );
+    assert!(Bind::new(String::from("127.0.0.1:0")).bind().is_ok());
+}
+
+#[tokio::test]
+async fn connection_limit_of_zero_is_an_error_of_bind() {
+    let error = Bind::new(any_port()).with_connection_limit(0).bind().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.source().unwrap().to_string().contains("above 0"));
+}
+
+#[tokio::test]
+async fn members_of_a_reuse_port_group_have_their_own_labels() {
     let first = Bind::new(any_port()).with_reuse_port(true).bind().unwrap();
     let address = first.local_address().clone();
     let second = Bind::new(address.clone())
@@ -128,9 +145,9 @@ async fn labels_tell_a_group_apart() {
 }
 
 #[tokio::test]
-async fn socket_of_a_dead_process_is_replaced() {
+async fn stale_unix_socket_is_replaced() {
     let path = path();
-    // The standard library leaves the file behind, as a process does that is killed.
+    // The standard library leaves the file behind, as a killed process does.
     drop(StdUnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let mut listener = Bind::new(path.as_path())
@@ -139,18 +156,18 @@ async fn socket_of_a_dead_process_is_replaced() {
         .unwrap();
     assert_eq!(listener.local_address().path(), Some(path.as_path()));
     assert_eq!(listener.label().as_str(), format!("unix:{}", path.display()));
-    let asked = tokio::spawn(ask(UnixStream::connect(&path).await.unwrap()));
+    let exchange = tokio::spawn(exchange(UnixStream::connect(&path).await.unwrap()));
     serve(within("a client", listener.accept()).await).await;
-    asked.await.unwrap();
+    exchange.await.unwrap();
     drop(listener);
     assert!(!path.exists());
 }
 
 #[tokio::test]
-async fn living_socket_is_in_use_also_with_a_full_queue() {
+async fn live_unix_socket_is_in_use_even_with_a_full_queue() {
     let path = path();
-    let _living = Bind::new(path.as_path()).with_backlog(0).bind().unwrap();
-    // The first finds it empty, and is what fills it.
+    let _live = Bind::new(path.as_path()).with_backlog(0).bind().unwrap();
+    // The probe of the first attempt fills the queue.
     for _ in 0..3 {
         let error = Listener::bind(path.as_path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error:?}");
@@ -166,7 +183,7 @@ async fn living_socket_is_in_use_also_with_a_full_queue() {
 }
 
 #[tokio::test]
-async fn file_that_is_no_socket_is_refused_and_left_alone() {
+async fn file_that_is_not_a_socket_is_refused_and_kept() {
     let path = path();
     std::fs::write(&path, "precious").unwrap();
     let error = Listener::bind(path.as_path()).unwrap_err();
@@ -184,7 +201,7 @@ async fn file_that_is_no_socket_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn mode_of_the_file_is_set() {
+async fn mode_of_the_socket_file_is_set() {
     for mode in [0o600, 0o666] {
         let path = path();
         let _listener = Bind::new(path.as_path()).with_mode(mode).bind().unwrap();
@@ -193,7 +210,7 @@ async fn mode_of_the_file_is_set() {
 }
 
 #[tokio::test]
-async fn whoever_starts_at_the_same_time_takes_no_place_from_another() {
+async fn concurrent_binds_of_a_stale_path_have_one_winner() {
     for _ in 0..50 {
         let path = path();
         drop(StdUnixListener::bind(&path).unwrap());
@@ -208,7 +225,7 @@ async fn whoever_starts_at_the_same_time_takes_no_place_from_another() {
             .into_iter()
             .filter_map(Result::ok)
             .collect();
-        assert_eq!(bound.len(), 1, "one of them has the path, and the others know");
+        assert_eq!(bound.len(), 1, "one bound the path, and the others failed");
         assert!(UnixStream::connect(&path).await.is_ok());
     }
 }
@@ -219,8 +236,8 @@ async fn only_a_listening_stream_can_be_taken_over() {
     let silent = socket2::Socket::new(socket2::Domain::IPV4, Type::STREAM, None).unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
     for (socket, why) in [
-        (datagrams.into(), "none of streams"),
-        (silent.into(), "does not listen"),
+        (datagrams.into(), "not a stream socket"),
+        (silent.into(), "not listening"),
         (file.into(), "socket"),
     ] {
         let error = Listener::from_fd(socket, Sharing::Shared).unwrap_err();
@@ -228,7 +245,7 @@ async fn only_a_listening_stream_can_be_taken_over() {
     }
     let listening = std::net::TcpListener::bind("[::1]:0").unwrap();
     let address = listening.local_addr().unwrap();
-    let listener = Listener::from_tcp(listening, Sharing::Own).unwrap();
+    let listener = Listener::from_tcp(listening, Sharing::Exclusive).unwrap();
     assert_eq!(listener.local_address().tcp(), Some(address));
     assert!(SockRef::from(&listener).nonblocking().unwrap());
 }
@@ -240,14 +257,14 @@ async fn abstract_socket_can_be_taken_over() {
     let name = format!("campanile-listen-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
     let listening = StdUnixListener::bind_addr(&address).unwrap();
-    let mut listener = Listener::from_unix(listening, Sharing::Own).unwrap();
+    let mut listener = Listener::from_unix(listening, Sharing::Exclusive).unwrap();
     assert_eq!(listener.label().as_str(), format!("unix:@{name}"));
     let client = std::os::unix::net::UnixStream::connect_addr(&address).unwrap();
     client.set_nonblocking(true).unwrap();
-    let asked = tokio::spawn(ask(UnixStream::from_std(client).unwrap()));
+    let exchange = tokio::spawn(exchange(UnixStream::from_std(client).unwrap()));
     let accepted = within("a client", listener.accept()).await;
     assert_eq!(accepted.peer.to_string(), "unix:");
     assert!(accepted.io.get_ref().as_unix().unwrap().peer_cred().is_ok());
     serve(accepted).await;
-    asked.await.unwrap();
+    exchange.await.unwrap();
 }

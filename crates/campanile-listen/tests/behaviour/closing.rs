@@ -1,4 +1,4 @@
-//! The close of a listener, with clients in its queue.
+//! Closing listeners whose accept queue holds clients.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ pub(crate) fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// Answers one request, if it can be called that: a byte for a byte.
+/// Serves one exchange: reads a byte, writes its successor.
 pub(crate) async fn serve(mut accepted: Accepted) {
     let byte = accepted.io.read_u8().await.unwrap();
     accepted.io.write_u8(byte + 1).await.unwrap();
 }
 
-/// Serves what comes out of the close, each in a task of its own, and returns how many there were.
+/// Serves the connections of a close concurrently, and returns their number.
 pub(crate) async fn serve_all(mut closing: Closing) -> usize {
     let mut served = JoinSet::new();
     while let Some(accepted) = within("the end of the close", closing.accept()).await {
@@ -39,16 +39,16 @@ pub(crate) async fn serve_all(mut closing: Closing) -> usize {
     count
 }
 
-/// Sends the byte and awaits its answer.
-pub(crate) async fn ask(mut client: impl AsyncRead + AsyncWrite + Unpin) {
-    let asked = async {
+/// Sends a byte and checks the response.
+pub(crate) async fn exchange(mut client: impl AsyncRead + AsyncWrite + Unpin) {
+    let response = async {
         client.write_u8(7).await?;
         client.read_u8().await
     };
-    assert_eq!(within("an answer", asked).await.unwrap(), 8);
+    assert_eq!(within("a response", response).await.unwrap(), 8);
 }
 
-/// A path of the test's own.
+/// Returns an unused path.
 pub(crate) fn path() -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +58,7 @@ pub(crate) fn path() -> PathBuf {
 }
 
 #[tokio::test]
-async fn whoever_waits_in_the_queue_is_served_and_the_next_is_refused() {
+async fn queued_clients_are_served_and_new_ones_are_refused() {
     const CLIENTS: usize = 500;
     let listener = Bind::new(any_port()).with_recorder(recorder()).bind().unwrap();
     let address = listener.local_address().tcp().unwrap();
@@ -66,32 +66,32 @@ async fn whoever_waits_in_the_queue_is_served_and_the_next_is_refused() {
     for _ in 0..CLIENTS {
         clients.push(connect(address).await);
     }
-    let asking: Vec<_> = clients
+    let exchanges: Vec<_> = clients
         .into_iter()
-        .map(|client| tokio::spawn(ask(client)))
+        .map(|client| tokio::spawn(exchange(client)))
         .collect();
     assert_eq!(serve_all(listener.close()).await, CLIENTS);
-    for asked in asking {
-        asked.await.unwrap();
+    for exchange in exchanges {
+        exchange.await.unwrap();
     }
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
-async fn unix_queue_is_served_and_the_path_is_gone() {
+async fn queued_unix_clients_are_served_and_the_file_is_removed() {
     const CLIENTS: usize = 50;
     let path = path();
     let listener = Bind::new(path.as_path())
         .with_recorder(recorder())
         .bind()
         .unwrap();
-    let mut asking = Vec::new();
+    let mut exchanges = Vec::new();
     for _ in 0..CLIENTS {
         let client = UnixStream::connect(&path).await.unwrap();
-        asking.push(tokio::spawn(ask(client)));
+        exchanges.push(tokio::spawn(exchange(client)));
     }
-    // Somebody who knows the file under another name.
+    // A client that connects by another name of the file.
     let other_name = path.with_extension("link");
     std::fs::hard_link(&path, &other_name).unwrap();
     let closing = listener.close();
@@ -103,33 +103,35 @@ async fn unix_queue_is_served_and_the_path_is_gone() {
     );
     std::fs::remove_file(other_name).unwrap();
     assert_eq!(serve_all(closing).await, CLIENTS);
-    for asked in asking {
-        asked.await.unwrap();
+    for exchange in exchanges {
+        exchange.await.unwrap();
     }
     assert!(!path.exists());
 }
 
 #[tokio::test]
-async fn file_that_has_taken_the_path_is_left_alone() {
+async fn file_that_replaced_the_socket_is_kept() {
     let path = path();
     let first = Listener::bind(path.as_path()).unwrap();
     std::fs::remove_file(&path).unwrap();
     let second = Listener::bind(path.as_path()).unwrap();
     let mut closing = first.close();
     assert!(within("the end of the close", closing.accept()).await.is_none());
-    let asked = tokio::spawn(ask(UnixStream::connect(&path).await.unwrap()));
+    let exchange = tokio::spawn(exchange(UnixStream::connect(&path).await.unwrap()));
     let mut second = second;
     serve(within("a client", second.accept()).await).await;
-    asked.await.unwrap();
+    exchange.await.unwrap();
     drop(second);
-    assert!(!path.exists(), "a listener that is dropped removes its own file");
+    assert!(!path.exists(), "a dropped listener removes its own file");
 }
 
 #[tokio::test]
-async fn limit_does_not_hold_in_the_close() {
+async fn limit_is_lifted_while_closing() {
     const CLIENTS: usize = 20;
-    let seen = recorder();
-    let bind = Bind::new(any_port()).with_recorder(seen).with_connection_limit(2);
+    let metrics = recorder();
+    let bind = Bind::new(any_port())
+        .with_recorder(metrics)
+        .with_connection_limit(2);
     let mut listener = bind.bind().unwrap();
     let address = listener.local_address().tcp().unwrap();
     let mut clients = Vec::new();
@@ -149,16 +151,16 @@ async fn limit_does_not_hold_in_the_close() {
     assert_eq!((open.len(), connections.open()), (CLIENTS, CLIENTS));
     drop(open);
     assert_eq!(
-        seen.value(&format!("http_server_open_connections{{listener={address}}}")),
+        metrics.value(&format!("http_server_open_connections{{listener={address}}}")),
         Some(0.0)
     );
 }
 
 #[tokio::test]
-async fn shared_socket_is_let_go_and_never_deaf() {
+async fn shared_socket_stays_open_to_clients() {
     let listener = Bind::new(any_port()).with_recorder(recorder()).bind().unwrap();
     let address = listener.local_address().tcp().unwrap();
-    // As a process does that was handed the socket.
+    // Like a process that inherited the socket.
     let inherited = listener.as_fd().try_clone_to_owned().unwrap();
     let inherited = Listener::from_fd(inherited, Sharing::Shared).unwrap();
     assert_eq!(inherited.sharing(), Sharing::Shared);
@@ -169,14 +171,14 @@ async fn shared_socket_is_let_go_and_never_deaf() {
     let next = connect(address).await;
     let mut listener = listener;
     for client in [waiting, next] {
-        let asked = tokio::spawn(ask(client));
+        let exchange = tokio::spawn(exchange(client));
         serve(within("a client", listener.accept()).await).await;
-        asked.await.unwrap();
+        exchange.await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn shared_unix_socket_keeps_its_file_and_its_queue() {
+async fn shared_unix_socket_keeps_its_file_and_queue() {
     let path = path();
     let mut listener = Bind::new(path.as_path())
         .with_recorder(recorder())
@@ -188,14 +190,14 @@ async fn shared_unix_socket_keeps_its_file_and_its_queue() {
     assert!(within("the end of the close", closing.accept()).await.is_none());
     let next = UnixStream::connect(&path).await.unwrap();
     for client in [waiting, next] {
-        let asked = tokio::spawn(ask(client));
+        let exchange = tokio::spawn(exchange(client));
         serve(within("a client", listener.accept()).await).await;
-        asked.await.unwrap();
+        exchange.await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn file_of_a_socket_that_was_handed_over_stays() {
+async fn file_of_a_handed_over_socket_is_kept() {
     let path = path();
     let old = Bind::new(path.as_path())
         .with_recorder(recorder())
@@ -205,16 +207,16 @@ async fn file_of_a_socket_that_was_handed_over_stays() {
     let mut new = Listener::from_fd(handed_over, Sharing::Shared).unwrap();
     let mut closing = old.with_sharing(Sharing::Shared).close();
     assert!(within("the end of the close", closing.accept()).await.is_none());
-    let asked = tokio::spawn(ask(UnixStream::connect(&path).await.unwrap()));
+    let exchange = tokio::spawn(exchange(UnixStream::connect(&path).await.unwrap()));
     serve(within("a client", new.accept()).await).await;
-    asked.await.unwrap();
+    exchange.await.unwrap();
     drop(new);
-    assert!(path.exists(), "nobody has made it its own");
+    assert!(path.exists(), "the listener did not create it");
     std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_connects_while_it_closes_is_served_or_refused() {
+async fn clients_connecting_while_it_closes_are_served_or_refused() {
     const CLIENTS: usize = 8;
     for _ in 0..3 {
         let mut listener = Bind::new(any_port()).with_recorder(recorder()).bind().unwrap();
@@ -222,16 +224,16 @@ async fn whoever_connects_while_it_closes_is_served_or_refused() {
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
             clients.spawn(async move {
-                let mut asked = 0;
+                let mut count = 0;
                 loop {
                     match within("a connection or a refusal", TcpStream::connect(address)).await {
-                        Ok(client) => ask(client).await,
+                        Ok(client) => exchange(client).await,
                         Err(error) => {
                             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-                            return asked;
+                            return count;
                         }
                     }
-                    asked += 1;
+                    count += 1;
                 }
             });
         }
@@ -246,7 +248,7 @@ async fn whoever_connects_while_it_closes_is_served_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_a_group_closes_under_load_and_nobody_is_reset() {
+async fn member_of_a_reuse_port_group_closes_under_load_without_resets() {
     const CLIENTS: usize = 4;
     let bind = |address: SocketAddr| Bind::new(address).with_reuse_port(true).with_recorder(recorder());
     let staying = bind(any_port()).bind().unwrap();
@@ -258,12 +260,12 @@ async fn one_of_a_group_closes_under_load_and_nobody_is_reset() {
     for _ in 0..CLIENTS {
         let stop = Arc::clone(&stop);
         clients.spawn(async move {
-            let mut asked = 0;
+            let mut count = 0;
             while !stop.load(Ordering::Relaxed) {
-                ask(connect(address).await).await;
-                asked += 1;
+                exchange(connect(address).await).await;
+                count += 1;
             }
-            asked
+            count
         });
     }
     let mut staying = staying;
@@ -285,34 +287,34 @@ async fn one_of_a_group_closes_under_load_and_nobody_is_reset() {
         left += 1;
     }
     left += serve_all(leaving.close()).await;
-    // Whoever met the filter comes again after a second.
+    // Clients whose SYN was dropped retry after a second.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     stop.store(true, Ordering::Relaxed);
-    let asked: usize = clients.join_all().await.into_iter().sum();
-    assert_eq!(stays.await.unwrap() + left, asked);
+    let sent: usize = clients.join_all().await.into_iter().sum();
+    assert_eq!(stays.await.unwrap() + left, sent);
 }
 
 #[tokio::test]
-async fn accept_that_is_given_up_has_accepted_nobody() {
+async fn cancelled_accept_loses_no_connection() {
     const CLIENTS: usize = 200;
     let bind = Bind::new(any_port())
         .with_recorder(recorder())
         .with_connection_limit(CLIENTS);
     let mut listener = bind.bind().unwrap();
     let address = listener.local_address().tcp().unwrap();
-    let asking = tokio::spawn(async move {
-        let mut asking = JoinSet::new();
+    let requests = tokio::spawn(async move {
+        let mut exchanges = JoinSet::new();
         for _ in 0..CLIENTS {
             let client = connect(address).await;
-            asking.spawn(ask(client));
+            exchanges.spawn(exchange(client));
             tokio::task::yield_now().await;
         }
-        asking.join_all().await.len()
+        exchanges.join_all().await.len()
     });
     let mut served = 0;
-    let mut given_up = 0;
+    let mut cancelled = 0;
     let mut serving = JoinSet::new();
-    // Half of them by accepts that are dropped after one poll, the rest by a close that is treated alike.
+    // Half of them are accepted by futures polled once, the rest by a close polled the same way.
     while served < CLIENTS / 2 {
         match listener.accept().now_or_never() {
             Some(accepted) => {
@@ -320,7 +322,7 @@ async fn accept_that_is_given_up_has_accepted_nobody() {
                 served += 1;
             }
             None => {
-                given_up += 1;
+                cancelled += 1;
                 tokio::task::yield_now().await;
             }
         }
@@ -338,18 +340,18 @@ async fn accept_that_is_given_up_has_accepted_nobody() {
             }
             Some(None) => break,
             None => {
-                given_up += 1;
+                cancelled += 1;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
     }
     assert_eq!(served, CLIENTS);
-    assert!(given_up > 1, "nothing was given up");
-    assert_eq!(within("all to be answered", asking).await.unwrap(), CLIENTS);
+    assert!(cancelled > 1, "no accept was cancelled");
+    assert_eq!(within("all responses", requests).await.unwrap(), CLIENTS);
 }
 
 #[tokio::test]
-async fn place_of_an_accept_that_is_given_up_is_free() {
+async fn cancelled_accept_releases_its_permit() {
     let bind = Bind::new(any_port())
         .with_recorder(recorder())
         .with_connection_limit(1);

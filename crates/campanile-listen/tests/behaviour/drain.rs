@@ -1,4 +1,4 @@
-//! Servers that only know how to stop accepting, over a listener that drains.
+//! axum and tonic servers over a draining listener.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use bytes::Bytes;
-use campanile_listen::{Bind, Drained, Draining, Listener, PeerAddress};
+use campanile_listen::{Bind, Drained, DrainingListener, Listener, PeerAddress};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpStream, UnixStream};
@@ -20,21 +20,21 @@ use tonic::transport::Server;
 use crate::closing::{any_port, path};
 use crate::support::{connect, eventually, read_to, recorder, send, within};
 
-/// The clients that wait in the queue at the signal.
-const WAITING: usize = 100;
+/// Clients in the accept queue at the signal.
+const QUEUED: usize = 100;
 
-/// After the signal each waits so long before it asks, as one does whose packets take their time.
-const HESITATION: Duration = Duration::from_millis(100);
+/// Time from the signal to each client's request, as on a slow network.
+const REQUEST_DELAY: Duration = Duration::from_millis(100);
 
-struct Listening {
+struct Setup {
     address: SocketAddr,
     signal: oneshot::Sender<()>,
-    draining: Draining,
+    draining: DrainingListener,
     drained: Drained,
 }
 
-/// A listener of whose clients all but one wait in the queue.
-fn listen() -> Listening {
+/// Binds a listener with a connection limit of 1, so that further clients are queued.
+fn listen() -> Setup {
     let bind = Bind::new(any_port())
         .with_recorder(recorder())
         .with_connection_limit(1);
@@ -44,7 +44,7 @@ fn listen() -> Listening {
     let (draining, drained) = listener.drain_when(async {
         let _ = signalled.await;
     });
-    Listening {
+    Setup {
         address,
         signal,
         draining,
@@ -52,17 +52,17 @@ fn listen() -> Listening {
     }
 }
 
-async fn waiting(address: SocketAddr) -> Vec<TcpStream> {
+async fn queued_clients(address: SocketAddr) -> Vec<TcpStream> {
     let mut clients = Vec::new();
-    for _ in 0..WAITING {
+    for _ in 0..QUEUED {
         clients.push(connect(address).await);
     }
     clients
 }
 
 #[tokio::test]
-async fn axum_serves_whoever_waited_at_the_signal_and_ends() {
-    let Listening {
+async fn axum_serves_queued_clients_after_the_signal_and_ends() {
+    let Setup {
         address,
         signal,
         draining,
@@ -79,30 +79,30 @@ async fn axum_serves_whoever_waited_at_the_signal_and_ends() {
     send(&mut first, "GET / HTTP/1.1").await;
     read_to(&mut first, " end").await;
 
-    let mut asking = JoinSet::new();
-    let clients = waiting(address).await;
+    let mut requests = JoinSet::new();
+    let clients = queued_clients(address).await;
     signal.send(()).unwrap();
     for mut client in clients {
-        asking.spawn(async move {
-            tokio::time::sleep(HESITATION).await;
+        requests.spawn(async move {
+            tokio::time::sleep(REQUEST_DELAY).await;
             send(&mut client, "GET / HTTP/1.1").await;
-            let answer = read_to(&mut client, " end").await;
+            let response = read_to(&mut client, " end").await;
             assert!(
-                answer.ends_with(&format!("peer {} end", client.local_addr().unwrap())),
-                "{answer}"
+                response.ends_with(&format!("peer {} end", client.local_addr().unwrap())),
+                "{response}"
             );
         });
     }
-    while let Some(asked) = asking.join_next().await {
-        asked.unwrap();
+    while let Some(request) = requests.join_next().await {
+        request.unwrap();
     }
     within("the server to end", served).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
-async fn tonic_serves_whoever_waited_at_the_signal_and_ends() {
-    let Listening {
+async fn tonic_serves_queued_clients_after_the_signal_and_ends() {
+    let Setup {
         address,
         signal,
         draining,
@@ -114,7 +114,7 @@ async fn tonic_serves_whoever_waited_at_the_signal_and_ends() {
     let served = Server::builder().serve_with_incoming_shutdown(service, draining.into_incoming(), drained);
     let served = tokio::spawn(served);
     let first = connect(address).await;
-    // It is accepted when it has the only place.
+    // It then holds the only permit.
     eventually("the first client to be accepted", || {
         let length = crate::limit::kernel_queue(address);
         (length == Some(0))
@@ -123,22 +123,22 @@ async fn tonic_serves_whoever_waited_at_the_signal_and_ends() {
     })
     .await;
 
-    let mut asking = JoinSet::new();
-    let clients = waiting(address).await;
+    let mut requests = JoinSet::new();
+    let clients = queued_clients(address).await;
     signal.send(()).unwrap();
     for client in clients {
-        asking.spawn(async move {
-            tokio::time::sleep(HESITATION).await;
+        requests.spawn(async move {
+            tokio::time::sleep(REQUEST_DELAY).await;
             let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client));
             let (mut sender, connection) = within("the HTTP/2 handshake", handshake).await.unwrap();
             tokio::spawn(connection);
             let request = http::Request::post(format!("http://{address}/p.S/M")).body(Empty::<Bytes>::new());
-            let response = within("an answer", sender.send_request(request.unwrap())).await;
+            let response = within("a response", sender.send_request(request.unwrap())).await;
             assert!(response.unwrap().status().is_success());
         });
     }
-    while let Some(asked) = asking.join_next().await {
-        asked.unwrap();
+    while let Some(request) = requests.join_next().await {
+        request.unwrap();
     }
     drop(first);
     within("the server to end", served).await.unwrap().unwrap();
@@ -146,7 +146,7 @@ async fn tonic_serves_whoever_waited_at_the_signal_and_ends() {
 }
 
 #[tokio::test]
-async fn axum_serves_a_unix_socket_and_knows_its_peer() {
+async fn axum_serves_a_unix_socket_with_connect_info() {
     let path = path();
     let (draining, drained) = Listener::bind(path.as_path())
         .unwrap()
@@ -174,7 +174,7 @@ async fn axum_serves_a_unix_socket_and_knows_its_peer() {
         .header("host", "here")
         .body(Empty::<Bytes>::new())
         .unwrap();
-    let response = within("an answer", sender.send_request(request)).await.unwrap();
+    let response = within("a response", sender.send_request(request)).await.unwrap();
     let body = http_body_util::BodyExt::collect(response.into_body())
         .await
         .unwrap()
@@ -188,5 +188,5 @@ async fn drained_resolves_when_the_listener_is_dropped() {
         .unwrap()
         .drain_when(std::future::pending());
     drop(draining);
-    within("the end of a listener that is gone", drained).await;
+    within("the end of a dropped listener", drained).await;
 }

@@ -1,4 +1,4 @@
-//! The counted stream, by itself.
+//! `CountedIncoming` without a server.
 
 use std::io;
 
@@ -10,13 +10,14 @@ use crate::support::{recorder, within};
 
 #[cfg(unix)]
 #[tokio::test]
-async fn accept_errors_are_counted_by_name_and_passed_on() {
-    let seen = recorder();
-    let connections = Connections::new("here").with_recorder(seen).with_limit(1);
+async fn accept_errors_are_counted_by_errno_name_and_passed_on() {
+    let metrics = recorder();
+    let connections = Connections::new("here").with_recorder(metrics).with_limit(1);
     let accepted = [
         Err(io::Error::from_raw_os_error(libc::EMFILE)),
         Err(io::Error::from_raw_os_error(libc::EMFILE)),
-        Err(io::Error::other("not a number")),
+        Err(io::Error::from_raw_os_error(99_999)),
+        Err(io::Error::from(io::ErrorKind::TimedOut)),
         Ok(tokio::io::duplex(64).0),
     ];
     let mut incoming = connections.count_incoming(stream::iter(accepted));
@@ -27,17 +28,20 @@ async fn accept_errors_are_counted_by_name_and_passed_on() {
             Err(error) => errors.push(error.raw_os_error()),
         }
     };
-    assert_eq!(errors, [Some(libc::EMFILE), Some(libc::EMFILE), None]);
+    assert_eq!(
+        errors,
+        [Some(libc::EMFILE), Some(libc::EMFILE), Some(99_999), None]
+    );
     let count = |error: &str| {
-        seen.value(&format!(
+        metrics.value(&format!(
             "http_server_accept_errors_total{{error={error},listener=here}}"
         ))
     };
     assert_eq!(
         [count("EMFILE"), count("other"), count("ENFILE")],
-        [Some(2.0), Some(1.0), None]
+        [Some(2.0), Some(2.0), None]
     );
-    assert_eq!(connections.open(), 1, "errors took no place under the limit of 1");
+    assert_eq!(connections.open(), 1, "errors hold no permit of the limit of 1");
     drop(io);
     assert!(within("the end of the stream", incoming.next()).await.is_none());
 }

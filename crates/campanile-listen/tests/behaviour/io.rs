@@ -1,4 +1,4 @@
-//! The IO forwards everything.
+//! `CountedIo` forwards reads and writes.
 
 use std::io::{self, IoSlice};
 #[cfg(unix)]
@@ -13,14 +13,14 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::support::connect;
 use crate::support::recorder;
 
-/// Notes which method was called with how many buffers.
+/// Records the calls and their numbers of buffers.
 #[derive(Default)]
-struct Noting {
+struct CallRecorder {
     vectored: bool,
     calls: Vec<(&'static str, usize)>,
 }
 
-impl AsyncWrite for Noting {
+impl AsyncWrite for CallRecorder {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.calls.push(("write", 1));
         Poll::Ready(Ok(buf.len()))
@@ -54,9 +54,9 @@ impl AsyncWrite for Noting {
 async fn vectored_writes_flush_and_shutdown_are_forwarded() {
     let connections = Connections::new("here").with_recorder(recorder());
     for vectored in [false, true] {
-        let mut io = connections.wrap(Noting {
+        let mut io = connections.wrap(CallRecorder {
             vectored,
-            ..Noting::default()
+            ..CallRecorder::default()
         });
         assert_eq!(io.is_write_vectored(), vectored);
         let bufs = [
@@ -89,7 +89,7 @@ async fn bytes_pass_unchanged_in_both_directions() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn descriptor_stays_in_reach() {
+async fn descriptor_is_accessible() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = connect(listener.local_addr().unwrap()).await;
     let number = client.as_raw_fd();

@@ -1,4 +1,4 @@
-//! At the limit the rest waits in the kernel's queue.
+//! The connection limit: further clients wait in the kernel's accept queue.
 
 use std::net::SocketAddr;
 
@@ -7,21 +7,21 @@ use futures_util::FutureExt;
 use tokio::net::TcpStream;
 
 use crate::server::Server;
-use crate::support::{Seen, connect, eventually, read_to, recorder, send, within};
+use crate::support::{TestRecorder, connect, eventually, read_to, recorder, send, within};
 
 const LIMIT: usize = 3;
 const CLIENTS: usize = LIMIT + 5;
 
 #[tokio::test]
-async fn hyper_loop_leaves_the_rest_to_the_kernel() {
+async fn clients_beyond_the_limit_of_a_hyper_loop_wait_in_the_kernel() {
     let server = Server::start(Some(LIMIT)).await;
-    clients_beyond_the_limit_wait_in_the_kernel(server.address, server.seen, &server.connections).await;
+    clients_beyond_the_limit_wait_in_the_kernel(server.address, server.metrics, &server.connections).await;
 }
 
-/// For any server that answers `ok` on kept-alive connections.
+/// For any server that responds `ok` and keeps connections alive.
 pub(crate) async fn clients_beyond_the_limit_wait_in_the_kernel(
     address: SocketAddr,
-    seen: &Seen,
+    metrics: &TestRecorder,
     connections: &Connections,
 ) {
     let open = format!("http_server_open_connections{{listener={address}}}");
@@ -34,16 +34,16 @@ pub(crate) async fn clients_beyond_the_limit_wait_in_the_kernel(
     for client in &mut clients[..LIMIT] {
         read_to(client, "ok").await;
     }
-    // Each that leaves lets exactly one in, in the order of the queue.
+    // Each disconnect lets exactly one client in, in queue order.
     for served in LIMIT..CLIENTS {
         kernel_queue_becomes(address, CLIENTS - served).await;
-        assert_eq!(seen.value(&open), Some(LIMIT as f64));
+        assert_eq!(metrics.value(&open), Some(LIMIT as f64));
         for waiting in &clients[LIMIT..] {
             let nothing = waiting.try_read(&mut [0; 64]).map_err(|error| error.kind());
             assert_eq!(
                 nothing,
                 Err(std::io::ErrorKind::WouldBlock),
-                "a client beyond the limit got an answer"
+                "a client beyond the limit got a response"
             );
         }
         drop(clients.remove(0));
@@ -51,74 +51,76 @@ pub(crate) async fn clients_beyond_the_limit_wait_in_the_kernel(
     }
     kernel_queue_becomes(address, 0).await;
     drop(clients);
-    seen.until(&open, 0.0).await;
-    assert_eq!(seen.highest(&open), LIMIT as f64);
+    metrics.until(&open, 0.0).await;
+    assert_eq!(metrics.highest(&open), LIMIT as f64);
     let limit = format!("http_server_connection_limit{{listener={address}}}");
-    assert_eq!(seen.value(&limit), connections.limit().map(|limit| limit as f64));
+    assert_eq!(
+        metrics.value(&limit),
+        connections.limit().map(|limit| limit as f64)
+    );
 }
 
 #[tokio::test]
-async fn place_of_a_dropped_wait_or_slot_goes_to_the_next() {
+async fn permit_of_a_dropped_wait_goes_to_the_next() {
     let connections = Connections::new("here").with_recorder(recorder()).with_limit(1);
     drop(connections.ready().await);
     let io = connections.ready().await.wrap(());
     let mut dropped = Box::pin(connections.ready());
     assert!(
         dropped.as_mut().now_or_never().is_none(),
-        "a second place under a limit of 1"
+        "a second permit of a limit of 1"
     );
     let mut next = Box::pin(connections.ready());
     assert!(next.as_mut().now_or_never().is_none());
     drop(dropped);
     drop(io);
-    within("the place to go to the next", next).await.wrap(());
+    within("the next permit", next).await.wrap(());
 }
 
 #[tokio::test]
-async fn lifted_limit_lets_all_in() {
+async fn lifted_limit_admits_all() {
     let connections = Connections::new("here").with_recorder(recorder()).with_limit(1);
     let _io = connections.ready().await.wrap(());
     let mut wait = Box::pin(connections.ready());
     assert!(wait.as_mut().now_or_never().is_none());
     connections.lift_limit();
-    let _second = within("the one that waited", wait).await.wrap(());
-    let _third = within("another", connections.ready()).await.wrap(());
+    let _second = within("the pending permit", wait).await.wrap(());
+    let _third = within("another permit", connections.ready()).await.wrap(());
     assert_eq!(connections.open(), 3);
 }
 
 #[test]
-fn connection_wrapped_without_a_slot_is_counted_beyond_the_limit() {
-    let seen = recorder();
-    let connections = Connections::new("here").with_recorder(seen).with_limit(1);
+fn connection_wrapped_without_a_permit_is_counted_beyond_the_limit() {
+    let metrics = recorder();
+    let connections = Connections::new("here").with_recorder(metrics).with_limit(1);
     let _ios = [connections.wrap(()), connections.wrap(())];
     assert_eq!(
-        seen.value("http_server_open_connections{listener=here}"),
+        metrics.value("http_server_open_connections{listener=here}"),
         Some(2.0)
     );
     assert!(connections.ready().now_or_never().is_some());
 }
 
 #[test]
-#[should_panic(expected = "must be above 0")]
-fn limit_of_zero_is_refused() {
-    let _ = Connections::new("here").with_limit(0);
+fn limit_of_zero_admits_none() {
+    let connections = Connections::new("here").with_recorder(recorder()).with_limit(0);
+    assert!(connections.ready().now_or_never().is_none());
+    connections.lift_limit();
+    assert!(connections.ready().now_or_never().is_some());
 }
 
 #[cfg(target_os = "linux")]
 async fn kernel_queue_becomes(address: SocketAddr, expected: usize) {
-    eventually(
-        format_args!("{expected} connections in the kernel's queue"),
-        || {
-            let length = kernel_queue(address);
-            (length == Some(expected))
-                .then_some(())
-                .ok_or_else(|| format!("there are {length:?}"))
-        },
-    )
+    eventually(format_args!("{expected} connections in the accept queue"), || {
+        let length = kernel_queue(address);
+        (length == Some(expected))
+            .then_some(())
+            .ok_or_else(|| format!("there are {length:?}"))
+    })
     .await;
 }
 
-/// Reads the length of the listener's accept queue: `rx_queue` of its row.
+/// Returns the length of the listener's accept queue, `rx_queue` in /proc/net/tcp.
 #[cfg(target_os = "linux")]
 pub(crate) fn kernel_queue(address: SocketAddr) -> Option<usize> {
     const LISTEN: &str = "0A";

@@ -1,4 +1,4 @@
-//! What the counted connections do, seen from outside.
+//! Tests of the public API over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
@@ -6,15 +6,17 @@
 mod axum;
 #[cfg(unix)]
 mod bind;
-mod close;
+mod close_reason;
 #[cfg(unix)]
 mod closing;
 #[cfg(all(unix, feature = "axum", feature = "tonic"))]
 mod drain;
 mod incoming;
 mod io;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod limit;
-mod open;
+mod open_connections;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

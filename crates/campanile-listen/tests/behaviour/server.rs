@@ -1,4 +1,4 @@
-//! A hyper server with an accept loop of its own.
+//! A hyper server with its own accept loop.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,42 +16,42 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use crate::support::{Seen, recorder};
+use crate::support::{TestRecorder, recorder};
 
 type Body = BoxBody<Bytes, Infallible>;
 
-/// A running server; `tasks` yields the task of each connection.
+/// A running server. `tasks` yields the task of each connection.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Connections,
-    pub(crate) seen: &'static Seen,
+    pub(crate) metrics: &'static TestRecorder,
     pub(crate) tasks: mpsc::UnboundedReceiver<AbortHandle>,
-    /// What it says here goes out as the next piece of `/stream`.
-    pub(crate) pieces: mpsc::UnboundedSender<&'static str>,
+    /// Sends the next chunk of `/stream`.
+    pub(crate) chunks: mpsc::UnboundedSender<&'static str>,
 }
 
 impl Server {
     pub(crate) async fn start(limit: Option<usize>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = recorder();
-        let mut connections = Connections::new(address).with_recorder(seen);
+        let metrics = recorder();
+        let mut connections = Connections::new(address).with_recorder(metrics);
         if let Some(limit) = limit {
             connections = connections.with_limit(limit);
         }
         let (task, tasks) = mpsc::unbounded_channel();
-        let (pieces, receiver) = mpsc::unbounded_channel();
+        let (chunks, receiver) = mpsc::unbounded_channel();
         tokio::spawn(accept(connections.clone(), listener, task, receiver));
         Self {
             address,
             connections,
-            seen,
+            metrics,
             tasks,
-            pieces,
+            chunks,
         }
     }
 
-    /// Spells a series of this listener.
+    /// Returns the name of a series of this listener.
     pub(crate) fn series(&self, name: &str) -> String {
         format!("{name}{{listener={}}}", self.address)
     }
@@ -68,16 +68,16 @@ async fn accept(
     connections: Connections,
     listener: TcpListener,
     task: mpsc::UnboundedSender<AbortHandle>,
-    pieces: mpsc::UnboundedReceiver<&'static str>,
+    chunks: mpsc::UnboundedReceiver<&'static str>,
 ) {
-    let pieces = Arc::new(Mutex::new(Some(pieces)));
+    let chunks = Arc::new(Mutex::new(Some(chunks)));
     loop {
         let slot = connections.ready().await;
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let io = TokioIo::new(slot.wrap(stream));
-        let pieces = Arc::clone(&pieces);
-        let service = hyper::service::service_fn(move |request| answer(request, Arc::clone(&pieces)));
+        let chunks = Arc::clone(&chunks);
+        let service = hyper::service::service_fn(move |request| handle(request, Arc::clone(&chunks)));
         let served = hyper::server::conn::http1::Builder::new()
             .serve_connection(io, service)
             .with_upgrades();
@@ -85,9 +85,9 @@ async fn accept(
     }
 }
 
-async fn answer(
+async fn handle(
     mut request: Request<Incoming>,
-    pieces: Arc<Mutex<Option<mpsc::UnboundedReceiver<&'static str>>>>,
+    chunks: Arc<Mutex<Option<mpsc::UnboundedReceiver<&'static str>>>>,
 ) -> Result<Response<Body>, Infallible> {
     let mut response = Response::new(Full::new(Bytes::from_static(b"ok")).boxed());
     let connect = request.method() == Method::CONNECT;
@@ -107,12 +107,12 @@ async fn answer(
         }
     }
     match request.uri().path() {
-        "/boom" => panic!("as asked"),
+        "/boom" => panic!("on request"),
         "/hang" => std::future::pending().await,
         "/stream" => {
-            let pieces = UnboundedReceiverStream::new(pieces.lock().unwrap().take().unwrap());
+            let chunks = UnboundedReceiverStream::new(chunks.lock().unwrap().take().unwrap());
             let body =
-                StreamBody::new(pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))));
+                StreamBody::new(chunks.map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes())))));
             *response.body_mut() = BodyExt::boxed(body);
             response
                 .headers_mut()

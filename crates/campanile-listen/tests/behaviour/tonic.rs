@@ -1,4 +1,4 @@
-//! The counted stream under tonic's server.
+//! `CountedIncoming` under tonic's server.
 
 use std::convert::Infallible;
 
@@ -16,12 +16,12 @@ use crate::support::{connect, recorder, within};
 
 #[tokio::test]
 async fn remote_address_is_kept_and_the_connection_is_counted() {
-    let seen = recorder();
+    let metrics = recorder();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let connections = Connections::new(address).with_recorder(seen).with_limit(5);
+    let connections = Connections::new(address).with_recorder(metrics).with_limit(5);
     let service = tower::service_fn(|request: http::Request<Body>| async move {
-        // What `tonic::Request::remote_addr` reads.
+        // As `tonic::Request::remote_addr` does.
         let peer = request
             .extensions()
             .get::<TcpConnectInfo>()
@@ -41,20 +41,20 @@ async fn remote_address_is_kept_and_the_connection_is_counted() {
     tokio::spawn(connection);
     let request =
         http::Request::post(format!("http://{address}/pkg.Service/Method")).body(Empty::<Bytes>::new());
-    let response = within("an answer", sender.send_request(request.unwrap()))
+    let response = within("a response", sender.send_request(request.unwrap()))
         .await
         .unwrap();
     assert_eq!(response.headers()["x-peer"], local.to_string());
 
     let open = format!("http_server_open_connections{{listener={address}}}");
-    assert_eq!(seen.value(&open), Some(1.0));
-    // hyper ends the connection when nobody can send on it any more.
+    assert_eq!(metrics.value(&open), Some(1.0));
+    // hyper closes the connection once the sender is dropped.
     drop((sender, response));
-    seen.until(&open, 0.0).await;
+    metrics.until(&open, 0.0).await;
     assert_eq!(
-        seen.highest("http_server_upgraded_connections"),
+        metrics.highest("http_server_upgraded_connections"),
         0.0,
-        "HTTP/2 is no upgrade"
+        "HTTP/2 is not an upgrade"
     );
 }
 

@@ -1,6 +1,10 @@
-//! A recorder that can be asked, bounded waits, and servers over real sockets.
+//! A recorder whose values tests can read, waits with a timeout, and a raw HTTP/1 client.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of this module"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,13 +18,13 @@ use metrics::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Keeps every series with its present, lowest and highest value.
+/// Keeps the current, lowest and highest value of every series.
 #[derive(Default)]
-pub struct Seen {
+pub struct TestRecorder {
     series: Mutex<BTreeMap<String, Arc<Series>>>,
-    described: Mutex<Vec<(String, &'static str)>>,
+    described: Mutex<BTreeMap<String, &'static str>>,
 }
 
 #[derive(Default)]
@@ -33,13 +37,13 @@ struct Values {
     highest: f64,
 }
 
-/// A recorder of a test's own, as `Connections::with_recorder` takes it.
-pub fn recorder() -> &'static Seen {
+/// Creates a recorder for one test.
+pub fn recorder() -> &'static TestRecorder {
     Box::leak(Box::default())
 }
 
-impl Seen {
-    /// The value of a series spelt as in `name{a=b,c=d}`, labels sorted; `None` if it was never registered.
+impl TestRecorder {
+    /// Returns the value of a series such as `name{a=b,c=d}`, labels sorted; `None` if it was never registered.
     pub fn value(&self, series: &str) -> Option<f64> {
         self.values(series).map(|values| values.now)
     }
@@ -52,10 +56,12 @@ impl Seen {
         self.values(series).unwrap_or_default().lowest
     }
 
-    pub fn described(&self) -> Vec<(String, &'static str)> {
+    /// Returns names and kinds of the described families.
+    pub fn described(&self) -> BTreeMap<String, &'static str> {
         self.described.lock().unwrap().clone()
     }
 
+    /// Waits until a series has the expected value.
     pub async fn until(&self, series: &str, expected: f64) {
         eventually(format_args!("{series} to be {expected}"), || {
             let value = self.value(series);
@@ -68,6 +74,13 @@ impl Seen {
 
     fn values(&self, series: &str) -> Option<Values> {
         Some(*self.series.lock().unwrap().get(series)?.0.lock().unwrap())
+    }
+
+    fn describe(&self, key: &KeyName, kind: &'static str) {
+        self.described
+            .lock()
+            .unwrap()
+            .insert(key.as_str().to_owned(), kind);
     }
 
     fn register(&self, key: &Key) -> Arc<Series> {
@@ -86,9 +99,9 @@ impl Seen {
 }
 
 impl Series {
-    fn change(&self, change: impl FnOnce(f64) -> f64) {
+    fn update(&self, update: impl FnOnce(f64) -> f64) {
         let mut values = self.0.lock().unwrap();
-        values.now = change(values.now);
+        values.now = update(values.now);
         values.lowest = values.lowest.min(values.now);
         values.highest = values.highest.max(values.now);
     }
@@ -96,48 +109,39 @@ impl Series {
 
 impl CounterFn for Series {
     fn increment(&self, value: u64) {
-        self.change(|now| now + value as f64);
+        self.update(|now| now + value as f64);
     }
 
     fn absolute(&self, value: u64) {
-        self.change(|_| value as f64);
+        self.update(|_| value as f64);
     }
 }
 
 impl GaugeFn for Series {
     fn increment(&self, value: f64) {
-        self.change(|now| now + value);
+        self.update(|now| now + value);
     }
 
     fn decrement(&self, value: f64) {
-        self.change(|now| now - value);
+        self.update(|now| now - value);
     }
 
     fn set(&self, value: f64) {
-        self.change(|_| value);
+        self.update(|_| value);
     }
 }
 
-impl Recorder for Seen {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, key: KeyName, _unit: Option<Unit>, _help: SharedString) {
-        self.described
-            .lock()
-            .unwrap()
-            .push((key.as_str().to_owned(), "counter"));
+        self.describe(&key, "counter");
     }
 
     fn describe_gauge(&self, key: KeyName, _unit: Option<Unit>, _help: SharedString) {
-        self.described
-            .lock()
-            .unwrap()
-            .push((key.as_str().to_owned(), "gauge"));
+        self.describe(&key, "gauge");
     }
 
     fn describe_histogram(&self, key: KeyName, _unit: Option<Unit>, _help: SharedString) {
-        self.described
-            .lock()
-            .unwrap()
-            .push((key.as_str().to_owned(), "histogram"));
+        self.describe(&key, "histogram");
     }
 
     fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
@@ -153,30 +157,30 @@ impl Recorder for Seen {
     }
 }
 
-/// Polls until `check` is content; fails with what was awaited and what it said last.
-pub async fn eventually(awaited: impl Display, check: impl Fn() -> Result<(), String>) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+/// Polls until `check` succeeds; panics with its last error after [`TIMEOUT`].
+pub async fn eventually(expected: impl Display, check: impl Fn() -> Result<(), String>) {
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     while let Err(why) = check() {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "awaited {awaited}, but {why}"
+            "expected {expected}, but {why}"
         );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// Awaits a future no longer than [`PATIENCE`].
-pub async fn within<T>(awaited: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
+/// Awaits a future for at most [`TIMEOUT`].
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(TIMEOUT, future)
         .await
-        .unwrap_or_else(|_| panic!("awaited {awaited} in vain"))
+        .unwrap_or_else(|_| panic!("timed out waiting for {what}"))
 }
 
 pub async fn connect(address: SocketAddr) -> TcpStream {
     within("a connection", TcpStream::connect(address)).await.unwrap()
 }
 
-/// Sends a request without body.
+/// Sends the head of a request without a body.
 pub async fn send(client: &mut TcpStream, head: &str) {
     within(
         "a request to be sent",
@@ -186,7 +190,7 @@ pub async fn send(client: &mut TcpStream, head: &str) {
     .unwrap();
 }
 
-/// Reads until what came ends in `end`, and returns it.
+/// Reads until the received text ends with `end`, and returns it.
 pub async fn read_to(client: &mut TcpStream, end: &str) -> String {
     let mut got = Vec::new();
     while !got.ends_with(end.as_bytes()) {

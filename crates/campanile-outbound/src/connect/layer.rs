@@ -10,8 +10,8 @@ use std::{
 };
 
 use campanile_core::clock::FastInstant;
+use campanile_metrics::RecorderHandle;
 use http::Uri;
-use metrics::Recorder;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_layer::Layer;
@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::Connection;
 use crate::{
     failure,
-    metrics::{HostBlock, MetricsLayer, Names, Table},
+    metrics::{HostNames, HostSeries, MetricsLayer, OutboundSeries},
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -28,7 +28,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Counts connections. See the [module docs](super).
 #[derive(Debug, Clone, Default)]
 pub struct ConnectorLayer {
-    names: Names,
+    names: HostNames,
     timeout: Option<Duration>,
 }
 
@@ -42,13 +42,13 @@ impl ConnectorLayer {
     /// Takes the recorder, the names of hosts and their limit from the layer that counts the calls.
     #[must_use]
     pub fn with_names_of<W, V>(mut self, layer: &MetricsLayer<W, V>) -> Self {
-        self.names = Names::of(layer);
+        self.names = HostNames::of(layer);
         self
     }
 
     /// Records to this recorder. Keeps a table of series for the life of the process.
     #[must_use]
-    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
+    pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
         self.with_names_of(&MetricsLayer::new().with_recorder(recorder))
     }
 
@@ -61,10 +61,10 @@ impl ConnectorLayer {
 }
 
 impl<S> Layer<S> for ConnectorLayer {
-    type Service = Connector<S>;
+    type Service = ConnectorService<S>;
 
-    fn layer(&self, inner: S) -> Connector<S> {
-        Connector {
+    fn layer(&self, inner: S) -> ConnectorService<S> {
+        ConnectorService {
             inner,
             layer: self.clone(),
         }
@@ -73,12 +73,12 @@ impl<S> Layer<S> for ConnectorLayer {
 
 /// The connector of [`ConnectorLayer`]. See the [module docs](super).
 #[derive(Debug, Clone)]
-pub struct Connector<S> {
+pub struct ConnectorService<S> {
     inner: S,
     layer: ConnectorLayer,
 }
 
-impl<S> Service<Uri> for Connector<S>
+impl<S> Service<Uri> for ConnectorService<S>
 where
     S: Service<Uri>,
     S::Error: Into<BoxError>,
@@ -105,13 +105,13 @@ where
 }
 
 pin_project! {
-    /// The future of [`Connector`].
+    /// The future of [`ConnectorService`].
     pub struct ConnectFuture<F> {
         #[pin]
         inner: F,
         end: Option<Pin<Box<Sleep>>>,
-        table: &'static Table,
-        host: &'static HostBlock,
+        table: &'static OutboundSeries,
+        host: &'static HostSeries,
         started: FastInstant,
     }
 }
@@ -144,7 +144,7 @@ where
                 Ok(Connection::new(connection, open))
             }
             Err(error) => {
-                let code = failure::to_head(Some(&*error)).code;
+                let code = failure::of_call(Some(&*error)).code;
                 host.connect.failed(table, host.name, code);
                 Err(error)
             }

@@ -22,7 +22,7 @@
 //! | `http_client_connect_duration_seconds` | `server_address` | time to open one, name look-up included |
 //! | `http_client_connect_errors_total` | `server_address`, `error_code` | could not be opened |
 //!
-//! EnteredLayer a connector for TLS it counts the handshake in; inside of one it does not. Tonic's `Endpoint` takes it by
+//! Around a connector for TLS it counts the handshake in; inside of one it does not. Tonic's `Endpoint` takes it by
 //! `connect_with_connector`. A name that is not found has the code of `getaddrinfo` (`EAI_NONAME`) if the connector
 //! uses [`Resolver`]; the standard library gives the number away.
 //!
@@ -36,9 +36,9 @@ mod layer;
 mod resolver;
 mod series;
 
-pub(crate) use self::series::ConnectBlock;
+pub(crate) use self::series::ConnectSeries;
 pub use self::{
     io::Connection,
-    layer::{ConnectFuture, ConnectTimeout, Connector, ConnectorLayer},
+    layer::{ConnectFuture, ConnectTimeout, ConnectorLayer, ConnectorService},
     resolver::{Addresses, LookupError, Resolver, Resolving},
 };

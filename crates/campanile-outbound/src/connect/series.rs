@@ -1,39 +1,40 @@
-//! The handles of the connections to a host.
+//! The series of the connections to a host.
 
-use campanile_core::series::{Key, Lazy, SeriesTable};
+use campanile_core::series::{Key, SeriesTable};
+use campanile_metrics::LazyHandle;
 use metrics::{Counter, Gauge, Histogram};
 
 use crate::{
-    metrics::{Table, register_counter, register_gauge, register_histogram},
-    names::{self, label},
+    metrics::OutboundSeries,
+    names::{self, label, labels},
 };
 
-/// The handles of the connections to a host.
+/// The series of the connections to a host.
 #[derive(Default)]
-pub(crate) struct ConnectBlock {
-    open: Lazy<Gauge>,
-    opened: Lazy<Counter>,
-    durations: Lazy<Histogram>,
-    errors: SeriesTable<Lazy<Counter>>,
+pub(crate) struct ConnectSeries {
+    open: LazyHandle<Gauge>,
+    opened: LazyHandle<Counter>,
+    durations: LazyHandle<Histogram>,
+    errors: SeriesTable<LazyHandle<Counter>>,
 }
 
-impl ConnectBlock {
-    /// Counts a connection that was opened, and returns the gauge that it stands in while it is open.
-    pub(super) fn opened(&self, table: &Table, host: &'static str, seconds: f64) -> Option<&Gauge> {
-        let opened = self.opened.get(table.source, |recorder| {
-            register_counter(recorder, &names::CONNECTIONS, [(label::HOST, host)])
+impl ConnectSeries {
+    /// Counts a connection that was opened, and returns the gauge that it is counted in while it is open.
+    pub(super) fn opened(&self, table: &OutboundSeries, host: &'static str, seconds: f64) -> Option<&Gauge> {
+        let opened: Option<&Counter> = self.opened.get(table.recorder, |recorder| {
+            names::CONNECTIONS.register(recorder, labels([(label::HOST, host)]))
         });
         if let Some(opened) = opened {
             opened.increment(1);
         }
-        let durations = self.durations.get(table.source, |recorder| {
-            register_histogram(recorder, &names::CONNECT_DURATION, [(label::HOST, host)])
+        let durations: Option<&Histogram> = self.durations.get(table.recorder, |recorder| {
+            names::CONNECT_DURATION.register(recorder, labels([(label::HOST, host)]))
         });
         if let Some(durations) = durations {
             durations.record(seconds);
         }
-        let open = self.open.get(table.source, |recorder| {
-            register_gauge(recorder, &names::OPEN_CONNECTIONS, [(label::HOST, host)])
+        let open: Option<&Gauge> = self.open.get(table.recorder, |recorder| {
+            names::OPEN_CONNECTIONS.register(recorder, labels([(label::HOST, host)]))
         });
         if let Some(open) = open {
             open.increment(1.0);
@@ -41,14 +42,11 @@ impl ConnectBlock {
         open
     }
 
-    pub(super) fn failed(&self, table: &Table, host: &'static str, code: &'static str) {
-        let errors = self.errors.get_or_insert(Key::new(0, code, ""), Lazy::new);
-        let errors = errors.get(table.source, |recorder| {
-            register_counter(
-                recorder,
-                &names::CONNECT_ERRORS,
-                [(label::HOST, host), (label::ERROR_CODE, code)],
-            )
+    pub(super) fn failed(&self, table: &OutboundSeries, host: &'static str, code: &'static str) {
+        let errors = self.errors.get_or_insert(Key::new(0, code, ""), LazyHandle::new);
+        let errors: Option<&Counter> = errors.get(table.recorder, |recorder| {
+            let labels = labels([(label::HOST, host), (label::ERROR_CODE, code)]);
+            names::CONNECT_ERRORS.register(recorder, labels)
         });
         if let Some(errors) = errors {
             errors.increment(1);

@@ -1,16 +1,27 @@
-//! What went wrong with a call, in words that are bounded.
+//! Why a call failed, as bounded label values.
 
-mod errno;
-mod walk;
-
+mod classify;
 #[cfg(feature = "connect")]
-pub(crate) use self::errno::eai_name;
-pub(crate) use self::walk::{in_body, to_head};
+mod eai;
+
+pub(crate) use self::classify::{of_body, of_call};
+#[cfg(feature = "connect")]
+pub(crate) use self::eai::eai_name;
+
+/// Why a call counts as an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) error_type: ErrorType,
+    /// One of a closed list of names. Empty for [`ErrorType::Http`], whose code is the status.
+    pub(crate) code: &'static str,
+    /// The phase in which a time limit ended the call, if one did.
+    pub(crate) timeout: Option<TimeoutPhase>,
+}
 
 /// The value of the label `error_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Type {
+pub(crate) enum ErrorType {
     Http,
     Timeout,
     Connection,
@@ -23,45 +34,36 @@ pub(crate) enum Type {
 /// The value of the label `phase`: what a call that took too long was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Phase {
+pub(crate) enum TimeoutPhase {
     Connect,
     Response,
     Body,
     Deadline,
 }
 
-/// Why a call counts as an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) kind: Type,
-    /// One of a closed list of names. For [`Type::Http`] it is empty: there the status is the code.
-    pub(crate) code: &'static str,
-    pub(crate) phase: Option<Phase>,
-}
-
 impl Failure {
-    pub(crate) const CANCELLED: Self = Self::new(Type::Cancelled, crate::names::UNKNOWN);
-    pub(crate) const HTTP: Self = Self::new(Type::Http, "");
-    pub(crate) const DEADLINE: Self = Self::timeout(Phase::Deadline);
+    pub(crate) const CANCELLED: Self = Self::new(ErrorType::Cancelled, crate::names::UNKNOWN);
+    pub(crate) const HTTP: Self = Self::new(ErrorType::Http, "");
+    pub(crate) const DEADLINE: Self = Self::timeout(TimeoutPhase::Deadline);
 
-    pub(crate) const fn new(kind: Type, code: &'static str) -> Self {
+    pub(crate) const fn new(error_type: ErrorType, code: &'static str) -> Self {
         Self {
-            kind,
+            error_type,
             code,
-            phase: None,
+            timeout: None,
         }
     }
 
-    pub(crate) const fn timeout(phase: Phase) -> Self {
+    pub(crate) const fn timeout(phase: TimeoutPhase) -> Self {
         Self {
-            kind: Type::Timeout,
+            error_type: ErrorType::Timeout,
             code: "ETIMEDOUT",
-            phase: Some(phase),
+            timeout: Some(phase),
         }
     }
 }
 
-impl Type {
+impl ErrorType {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -75,7 +77,7 @@ impl Type {
     }
 }
 
-impl Phase {
+impl TimeoutPhase {
     pub(crate) const ALL: [Self; 4] = [Self::Connect, Self::Response, Self::Body, Self::Deadline];
 
     pub(crate) const fn as_str(self) -> &'static str {

@@ -2,74 +2,74 @@
 
 use std::sync::OnceLock;
 
-use campanile_core::{
-    method,
-    series::{Lazy, Source},
-};
+use campanile_core::method;
+use campanile_metrics::{LazyHandle, RecorderHandle};
 use metrics::Histogram;
 
-use super::{register::register_histogram, view::decimal};
-use crate::names::{self, label};
+use super::view::decimal;
+use crate::names::{self, label, labels};
 
-/// Statuses have three digits, the first not a zero.
+/// The lowest status.
 const LOWEST: u16 = 100;
 const STATUSES: usize = 900;
 
-/// Most views are called by one method and answer three statuses: those stand inline, others in an array.
+/// Most views have one method and three statuses, which are stored inline; others are in an array.
 #[derive(Default)]
 pub(super) struct Durations {
     first: [OnceLock<Series>; 3],
-    more: [OnceLock<Box<[Lazy<Histogram>]>>; method::NAMES.len()],
+    more: [OnceLock<Box<[LazyHandle<Histogram>]>>; method::NAMES.len()],
 }
 
 struct Series {
     method: u8,
     status: u16,
-    handle: Lazy<Histogram>,
+    handle: LazyHandle<Histogram>,
 }
 
 impl Durations {
     #[inline]
     pub(super) fn get(
         &self,
-        source: Source,
+        recorder: RecorderHandle,
         method: u8,
         status: u16,
         host: &'static str,
         view: &'static str,
     ) -> Option<&Histogram> {
-        let place = self.place(method, status);
-        match place.resolved() {
+        let handle = self.handle(method, status);
+        match handle.resolved() {
             Some(histogram) => Some(histogram),
-            None => resolve(place, source, (method, status, host, view)),
+            None => resolve(handle, recorder, (method, status, host, view)),
         }
     }
 
     #[inline]
-    fn place(&self, method: u8, status: u16) -> &Lazy<Histogram> {
-        for place in &self.first {
-            let series = place.get_or_init(|| Series {
+    fn handle(&self, method: u8, status: u16) -> &LazyHandle<Histogram> {
+        for slot in &self.first {
+            let series = slot.get_or_init(|| Series {
                 method,
                 status,
-                handle: Lazy::new(),
+                handle: LazyHandle::new(),
             });
             if series.status == status && series.method == method {
                 return &series.handle;
             }
         }
         let statuses =
-            self.more[usize::from(method)].get_or_init(|| (0..STATUSES).map(|_| Lazy::new()).collect());
+            self.more[usize::from(method)].get_or_init(|| (0..STATUSES).map(|_| LazyHandle::new()).collect());
         &statuses[usize::from(status.saturating_sub(LOWEST)).min(STATUSES - 1)]
     }
 }
 
 #[cold]
 fn resolve<'a>(
-    place: &'a Lazy<Histogram>,
-    source: Source,
+    handle: &'a LazyHandle<Histogram>,
+    recorder: RecorderHandle,
     (method, status, host, view): (u8, u16, &'static str, &'static str),
 ) -> Option<&'a Histogram> {
-    place.get(source, |recorder| register(recorder, method, status, host, view))
+    handle.get(recorder, |recorder| {
+        register(recorder, method, status, host, view)
+    })
 }
 
 fn register(
@@ -80,14 +80,11 @@ fn register(
     view: &'static str,
 ) -> Histogram {
     let status: &'static str = Box::leak(decimal(status, &mut [0; 3]).into());
-    register_histogram(
-        recorder,
-        &names::DURATION,
-        [
-            (label::METHOD, method::name(method)),
-            (label::HOST, host),
-            (label::VIEW, view),
-            (label::STATUS, status),
-        ],
-    )
+    let labels = labels([
+        (label::METHOD, method::name(method)),
+        (label::HOST, host),
+        (label::VIEW, view),
+        (label::STATUS, status),
+    ]);
+    names::DURATION.register(recorder, labels)
 }

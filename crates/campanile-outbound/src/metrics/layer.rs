@@ -1,43 +1,40 @@
-//! Begins a call for each request.
+//! The layer.
 
-use std::{
-    error::Error,
-    sync::Arc,
-    task::{Context, Poll},
+use std::{error::Error, sync::Arc};
+
+use campanile_core::{
+    clock,
+    exchange::{Begin, ExchangeService, Observe},
+    grpc, method,
 };
-
-use campanile_core::{grpc, method};
-use http::{Method, Request, Response, uri::Authority};
-use http_body::Body;
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
+use http::{Method, Request, uri::Authority};
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
-    ErrorItself, ErrorSource, ErrorSourceFn, ResponseBody, ResponseFuture,
-    call::{self, Call},
-    log,
+    BodyErrors, ErrorItself, ErrorSourceFn, MetricsService, ServiceErrors, log,
+    observer::{CallObserver, layer_id},
     options::{Options, ViewHeader},
-    table::{self, Table},
+    table::OutboundSeries,
 };
 use crate::CallName;
 
-/// Counts what goes out. See the [module docs](super).
+/// Measures outgoing calls. See the [module docs](super).
 #[derive(Debug, Clone)]
 pub struct MetricsLayer<W = ErrorItself, V = ErrorItself> {
-    pub(super) table: &'static Table,
-    // Nothing where all is as usual, so that a clone touches no reference count.
+    pub(super) table: &'static OutboundSeries,
+    /// An option, so that the common clone touches no reference count.
     pub(super) options: Option<Arc<Options>>,
     source: W,
     body_source: V,
 }
 
 impl MetricsLayer {
-    /// Makes the layer, for the recorder that the process installs before the first call or later.
+    /// Makes a layer that records to the global recorder.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            table: &table::GLOBAL,
+            table: OutboundSeries::global(),
             options: None,
             source: ErrorItself,
             body_source: ErrorItself,
@@ -52,14 +49,16 @@ impl Default for MetricsLayer {
 }
 
 impl<W, V> MetricsLayer<W, V> {
-    /// Records to this recorder. Keeps a table of series for the life of the process: for a few layers, not for each call.
+    /// Records to this recorder instead of the global one.
+    ///
+    /// The series of a recorder are kept for the life of the process and shared by all layers that record to it.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.table = Table::of(recorder);
+    pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.table = OutboundSeries::of(recorder.into());
         self
     }
 
-    /// Counts calls to this authority, with its port if the URL has one, under a name of the host.
+    /// Sets the host name under which calls to this authority are counted. With the port, if URLs have one.
     #[must_use]
     pub fn with_host_name(mut self, authority: &str, name: &str) -> Self {
         self.options()
@@ -68,53 +67,52 @@ impl<W, V> MetricsLayer<W, V> {
         self
     }
 
-    /// Names the host of requests that have a path alone, as those of a tonic client without an origin have.
+    /// Sets the host name of requests without an authority, such as those of a tonic client without an origin.
     #[must_use]
     pub fn with_default_host(mut self, name: &str) -> Self {
         self.options().default_host = Some(name.into());
         self
     }
 
-    /// Believes the `X-View-Name` of these hosts only, named as in the label; of nobody, if there are none.
+    /// Takes view names from the `X-View-Name` of these hosts only, spelt as in the label. Default: of all hosts.
     #[must_use]
     pub fn with_view_names_of<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
-        self.options().view_header = ViewHeader::Of(hosts.into_iter().map(Into::into).collect());
+        self.options().view_header = ViewHeader::Hosts(hosts.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets how many hosts have a label of their own. Default: 200.
+    /// Sets how many hosts become label values. Default: 200.
     #[must_use]
     pub fn with_host_limit(mut self, limit: usize) -> Self {
         self.options().hosts = limit;
         self
     }
 
-    /// Sets how many views have a label of their own, of all hosts together. Default: 500.
+    /// Sets how many views become label values, of all hosts together. Default: 500.
     #[must_use]
     pub fn with_view_limit(mut self, limit: usize) -> Self {
         self.options().views = limit;
         self
     }
 
-    /// Sets how many gRPC methods have a label of their own. Default: 500.
+    /// Sets how many gRPC methods become label values. Default: 500.
     #[must_use]
     pub fn with_rpc_method_limit(mut self, limit: usize) -> Self {
         self.options().rpc_methods = limit;
         self
     }
 
-    /// Adds `http_request_method`, `http_response_status_code` and `error_type` to `http_client_requests_total`, and
-    /// `http_request_method` to `http_client_active_requests`, for profiles whose metrics have them there. The status is
-    /// empty where there was no head, the type where there was no error.
-    ///
-    /// Off by default: each host and view then has a counter for each combination.
+    /// Sets whether `http_client_requests_total` carries `http_request_method`, `http_response_status_code` and
+    /// `error_type`, and `http_client_active_requests` carries `http_request_method`, for profiles whose metrics do. The
+    /// status is empty without a response head, the type without an error. Default: false; each host and view then has a
+    /// counter for each combination.
     #[must_use]
-    pub fn with_status_labels(mut self) -> Self {
-        self.options().status_labels = true;
+    pub fn with_status_labels(mut self, on: bool) -> Self {
+        self.options().status_labels = on;
         self
     }
 
-    /// Says where the sources of the service's error begin, for one that is no `Error`.
+    /// Sets where the chain of a service's error begins, for types that are not `Error`.
     ///
     /// ```
     /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -135,7 +133,7 @@ impl<W, V> MetricsLayer<W, V> {
         }
     }
 
-    /// Says where the sources of the body's error begin, for one that is no `Error`.
+    /// Sets where the chain of a body's error begins, for types that are not `Error`.
     #[must_use]
     pub fn with_body_error_source<E>(
         self,
@@ -154,90 +152,62 @@ impl<W, V> MetricsLayer<W, V> {
     }
 }
 
-impl<S, W: Clone, V: Clone> Layer<S> for MetricsLayer<W, V> {
-    type Service = Metrics<S, W, V>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Metrics {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-/// The service of [`MetricsLayer`]. See the [module docs](super).
-#[derive(Debug, Clone)]
-pub struct Metrics<S, W = ErrorItself, V = ErrorItself> {
-    inner: S,
-    layer: MetricsLayer<W, V>,
-}
-
-impl<S, B, ResB, W, V> Service<Request<B>> for Metrics<S, W, V>
-where
-    S: Service<Request<B>, Response = Response<ResB>>,
-    ResB: Body,
-    W: ErrorSource<S::Error>,
-    V: ErrorSource<ResB::Error>,
-{
-    type Response = Response<ResponseBody<ResB, V>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future, W, V>;
-
-    #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.layer.begin(&request) {
-            Some(call) => ResponseFuture::call(&mut self.inner, request, call, self.layer.sources()),
-            None => self.layer.call_apart(&mut self.inner, request),
-        }
-    }
-}
-
 impl<W: Clone, V: Clone> MetricsLayer<W, V> {
-    fn sources(&self) -> (W, V) {
-        (self.source.clone(), self.body_source.clone())
-    }
-
-    /// Begins a call that is like most; nothing for others, which are looked at apart.
-    ///
-    /// Here is what has to be inlined: where a request's place is handed to a function that is not, it has to be in
-    /// memory of its own, and is copied once more on its way to the inner service.
-    #[inline(always)]
-    fn begin<B>(&self, request: &Request<B>) -> Option<Box<Call>> {
-        let method = request.method();
-        if self.options.is_some()
-            || request.extensions().get::<CallName>().is_some()
-            || *method == Method::POST && grpc::may_be_grpc(request.headers())
-            || log::is_wanted()
-        {
-            return None;
-        }
-        let authority = request.uri().authority()?.as_str();
-        Call::begin_usual(
-            self.table,
-            authority,
-            request.uri().path(),
-            method::number(method),
+    /// Returns the hooks that classify errors.
+    pub(crate) fn error_hooks(&self) -> (ServiceErrors<W>, BodyErrors<V>) {
+        (
+            ServiceErrors(self.source.clone()),
+            BodyErrors(self.body_source.clone()),
         )
     }
+}
 
-    /// Calls the inner service for a call that is not counted, or not like most.
+impl<W, V> MetricsLayer<W, V> {
     #[cold]
-    fn call_apart<S, B>(&self, inner: &mut S, request: Request<B>) -> ResponseFuture<S::Future, W, V>
-    where
-        S: Service<Request<B>>,
-    {
+    fn begin_slow<B>(&self, request: &Request<B>) -> Begin<CallObserver> {
         let uri = request.uri();
         let authority = uri.authority().map_or("", Authority::as_str);
-        let identity = call::identity(self.table, authority, uri.path());
-        if identity.is_around() {
-            return ResponseFuture::passing(inner.call(request), self.sources());
+        let layer = layer_id(self.table, authority, uri.path());
+        if layer.is_entered() {
+            return Begin::Skip;
         }
-        let call = Call::begin_apart(self.table, self.options.as_deref(), &request, identity);
-        ResponseFuture::call(inner, request, call, self.sources())
+        let options = self.options.as_deref();
+        Begin::Observe(CallObserver::begin_slow(self.table, options, request, layer))
+    }
+}
+
+impl<S, W: Clone, V: Clone> Layer<S> for MetricsLayer<W, V> {
+    type Service = MetricsService<S, W, V>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        clock::warm_up();
+        let (service_errors, body_errors) = self.error_hooks();
+        ExchangeService::with_error_hooks(inner, self.clone(), service_errors, body_errors)
+    }
+}
+
+impl<B, W, V> Observe<B> for MetricsLayer<W, V> {
+    type Observer = CallObserver;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<CallObserver> {
+        let method = request.method();
+        let is_common = self.options.is_none()
+            && request.extensions().get::<CallName>().is_none()
+            // gRPC posts, so the method alone decides for most requests.
+            && (*method != Method::POST || !grpc::may_be_grpc(request.headers()))
+            && !log::is_enabled();
+        if is_common
+            && let Some(authority) = request.uri().authority()
+            && let Some(call) = CallObserver::begin(
+                self.table,
+                authority.as_str(),
+                request.uri().path(),
+                method::number(method),
+            )
+        {
+            return Begin::Observe(call);
+        }
+        self.begin_slow(request)
     }
 }

@@ -1,28 +1,28 @@
-//! A line in the log for each call, at debug. Nothing is done for it while nobody listens.
+//! One log line for each call, at level debug. Costs one check while no subscriber is interested.
 
 use std::fmt::Write;
 
 use http::{Method, Request, Uri};
 
-use crate::failure::{Failure, Type};
+use crate::failure::{ErrorType, Failure};
 
 const TARGET: &str = "campanile::outbound";
 
-/// What the line says that only the request knows. No header goes in: some are secrets.
-pub(super) struct Line {
+/// The part of the line that only the request knows. No headers: some are secret.
+pub(super) struct CallLine {
     method: Method,
     url: String,
 }
 
-/// Tells whether anybody listens.
+/// Returns whether a subscriber is interested.
 #[inline]
-pub(super) fn is_wanted() -> bool {
+pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
 }
 
-impl Line {
+impl CallLine {
     pub(super) fn begin<B>(request: &Request<B>) -> Option<Self> {
-        is_wanted().then(|| Self {
+        is_enabled().then(|| Self {
             method: request.method().clone(),
             url: masked(request.uri()),
         })
@@ -30,7 +30,7 @@ impl Line {
 
     #[cold]
     pub(super) fn write(&self, host: &str, view: &str, status: u16, failure: Option<Failure>, seconds: f64) {
-        let failure = failure.filter(|failure| failure.kind != Type::Http);
+        let failure = failure.filter(|failure| failure.error_type != ErrorType::Http);
         tracing::debug!(
             target: TARGET,
             method = %self.method,
@@ -38,7 +38,7 @@ impl Line {
             host,
             view,
             status = (status != 0).then_some(status),
-            error_type = failure.map(|failure| failure.kind.as_str()),
+            error_type = failure.map(|failure| failure.error_type.as_str()),
             error_code = failure.map(|failure| failure.code),
             duration_ms = seconds * 1e3,
             "http call"
@@ -46,7 +46,7 @@ impl Line {
     }
 }
 
-/// Writes a URL without its userinfo, and the lengths of the query's values in their place.
+/// Formats a URL without its userinfo, with the lengths of query values instead of the values.
 fn masked(uri: &Uri) -> String {
     let mut url = String::new();
     if let Some(scheme) = uri.scheme_str() {

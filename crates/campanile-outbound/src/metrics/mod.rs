@@ -1,4 +1,4 @@
-//! Counts what goes out, with one terminal event per call.
+//! Counts and times outgoing calls, with one end for each.
 //!
 //! ```
 //! use campanile_outbound::MetricsLayer;
@@ -12,78 +12,84 @@
 //!     .service(client);
 //! ```
 //!
-//! A call ends when its answer's body does, when it fails, or when it is dropped. Then all that is counted of it is
-//! counted, in the order of the table.
+//! A call ends when its response body does, when it fails, or when it is dropped. All metrics of a call are recorded at
+//! its end, in the order of the table.
 //!
-//! | metric | labels | of which calls |
+//! | metric | labels | recorded for |
 //! |---|---|---|
-//! | `http_client_requests_total` | `server_address`, `url_template` | each |
-//! | `http_client_request_duration_seconds` | `http_request_method`, `server_address`, `url_template`, `http_response_status_code` | with a head; the time to it |
-//! | `http_client_errors_total` | `server_address`, `url_template`, `error_type`, `error_code` | that failed |
-//! | `http_client_timeouts_total` | `server_address`, `url_template`, `phase` | that a time limit ended |
-//! | `rpc_client_requests_total` | `rpc_method`, `rpc_response_status_code` | of gRPC |
-//! | `http_client_active_requests` | `server_address` | that have begun and not ended |
+//! | `http_client_requests_total` | `server_address`, `url_template` | each call |
+//! | `http_client_request_duration_seconds` | `http_request_method`, `server_address`, `url_template`, `http_response_status_code` | calls with a response head |
+//! | `http_client_errors_total` | `server_address`, `url_template`, `error_type`, `error_code` | failed calls |
+//! | `http_client_timeouts_total` | `server_address`, `url_template`, `phase` | calls that a time limit ended |
+//! | `rpc_client_requests_total` | `rpc_method`, `rpc_response_status_code` | gRPC calls |
+//! | `http_client_active_requests` | `server_address` | calls in flight |
 //!
 //! The host is the URL's, in lower case, without port; a [`CallName`](crate::CallName) or
-//! [`with_host_name`](MetricsLayer::with_host_name) renames it. The view is the call's name, else the `X-View-Name` of
-//! the answer, else `unknown`.
+//! [`with_host_name`](MetricsLayer::with_host_name) renames it. The view is the call's name, or the `X-View-Name` of the
+//! response, or `unknown`.
 //!
 //! | `error_type` | `error_code` | when |
 //! |---|---|---|
 //! | `http` | the status | 500 to 599 |
-//! | `timeout` | `ETIMEDOUT` | a time limit of whatever layer or client |
-//! | `connection` | name of the error number, `EAI_…`, else `unknown` | anything else before the head |
-//! | `tls` | `unknown` | rustls or openssl said no |
-//! | `protocol` | reason of HTTP/2, else `unknown` | the peer broke it |
-//! | `body` | as `connection` | a body yielded an error, the answer's or the request's |
-//! | `cancelled` | `unknown` | dropped before the head |
+//! | `timeout` | `ETIMEDOUT` | a time limit of any layer or client |
+//! | `connection` | name of the error number, `EAI_…`, or `unknown` | any other error before the response head |
+//! | `tls` | `unknown` | rustls or openssl rejected the peer |
+//! | `protocol` | reason of HTTP/2, or `unknown` | the peer violated the protocol |
+//! | `body` | as `connection` | the request or response body returned an error |
+//! | `cancelled` | `unknown` | dropped before the response head |
 //!
 //! # gRPC
 //!
-//! The status is that of the trailers, or of a head without a body. None at the end is `UNKNOWN`, and `CANCELLED` if
-//! the call was dropped. A method gets a name of its own in the label once a call of it ended otherwise than
+//! The status is in the trailers, or in the head of a response without a body. Without one it is `UNKNOWN`, and
+//! `CANCELLED` if the call was dropped. A method becomes a label value once a call of it ended with a status other than
 //! `UNIMPLEMENTED`.
 //!
 //! # Nested
 //!
-//! Two of these layers around one call count it once, by the outer one. A call is known by the authority and the path
-//! of its URL: another call made while this one is polled, such as an authorization layer's for a token, counts by
-//! itself. What rewrites the URL between the two layers makes it another call. With a retry between them the outer
-//! layer counts one call; to count attempts, have the layer inside only.
+//! Two of these layers around one call count it once, by the outer one. A call is identified by the authority and the path
+//! of its URL: another call made while this one is polled, such as one for an authorization token, is counted too. A layer
+//! that rewrites the URL between the two makes it another call. With retries between them the outer layer counts one call;
+//! to count attempts, place the layer inside only.
 //!
-//! # Errors that are no [`Error`](std::error::Error)
+//! # Errors that do not implement [`Error`](std::error::Error)
 //!
-//! To find the number of an error this layer walks its sources. `BoxError` is no `Error` itself; with it, say where to
-//! begin: [`with_error_source`](MetricsLayer::with_error_source) for the service's,
-//! [`with_body_error_source`](MetricsLayer::with_body_error_source) for the body's.
+//! The layer classifies an error by its chain of sources. `BoxError` does not implement `Error`: set where the chain
+//! begins by [`with_error_source`](MetricsLayer::with_error_source) for the service and
+//! [`with_body_error_source`](MetricsLayer::with_body_error_source) for the body.
 
-mod body;
-mod call;
-mod counted;
 mod durations;
-mod ending;
-mod future;
+mod error_source;
+#[cfg(feature = "connect")]
+mod host_names;
+mod label_mode;
 mod layer;
 mod log;
-#[cfg(feature = "connect")]
-mod names_of;
+mod observer;
 mod options;
-mod rare;
-mod register;
 mod rpc;
-mod source;
 mod table;
 mod view;
 
+use campanile_core::exchange::{self, ExchangeService, ObservedBody};
+
 pub use self::{
-    body::ResponseBody,
-    future::ResponseFuture,
-    layer::{Metrics, MetricsLayer},
-    source::{ErrorItself, ErrorSource, ErrorSourceFn},
+    error_source::{BodyErrors, ErrorItself, ErrorSource, ErrorSourceFn, ServiceErrors},
+    layer::MetricsLayer,
+    observer::CallObserver,
 };
 #[cfg(feature = "connect")]
 pub(crate) use self::{
-    names_of::Names,
-    register::{register_counter, register_gauge, register_histogram},
-    table::{HostBlock, Table},
+    host_names::HostNames,
+    table::{HostSeries, OutboundSeries},
 };
+
+/// The service of [`MetricsLayer`].
+pub type MetricsService<S, W = ErrorItself, V = ErrorItself> =
+    ExchangeService<S, MetricsLayer<W, V>, ServiceErrors<W>, BodyErrors<V>>;
+
+/// The future of [`MetricsService`].
+pub type ResponseFuture<F, W = ErrorItself, V = ErrorItself> =
+    exchange::ResponseFuture<F, CallObserver, ServiceErrors<W>, BodyErrors<V>>;
+
+/// The response body of [`MetricsService`].
+pub type ResponseBody<B, V = ErrorItself> = ObservedBody<B, CallObserver, BodyErrors<V>>;

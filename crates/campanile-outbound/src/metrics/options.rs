@@ -1,4 +1,4 @@
-//! What a layer does otherwise than usual.
+//! The options of a metrics layer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,11 +21,11 @@ pub(super) struct Options {
     pub(super) status_labels: bool,
 }
 
-/// Whose `X-View-Name` is believed.
+/// Which hosts may name the view by `X-View-Name`.
 #[derive(Debug, Clone)]
 pub(super) enum ViewHeader {
-    Everyones,
-    Of(HashSet<Box<str>>),
+    AllHosts,
+    Hosts(HashSet<Box<str>>),
 }
 
 impl Default for Options {
@@ -33,7 +33,7 @@ impl Default for Options {
         Self {
             names: HashMap::new(),
             default_host: None,
-            view_header: ViewHeader::Everyones,
+            view_header: ViewHeader::AllHosts,
             hosts: HOSTS,
             views: VIEWS,
             rpc_methods: RPC_METHODS,
@@ -43,16 +43,16 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Tells whether the `X-View-Name` of this host is believed.
-    pub(super) fn believes(&self, host: &str) -> bool {
+    /// Returns whether this host may name the view.
+    pub(super) fn trusts_view_of(&self, host: &str) -> bool {
         match &self.view_header {
-            ViewHeader::Everyones => true,
-            ViewHeader::Of(hosts) => hosts.contains(host),
+            ViewHeader::AllHosts => true,
+            ViewHeader::Hosts(hosts) => hosts.contains(host),
         }
     }
 }
 
-/// Calls `f` with the name of the host that a call goes to.
+/// Calls `f` with the name of the host of a call.
 #[inline]
 pub(super) fn with_host<R>(
     options: Option<&Options>,

@@ -1,64 +1,42 @@
-//! The handles of a gRPC method.
+//! The series of a gRPC method.
 
-use campanile_core::{
-    grpc::Code,
-    series::{Lazy, Source},
-};
-use http::uri::PathAndQuery;
+use campanile_core::grpc::Code;
+use campanile_metrics::{LazyHandle, RecorderHandle};
 use metrics::Counter;
 
-use super::{register::register_counter, table::Table};
-use crate::names;
+use crate::names::{self, label, labels};
 
-/// The handles of a gRPC method.
-pub(crate) struct RpcBlock {
+/// The series of a gRPC method.
+pub(crate) struct RpcSeries {
     method: &'static str,
     pub(super) folded: bool,
-    codes: [Lazy<Counter>; Code::ALL.len()],
+    codes: [LazyHandle<Counter>; Code::ALL.len()],
 }
 
-impl RpcBlock {
+impl RpcSeries {
     pub(super) fn new(method: &'static str, folded: bool) -> Self {
         Self {
             method,
             folded,
-            codes: [const { Lazy::new() }; Code::ALL.len()],
+            codes: [const { LazyHandle::new() }; Code::ALL.len()],
         }
     }
 
-    fn count(&self, source: Source, code: Code) {
-        let handle = self.codes[code as usize].get(source, |recorder| {
-            register_counter(
-                recorder,
-                &names::RPC_REQUESTS,
-                [
-                    (names::label::RPC_METHOD, self.method),
-                    (names::label::RPC_STATUS, code.as_str()),
-                ],
-            )
+    pub(super) fn count(&self, recorder: RecorderHandle, code: Code) {
+        let counter = self.codes[code as usize].get(recorder, |recorder| {
+            let labels = labels([
+                (label::RPC_METHOD, self.method),
+                (label::RPC_STATUS, code.as_str()),
+            ]);
+            names::RPC_REQUESTS.register::<Counter>(recorder, labels)
         });
-        if let Some(handle) = handle {
-            handle.increment(1);
+        if let Some(counter) = counter {
+            counter.increment(1);
         }
     }
-}
-
-/// Counts the end of a call, and tells whether its name was folded.
-pub(super) fn count(
-    table: &'static Table,
-    known: Option<&'static RpcBlock>,
-    unproven: Option<&PathAndQuery>,
-    code: Option<Code>,
-    limit: usize,
-) -> bool {
-    let code = code.unwrap_or(Code::Unknown);
-    let path = unproven.map_or("", PathAndQuery::path);
-    let block = known.unwrap_or_else(|| table.rpc(name(path), code != Code::Unimplemented, limit));
-    block.count(table.source, code);
-    block.folded
 }
 
 /// Returns `package.Service/Method` of a gRPC path.
-pub(super) fn name(path: &str) -> &str {
+pub(super) fn method_of(path: &str) -> &str {
     path.trim_start_matches('/')
 }

@@ -1,111 +1,131 @@
-//! The handles, by host and view.
+//! All series that go to one recorder.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use campanile_core::{
     in_flight, method,
-    series::{FoldCounter, Key, Lazy, Names, OTHER, SeriesTable, Source},
+    series::{Key, SeriesTable},
 };
-use metrics::{Gauge, Recorder};
+use campanile_metrics::{FoldCounter, LabelLimiter, LazyHandle, OTHER, RecorderHandle};
+use metrics::Gauge;
 
-use super::{register::register_gauge, rpc::RpcBlock, view::ViewBlock};
+use super::{rpc::RpcSeries, view::ViewSeries};
 use crate::{
     host,
-    names::{self, label},
+    names::{self, label, labels},
 };
 
-/// Tags of keys: a name that was let in, and the place of those that were not.
+/// Tags of keys: of admitted names, and of the series of the others.
 const ADMITTED: u8 = 0;
 const FOLDED: u8 = 1;
 
-/// Authorities that are remembered, for each host.
+/// The number of authorities that are remembered for each host.
 const AUTHORITIES: usize = 4;
 
-/// All series of one recorder. Lives as long as the process, so that calls hold plain references into it.
-pub(crate) struct Table {
-    pub(crate) source: Source,
+/// All series that go to one recorder. Lives as long as the process, so that calls hold plain references into it.
+pub(crate) struct OutboundSeries {
+    pub(crate) recorder: RecorderHandle,
     folded: FoldCounter,
-    host_names: Names,
-    view_names: Names,
-    rpc_names: Names,
-    hosts: SeriesTable<HostBlock>,
-    /// The hosts of authorities as they stand in URLs, so that most calls need not take theirs apart.
-    authorities: SeriesTable<&'static HostBlock>,
-    rpc: SeriesTable<RpcBlock>,
+    host_names: LabelLimiter,
+    view_names: LabelLimiter,
+    rpc_names: LabelLimiter,
+    hosts: SeriesTable<HostSeries>,
+    /// The hosts of authorities as URLs spell them, so that most calls need not parse theirs.
+    authorities: SeriesTable<&'static HostSeries>,
+    rpc: SeriesTable<RpcSeries>,
 }
 
-/// The table of the recorder that the process installs.
-pub(crate) static GLOBAL: Table = Table::new(Source::Global);
+/// The series of the global recorder.
+static GLOBAL: OutboundSeries = OutboundSeries::new(RecorderHandle::global());
 
-impl Table {
-    const fn new(source: Source) -> Self {
+impl OutboundSeries {
+    const fn new(recorder: RecorderHandle) -> Self {
         Self {
-            source,
+            recorder,
             folded: FoldCounter::new(),
-            host_names: Names::new(),
-            view_names: Names::new(),
-            rpc_names: Names::new(),
+            host_names: LabelLimiter::new(),
+            view_names: LabelLimiter::new(),
+            rpc_names: LabelLimiter::new(),
             hosts: SeriesTable::new(),
             authorities: SeriesTable::new(),
             rpc: SeriesTable::new(),
         }
     }
 
-    /// Makes the table of a recorder that somebody keeps for himself.
-    pub(crate) fn of(recorder: &'static (dyn Recorder + Sync)) -> &'static Self {
-        Box::leak(Box::new(Self::new(Source::Own(recorder))))
+    /// Returns the series of the global recorder.
+    pub(crate) const fn global() -> &'static Self {
+        &GLOBAL
+    }
+
+    /// Finds or makes the series of a recorder: one table for each, so that nested layers recognise each other.
+    pub(crate) fn of(recorder: RecorderHandle) -> &'static Self {
+        static TABLES: Mutex<Vec<&'static OutboundSeries>> = Mutex::new(Vec::new());
+        if recorder == RecorderHandle::global() {
+            return &GLOBAL;
+        }
+        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = tables.iter().find(|table| table.recorder == recorder) {
+            return table;
+        }
+        let table = Box::leak(Box::new(Self::new(recorder)));
+        tables.push(table);
+        table
     }
 
     /// Counts an observation under `other`.
     #[cold]
     pub(crate) fn count_folded(&self) {
-        self.folded.count(self.source);
+        self.folded.increment(self.recorder);
     }
 
-    /// Finds the block of a host.
+    /// Finds the series of a host.
     #[inline]
-    pub(crate) fn host(&'static self, name: &str, limit: usize) -> &'static HostBlock {
+    pub(crate) fn host(&'static self, name: &str, limit: usize) -> &'static HostSeries {
         match self.hosts.get(Key::new(ADMITTED, name, "")) {
             Some(block) => block,
             None => self.new_host(name, limit),
         }
     }
 
-    /// Finds the block of the host of an authority that was seen before.
+    /// Finds the series of the host of an authority that was seen before.
     #[inline]
-    pub(crate) fn known_authority(&'static self, authority: &str) -> Option<&'static HostBlock> {
+    pub(crate) fn known_authority(&'static self, authority: &str) -> Option<&'static HostSeries> {
         self.authorities.get(Key::new(ADMITTED, authority, "")).copied()
     }
 
-    /// Remembers the host of an authority: not its secrets, and no more than a few spellings and ports of each host.
+    /// Remembers the host of an authority, unless it contains userinfo, and up to a few spellings and ports of each host.
     #[cold]
-    pub(crate) fn remember_authority(&'static self, authority: &str, host: &'static HostBlock) {
-        let is_fit = authority.len() <= host::LONGEST && !authority.contains('@') && !host.folded;
-        if is_fit && self.authorities.len() < AUTHORITIES * self.host_names.len() {
+    pub(crate) fn remember_authority(&'static self, authority: &str, host: &'static HostSeries) {
+        let is_admitted = authority.len() <= host::LONGEST && !authority.contains('@') && !host.folded;
+        if is_admitted && self.authorities.len() < AUTHORITIES * self.host_names.len() {
             self.authorities
                 .get_or_insert(Key::new(ADMITTED, authority, ""), || host);
         }
     }
 
     #[cold]
-    fn new_host(&'static self, name: &str, limit: usize) -> &'static HostBlock {
+    fn new_host(&'static self, name: &str, limit: usize) -> &'static HostSeries {
         if name.len() <= host::LONGEST && self.host_names.admit(name, limit) {
-            self.hosts
-                .get_or_insert(Key::new(ADMITTED, name, ""), || HostBlock::new(leak(name), false))
+            self.hosts.get_or_insert(Key::new(ADMITTED, name, ""), || {
+                HostSeries::new(leak(name), false)
+            })
         } else {
             self.hosts
-                .get_or_insert(Key::new(FOLDED, OTHER, ""), || HostBlock::new(OTHER, true))
+                .get_or_insert(Key::new(FOLDED, OTHER, ""), || HostSeries::new(OTHER, true))
         }
     }
 
-    /// Finds the block of a view of a host.
+    /// Finds the series of a view of a host.
     #[inline]
     pub(crate) fn view(
         &'static self,
-        host: &'static HostBlock,
+        host: &'static HostSeries,
         name: &str,
         limit: usize,
-    ) -> &'static ViewBlock {
+    ) -> &'static ViewSeries {
         for place in &host.first {
             match place.get() {
                 Some(block) if block.view == name => return block,
@@ -120,107 +140,107 @@ impl Table {
     }
 
     #[cold]
-    fn new_view(&'static self, host: &'static HostBlock, name: &str, limit: usize) -> &'static ViewBlock {
+    fn new_view(&'static self, host: &'static HostSeries, name: &str, limit: usize) -> &'static ViewSeries {
         if name == names::UNKNOWN {
             return &host.unnamed;
         }
         if !self.view_names.admit(name, limit) {
-            return host.other.get_or_init(|| ViewBlock::new(host.name, OTHER, true));
+            return host.other.get_or_init(|| ViewSeries::new(host.name, OTHER, true));
         }
         for place in &host.first {
-            let block = place.get_or_init(|| ViewBlock::new(host.name, leak(name), host.folded));
+            let block = place.get_or_init(|| ViewSeries::new(host.name, leak(name), host.folded));
             if block.view == name {
                 return block;
             }
         }
         host.more.get_or_insert(Key::new(ADMITTED, name, ""), || {
-            ViewBlock::new(host.name, leak(name), host.folded)
+            ViewSeries::new(host.name, leak(name), host.folded)
         })
     }
 
-    /// Finds the block of a gRPC method that has one.
+    /// Finds the series of a gRPC method that has one.
     #[inline]
-    pub(crate) fn known_rpc(&'static self, method: &str) -> Option<&'static RpcBlock> {
+    pub(crate) fn known_rpc(&'static self, method: &str) -> Option<&'static RpcSeries> {
         self.rpc.get(Key::new(ADMITTED, method, ""))
     }
 
-    /// Finds the block of a gRPC method; `other` if it may have none.
+    /// Finds or makes the series of a gRPC method; `other` if the method is not admitted.
     #[cold]
-    pub(crate) fn rpc(&'static self, method: &str, admit: bool, limit: usize) -> &'static RpcBlock {
+    pub(crate) fn rpc(&'static self, method: &str, admit: bool, limit: usize) -> &'static RpcSeries {
         if admit && self.rpc_names.admit(method, limit) {
             self.rpc.get_or_insert(Key::new(ADMITTED, method, ""), || {
-                RpcBlock::new(leak(method), false)
+                RpcSeries::new(leak(method), false)
             })
         } else {
-            // Folded by the limit, or not to be named yet: two blocks of one series.
+            // Folded by the limit, or not proven to be served: two entries for one series.
             self.rpc
                 .get_or_insert(Key::new(FOLDED + u8::from(admit), OTHER, ""), || {
-                    RpcBlock::new(OTHER, admit)
+                    RpcSeries::new(OTHER, admit)
                 })
         }
     }
 }
 
-impl fmt::Debug for Table {
+impl fmt::Debug for OutboundSeries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
-            .field("source", &self.source)
+        f.debug_struct("OutboundSeries")
+            .field("recorder", &self.recorder)
             .finish_non_exhaustive()
     }
 }
 
-/// A label's value stays as long as its series, which is for ever. Called once for each, so it is bounded as they are.
+/// Keeps a label value as long as its series, which is the life of the process. Called once per series.
 fn leak(name: &str) -> &'static str {
     Box::leak(name.into())
 }
 
-/// The handles of a host.
-pub(crate) struct HostBlock {
+/// The series of a host.
+pub(crate) struct HostSeries {
     pub(crate) name: &'static str,
     pub(crate) folded: bool,
     pub(crate) label: in_flight::Label,
-    pub(crate) active: Lazy<Gauge>,
-    /// Where a layer tells them apart.
-    active_by_method: OnceLock<Box<[Lazy<Gauge>; method::NAMES.len()]>>,
-    pub(crate) unnamed: ViewBlock,
-    /// The views that came first, which are most of the calls: found without a hash.
-    first: [OnceLock<ViewBlock>; 2],
-    more: SeriesTable<ViewBlock>,
-    other: OnceLock<ViewBlock>,
+    pub(crate) active: LazyHandle<Gauge>,
+    /// For layers with status labels.
+    active_by_method: OnceLock<Box<[LazyHandle<Gauge>; method::NAMES.len()]>>,
+    pub(crate) unnamed: ViewSeries,
+    /// The first views, which most calls have: found without a hash.
+    first: [OnceLock<ViewSeries>; 2],
+    more: SeriesTable<ViewSeries>,
+    other: OnceLock<ViewSeries>,
     #[cfg(feature = "connect")]
-    pub(crate) connect: crate::connect::ConnectBlock,
+    pub(crate) connect: crate::connect::ConnectSeries,
 }
 
-impl HostBlock {
+impl HostSeries {
     fn new(name: &'static str, folded: bool) -> Self {
         Self {
             name,
             folded,
             label: in_flight::Label::intern(name),
-            active: Lazy::new(),
+            active: LazyHandle::new(),
             active_by_method: OnceLock::new(),
-            unnamed: ViewBlock::new(name, names::UNKNOWN, folded),
+            unnamed: ViewSeries::new(name, names::UNKNOWN, folded),
             first: [const { OnceLock::new() }; 2],
             more: SeriesTable::new(),
             other: OnceLock::new(),
             #[cfg(feature = "connect")]
-            connect: crate::connect::ConnectBlock::default(),
+            connect: crate::connect::ConnectSeries::default(),
         }
     }
 
     #[inline]
-    pub(crate) fn active(&self, source: Source) -> Option<&Gauge> {
-        self.active.get(source, |recorder| {
-            register_gauge(recorder, &names::ACTIVE, [(label::HOST, self.name)])
+    pub(crate) fn active(&self, recorder: RecorderHandle) -> Option<&Gauge> {
+        self.active.get(recorder, |recorder| {
+            names::ACTIVE.register::<Gauge>(recorder, labels([(label::HOST, self.name)]))
         })
     }
 
-    pub(crate) fn active_by_method(&self, source: Source, method: u8) -> Option<&Gauge> {
+    pub(crate) fn active_by_method(&self, recorder: RecorderHandle, method: u8) -> Option<&Gauge> {
         let gauges = self.active_by_method.get_or_init(Box::default);
         let method = usize::from(method);
-        gauges[method].get(source, |recorder| {
-            let labels = [(label::HOST, self.name), (label::METHOD, method::NAMES[method])];
-            register_gauge(recorder, &names::ACTIVE, labels)
+        gauges[method].get(recorder, |recorder| {
+            let labels = labels([(label::HOST, self.name), (label::METHOD, method::NAMES[method])]);
+            names::ACTIVE.register::<Gauge>(recorder, labels)
         })
     }
 }

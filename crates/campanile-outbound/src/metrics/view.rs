@@ -1,53 +1,53 @@
-//! The handles of a view of a host.
+//! The series of a view of a host.
 
 use std::sync::OnceLock;
 
 use campanile_core::{
     method,
-    series::{Key, Lazy, SeriesTable, Source},
+    series::{Key, SeriesTable},
 };
+use campanile_metrics::{LazyHandle, RecorderHandle};
 use metrics::Counter;
 
-use super::{durations::Durations, register::register_counter};
+use super::durations::Durations;
 use crate::{
-    failure::{Failure, Phase, Type},
-    names::{self, label},
+    failure::{ErrorType, Failure, TimeoutPhase},
+    names::{self, label, labels},
 };
 
-/// The handles of a view of a host.
-pub(crate) struct ViewBlock {
+/// The series of a view of a host.
+pub(crate) struct ViewSeries {
     host: &'static str,
     pub(super) view: &'static str,
     pub(super) folded: bool,
-    requests: Lazy<Counter>,
+    requests: LazyHandle<Counter>,
     durations: Durations,
-    /// Where a layer counts them by method, status and error.
-    labelled: OnceLock<Box<SeriesTable<Lazy<Counter>>>>,
-    errors: SeriesTable<Lazy<Counter>>,
-    timeouts: [Lazy<Counter>; Phase::ALL.len()],
+    /// By method, status and error type, for layers with status labels.
+    with_status: OnceLock<Box<SeriesTable<LazyHandle<Counter>>>>,
+    errors: SeriesTable<LazyHandle<Counter>>,
+    timeouts: [LazyHandle<Counter>; TimeoutPhase::ALL.len()],
 }
 
-impl ViewBlock {
+impl ViewSeries {
     pub(super) fn new(host: &'static str, view: &'static str, folded: bool) -> Self {
         Self {
             host,
             view,
             folded,
-            requests: Lazy::new(),
+            requests: LazyHandle::new(),
             durations: Durations::default(),
-            labelled: OnceLock::new(),
+            with_status: OnceLock::new(),
             errors: SeriesTable::new(),
-            timeouts: [const { Lazy::new() }; Phase::ALL.len()],
+            timeouts: [const { LazyHandle::new() }; TimeoutPhase::ALL.len()],
         }
     }
 
     #[inline]
-    pub(super) fn count(&self, source: Source) {
-        let handle = self.requests.get(source, |recorder| {
-            register_counter(
+    pub(super) fn count(&self, recorder: RecorderHandle) {
+        let handle = self.requests.get(recorder, |recorder| {
+            names::REQUESTS.register::<Counter>(
                 recorder,
-                &names::REQUESTS,
-                [(label::HOST, self.host), (label::VIEW, self.view)],
+                labels([(label::HOST, self.host), (label::VIEW, self.view)]),
             )
         });
         if let Some(handle) = handle {
@@ -55,28 +55,33 @@ impl ViewBlock {
         }
     }
 
-    /// Counts a call by method, status, zero without a head, and the type of its error, if it was one.
-    pub(super) fn count_labelled(&self, source: Source, method: u8, status: u16, error: &'static str) {
+    /// Counts a call by method, status (0 without a response head) and error type (empty without an error).
+    pub(super) fn count_with_status(
+        &self,
+        recorder: RecorderHandle,
+        method: u8,
+        status: u16,
+        error: &'static str,
+    ) {
         let mut digits = [0; 3];
         let status = match status {
             0 => "",
             status => decimal(status, &mut digits),
         };
-        let table = self.labelled.get_or_init(Box::default);
+        let table = self.with_status.get_or_init(Box::default);
         let handle = table
-            .get_or_insert(Key::new(method, status, error), Lazy::new)
-            .get(source, |recorder| {
-                register_counter(
+            .get_or_insert(Key::new(method, status, error), LazyHandle::new)
+            .get(recorder, |recorder| {
+                names::REQUESTS.register::<Counter>(
                     recorder,
-                    &names::REQUESTS,
-                    [
+                    labels([
                         (label::HOST, self.host),
                         (label::VIEW, self.view),
                         (label::METHOD, method::name(method)),
-                        // Once a series, as the code of an error is.
+                        // Leaked once per series.
                         (label::STATUS, Box::leak(status.into())),
                         (label::ERROR_TYPE, error),
-                    ],
+                    ]),
                 )
             });
         if let Some(handle) = handle {
@@ -85,56 +90,57 @@ impl ViewBlock {
     }
 
     #[inline]
-    pub(super) fn record(&self, source: Source, method: u8, status: u16, seconds: f64) {
-        if let Some(handle) = self.durations.get(source, method, status, self.host, self.view) {
+    pub(super) fn record(&self, recorder: RecorderHandle, method: u8, status: u16, seconds: f64) {
+        if let Some(handle) = self.durations.get(recorder, method, status, self.host, self.view) {
             handle.record(seconds);
         }
     }
 
-    /// Counts an error. Its status is that of the answer, for an error that is one.
+    /// Counts an error. `status` is the code of an [`ErrorType::Http`].
     #[cold]
-    pub(super) fn fail(&self, source: Source, failure: Failure, status: u16) {
+    pub(super) fn fail(&self, recorder: RecorderHandle, failure: Failure, status: u16) {
         let mut digits = [0; 3];
-        let code = match failure.kind {
-            Type::Http => decimal(status, &mut digits),
+        let code = match failure.error_type {
+            ErrorType::Http => decimal(status, &mut digits),
             _ => failure.code,
         };
-        let key = Key::new(failure.kind as u8, code, "");
-        let handle = self.errors.get_or_insert(key, Lazy::new).get(source, |recorder| {
-            // Once a series, and there are as many as there are codes.
-            let code: &'static str = match failure.kind {
-                Type::Http => Box::leak(code.into()),
-                _ => failure.code,
-            };
-            register_counter(
-                recorder,
-                &names::ERRORS,
-                [
-                    (label::HOST, self.host),
-                    (label::VIEW, self.view),
-                    (label::ERROR_TYPE, failure.kind.as_str()),
-                    (label::ERROR_CODE, code),
-                ],
-            )
-        });
+        let key = Key::new(failure.error_type as u8, code, "");
+        let handle = self
+            .errors
+            .get_or_insert(key, LazyHandle::new)
+            .get(recorder, |recorder| {
+                // Leaked once per series, of which there are as many as codes.
+                let code: &'static str = match failure.error_type {
+                    ErrorType::Http => Box::leak(code.into()),
+                    _ => failure.code,
+                };
+                names::ERRORS.register::<Counter>(
+                    recorder,
+                    labels([
+                        (label::HOST, self.host),
+                        (label::VIEW, self.view),
+                        (label::ERROR_TYPE, failure.error_type.as_str()),
+                        (label::ERROR_CODE, code),
+                    ]),
+                )
+            });
         if let Some(handle) = handle {
             handle.increment(1);
         }
-        if let Some(phase) = failure.phase {
-            self.time_out(source, phase);
+        if let Some(phase) = failure.timeout {
+            self.count_timeout(recorder, phase);
         }
     }
 
-    fn time_out(&self, source: Source, phase: Phase) {
-        let handle = self.timeouts[phase as usize].get(source, |recorder| {
-            register_counter(
+    fn count_timeout(&self, recorder: RecorderHandle, phase: TimeoutPhase) {
+        let handle = self.timeouts[phase as usize].get(recorder, |recorder| {
+            names::TIMEOUTS.register::<Counter>(
                 recorder,
-                &names::TIMEOUTS,
-                [
+                labels([
                     (label::HOST, self.host),
                     (label::VIEW, self.view),
                     (label::PHASE, phase.as_str()),
-                ],
+                ]),
             )
         });
         if let Some(handle) = handle {
@@ -143,7 +149,7 @@ impl ViewBlock {
     }
 }
 
-/// Writes a status, which has three digits.
+/// Formats a status, which has three digits.
 pub(super) fn decimal(status: u16, digits: &mut [u8; 3]) -> &str {
     let mut rest = status;
     for digit in digits.iter_mut().rev() {

@@ -1,4 +1,4 @@
-//! Until when an answer to a call is wanted, and what is there when it is not.
+//! The deadline of one call, and the mark of a response that it caused.
 
 use std::{
     error::Error,
@@ -8,21 +8,21 @@ use std::{
 
 use campanile_core::Deadline;
 
-/// Until when an answer to this call is wanted. Goes into the request's extensions.
+/// The deadline of one call. Goes into the request's extensions.
 ///
-/// Of this and the deadline of the request being served the nearer one counts. It is a moment, not a time, so that
+/// The nearer of this and the deadline of the request being served applies. It is a point in time, not a duration, so that
 /// retries of the call share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallDeadline(Deadline);
 
 impl CallDeadline {
-    /// Makes the deadline that lies `time` from now.
+    /// Makes a deadline `time` from now.
     #[must_use]
     pub fn after(time: Duration) -> Self {
         Self(Deadline::after(time))
     }
 
-    /// Makes the deadline at a moment of the wall clock.
+    /// Makes a deadline at a time of the wall clock.
     #[must_use]
     pub fn at(wall: SystemTime) -> Self {
         Self(Deadline::at(wall))
@@ -40,9 +40,9 @@ impl From<Deadline> for CallDeadline {
     }
 }
 
-/// The call's deadline passed before there was a head. Stands in the extensions of the answer that says so.
+/// The deadline of the call passed before the response head. In the extensions of the response that the layer makes.
 ///
-/// An [`Error`], for callers who want one:
+/// Implements [`Error`], for callers that need one:
 ///
 /// ```
 /// use campanile_outbound::DeadlineExceeded;

@@ -1,23 +1,25 @@
 //! Writes the headers.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    task::{Context, Poll},
+use std::{collections::HashSet, sync::Arc};
+
+use campanile_core::{
+    Deadline, RequestContext, RequestId,
+    exchange::{Begin, ExchangeService, Observe},
+    grpc, headers,
 };
-
-use campanile_core::{Deadline, RequestContext, RequestId, grpc, headers};
-use http::{HeaderMap, HeaderName, Method, Request, Response};
+use http::{HeaderMap, HeaderName, Method, Request};
 use tower_layer::Layer;
-use tower_service::Service;
 
-use super::{CallDeadline, ResponseBody, ResponseFuture};
+use super::{
+    CallDeadline, PropagateService,
+    observer::{PropagateObserver, deadline_exceeded},
+};
 use crate::host;
 
 /// Sends the id, the deadline and the trace of the request being served along. See the [module docs](super).
 #[derive(Debug, Clone, Default)]
 pub struct PropagateLayer {
-    // Nothing where all is as usual, so that a clone touches no reference count.
+    /// An option, so that the common clone touches no reference count.
     options: Option<Arc<Options>>,
 }
 
@@ -45,23 +47,24 @@ impl PropagateLayer {
         Self::default()
     }
 
-    /// Names the header of the id. Default: `X-Request-Id`.
+    /// Sets the header of the id. Default: `X-Request-Id`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName) -> Self {
         self.options().header = name;
         self
     }
 
-    /// Sends the id as it came, not composed with a new one: for peers that log and compare it whole, as talisker does.
+    /// Sets whether the id is sent unchanged instead of composed with a new one, for peers that compare the whole id, as
+    /// talisker does. Default: false.
     #[must_use]
     pub fn with_pass_through(mut self, pass_through: bool) -> Self {
         self.options().pass_through = pass_through;
         self
     }
 
-    /// Names a host that is told neither id nor deadline nor trace. Its calls are bounded by the deadline all the same.
+    /// Excludes a host: id, deadline and trace are not sent to it. The deadline still ends calls to it.
     ///
-    /// By name as it stands in the URL, without the port, in any case.
+    /// The host as in the URL, without the port, case-insensitive.
     #[must_use]
     pub fn with_excluded_host(mut self, host: &str) -> Self {
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -75,64 +78,47 @@ impl PropagateLayer {
 }
 
 impl<S> Layer<S> for PropagateLayer {
-    type Service = Propagate<S>;
+    type Service = PropagateService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Propagate {
-            inner,
-            options: self.options.clone(),
-        }
+        ExchangeService::new(inner, self.clone())
     }
 }
 
-/// The service of [`PropagateLayer`]. See the [module docs](super).
-#[derive(Debug, Clone)]
-pub struct Propagate<S> {
-    inner: S,
-    options: Option<Arc<Options>>,
-}
-
-impl<S, B, ResB> Service<Request<B>> for Propagate<S>
-where
-    S: Service<Request<B>, Response = Response<ResB>>,
-{
-    type Response = Response<ResponseBody<ResB>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+impl<B> Observe<B> for PropagateLayer {
+    type Observer = PropagateObserver;
 
     #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn begin(&self, request: &mut Request<B>) -> Begin<PropagateObserver> {
+        // gRPC posts, so the method alone decides for most requests.
         let is_grpc = *request.method() == Method::POST && grpc::is_grpc(request.headers());
-        let deadline = self.prepare(&mut request, is_grpc);
-        match deadline {
-            Some(deadline) if deadline.is_passed() => ResponseFuture::passed(is_grpc),
-            bound => ResponseFuture::new(self.inner.call(request), bound, is_grpc),
+        match self.prepare(request, is_grpc) {
+            None => Begin::Skip,
+            Some(deadline) if deadline.is_passed() => {
+                Begin::Respond(Box::new(deadline_exceeded(is_grpc)), None)
+            }
+            Some(deadline) => Begin::Observe(PropagateObserver::new(deadline, is_grpc)),
         }
     }
 }
 
-impl<S> Propagate<S> {
+impl PropagateLayer {
     /// Writes the headers and returns the call's deadline.
     #[inline]
     fn prepare<B>(&self, request: &mut Request<B>, is_grpc: bool) -> Option<Deadline> {
-        let told = self
+        let propagates = self
             .options
             .as_ref()
             .is_none_or(|options| !options.excludes(request));
         RequestContext::with_current(|current| {
-            // A proxy hands on a request with its extensions, perhaps from a task of its own.
+            // A proxy may forward a request with its extensions from another task.
             let outer = match current {
                 Some(_) => None,
                 None => request.extensions().get::<RequestContext>().cloned(),
             };
             let context = current.or(outer.as_ref());
             let deadline = deadline(request, context);
-            if told {
+            if propagates {
                 self.write_id(request.headers_mut(), context);
                 if let Some(deadline) = deadline {
                     write_deadline(request.headers_mut(), deadline, is_grpc);
@@ -151,8 +137,8 @@ impl<S> Propagate<S> {
     #[inline]
     fn write_id(&self, fields: &mut HeaderMap, context: Option<&RequestContext>) {
         let options = self.options.as_deref();
-        static USUAL: HeaderName = headers::X_REQUEST_ID;
-        let name = options.map_or(&USUAL, |options| &options.header);
+        static DEFAULT: HeaderName = headers::X_REQUEST_ID;
+        let name = options.map_or(&DEFAULT, |options| &options.header);
         let pass_through = options.is_some_and(|options| options.pass_through);
         if let http::header::Entry::Vacant(place) = fields.entry(name) {
             let id = match context {
@@ -174,7 +160,7 @@ impl Options {
     }
 }
 
-/// Finds the nearest of the deadlines that are known. What the caller wrote unreadably is none.
+/// Finds the nearest deadline of a call. A header that is not valid is ignored.
 #[inline]
 fn deadline<B>(request: &Request<B>, context: Option<&RequestContext>) -> Option<Deadline> {
     let mut nearest = context.and_then(RequestContext::deadline);

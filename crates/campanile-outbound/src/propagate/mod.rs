@@ -1,4 +1,4 @@
-//! Sends along what is known of the request being served: its id, its deadline, its trace.
+//! Sends the id, the deadline and the trace of the request being served along with its calls.
 //!
 //! ```
 //! use campanile_outbound::{CallDeadline, PropagateLayer};
@@ -15,34 +15,42 @@
 //! |---|---|
 //! | `X-Request-Id` | `<16 hex digits>-<id of the request being served>`; a new UUID outside any request |
 //! | `X-Request-Deadline` | the nearest of the request's deadline, the call's [`CallDeadline`] and the header itself |
-//! | `grpc-timeout` | the same on a gRPC call, as the time left |
-//! | `traceparent` | the one the request came with |
+//! | `grpc-timeout` | the same on a gRPC call, as the remaining time |
+//! | `traceparent` | the one that the request carried |
 //!
-//! An id or a trace that the caller set is left alone.
+//! An id or a trace that the caller set stays unchanged.
 //!
 //! # A deadline that passes
 //!
-//! A call whose deadline has passed is not sent; one whose deadline passes while it waits for the head is ended. The
-//! caller gets an answer that nobody sent: 504, on gRPC calls a status of `DEADLINE_EXCEEDED`, which a tonic client
-//! reports as such. It carries a [`DeadlineExceeded`] in its extensions, which tells it from another's 504. An answer
-//! and not an error, because errors pass this layer untouched, and neither hyper-util's nor tonic's nor reqwest's can
-//! be made by anybody else. An error that comes after the deadline counts as the deadline.
+//! A call whose deadline has passed is not sent; a call whose deadline passes before the response head is dropped. The
+//! layer responds itself: 504, on gRPC calls the status `DEADLINE_EXCEEDED`, which a tonic client reports as such. The
+//! response has a [`DeadlineExceeded`] in its extensions, which distinguishes it from a 504 of the peer. It is a response
+//! and not an error, because errors pass this layer unchanged, and the error types of hyper-util, tonic and reqwest have no
+//! public constructors. An error after the deadline counts as the deadline.
 //!
-//! The body of an answer is not bounded. A call with a deadline needs tokio's timer; one without does not.
+//! The deadline does not bound the response body. A call with a deadline needs tokio's timer.
 //!
 //! # What it does not do
 //!
-//! It retries nothing and parses no `traceparent`; nothing is sent to tell the peer of a deadline that it was told
-//! already. Dropping the future drops the call.
+//! It does not retry, and does not parse `traceparent`. Dropping the future drops the call.
 
-mod answer;
 mod deadline;
-mod future;
 mod layer;
+mod observer;
+
+use campanile_core::exchange::{self, ExchangeService, ObservedBody};
 
 pub use self::{
-    answer::ResponseBody,
     deadline::{CallDeadline, DeadlineExceeded},
-    future::ResponseFuture,
-    layer::{Propagate, PropagateLayer},
+    layer::PropagateLayer,
+    observer::PropagateObserver,
 };
+
+/// The service of [`PropagateLayer`].
+pub type PropagateService<S> = ExchangeService<S, PropagateLayer>;
+
+/// The future of [`PropagateService`].
+pub type ResponseFuture<F> = exchange::ResponseFuture<F, PropagateObserver>;
+
+/// The response body of [`PropagateService`].
+pub type ResponseBody<B> = ObservedBody<B, PropagateObserver>;

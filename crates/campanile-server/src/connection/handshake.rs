@@ -7,7 +7,7 @@ use std::pin::pin;
 
 #[cfg(feature = "tls")]
 use campanile_listen::CloseReason;
-use campanile_listen::{CountedIo, Socket};
+use campanile_listen::{AcceptedStream, CountedIo};
 use tokio::time::sleep;
 
 use super::io::{ConnectionIo, TransportStream};
@@ -19,7 +19,7 @@ use crate::timeouts::{CLOSING_GRACE, CLOSING_SILENCE};
 #[cfg(not(feature = "tls"))]
 #[allow(clippy::unused_async, reason = "async with the feature `tls`")]
 pub(super) async fn secure(
-    io: CountedIo<Socket>,
+    io: CountedIo<AcceptedStream>,
     _: &ConnectionState,
 ) -> Option<(TransportStream, Option<Protocol>)> {
     Some((io, None))
@@ -28,7 +28,7 @@ pub(super) async fn secure(
 /// Returns the stream below HTTP, and the protocol if the handshake has negotiated one.
 #[cfg(feature = "tls")]
 pub(super) async fn secure(
-    io: CountedIo<Socket>,
+    io: CountedIo<AcceptedStream>,
     state: &ConnectionState,
 ) -> Option<(TransportStream, Option<Protocol>)> {
     let context = state.context();

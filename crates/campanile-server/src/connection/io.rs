@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use campanile_lifecycle::{PhaseReached, ShutdownGuard};
-use campanile_listen::{CloseReason, CountedIo, Socket};
+use campanile_listen::{AcceptedStream, CloseReason, CountedIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 #[cfg(feature = "tls")]
@@ -21,9 +21,10 @@ use crate::timeouts::{ABORT_LINGER, CLOSING_GRACE, HTTP2_LINGER};
 
 /// The stream below HTTP. TLS is boxed, since it is large and its handshake allocates anyway.
 #[cfg(feature = "tls")]
-pub(super) type TransportStream = Either<CountedIo<Socket>, Box<TlsStream<CountedIo<Socket>>>>;
+pub(super) type TransportStream =
+    Either<CountedIo<AcceptedStream>, Box<TlsStream<CountedIo<AcceptedStream>>>>;
 #[cfg(not(feature = "tls"))]
-pub(super) type TransportStream = CountedIo<Socket>;
+pub(super) type TransportStream = CountedIo<AcceptedStream>;
 
 /// An IO that holds a shutdown guard, records reads and writes, and ends at the cut if it is upgraded.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl ConnectionIo {
 }
 
 #[cfg(feature = "tls")]
-fn socket(stream: &TransportStream) -> &Socket {
+fn socket(stream: &TransportStream) -> &AcceptedStream {
     match stream {
         Either::Left(io) => io.get_ref(),
         Either::Right(tls) => tls.get_ref().0.get_ref(),
@@ -118,7 +119,7 @@ fn socket(stream: &TransportStream) -> &Socket {
 }
 
 #[cfg(not(feature = "tls"))]
-fn socket(stream: &TransportStream) -> &Socket {
+fn socket(stream: &TransportStream) -> &AcceptedStream {
     stream.get_ref()
 }
 

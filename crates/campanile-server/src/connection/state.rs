@@ -138,7 +138,7 @@ impl ConnectionState {
     /// Records that an upgrade response ends HTTP/1 on this connection. From here on only the IO watches for the cut.
     pub(crate) fn set_upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
-        self.control.upgraded();
+        self.control.set_upgraded();
     }
 
     #[inline]

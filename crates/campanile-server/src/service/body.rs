@@ -4,19 +4,18 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use campanile_core::body::TrackedBody;
+use campanile_core::exchange::ObservedBody;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::BoxError;
-use super::exchange::Exchange;
+use super::observer::ServedRequest;
 use crate::connection::ShutdownStage;
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
-        // `None` in rejections, which have no body.
         #[pin]
-        inner: Option<TrackedBody<B, Exchange>>,
+        inner: ObservedBody<B, ServedRequest>,
     }
 }
 
@@ -27,12 +26,8 @@ struct BodyCut;
 
 impl<B> ServedBody<B> {
     #[inline]
-    pub(super) fn new(inner: TrackedBody<B, Exchange>) -> Self {
-        Self { inner: Some(inner) }
-    }
-
-    pub(super) fn empty() -> Self {
-        Self { inner: None }
+    pub(super) fn new(inner: ObservedBody<B, ServedRequest>) -> Self {
+        Self { inner }
     }
 }
 
@@ -49,12 +44,10 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let Some(inner) = self.project().inner.as_pin_mut() else {
-            return Poll::Ready(None);
-        };
+        let inner = self.project().inner;
         if inner
-            .watcher()
-            .is_some_and(|exchange| exchange.stage() == ShutdownStage::Aborting)
+            .observer()
+            .is_some_and(|request| request.stage() == ShutdownStage::Aborting)
         {
             return Poll::Ready(Some(Err(BodyCut.into())));
         }
@@ -63,15 +56,12 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_end_stream()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Some(inner) => inner.size_hint(),
-            None => SizeHint::with_exact(0),
-        }
+        self.inner.size_hint()
     }
 }
 

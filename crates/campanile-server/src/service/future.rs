@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use campanile_core::body::BodyTracker;
+use campanile_core::exchange;
 use http::Response;
 use http_body::Body;
 use hyper::Request;
@@ -14,8 +14,7 @@ use tower::Service;
 use tower::util::Oneshot;
 
 use super::body::ServedBody;
-use super::exchange::Exchange;
-use crate::connection::ShutdownStage;
+use super::observer::ServedRequest;
 
 pin_project! {
     pub(crate) struct ResponseFuture<S>
@@ -23,9 +22,7 @@ pin_project! {
         S: Service<Request<Incoming>>,
     {
         #[pin]
-        inner: Oneshot<S, Request<Incoming>>,
-        // `None` once the response head is returned.
-        exchange: Option<Exchange>,
+        inner: exchange::ResponseFuture<Oneshot<S, Request<Incoming>>, ServedRequest>,
     }
 }
 
@@ -34,9 +31,8 @@ where
     S: Service<Request<Incoming>>,
 {
     #[inline]
-    pub(super) fn new(inner: Oneshot<S, Request<Incoming>>, exchange: Exchange) -> Self {
-        let exchange = Some(exchange);
-        Self { inner, exchange }
+    pub(super) fn new(inner: exchange::ResponseFuture<Oneshot<S, Request<Incoming>>, ServedRequest>) -> Self {
+        Self { inner }
     }
 }
 
@@ -49,27 +45,8 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.inner.poll(cx) {
-            Poll::Ready(Ok(mut response)) => {
-                let exchange = this
-                    .exchange
-                    .take()
-                    .expect("`ResponseFuture` polled after completion");
-                exchange.on_response(&mut response);
-                let tracker = BodyTracker::of(&response, exchange.method(), exchange);
-                Poll::Ready(Ok(response.map(|body| ServedBody::new(tracker.wrap(body)))))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match this.exchange {
-                Some(exchange) if exchange.stage() >= ShutdownStage::Rejecting => {
-                    let response = exchange.reject(ServedBody::empty());
-                    *this.exchange = None;
-                    Poll::Ready(Ok(response))
-                }
-                _ => Poll::Pending,
-            },
-        }
+        let polled = self.project().inner.poll(cx);
+        polled.map_ok(|response| response.map(ServedBody::new))
     }
 }
 

@@ -1,22 +1,22 @@
-//! The user's service as hyper calls it: tracks each request, and adds its connection to the extensions.
+//! The user's service as hyper calls it: observes each request, and adds its connection to the extensions.
 
 mod body;
-mod exchange;
 mod future;
+mod observer;
 
 use std::sync::Arc;
 
-use campanile_core::body::MethodClass;
-use http::{Response, Version};
+use campanile_core::exchange::ExchangeService;
+use http::Response;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 
 use self::body::ServedBody;
-use self::exchange::Exchange;
 use self::future::ResponseFuture;
-use crate::connection::{Connection, ConnectionState};
+use self::observer::ObserveConnection;
+use crate::connection::ConnectionState;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -67,21 +67,9 @@ where
     type Future = ResponseFuture<S>;
 
     #[inline]
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let method = MethodClass::by(request.method());
-        let http1 = request.version() <= Version::HTTP_11;
-        let exchange = Exchange::begin(Arc::clone(&self.state), method, http1, &request);
-        let extensions = request.extensions_mut();
-        extensions.insert(Connection::new(Arc::clone(&self.state)));
-        #[cfg(feature = "axum")]
-        if let Some(peer) = self.state.peer().tcp() {
-            extensions.insert(axum::extract::ConnectInfo(peer));
-        }
-        #[cfg(feature = "tonic")]
-        extensions.insert(tonic::transport::server::TcpConnectInfo {
-            local_addr: self.state.local(),
-            remote_addr: self.state.peer().tcp(),
-        });
-        ResponseFuture::new(self.inner.clone().oneshot(request), exchange)
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let inner = service_fn(|request| self.inner.clone().oneshot(request));
+        let mut service = ExchangeService::new(inner, ObserveConnection(&self.state));
+        ResponseFuture::new(service.call(request))
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use campanile_listen::{CountedIo, ListenerLabel, Socket};
+use campanile_listen::{AcceptedStream, CountedIo, ListenerLabel};
 use campanile_metrics::RecorderHandle;
 use metrics::{Counter, Label, Recorder};
 use tokio_rustls::TlsAcceptor;
@@ -37,10 +37,10 @@ impl TlsTerminator {
     /// Performs the handshake; returns the stream and the protocol chosen by ALPN. Failures are counted and logged.
     pub(crate) async fn accept(
         &self,
-        io: CountedIo<Socket>,
+        io: CountedIo<AcceptedStream>,
         listener: &ListenerLabel,
         timeout: Duration,
-    ) -> Option<(TlsStream<CountedIo<Socket>>, Option<Protocol>)> {
+    ) -> Option<(TlsStream<CountedIo<AcceptedStream>>, Option<Protocol>)> {
         let handshake = TlsAcceptor::from(self.tls.current()).accept(io);
         let error = match tokio::time::timeout(timeout, handshake).await {
             Ok(Ok(stream)) => {

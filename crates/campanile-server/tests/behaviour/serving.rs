@@ -51,7 +51,7 @@ async fn serves_both_protocols_on_tcp_and_unix_listeners() {
     let path = std::env::temp_dir().join(format!("campanile-server-{}.sock", std::process::id()));
     let inherited = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     inherited.set_nonblocking(true).unwrap();
-    let inherited = Listener::from_tcp(inherited, campanile_listen::Sharing::Own).unwrap();
+    let inherited = Listener::from_tcp(inherited, campanile_listen::Sharing::Exclusive).unwrap();
     let bound = Server::new(describe_connection())
         .bind("127.0.0.1:0")
         .bind_with(Bind::new(path.clone()).with_mode(0o600))

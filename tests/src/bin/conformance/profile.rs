@@ -39,8 +39,8 @@ impl Profile {
         let layer = campanile_inbound::MetricsLayer::new();
         match self {
             Self::Semconv | Self::Gunicorn => layer,
-            Self::Talisker => layer.with_view_name_as_route().with_status_labels(),
-            Self::Baseplate => layer.with_status_labels(),
+            Self::Talisker => layer.with_view_name_as_route(true).with_status_labels(true),
+            Self::Baseplate => layer.with_status_labels(true),
         }
     }
 
@@ -48,7 +48,7 @@ impl Profile {
     pub(crate) fn client_metrics(self) -> campanile_outbound::MetricsLayer {
         let layer = campanile_outbound::MetricsLayer::new();
         match self {
-            Self::Baseplate => layer.with_status_labels(),
+            Self::Baseplate => layer.with_status_labels(true),
             _ => layer,
         }
     }

@@ -154,7 +154,7 @@ fn our_queue_is_the_one_that_gunicorn_s_monitor_thread_sees() {
     let address = listener.local_addr().unwrap();
 
     let cells = CellRecorder::new();
-    let recorder = Box::leak(Box::new(Profile::gunicorn().over(cells.clone())));
+    let recorder: &'static _ = Box::leak(Box::new(Profile::gunicorn().over(cells.clone())));
     let mut monitor = BacklogMonitor::new().with_recorder(recorder);
     let backlog = monitor.watch(&listener).unwrap();
     let gunicorn = Gunicorn::start(&listener, &packages);

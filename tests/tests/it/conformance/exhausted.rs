@@ -192,7 +192,7 @@ fn without_descriptors_it_waits_quietly_and_goes_on_when_there_are_some() {
     assert!(end(stranger).unwrap().starts_with("HTTP/1.1 200"));
     let answer: Answer = Ask::get("/fast").of(service.address());
     assert_eq!(answer.status(), 200);
-    service.wait_for_log("the end of the spell", |log| log.contains("accepting goes on"));
+    service.wait_for_log("the end of the spell", |log| log.contains("accept resumed"));
 }
 
 /// Stops the service while its descriptors are taken; whoever waits in the queue is served, or refused, and not lost.

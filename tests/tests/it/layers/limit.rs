@@ -51,7 +51,7 @@ impl Gate {
 
 /// Asks on as many connections, and returns the statuses of those that are answered before the gate opens.
 async fn n_are_served(limit: &InFlightLimitLayer, mut gate: Gate, router: Router) {
-    let n = limit.limit().get();
+    let n = limit.limit().unwrap().get();
     let address = serve(router).await;
     let mut asking = JoinSet::new();
     for _ in 0..n + 3 {
@@ -69,14 +69,14 @@ async fn n_are_served(limit: &InFlightLimitLayer, mut gate: Gate, router: Router
             "there was no body to be read"
         );
     }
-    assert_eq!(limit.limit().in_use(), n);
+    assert_eq!(limit.limit().unwrap().in_use(), n);
     assert!(gate.began.try_recv().is_err(), "one too many was let in");
     gate.gate.add_permits(n);
     for head in asking.join_all().await {
         assert_eq!(head.status, 200);
     }
     eventually("all slots to be free", || {
-        let in_use = limit.limit().in_use();
+        let in_use = limit.limit().unwrap().in_use();
         (in_use == 0)
             .then_some(())
             .ok_or_else(|| format!("{in_use} are taken"))
@@ -130,19 +130,21 @@ async fn limit_can_be_changed_while_requests_are_in_flight() {
     let first = hold(address, &mut gate).await;
     assert_eq!(ask(address, &Ask::get("/health")).await.status, 503);
 
-    limit.limit().set(2);
+    limit.limit().unwrap().set(2);
     let second = hold(address, &mut gate).await;
     assert_eq!(ask(address, &Ask::get("/health")).await.status, 503);
 
     // Those above the new limit stay, and nobody comes in before they went.
-    limit.limit().set(1);
-    assert_eq!(limit.limit().in_use(), 2);
+    limit.limit().unwrap().set(1);
+    assert_eq!(limit.limit().unwrap().in_use(), 2);
     gate.gate.add_permits(2);
     for mut held in [first, second] {
         assert_eq!(within("the held answer", held.head()).await.unwrap().status, 200);
     }
     eventually("a slot", || {
-        (limit.limit().in_use() == 0).then_some(()).ok_or(String::new())
+        (limit.limit().unwrap().in_use() == 0)
+            .then_some(())
+            .ok_or(String::new())
     })
     .await;
     assert_eq!(ask(address, &Ask::get("/health")).await.status, 200);
@@ -165,7 +167,7 @@ async fn exempt_route_is_served_while_all_slots_are_taken() {
     let _held = hold(address, &mut gate).await;
     assert_eq!(ask(address, &Ask::get("/held")).await.status, 503);
     assert_eq!(ask(address, &Ask::get("/health")).await.status, 200);
-    assert_eq!(limit.limit().in_use(), 1);
+    assert_eq!(limit.limit().unwrap().in_use(), 1);
 }
 
 #[tokio::test]
@@ -189,7 +191,7 @@ async fn slot_is_held_until_a_streamed_body_ends() {
     chunk.send(Bytes::from_static(b"first")).unwrap();
     let head = within("the head of the stream", reader.head()).await.unwrap();
     within("a chunk", reader.read_to("first\r\n")).await.unwrap();
-    assert_eq!(limit.limit().in_use(), 1);
+    assert_eq!(limit.limit().unwrap().in_use(), 1);
     assert_eq!(ask(address, &Ask::get("/other")).await.status, 503);
 
     drop(chunk);
@@ -197,7 +199,9 @@ async fn slot_is_held_until_a_streamed_body_ends() {
         .await
         .unwrap();
     eventually("the slot", || {
-        (limit.limit().in_use() == 0).then_some(()).ok_or(String::new())
+        (limit.limit().unwrap().in_use() == 0)
+            .then_some(())
+            .ok_or(String::new())
     })
     .await;
     assert_eq!(ask(address, &Ask::get("/other")).await.status, 200);

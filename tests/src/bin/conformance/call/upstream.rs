@@ -19,7 +19,7 @@ use tower::{Layer, Service, ServiceBuilder};
 use super::retry::Attempts;
 use crate::profile::Profile;
 
-type Pool = Client<connect::Connector<HttpConnector<Resolver>>, Full<Bytes>>;
+type Pool = Client<connect::ConnectorService<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,58 @@
+//! Boxes that are used again, one pool per thread and type.
+//!
+//! The state of an exchange moves from the future to the response body. As a value it would be copied at each move of
+//! either; in a box only a pointer moves. A box from the pool costs no allocation: each thread keeps up to [`LIMIT`] boxes
+//! that were recycled on it. Where exchanges begin on one thread and end on another, the first allocates.
+
+use std::{cell::RefCell, fmt, thread::LocalKey};
+
+/// The number of boxes that a thread keeps of each type; further ones are freed.
+pub const LIMIT: usize = 256;
+
+/// The vacant boxes of one thread.
+pub struct BoxPool<T>(RefCell<Vec<Box<T>>>);
+
+impl<T> BoxPool<T> {
+    /// Makes an empty pool.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(RefCell::new(Vec::new()))
+    }
+
+    /// Moves a value into a box from the pool, or into a new one if the pool is empty.
+    #[inline]
+    pub fn fill(pool: &'static LocalKey<Self>, value: T) -> Box<T> {
+        // The pool may be gone while a thread ends.
+        match pool.try_with(|pool| pool.0.borrow_mut().pop()) {
+            Ok(Some(mut vacant)) => {
+                *vacant = value;
+                vacant
+            }
+            _ => Box::new(value),
+        }
+    }
+
+    /// Returns a box to the pool. Its value is dropped when the box is filled again or the thread ends, so the caller
+    /// first drops what must not live that long.
+    #[inline]
+    pub fn recycle(pool: &'static LocalKey<Self>, vacant: Box<T>) {
+        let _ = pool.try_with(|pool| {
+            let mut pool = pool.0.borrow_mut();
+            if pool.len() < LIMIT {
+                pool.push(vacant);
+            }
+        });
+    }
+}
+
+impl<T> Default for BoxPool<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for BoxPool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoxPool").finish_non_exhaustive()
+    }
+}

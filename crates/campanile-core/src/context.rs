@@ -1,0 +1,263 @@
+//! The context of the request being served, and the one that is current on this thread.
+
+use std::{cell::Cell, fmt, marker::PhantomData};
+
+use http::HeaderValue;
+
+use crate::{
+    Deadline, RequestId, Scoped, box_pool::BoxPool, clock::FastInstant, in_flight::InFlightEntryRef,
+};
+
+/// The request being served: its id, its deadline, its trace and its entry in the table of requests in flight.
+///
+/// The request ID layer makes the context current around every run of the inner service and of the response body, so
+/// that code below finds it by [`RequestContext::current`] without an argument. Work that leaves the request's own future
+/// takes the context along with [`InRequestExt`](crate::InRequestExt). A clone copies no text.
+///
+/// ```
+/// use campanile_core::{RequestContext, RequestId};
+///
+/// let context = RequestContext::new(RequestId::generate());
+/// let id = context.id().clone();
+/// let seen = context.sync_scope(|| RequestContext::current().map(|current| current.id().clone()));
+/// assert_eq!(seen, Some(id));
+/// assert!(RequestContext::current().is_none());
+/// ```
+pub struct RequestContext(Box<State>);
+
+struct State {
+    id: RequestId,
+    deadline: Option<Deadline>,
+    traceparent: Option<HeaderValue>,
+    entry: Option<InFlightEntryRef>,
+    /// When the layer began the request; `None` for a context that a program made, and for clones.
+    started: Option<FastInstant>,
+}
+
+impl State {
+    const VACANT: Self = Self {
+        id: RequestId::VACANT,
+        deadline: None,
+        traceparent: None,
+        entry: None,
+        started: None,
+    };
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<RequestContext>> = const { Cell::new(None) };
+    static POOL: BoxPool<State> = const { BoxPool::new() };
+}
+
+impl RequestContext {
+    /// Makes a context with an id alone.
+    #[must_use]
+    pub fn new(id: RequestId) -> Self {
+        Self::filled(State { id, ..State::VACANT })
+    }
+
+    /// Makes the context of a request that a layer begins.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn of_request(
+        id: RequestId,
+        traceparent: Option<HeaderValue>,
+        entry: Option<InFlightEntryRef>,
+        started: FastInstant,
+    ) -> Self {
+        Self::filled(State {
+            id,
+            deadline: None,
+            traceparent,
+            entry,
+            started: Some(started),
+        })
+    }
+
+    #[inline]
+    fn filled(state: State) -> Self {
+        Self(BoxPool::fill(&POOL, state))
+    }
+
+    /// Drops the context and returns its box to the thread's pool.
+    #[doc(hidden)]
+    #[inline]
+    pub fn recycle(mut self) {
+        *self.0 = State::VACANT;
+        BoxPool::recycle(&POOL, self.0);
+    }
+
+    /// Sets the moment after which the response is of no use.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Deadline) -> Self {
+        self.0.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the `traceparent` that the request carried.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: HeaderValue) -> Self {
+        self.0.traceparent = Some(traceparent);
+        self
+    }
+
+    /// Sets the request's entry in the [table of requests in flight](crate::in_flight).
+    #[must_use]
+    pub fn with_entry(mut self, entry: InFlightEntryRef) -> Self {
+        self.0.entry = Some(entry);
+        self
+    }
+
+    /// Returns the id that the request carried or was given.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> &RequestId {
+        &self.0.id
+    }
+
+    /// Returns the moment after which the response is of no use, if there is one.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.0.deadline
+    }
+
+    /// Returns the `traceparent` that the request carried.
+    #[inline]
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&HeaderValue> {
+        self.0.traceparent.as_ref()
+    }
+
+    /// Returns the request's entry in the [table of requests in flight](crate::in_flight).
+    #[inline]
+    #[must_use]
+    pub fn entry(&self) -> Option<InFlightEntryRef> {
+        self.0.entry
+    }
+
+    /// Returns when the layer that encloses the running code began the request; `None` outside of such a layer.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn started(&self) -> Option<FastInstant> {
+        self.0.started
+    }
+
+    /// Returns the context of the request that the calling code works for.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        Self::with_current(|current| current.cloned())
+    }
+
+    /// Calls `f` with the context of the request that the calling code works for, without cloning it.
+    ///
+    /// While `f` runs there is no current context: `f` reads, it does not work for the request.
+    #[inline]
+    pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
+        let guard = Entered::new(None);
+        f(guard.outer.as_ref())
+    }
+
+    /// Sets the deadline of the current context, if there is one. Returns whether there is.
+    #[doc(hidden)]
+    pub fn set_current_deadline(deadline: Deadline) -> bool {
+        let mut guard = Entered::new(None);
+        let Some(current) = &mut guard.outer else {
+            return false;
+        };
+        current.0.deadline = Some(deadline);
+        true
+    }
+
+    /// Returns the entry of the request that the calling code works for.
+    #[inline]
+    #[must_use]
+    pub fn current_entry() -> Option<InFlightEntryRef> {
+        Self::with_current(|current| current.and_then(Self::entry))
+    }
+
+    /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
+    #[inline]
+    #[must_use = "the context is current while the guard lives"]
+    pub fn enter(self) -> Entered {
+        Entered::new(Some(self))
+    }
+
+    /// Calls `f` with this context as the current one.
+    #[inline]
+    pub fn sync_scope<R>(self, f: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        f()
+    }
+
+    /// Makes this context the current one whenever `future` is polled, and when it is dropped.
+    pub fn scope<F>(self, future: F) -> Scoped<F> {
+        Scoped::new(Some(self), future)
+    }
+
+    /// Exchanges a context for the current one.
+    #[doc(hidden)]
+    #[inline]
+    pub fn swap_current(context: &mut Option<Self>) {
+        // While a thread ends the variable may be gone; then there is no current context.
+        let _ = CURRENT.try_with(|current| *context = current.replace(context.take()));
+    }
+}
+
+impl Clone for RequestContext {
+    fn clone(&self) -> Self {
+        Self::filled(State {
+            id: self.0.id.clone(),
+            deadline: self.0.deadline,
+            traceparent: self.0.traceparent.clone(),
+            entry: self.0.entry,
+            started: None,
+        })
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("id", &self.0.id)
+            .field("deadline", &self.0.deadline)
+            .field("traceparent", &self.0.traceparent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A guard that keeps a context current on this thread. See [`RequestContext::enter`].
+///
+/// Guards on one thread are dropped in the reverse order of their making, as variables are.
+#[must_use = "the context is current while the guard lives"]
+pub struct Entered {
+    outer: Option<RequestContext>,
+    /// Belongs to this thread's variable, so it must not move to another thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Entered {
+    #[inline]
+    fn new(mut context: Option<RequestContext>) -> Self {
+        RequestContext::swap_current(&mut context);
+        Self {
+            outer: context,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        RequestContext::swap_current(&mut self.outer);
+    }
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}

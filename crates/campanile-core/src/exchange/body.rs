@@ -1,0 +1,189 @@
+//! The body that carries an exchange to its end.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project::{pin_project, pinned_drop};
+
+use super::{
+    End, EndReason, ErrorHook, Observer,
+    body_length::{ExpectedLength, UNKNOWN},
+    poll_guard::PollGuard,
+};
+
+/// A response body whose end is the end of its exchange. See the [module docs](super).
+///
+/// Passes frames, errors, size hint and `is_end_stream` of the inner body through.
+#[pin_project(PinnedDrop)]
+pub struct ObservedBody<B, O: Observer, V = ()> {
+    #[pin]
+    inner: Inner<B>,
+    /// `None` for a body that is not observed, and after the end.
+    exchange: Option<Box<O>>,
+    bytes: u64,
+    expected: ExpectedLength,
+    errors: V,
+}
+
+#[pin_project(project = InnerProjection)]
+enum Inner<B> {
+    Body(#[pin] B),
+    /// The body of a response that a layer made, or of one that was dropped.
+    Empty,
+}
+
+impl<B, O: Observer, V> ObservedBody<B, O, V> {
+    #[inline]
+    pub(super) fn new(inner: B, exchange: Option<Box<O>>, expected: ExpectedLength, errors: V) -> Self {
+        Self {
+            inner: Inner::Body(inner),
+            exchange,
+            bytes: 0,
+            expected,
+            errors,
+        }
+    }
+
+    pub(super) fn empty(errors: V) -> Self {
+        Self {
+            inner: Inner::Empty,
+            exchange: None,
+            bytes: 0,
+            expected: UNKNOWN,
+            errors,
+        }
+    }
+
+    /// Returns the observer while the exchange goes on.
+    #[inline]
+    #[must_use]
+    pub fn observer(&self) -> Option<&O> {
+        self.exchange.as_deref()
+    }
+}
+
+impl<B, O: Observer> ObservedBody<B, O> {
+    /// Wraps a body that no exchange of a service carries, such as a request body. `None` observes nothing.
+    #[inline]
+    pub fn of_body(inner: B, observer: Option<O>) -> Self {
+        Self::new(inner, observer.map(Observer::boxed), UNKNOWN, ())
+    }
+}
+
+impl<B, O, V> Body for ObservedBody<B, O, V>
+where
+    B: Body,
+    O: Observer,
+    V: ErrorHook<B::Error, O>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let InnerProjection::Body(mut inner) = this.inner.as_mut().project() else {
+            return Poll::Ready(None);
+        };
+        if this.exchange.is_none() {
+            return inner.poll_frame(cx);
+        }
+        let mut guard = PollGuard::enter(this.exchange, *this.bytes);
+        let Poll::Ready(frame) = inner.as_mut().poll_frame(cx) else {
+            guard.leave();
+            return Poll::Pending;
+        };
+        let end = match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    *this.bytes += data.remaining() as u64;
+                }
+                let trailers = frame.trailers_ref();
+                (trailers.is_some() || inner.is_end_stream()).then_some((EndReason::Complete, trailers))
+            }
+            Some(Err(error)) => {
+                if let Some(observer) = guard.observer() {
+                    this.errors.on_error(observer, error);
+                }
+                Some((EndReason::Failed, None))
+            }
+            None => Some((EndReason::Complete, None)),
+        };
+        match end {
+            Some((reason, trailers)) => guard.end(End {
+                reason,
+                bytes: *this.bytes,
+                trailers,
+            }),
+            None => guard.leave(),
+        }
+        Poll::Ready(frame)
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Body(inner) => inner.is_end_stream(),
+            Inner::Empty => true,
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Body(inner) => inner.size_hint(),
+            Inner::Empty => SizeHint::with_exact(0),
+        }
+    }
+}
+
+#[pinned_drop]
+impl<B, O: Observer, V> PinnedDrop for ObservedBody<B, O, V> {
+    #[inline]
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.exchange.is_some() {
+            let guard = PollGuard::enter(this.exchange, *this.bytes);
+            // Dropped here, so that the observer is entered.
+            this.inner.set(Inner::Empty);
+            let reason = if *this.bytes >= *this.expected {
+                EndReason::Complete
+            } else {
+                EndReason::Dropped
+            };
+            guard.end(End {
+                reason,
+                bytes: *this.bytes,
+                trailers: None,
+            });
+        }
+    }
+}
+
+impl<B, O: Observer, V: Default> Default for ObservedBody<B, O, V> {
+    /// Makes an empty body that is not observed, for responses that an outer layer makes.
+    fn default() -> Self {
+        Self::empty(V::default())
+    }
+}
+
+impl<B: fmt::Debug, O: Observer, V> fmt::Debug for ObservedBody<B, O, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = match &self.inner {
+            Inner::Body(inner) => Some(inner),
+            Inner::Empty => None,
+        };
+        f.debug_struct("ObservedBody")
+            .field("inner", &inner)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

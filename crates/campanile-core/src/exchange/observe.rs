@@ -1,0 +1,34 @@
+//! What makes an observer for each request.
+
+use http::{Request, Response};
+
+use super::Observer;
+
+/// Makes an [`Observer`] for each request. Cloned with the service.
+pub trait Observe<B> {
+    /// What observes one exchange.
+    type Observer: Observer;
+
+    /// Begins to observe the exchange of a request. The inner service has not been called yet.
+    fn begin(&self, request: &mut Request<B>) -> Begin<Self::Observer>;
+}
+
+impl<B, P: Observe<B>> Observe<B> for &P {
+    type Observer = P::Observer;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<P::Observer> {
+        (**self).begin(request)
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Begin<O> {
+    /// The inner service is called, and the exchange observed.
+    Observe(O),
+    /// The inner service is called; the exchange is not observed.
+    Skip,
+    /// The inner service is not called: this is the response, with an empty body, that the observer sees if there is one.
+    Respond(Box<Response<()>>, Option<O>),
+}

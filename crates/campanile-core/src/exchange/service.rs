@@ -1,0 +1,129 @@
+//! The layer and its service.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture,
+    future::{Inner, guarded},
+    poll_guard::PollGuard,
+};
+
+/// Observes the exchanges of a service. See the [module docs](super).
+#[derive(Debug, Clone, Copy)]
+pub struct ExchangeLayer<P> {
+    observe: P,
+}
+
+impl<P> ExchangeLayer<P> {
+    /// Makes a layer that observes exchanges with `observe`.
+    pub const fn new(observe: P) -> Self {
+        Self { observe }
+    }
+}
+
+impl<S, P: Clone> Layer<S> for ExchangeLayer<P> {
+    type Service = ExchangeService<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ExchangeService::new(inner, self.observe.clone())
+    }
+}
+
+/// The service of [`ExchangeLayer`], and of campanile's own layers. See the [module docs](super).
+///
+/// `W` and `V` are the [`ErrorHook`]s of the inner service and of its body.
+#[derive(Debug, Clone, Copy)]
+pub struct ExchangeService<S, P, W = (), V = ()> {
+    inner: S,
+    observe: P,
+    service_errors: W,
+    body_errors: V,
+}
+
+impl<S, P> ExchangeService<S, P> {
+    /// Observes the exchanges of `inner` with `observe`.
+    #[inline]
+    pub const fn new(inner: S, observe: P) -> Self {
+        Self {
+            inner,
+            observe,
+            service_errors: (),
+            body_errors: (),
+        }
+    }
+}
+
+impl<S, P, W, V> ExchangeService<S, P, W, V> {
+    /// Observes the exchanges of `inner` with `observe`, and passes errors on through hooks.
+    #[inline]
+    pub const fn with_error_hooks(inner: S, observe: P, service_errors: W, body_errors: V) -> Self {
+        Self {
+            inner,
+            observe,
+            service_errors,
+            body_errors,
+        }
+    }
+
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P, W, V, ReqB, ResB> Service<Request<ReqB>> for ExchangeService<S, P, W, V>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    P: Observe<ReqB>,
+    ResB: Body,
+    W: ErrorHook<S::Error, P::Observer> + Clone,
+    V: ErrorHook<ResB::Error, P::Observer> + Clone,
+{
+    type Response = Response<ObservedBody<ResB, P::Observer, V>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, P::Observer, W, V>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let method = MethodClass::of(request.method());
+        let hooks = (self.service_errors.clone(), self.body_errors.clone());
+        let mut exchange = match self.observe.begin(&mut request) {
+            Begin::Observe(observer) => Some(observer.boxed()),
+            Begin::Skip => {
+                let inner = Inner::Running(self.inner.call(request));
+                return ResponseFuture::new(inner, None, method, hooks);
+            }
+            Begin::Respond(response, observer) => {
+                let exchange = observer.map(Observer::boxed);
+                return ResponseFuture::new(Inner::Response(Some(response)), exchange, method, hooks);
+            }
+        };
+        let mut guard = PollGuard::enter(&mut exchange, 0);
+        let inner = match guarded(&mut guard, || self.inner.call(request)) {
+            Ok(inner) => Inner::Running(inner),
+            Err(response) => Inner::Response(Some(response)),
+        };
+        guard.leave();
+        ResponseFuture::new(inner, exchange, method, hooks)
+    }
+}

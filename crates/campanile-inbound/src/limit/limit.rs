@@ -1,0 +1,194 @@
+//! The limit: one exact number, shared by all clones.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use campanile_core::{clock::FastInstant, layer_id::LayerId};
+use campanile_metrics::{LazyHandle, RecorderHandle};
+use metrics::{Counter, Gauge, Label};
+
+use crate::names;
+
+/// An in-flight limit, which can be read and changed while the service runs. A clone is the same limit.
+///
+/// Kept for the life of the process, like the series of its metrics: a program makes its limits once.
+#[derive(Clone, Copy)]
+pub struct Limit(&'static LimitState);
+
+struct LimitState {
+    recorder: RecorderHandle,
+    name: String,
+    limit: AtomicUsize,
+    in_use: AtomicUsize,
+    saturation: Mutex<Saturation>,
+    shed: LazyHandle<Counter>,
+    limit_gauge: LazyHandle<Gauge>,
+    saturated: LazyHandle<Counter>,
+}
+
+/// When the last slot was taken, and the saturated time that is not counted yet.
+#[derive(Default)]
+struct Saturation {
+    since: Option<FastInstant>,
+    carried: Duration,
+}
+
+impl Limit {
+    pub(super) fn new(limit: usize, name: String, recorder: RecorderHandle) -> Self {
+        Self(Box::leak(Box::new(LimitState {
+            recorder,
+            name,
+            limit: AtomicUsize::new(limit),
+            in_use: AtomicUsize::new(0),
+            saturation: Mutex::default(),
+            shed: LazyHandle::new(),
+            limit_gauge: LazyHandle::new(),
+            saturated: LazyHandle::new(),
+        })))
+    }
+
+    pub(super) fn with_recorder(self, recorder: RecorderHandle) -> Self {
+        Self::new(self.get(), self.0.name.clone(), recorder)
+    }
+
+    pub(super) fn with_name(self, name: String) -> Self {
+        Self::new(self.get(), name, self.0.recorder)
+    }
+
+    /// Returns the number of requests that may be in flight at once.
+    #[must_use]
+    pub fn get(&self) -> usize {
+        self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets the number of requests that may be in flight at once. Requests in flight go on, also above a new limit.
+    pub fn set(&self, limit: usize) {
+        self.0.limit.store(limit, Ordering::Relaxed);
+        self.0.show_limit();
+        self.0.note_saturation();
+    }
+
+    /// Returns the number of requests in flight.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.0.in_use.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn layer_id(self) -> LayerId {
+        LayerId::of(self.0)
+    }
+
+    /// Takes a slot, or counts a shed request.
+    #[inline]
+    pub(super) fn take(self) -> Option<Slot> {
+        let state = self.0;
+        if state.limit_gauge.resolved().is_none() {
+            state.show_limit();
+        }
+        let limit = self.get();
+        let took = state
+            .in_use
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < limit).then_some(n + 1)
+            });
+        match took {
+            Ok(before) => {
+                if before + 1 >= limit {
+                    state.note_saturation();
+                }
+                Some(Slot(self))
+            }
+            Err(_) => {
+                state.count_shed();
+                None
+            }
+        }
+    }
+}
+
+impl LimitState {
+    fn labels(&self) -> Vec<Label> {
+        vec![Label::new(names::LIMIT, self.name.clone())]
+    }
+
+    #[cold]
+    fn show_limit(&self) {
+        let gauge: Option<&Gauge> = self.limit_gauge.get(self.recorder, |recorder| {
+            names::CONCURRENCY_LIMIT.register(recorder, self.labels())
+        });
+        if let Some(gauge) = gauge {
+            gauge.set(self.limit.load(Ordering::Relaxed) as f64);
+        }
+    }
+
+    #[cold]
+    fn count_shed(&self) {
+        self.note_saturation();
+        let counter: Option<&Counter> = self.shed.get(self.recorder, |recorder| {
+            names::SHED.register(recorder, self.labels())
+        });
+        if let Some(counter) = counter {
+            counter.increment(1);
+        }
+    }
+
+    /// Brings the saturated time up to now. Reads the number of slots again under the lock, so that the last caller sees the
+    /// final state.
+    #[cold]
+    fn note_saturation(&self) {
+        let mut saturation = self.saturation.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = FastInstant::now();
+        if let Some(since) = saturation.since {
+            saturation.carried += since.until(now);
+        }
+        let full = self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed);
+        saturation.since = full.then_some(now);
+        let whole = saturation.carried.as_secs();
+        if whole > 0
+            && let Some(counter) = self.saturated.get(self.recorder, |recorder| {
+                names::SATURATED.register::<Counter>(recorder, self.labels())
+            })
+        {
+            saturation.carried -= Duration::from_secs(whole);
+            counter.increment(whole);
+        }
+    }
+}
+
+/// One request's share of a limit, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot(Limit);
+
+impl Slot {
+    #[inline]
+    pub(super) fn layer_id(&self) -> LayerId {
+        self.0.layer_id()
+    }
+}
+
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        let state = self.0.0;
+        let before = state.in_use.fetch_sub(1, Ordering::Relaxed);
+        if before >= state.limit.load(Ordering::Relaxed) {
+            state.note_saturation();
+        }
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit")
+            .field("limit", &self.get())
+            .field("in_use", &self.in_use())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! State that few exchanges have.
+
+use http::uri::PathAndQuery;
+
+use crate::upgrade::UpgradeWatch;
+
+/// The state of a tunnel, or of a call to a gRPC method that has not responded before.
+pub(super) struct Cold {
+    /// The path of the gRPC method, until a response proves that it is served: callers choose it freely.
+    pub(super) unproven_rpc: Option<PathAndQuery>,
+    pub(super) upgrade: Option<UpgradeWatch>,
+}

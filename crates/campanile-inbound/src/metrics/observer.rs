@@ -1,0 +1,428 @@
+//! Records one exchange.
+
+use std::fmt;
+
+use campanile_core::{
+    Outcome, RequestContext,
+    box_pool::BoxPool,
+    clock::FastInstant,
+    cold_state::ColdState,
+    exchange::{End, EndReason, Observer},
+    grpc::{self, Code},
+    headers,
+    layer_id::LayerId,
+};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+
+use super::{
+    cold::Cold,
+    flags::{
+        ACTIVE, BODY_SIZES, ExchangeFlags, READS_HEADERS, RESPONSE_DURATION, ROUTE_KNOWN, RPC, SLOW_END,
+        SLOW_OUTCOME, STATUS_LABELS, VIEW,
+    },
+    route_handoff,
+    settings::Settings,
+};
+use crate::{
+    route::{KnownRoute, Route},
+    series::{EndLabels, ResponseLabels, RouteSeries, RpcSeries},
+    upgrade::UpgradeWatch,
+};
+
+/// Records one exchange. See the [module docs](super).
+pub struct MetricsObserver {
+    settings: &'static Settings,
+    series: &'static RouteSeries,
+    rpc: Option<&'static RpcSeries>,
+    started: FastInstant,
+    /// [`UNKNOWN_SIZE`] if the request does not say.
+    request_bytes: u64,
+    flags: ExchangeFlags,
+    cold: ColdState<Cold>,
+}
+
+const UNKNOWN_SIZE: u64 = u64::MAX;
+
+thread_local! {
+    static POOL: BoxPool<MetricsObserver> = const { BoxPool::new() };
+}
+
+/// Returns the size of a request body, if the request says.
+#[inline]
+pub(super) fn request_bytes<B: Body>(request: &Request<B>) -> u64 {
+    request.body().size_hint().exact().unwrap_or(UNKNOWN_SIZE)
+}
+
+impl MetricsObserver {
+    /// Begins an exchange on the fast path.
+    // Not inlined: a layer's own code is small then, and the inner service can be inlined into it.
+    #[inline(never)]
+    pub(super) fn begin(
+        settings: &'static Settings,
+        method: u8,
+        route: Option<KnownRoute<'_>>,
+        request_bytes: u64,
+    ) -> Self {
+        let mut flags = settings.flags.with_method(method);
+        let series = match route {
+            Some(route) => {
+                flags.set(ROUTE_KNOWN, true);
+                settings.table.route(method, route, settings.routes as usize)
+            }
+            None => settings.table.other_route(method),
+        };
+        Self::with_series(settings, (series, None), request_bytes, flags, ColdState::none())
+    }
+
+    /// Begins an exchange that may be a gRPC call or an upgrade, or whose route is the view name of the response.
+    pub(super) fn begin_slow<B: Body>(
+        settings: &'static Settings,
+        method: u8,
+        request: &Request<B>,
+        upgrade: Option<UpgradeWatch>,
+    ) -> Self {
+        let table = settings.table;
+        let mut flags = settings.flags.with_method(method);
+        let is_rpc = *request.method() == http::Method::POST && grpc::is_grpc(request.headers());
+        let mut rpc = None;
+        if is_rpc {
+            flags.set(RPC, true);
+            rpc = table.known_rpc(rpc_name(request.uri().path()));
+        }
+        let series = match (KnownRoute::of(request.extensions()), rpc) {
+            _ if flags.has(VIEW) => table.other_route(method),
+            (Some(route), _) => {
+                flags.set(ROUTE_KNOWN, true);
+                table.route(method, route, settings.routes as usize)
+            }
+            (None, Some(rpc)) => {
+                flags.set(ROUTE_KNOWN, true);
+                table.rpc_route(method, rpc)
+            }
+            (None, None) => table.other_route(method),
+        };
+        let unproven_rpc = request
+            .uri()
+            .path_and_query()
+            .filter(|_| is_rpc && rpc.is_none())
+            .cloned();
+        let cold = if unproven_rpc.is_some() || upgrade.is_some() {
+            ColdState::new(Cold {
+                unproven_rpc,
+                upgrade,
+            })
+        } else {
+            ColdState::none()
+        };
+        Self::with_series(settings, (series, rpc), request_bytes(request), flags, cold)
+    }
+
+    #[inline]
+    fn with_series(
+        settings: &'static Settings,
+        (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
+        request_bytes: u64,
+        flags: ExchangeFlags,
+        cold: ColdState<Cold>,
+    ) -> Self {
+        // The request ID layer has read the clock a moment ago.
+        let started = RequestContext::with_current(|current| current.and_then(RequestContext::started));
+        let mut this = Self {
+            settings,
+            series,
+            rpc,
+            started: started.unwrap_or_else(FastInstant::now),
+            request_bytes,
+            flags,
+            cold,
+        };
+        this.enter_series();
+        this
+    }
+
+    /// Raises the gauge of the route, and writes the route to the table of requests in flight.
+    #[inline]
+    fn enter_series(&mut self) {
+        let gauge = self.series.active(self.settings.table);
+        if let Some(gauge) = gauge {
+            gauge.increment(1.0);
+        }
+        self.flags.set(ACTIVE, gauge.is_some());
+        if let Some(entry) = RequestContext::current_entry() {
+            entry.set_route(self.series.label);
+        }
+    }
+
+    /// Lowers the gauge of the route.
+    #[inline]
+    fn leave_series(&mut self) {
+        if self.flags.has(ACTIVE) {
+            // First, so that a recorder that panics is not called a second time.
+            self.flags.set(ACTIVE, false);
+            if let Some(gauge) = self.series.active(self.settings.table) {
+                gauge.decrement(1.0);
+            }
+        }
+    }
+
+    /// Moves the exchange to the series of a route that was learned after the beginning.
+    #[cold]
+    fn move_to(&mut self, series: &'static RouteSeries) {
+        self.leave_series();
+        self.series = series;
+        self.enter_series();
+    }
+
+    /// Takes over the route that an inner layer has seen.
+    #[inline]
+    fn take_handoff(&mut self) {
+        if route_handoff::is_pending() {
+            self.take_handoff_slow();
+        }
+    }
+
+    #[cold]
+    fn take_handoff_slow(&mut self) {
+        let table = self.settings.table;
+        let Some((series, folded)) = route_handoff::take(table) else {
+            return;
+        };
+        if self.flags.has(ROUTE_KNOWN) {
+            return;
+        }
+        self.flags.set(ROUTE_KNOWN, true);
+        if folded {
+            table.count_folded();
+        }
+        self.move_to(series);
+    }
+
+    /// Reads what an inner layer or the application put into the response's extensions.
+    #[cold]
+    fn read_extensions<B>(&mut self, response: &Response<B>) {
+        self.flags
+            .set_outcome(response.extensions().get::<Outcome>().copied());
+        if !self.flags.has(ROUTE_KNOWN)
+            && let Some(route) = response.extensions().get::<Route>()
+        {
+            let settings = self.settings;
+            let route = KnownRoute::Named(route);
+            let series = settings
+                .table
+                .route(self.flags.method(), route, settings.routes as usize);
+            self.flags.set(ROUTE_KNOWN, true);
+            self.move_to(series);
+        }
+    }
+
+    /// Reads gRPC status and view name from the response headers.
+    #[cold]
+    fn read_headers<B>(&mut self, response: &Response<B>) {
+        if self.flags.has(RPC) {
+            self.read_rpc_status(response);
+        }
+        if self.flags.has(VIEW)
+            && let Some(view) = headers::view_name(response.headers())
+        {
+            let settings = self.settings;
+            let series = settings
+                .table
+                .view(self.flags.method(), view, settings.routes as usize);
+            self.move_to(series);
+        }
+    }
+
+    /// Reads the status of a gRPC call, and takes the method as a label value once it is proven to be served.
+    fn read_rpc_status<B>(&mut self, response: &Response<B>) {
+        let is_grpc = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
+        let mut code = Code::from_headers(response.headers());
+        if !is_grpc && code.is_none() {
+            code = Some(code_of_status(response.status()));
+        }
+        self.flags.set_code(code);
+        // A response that a layer made does not prove that the method is served.
+        let proven = is_grpc && self.flags.outcome().is_none() && code != Some(Code::Unimplemented);
+        let path = self.cold.get_mut().and_then(|cold| cold.unproven_rpc.take());
+        if let (Some(path), true) = (path, proven) {
+            let settings = self.settings;
+            let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
+            self.rpc = Some(rpc);
+            if !self.flags.has(ROUTE_KNOWN) {
+                self.move_to(settings.table.rpc_route(self.flags.method(), rpc));
+            }
+        }
+    }
+
+    #[cold]
+    fn note_upgrade(&mut self, status: StatusCode) {
+        if let Some(upgrade) = self.cold.get_mut().and_then(|cold| cold.upgrade.take()) {
+            upgrade.on_response(self.settings.table, self.flags.method_class(), status);
+        }
+    }
+
+    fn end_labels(&self, outcome: Outcome) -> EndLabels {
+        EndLabels {
+            status: self.flags.status(),
+            outcome,
+        }
+    }
+
+    /// Counts the exchange: the only place that does.
+    #[inline]
+    fn record_end(&mut self, outcome: Outcome, bytes: u64) {
+        let (settings, series, flags) = (self.settings, self.series, self.flags);
+        let table = settings.table;
+        self.leave_series();
+        series.count_end(table, self.end_labels(outcome));
+        if flags.has(RESPONSE_DURATION) {
+            series.record_response_duration(table, self.started.seconds_until(FastInstant::now()));
+        }
+        if flags.has(BODY_SIZES) {
+            if self.request_bytes != UNKNOWN_SIZE {
+                series.record_request_size(table, self.request_bytes);
+            }
+            if flags.status() != 0 {
+                series.record_response_size(table, bytes);
+            }
+        }
+        if flags.has(SLOW_END) {
+            self.record_end_slow(outcome, bytes);
+        }
+    }
+
+    #[cold]
+    fn record_end_slow(&mut self, outcome: Outcome, bytes: u64) {
+        let settings = self.settings;
+        if self.flags.has(STATUS_LABELS) {
+            let seconds = settings
+                .response_duration
+                .then(|| self.started.seconds_until(FastInstant::now()));
+            let request =
+                Some(self.request_bytes).filter(|bytes| settings.body_sizes && *bytes != UNKNOWN_SIZE);
+            let response = Some(bytes).filter(|_| settings.body_sizes && self.flags.status() != 0);
+            self.series.record_end_by_status(
+                settings.table,
+                self.end_labels(outcome),
+                seconds,
+                request,
+                response,
+            );
+        }
+        if self.flags.has(RPC) {
+            let default = match outcome {
+                Outcome::Cancelled | Outcome::Aborted => Code::Cancelled,
+                _ => Code::Unknown,
+            };
+            self.rpc
+                .unwrap_or_else(|| settings.table.unknown_rpc())
+                .count(settings.table, self.flags.code().unwrap_or(default));
+        }
+    }
+
+    /// Ends an exchange whose outcome is not, or may not be, `completed`.
+    #[inline(never)]
+    fn end_slow(&mut self, end: End<'_>) {
+        if let (Some(trailers), true) = (end.trailers, self.flags.has(RPC)) {
+            self.read_trailers(trailers);
+        }
+        let has_head = self.flags.status() != 0;
+        let outcome = match end.reason {
+            EndReason::Complete => self.flags.outcome().unwrap_or(Outcome::Completed),
+            EndReason::Failed => Outcome::Failed,
+            EndReason::Panicked => Outcome::Panicked,
+            _ if has_head => Outcome::Aborted,
+            _ => Outcome::Cancelled,
+        };
+        self.record_end(outcome, end.bytes);
+    }
+
+    #[cold]
+    fn read_trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(code) = Code::from_headers(trailers) {
+            self.flags.set_code(Some(code));
+        }
+    }
+}
+
+impl Observer for MetricsObserver {
+    #[inline]
+    fn enter(&mut self) {
+        LayerId::of(self.settings.table).enter();
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        LayerId::leave();
+        self.take_handoff();
+    }
+
+    #[inline]
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        let now = FastInstant::now();
+        self.take_handoff();
+        if !response.extensions().is_empty() {
+            self.read_extensions(response);
+        }
+        if self.flags.has(READS_HEADERS) {
+            self.read_headers(response);
+        }
+        let status = response.status();
+        self.flags.set_status(status);
+        let labels = ResponseLabels {
+            status: status.as_u16(),
+        };
+        let seconds = self.started.seconds_until(now);
+        self.series.record_duration(self.settings.table, labels, seconds);
+        if self.cold.is_some() {
+            self.note_upgrade(status);
+        }
+    }
+
+    #[inline]
+    fn on_end(&mut self, end: End<'_>) {
+        self.take_handoff();
+        if end.reason == EndReason::Complete && !self.flags.has(SLOW_OUTCOME) {
+            self.record_end(Outcome::Completed, end.bytes);
+        } else {
+            self.end_slow(end);
+        }
+    }
+
+    #[inline]
+    fn boxed(self) -> Box<Self> {
+        BoxPool::fill(&POOL, self)
+    }
+
+    #[inline]
+    fn recycle(mut self: Box<Self>) {
+        self.cold = ColdState::none();
+        BoxPool::recycle(&POOL, self);
+    }
+}
+
+impl fmt::Debug for MetricsObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsObserver")
+            .field("status", &self.flags.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns `package.Service/Method` of a gRPC path.
+fn rpc_name(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// Maps the status of a response without gRPC status, as the
+/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+fn code_of_status(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}

@@ -1,0 +1,271 @@
+//! Classifies an error by its chain of sources.
+//!
+//! Errors of hyper, h2, tokio and this crate are recognised by type. Errors of libraries that this crate does not depend
+//! on (tonic, tower, hyper-util's connector, reqwest, rustls) are recognised by the first word of their `Debug` output,
+//! which is the name of the type or the variant.
+
+use std::{error::Error, fmt, io};
+
+use campanile_metrics::{OTHER, errno_name_of};
+
+use super::{ErrorType, Failure, TimeoutPhase};
+use crate::{names::UNKNOWN, propagate::DeadlineExceeded};
+
+/// The number of sources that are read. A longer chain is a cycle.
+const MAX_SOURCES: usize = 32;
+
+/// What the sources of an error say together.
+#[derive(Default)]
+struct ErrorChain {
+    deadline: bool,
+    timeout: bool,
+    connecting: bool,
+    tls: bool,
+    request_body: bool,
+    /// The reason of a protocol violation.
+    protocol: Option<&'static str>,
+    /// The name of the innermost error number.
+    code: Option<&'static str>,
+}
+
+/// Classifies an error that the service returned instead of a response.
+#[cold]
+pub(crate) fn of_call(error: Option<&(dyn Error + 'static)>) -> Failure {
+    let chain = ErrorChain::of(error);
+    if chain.deadline {
+        return Failure::DEADLINE;
+    }
+    if chain.timeout {
+        return Failure::timeout(if chain.connecting {
+            TimeoutPhase::Connect
+        } else {
+            TimeoutPhase::Response
+        });
+    }
+    let kind = match (chain.tls, chain.code, chain.protocol) {
+        (true, ..) => ErrorType::Tls,
+        _ if chain.request_body => ErrorType::Body,
+        (_, None, Some(_)) => ErrorType::Protocol,
+        _ => ErrorType::Connection,
+    };
+    Failure::new(kind, chain.code.or(chain.protocol).unwrap_or(UNKNOWN))
+}
+
+/// Classifies an error of a response body.
+#[cold]
+pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>) -> Failure {
+    let chain = ErrorChain::of(error);
+    if chain.deadline {
+        return Failure::DEADLINE;
+    }
+    if chain.timeout {
+        return Failure::timeout(TimeoutPhase::Body);
+    }
+    Failure::new(ErrorType::Body, chain.code.or(chain.protocol).unwrap_or(UNKNOWN))
+}
+
+impl ErrorChain {
+    fn of(error: Option<&(dyn Error + 'static)>) -> Self {
+        let mut chain = Self::default();
+        for error in std::iter::successors(error, |error| source_of(*error)).take(MAX_SOURCES) {
+            chain.add(error);
+        }
+        chain
+    }
+
+    fn add(&mut self, error: &(dyn Error + 'static)) {
+        #[cfg(feature = "connect")]
+        {
+            if let Some(failed) = error.downcast_ref::<crate::connect::LookupError>() {
+                self.code = Some(failed.code());
+            }
+            if error.is::<crate::connect::ConnectTimeout>() {
+                (self.timeout, self.connecting) = (true, true);
+            }
+        }
+        if error.is::<DeadlineExceeded>() {
+            self.deadline = true;
+        } else if let Some(error) = error.downcast_ref::<io::Error>() {
+            match errno_name_of(error) {
+                Some("ETIMEDOUT") => self.timeout = true,
+                Some(code) => self.code = Some(code),
+                None => {}
+            }
+        } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            self.timeout |= error.is_timeout();
+            self.request_body |= error.is_user()
+                && DebugPrefix::of(error)
+                    .as_str()
+                    .starts_with("hyper::Error(User(Body)");
+            if error.is_parse() {
+                self.protocol = Some(UNKNOWN);
+            }
+        } else if let Some(error) = error.downcast_ref::<h2::Error>() {
+            if let Some(reason) = error.reason() {
+                self.protocol = Some(reason_name(reason));
+            }
+        } else if error.is::<tokio::time::error::Elapsed>() {
+            self.timeout = true;
+        } else {
+            self.add_by_name(error);
+        }
+    }
+
+    fn add_by_name(&mut self, error: &(dyn Error + 'static)) {
+        let prefix = DebugPrefix::of(error);
+        match prefix.as_str().split(|byte: char| !byte.is_alphanumeric()).next() {
+            // tower's, reqwest's and tonic's.
+            Some("Elapsed" | "TimedOut" | "TimeoutExpired") => self.timeout = true,
+            // hyper-util's connector and tonic's.
+            Some("ConnectError") => self.connecting = true,
+            // rustls.
+            Some(
+                "InvalidCertificate"
+                | "AlertReceived"
+                | "PeerIncompatible"
+                | "PeerMisbehaved"
+                | "InvalidMessage"
+                | "InappropriateMessage"
+                | "InappropriateHandshakeMessage"
+                | "NoCertificatesPresented"
+                | "InvalidCertRevocationList"
+                | "NoApplicationProtocol"
+                | "DecryptError",
+            ) => self.tls = true,
+            // openssl.
+            Some("ErrorStack" | "Ssl") => self.tls = true,
+            _ if prefix
+                .as_str()
+                .starts_with("hyper_util::client::legacy::Error(Connect") =>
+            {
+                self.connecting = true
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the source of an error, also where `source()` skips or hides it.
+fn source_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // `source()` of an `io::Error` that wraps another error skips that error.
+        return error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    }
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        return error.get_io().map(|inner| inner as &(dyn Error + 'static));
+    }
+    error.source()
+}
+
+fn reason_name(reason: h2::Reason) -> &'static str {
+    match reason {
+        h2::Reason::NO_ERROR => "NO_ERROR",
+        h2::Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
+        h2::Reason::INTERNAL_ERROR => "INTERNAL_ERROR",
+        h2::Reason::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+        h2::Reason::SETTINGS_TIMEOUT => "SETTINGS_TIMEOUT",
+        h2::Reason::STREAM_CLOSED => "STREAM_CLOSED",
+        h2::Reason::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
+        h2::Reason::REFUSED_STREAM => "REFUSED_STREAM",
+        h2::Reason::CANCEL => "CANCEL",
+        h2::Reason::COMPRESSION_ERROR => "COMPRESSION_ERROR",
+        h2::Reason::CONNECT_ERROR => "CONNECT_ERROR",
+        h2::Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
+        h2::Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
+        h2::Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
+        _ => OTHER,
+    }
+}
+
+/// The beginning of an error's `Debug` output.
+struct DebugPrefix {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl DebugPrefix {
+    fn of(error: &dyn fmt::Debug) -> Self {
+        let mut prefix = Self {
+            bytes: [0; 64],
+            len: 0,
+        };
+        // Fails when the buffer is full: the rest is not needed.
+        let _full = fmt::write(&mut prefix, format_args!("{error:?}"));
+        prefix
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..self.len];
+        str::from_utf8(bytes)
+            .unwrap_or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to there"))
+    }
+}
+
+impl fmt::Write for DebugPrefix {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.bytes[self.len..];
+        let len = text.len().min(room.len());
+        room[..len].copy_from_slice(&text.as_bytes()[..len]);
+        self.len += len;
+        if len < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outer")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let inside = io::Error::from(io::ErrorKind::ConnectionReset);
+        let error = Outer(io::Error::other(Outer(inside)));
+        assert_eq!(
+            of_call(Some(&error)),
+            Failure::new(ErrorType::Connection, "ECONNRESET")
+        );
+        assert_eq!(of_body(Some(&error)), Failure::new(ErrorType::Body, "ECONNRESET"));
+    }
+
+    #[test]
+    fn time_limits_are_recognised_by_kind_and_by_type() {
+        let error = Outer(io::Error::from(io::ErrorKind::TimedOut));
+        assert_eq!(of_call(Some(&error)), Failure::timeout(TimeoutPhase::Response));
+        assert_eq!(of_body(Some(&error)), Failure::timeout(TimeoutPhase::Body));
+        let elapsed = tower::timeout::error::Elapsed::new();
+        assert_eq!(of_call(Some(&elapsed)), Failure::timeout(TimeoutPhase::Response));
+        assert_eq!(of_call(Some(&DeadlineExceeded)), Failure::DEADLINE);
+    }
+
+    #[test]
+    fn a_protocol_violation_has_its_reason() {
+        let error = h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM);
+        assert_eq!(
+            of_call(Some(&error)),
+            Failure::new(ErrorType::Protocol, "ENHANCE_YOUR_CALM")
+        );
+    }
+
+    #[test]
+    fn unknown_errors_count_as_the_connection() {
+        assert_eq!(of_call(None), Failure::new(ErrorType::Connection, "unknown"));
+        assert_eq!(
+            of_call(Some(&fmt::Error)),
+            Failure::new(ErrorType::Connection, "unknown")
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! One request on its connection, from the call to the end of the response body.
+
+use std::sync::Arc;
+
+use campanile_core::box_pool::BoxPool;
+use campanile_core::exchange::{Begin, End, EndReason, Interrupt, MethodClass, Observe, Observer};
+use campanile_core::grpc::{self, Code};
+use campanile_core::headers::GRPC_STATUS;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+
+use crate::connection::{Connection, ConnectionState, ShutdownStage};
+
+/// Observes the requests of one connection.
+pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<ConnectionState>);
+
+impl<B: Body> Observe<B> for ObserveConnection<'_> {
+    type Observer = ServedRequest;
+
+    #[inline]
+    fn begin(&self, request: &mut Request<B>) -> Begin<ServedRequest> {
+        let state = self.0;
+        state.activity.request_began();
+        let http1 = request.version() <= Version::HTTP_11;
+        let served = ServedRequest {
+            state: Some(Arc::clone(state)),
+            method: MethodClass::of(request.method()),
+            http1,
+            http10: request.version() <= Version::HTTP_10,
+            has_body: http1 && !request.body().is_end_stream(),
+            grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
+            is_cut: false,
+        };
+        let extensions = request.extensions_mut();
+        extensions.insert(Connection::new(Arc::clone(state)));
+        #[cfg(feature = "axum")]
+        if let Some(peer) = state.peer().tcp() {
+            extensions.insert(axum::extract::ConnectInfo(peer));
+        }
+        #[cfg(feature = "tonic")]
+        extensions.insert(tonic::transport::server::TcpConnectInfo {
+            local_addr: state.local(),
+            remote_addr: state.peer().tcp(),
+        });
+        Begin::Observe(served)
+    }
+}
+
+/// One request, counted as in flight on its connection.
+#[derive(Debug)]
+pub(crate) struct ServedRequest {
+    /// `None` after the end.
+    state: Option<Arc<ConnectionState>>,
+    method: MethodClass,
+    http1: bool,
+    http10: bool,
+    grpc: bool,
+    /// Whether the request body may still arrive when the response is sent.
+    has_body: bool,
+    /// Whether the request was cut before its response head.
+    is_cut: bool,
+}
+
+thread_local! {
+    static POOL: BoxPool<ServedRequest> = const { BoxPool::new() };
+}
+
+impl ServedRequest {
+    fn state(&self) -> &ConnectionState {
+        self.state.as_ref().expect("present until the end")
+    }
+
+    #[inline]
+    pub(super) fn stage(&self) -> ShutdownStage {
+        self.state().stage()
+    }
+
+    /// Responds to a request that is cut before its response head, and counts it.
+    #[cold]
+    fn cut_response(&mut self) -> Response<()> {
+        self.is_cut = true;
+        self.state().context().handle.count_cut_requests(1);
+        let mut response = Response::new(());
+        if self.grpc {
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert(GRPC_STATUS, Code::Unavailable.to_header());
+        } else {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        if self.http1 {
+            self.close_connection(&mut response);
+        }
+        response
+    }
+
+    /// Asks an HTTP/1 client to close the connection.
+    #[cold]
+    fn close_connection<B>(&self, response: &mut Response<B>) {
+        self.state().set_close_announced();
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+impl Observer for ServedRequest {
+    const INTERRUPTS: bool = true;
+
+    #[inline]
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        if !self.http1 || self.is_cut {
+            return;
+        }
+        let state = self.state();
+        let status = response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS
+            || self.method == MethodClass::Connect && status.is_success()
+        {
+            state.set_upgraded();
+        } else if state.is_closing() {
+            self.close_connection(response);
+        }
+        if self.http10 && response.headers().contains_key(CONNECTION) {
+            // hyper would add `keep-alive` to a response of HTTP/1.1.
+            *response.version_mut() = Version::HTTP_10;
+        }
+        // If the handler does not read the request body, hyper ends the connection with this response.
+        state.set_lingers(self.has_body);
+    }
+
+    fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
+        let is_pending = matches!(cause, Interrupt::Pending(_));
+        (is_pending && self.stage() >= ShutdownStage::Rejecting).then(|| self.cut_response())
+    }
+
+    #[inline]
+    fn on_end(&mut self, end: End<'_>) {
+        let Some(state) = self.state.take() else { return };
+        if end.reason == EndReason::Complete && !self.is_cut {
+            state.context().handle.count_served_request();
+        }
+        state.activity.request_ended();
+    }
+
+    #[inline]
+    fn boxed(self) -> Box<Self> {
+        BoxPool::fill(&POOL, self)
+    }
+
+    #[inline]
+    fn recycle(self: Box<Self>) {
+        BoxPool::recycle(&POOL, self);
+    }
+}
