@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use campanile_backlog::{Backlog, BacklogMonitor, Saturation, WaitRecorder, WatchOptions};
 use campanile_listen::{Listener, Sharing};
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
 
 /// The settings for accept queues.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct QueueMonitor {
     monitor: BacklogMonitor,
     backlogs: Vec<Backlog>,
     config: BacklogConfig,
-    recorder: Option<&'static (dyn Recorder + Sync)>,
+    recorder: RecorderHandle,
 }
 
 impl Default for BacklogConfig {
@@ -35,13 +35,9 @@ impl Default for BacklogConfig {
 }
 
 impl QueueMonitor {
-    pub(crate) fn new(config: BacklogConfig, recorder: Option<&'static (dyn Recorder + Sync)>) -> Self {
-        let mut monitor = BacklogMonitor::new();
-        if let Some(recorder) = recorder {
-            monitor = monitor.with_recorder(recorder);
-        }
+    pub(crate) fn new(config: BacklogConfig, recorder: RecorderHandle) -> Self {
         Self {
-            monitor,
+            monitor: BacklogMonitor::new().with_recorder(recorder),
             backlogs: Vec::new(),
             config,
             recorder,
@@ -71,11 +67,9 @@ impl QueueMonitor {
                 }
             }
         }
-        let waits = WaitRecorder::new(label).with_measuring(self.config.measure_wait);
-        match self.recorder {
-            Some(recorder) => waits.with_recorder(recorder),
-            None => waits,
-        }
+        WaitRecorder::new(label)
+            .with_measuring(self.config.measure_wait)
+            .with_recorder(self.recorder)
     }
 
     /// Samples the queues while it polls `serve`.

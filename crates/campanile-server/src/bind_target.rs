@@ -1,7 +1,7 @@
 //! A listener to bind, or one that is bound already.
 
 use campanile_listen::{Bind, ListenAddress, Listener};
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
 
 use crate::error::{ServeError, ServeErrorKind};
 #[cfg(feature = "tls")]
@@ -41,7 +41,7 @@ impl BindSource {
     pub(crate) fn bind(
         self,
         max_connections: Option<usize>,
-        recorder: Option<&'static (dyn Recorder + Sync)>,
+        recorder: RecorderHandle,
     ) -> Result<Listener, ServeError> {
         let mut bind = match self {
             Self::Listener(listener) => return Ok(listener),
@@ -54,7 +54,8 @@ impl BindSource {
                 }
             }
         };
-        if let Some(recorder) = recorder {
+        // A `Bind` may have a recorder of its own.
+        if recorder != RecorderHandle::global() {
             bind = bind.with_recorder(recorder);
         }
         Ok(bind.bind().map_err(ServeErrorKind::Bind)?)

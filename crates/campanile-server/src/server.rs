@@ -7,13 +7,13 @@ use std::time::Duration;
 use campanile_backlog::Saturation;
 use campanile_lifecycle::{Lifecycle, Report, ShutdownConfig};
 use campanile_listen::{Bind, Listener};
+use campanile_metrics::RecorderHandle;
 #[cfg(feature = "admin")]
 use campanile_recorder::CellRecorder;
 use http::Response;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use metrics::Recorder;
 use tower::Service;
 
 use crate::abort_log::AbortLog;
@@ -39,7 +39,7 @@ pub struct Server<S> {
     shutdown: ShutdownConfig,
     lifecycle: Option<Lifecycle>,
     max_connections: Option<usize>,
-    recorder: Option<&'static (dyn Recorder + Sync)>,
+    recorder: RecorderHandle,
     backlog: BacklogConfig,
     #[cfg(feature = "admin")]
     admin: Option<AdminConfig>,
@@ -58,7 +58,7 @@ impl<S> Server<S> {
             shutdown: ShutdownConfig::new(),
             lifecycle: None,
             max_connections: None,
-            recorder: None,
+            recorder: RecorderHandle::global(),
             backlog: BacklogConfig::default(),
             #[cfg(feature = "admin")]
             admin: None,
@@ -155,8 +155,8 @@ impl<S> Server<S> {
     }
 
     /// Records connections, queues and the shutdown to `recorder` instead of the global one.
-    pub fn recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.recorder = Some(recorder);
+    pub fn recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.recorder = recorder.into();
         self
     }
 
@@ -268,10 +268,9 @@ impl<S> Server<S> {
         let lifecycle = match lifecycle {
             Some(lifecycle) => lifecycle,
             None => {
-                let mut lifecycle = Lifecycle::new(shutdown).map_err(ServeErrorKind::Shutdown)?;
-                if let Some(recorder) = recorder {
-                    lifecycle = lifecycle.with_recorder(recorder);
-                }
+                let mut lifecycle = Lifecycle::new(shutdown)
+                    .map_err(ServeErrorKind::Shutdown)?
+                    .with_recorder(recorder);
                 lifecycle.install_signals().map_err(ServeErrorKind::Signals)?;
                 lifecycle
             }
@@ -306,7 +305,7 @@ impl<S> Server<S> {
                 config,
                 &handle,
                 admin_metrics,
-                recorder.is_some(),
+                recorder != RecorderHandle::global(),
             )?),
             None => None,
         };

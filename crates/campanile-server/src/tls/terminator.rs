@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use campanile_listen::{AcceptedStream, CountedIo, ListenerLabel};
 use campanile_metrics::RecorderHandle;
-use metrics::{Counter, Label, Recorder};
+use metrics::{Counter, Label};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::Error;
 use tokio_rustls::server::TlsStream;
@@ -21,11 +21,8 @@ pub(crate) struct TlsTerminator {
 }
 
 impl Tls {
-    pub(crate) fn terminator(self, recorder: Option<&'static (dyn Recorder + Sync)>) -> TlsTerminator {
-        TlsTerminator {
-            tls: self,
-            recorder: recorder.map_or_else(RecorderHandle::global, RecorderHandle::from),
-        }
+    pub(crate) fn terminator(self, recorder: RecorderHandle) -> TlsTerminator {
+        TlsTerminator { tls: self, recorder }
     }
 }
 
