@@ -1,4 +1,4 @@
-//! Named checks of what the service needs while it is ready.
+//! Named readiness checks.
 
 use std::any::Any;
 use std::fmt;
@@ -6,45 +6,46 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::shared::Name;
+use crate::Name;
 
-/// What came of one check. [`Display`](fmt::Display) says `ok`, or why not.
+/// The outcome of one check or latch. [`Display`](fmt::Display) writes `ok`, or the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckOutcome {
-    /// All is well.
+    /// The check passed.
     Ok,
-    /// It said no, and this is why.
+    /// The check failed with this error.
     Failed(String),
-    /// It did not answer within its time limit.
+    /// The check did not complete within its time limit.
     TimedOut(Duration),
-    /// It panicked, with this message.
+    /// The check panicked with this message.
     Panicked(String),
-    /// It was not asked, or not waited for, since the service drains or has stopped.
-    NotAsked,
-    /// It is a latch, and not released yet.
+    /// The check did not run, or not to its end, because the service is shutting down.
+    Skipped,
+    /// A latch that is not released yet.
     Held,
-    /// It is a latch, and was dropped without being released.
+    /// A latch that was dropped without release.
     Abandoned,
 }
 
-/// All checks of a service.
+/// The checks of a service.
 #[derive(Debug, Default)]
 pub(crate) struct Checks(Mutex<Vec<Arc<Check>>>);
 
 pub(crate) struct Check {
     pub(crate) name: Name,
     limit: Duration,
-    run: Box<Run>,
+    run: Box<RunCheck>,
 }
 
-type Run = dyn Fn() -> Running<Result<(), String>> + Send + Sync;
-type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type RunCheck = dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl CheckOutcome {
-    /// Tells whether the service can be ready with this outcome.
+    /// Returns whether the check passed.
     #[must_use]
     pub const fn is_ok(&self) -> bool {
         matches!(self, Self::Ok)
@@ -55,12 +56,12 @@ impl fmt::Display for CheckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ok => f.write_str("ok"),
-            Self::Failed(why) => f.write_str(why),
-            Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
+            Self::Failed(error) => f.write_str(error),
+            Self::TimedOut(limit) => write!(f, "timed out after {limit:?}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::NotAsked => f.write_str("not asked: the service is stopping"),
-            Self::Held => f.write_str("not done yet"),
-            Self::Abandoned => f.write_str("given up"),
+            Self::Skipped => f.write_str("skipped: the service is shutting down"),
+            Self::Held => f.write_str("not released yet"),
+            Self::Abandoned => f.write_str("dropped without release"),
         }
     }
 }
@@ -72,9 +73,9 @@ impl Check {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
-        let run = move || -> Running<Result<(), String>> {
-            let answer = check();
-            Box::pin(async move { answer.await.map_err(|error| error.to_string()) })
+        let run = move || -> BoxFuture<Result<(), String>> {
+            let result = check();
+            Box::pin(async move { result.await.map_err(|error| error.to_string()) })
         };
         Self {
             name,
@@ -83,31 +84,31 @@ impl Check {
         }
     }
 
-    /// Asks once. Whatever the check does, the future yields an outcome, within the time limit.
-    pub(crate) fn ask(self: &Arc<Self>) -> Running<CheckOutcome> {
+    /// Runs the check once. The future yields an outcome within the time limit, also if the check panics.
+    pub(crate) fn run(self: &Arc<Self>) -> BoxFuture<CheckOutcome> {
         let check = Arc::clone(self);
         Box::pin(async move {
-            match tokio::time::timeout(check.limit, check.catch()).await {
+            match tokio::time::timeout(check.limit, check.catch_panic()).await {
                 Ok(outcome) => outcome,
                 Err(_) => CheckOutcome::TimedOut(check.limit),
             }
         })
     }
 
-    async fn catch(&self) -> CheckOutcome {
+    async fn catch_panic(&self) -> CheckOutcome {
         let mut running = None;
-        let answer = poll_fn(|cx| {
-            // What a panic leaves half done is the check's own and is dropped with it.
+        poll_fn(|cx| {
+            // Unwind safe: the only state that a panic can break is the check's future, which is dropped.
             let poll = AssertUnwindSafe(|| running.get_or_insert_with(|| (self.run)()).as_mut().poll(cx));
             match catch_unwind(poll) {
-                Ok(answer) => answer.map(|answer| match answer {
+                Ok(result) => result.map(|result| match result {
                     Ok(()) => CheckOutcome::Ok,
-                    Err(why) => CheckOutcome::Failed(why),
+                    Err(error) => CheckOutcome::Failed(error),
                 }),
-                Err(panic) => std::task::Poll::Ready(CheckOutcome::Panicked(message(&*panic))),
+                Err(panic) => Poll::Ready(CheckOutcome::Panicked(message(&*panic))),
             }
-        });
-        answer.await
+        })
+        .await
     }
 }
 
@@ -121,7 +122,7 @@ impl fmt::Debug for Check {
 }
 
 impl Checks {
-    /// Adds a check, in the place of one of the same name.
+    /// Adds a check, or replaces the one of the same name.
     pub(crate) fn add(&self, check: Check) {
         let mut checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let check = Arc::new(check);

@@ -1,4 +1,4 @@
-//! What everybody but the owner sees of the phases.
+//! A handle to a running lifecycle.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,58 +10,58 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::check::Check;
-use crate::hold::Hold;
-use crate::phase::{Ask, Phase, Stage};
-use crate::reached::Reached;
+use crate::guard::ShutdownGuard;
+use crate::phase::{Phase, Stage};
+use crate::phase_reached::PhaseReached;
 use crate::readiness::Readiness;
-use crate::report::Reason;
-use crate::shared::Shared;
+use crate::report::StopReason;
+use crate::state::LifecycleState;
 use crate::task::Task;
 
-/// A view of a service's phases, for whoever serves, answers probes or works in the background. Made by
-/// [`Lifecycle::handle`](crate::Lifecycle::handle).
+/// A handle to a [`Lifecycle`](crate::Lifecycle), for servers, probes and background tasks: watches the phases, requests
+/// a shutdown and takes guards. Made by [`Lifecycle::handle`](crate::Lifecycle::handle).
 ///
-/// Cloning copies a pointer. Handles do not keep the service alive: when its [`Lifecycle`](crate::Lifecycle) is gone,
-/// the phase is `stopped`.
+/// Cloning copies a pointer. Handles do not keep the service running: once its lifecycle is dropped, the phase is
+/// `stopped`.
 #[derive(Clone)]
-pub struct Handle {
-    shared: Arc<Shared>,
+pub struct LifecycleHandle {
+    state: Arc<LifecycleState>,
 }
 
-impl Handle {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+impl LifecycleHandle {
+    pub(crate) fn new(state: &Arc<LifecycleState>) -> Self {
         Self {
-            shared: Arc::clone(shared),
+            state: Arc::clone(state),
         }
     }
 
-    /// Returns the phase: one atomic load.
+    /// Returns the phase. One atomic load.
     #[must_use]
     #[inline]
     pub fn phase(&self) -> Phase {
-        self.shared.phase()
+        self.state.phase()
     }
 
-    /// Tells whether the phase is `ready`, whatever the checks say: one atomic load.
+    /// Returns whether the phase is `ready`, regardless of the checks. One atomic load.
     #[must_use]
     #[inline]
     pub fn is_ready(&self) -> bool {
-        self.shared.stage.now() == Stage::Ready
+        self.state.stage.get() == Stage::Ready
     }
 
-    /// Tells whether the drain has begun, so that answers ask their clients to go elsewhere: one atomic load.
+    /// Returns whether the drain has begun, so that responses carry `Connection: close`. One atomic load.
     #[must_use]
     #[inline]
     pub fn is_draining(&self) -> bool {
-        self.shared.stage.now() >= Stage::Draining
+        self.state.stage.get() >= Stage::Draining
     }
 
-    /// Waits until the service has come to a phase, or beyond it.
-    pub fn reached(&self, phase: Phase) -> Reached {
-        Reached::new(&self.shared, phase.stage())
+    /// Completes once the service has reached `phase`, or a later one.
+    pub fn reached(&self, phase: Phase) -> PhaseReached {
+        PhaseReached::new(&self.state, phase.stage())
     }
 
-    /// Waits until the phase is another than the one that was seen. After [`Phase::Stopped`] there is none.
+    /// Completes with the current phase once it is later than `seen`; never after [`Phase::Stopped`].
     pub async fn changed_from(&self, seen: Phase) -> Phase {
         match Phase::ALL.into_iter().find(|phase| *phase > seen) {
             Some(next) => self.reached(next).await,
@@ -70,142 +70,143 @@ impl Handle {
         self.phase()
     }
 
-    /// Waits until the service is ready, or will not be any more.
-    pub fn ready(&self) -> Reached {
+    /// Completes once the service is ready, or has begun to shut down.
+    pub fn ready(&self) -> PhaseReached {
         self.reached(Phase::Ready)
     }
 
-    /// Waits until the drain has begun: serve on, and tell clients to go elsewhere.
-    pub fn draining(&self) -> Reached {
+    /// Completes once the drain has begun: keep serving, and ask clients to reconnect.
+    pub fn draining(&self) -> PhaseReached {
         self.reached(Phase::Draining)
     }
 
-    /// Waits until the drain time is over: accept nothing new, finish what is there. What `axum::serve`'s
-    /// `with_graceful_shutdown` and tonic's `serve_with_shutdown` want.
-    pub fn draining_over(&self) -> Reached {
+    /// Completes once the drain time has elapsed: accept nothing new, and finish what is in flight. Pass it to axum's
+    /// `with_graceful_shutdown` or tonic's `serve_with_shutdown`.
+    pub fn drain_elapsed(&self) -> PhaseReached {
         self.reached(Phase::Stopping)
     }
 
-    /// Waits until what is left is to be cut.
-    pub fn cutting(&self) -> Reached {
-        Reached::new(&self.shared, Stage::Cutting)
+    /// Completes when remaining work is to be cut: the stop timeout has elapsed, or [`cut`](Self::cut) was called.
+    pub fn cutting(&self) -> PhaseReached {
+        PhaseReached::new(&self.state, Stage::Cutting)
     }
 
-    /// Waits until the service has stopped.
-    pub fn stopped(&self) -> Reached {
+    /// Completes once the service has stopped.
+    pub fn stopped(&self) -> PhaseReached {
         self.reached(Phase::Stopped)
     }
 
-    /// Begins the drain, as a first signal does; returns false if it had begun already, and then does nothing.
+    /// Begins the drain, as a first signal does. Returns false, and does nothing, if it has begun already.
     ///
-    /// The phase is no longer `ready` when this returns. A signal that follows is the first one still: a preStop hook
-    /// that posts to `/drain` is followed by a TERM, which must not end the drain time.
+    /// The phase is no longer `ready` when this returns. The next signal still counts as the first, so that the TERM
+    /// after a preStop hook that posts to `/drain` does not end the drain time.
     pub fn drain(&self) -> bool {
-        self.shared.ask(Ask::Drain, Reason::Asked)
+        self.state.request(Stage::Draining, StopReason::Requested)
     }
 
-    /// Ends the drain time, as a second signal does; returns false if that was asked before.
+    /// Ends the drain time, as a second signal does. Returns false if that was requested before.
     pub fn end_drain_time(&self) -> bool {
-        self.shared.ask(Ask::EndDrainTime, Reason::Asked)
+        self.state.request(Stage::Stopping, StopReason::Requested)
     }
 
-    /// Cuts what is in flight, as a third signal does; returns false if that was asked before.
+    /// Cuts work in flight, as a third signal does. Returns false if that was requested before.
     pub fn cut(&self) -> bool {
-        self.shared.ask(Ask::Cut, Reason::Asked)
+        self.state.request(Stage::Cutting, StopReason::Requested)
     }
 
-    /// Returns when the drain time will be over, or was; nothing before the drain.
+    /// Returns the end of the drain time; `None` before the drain.
     #[must_use]
     pub fn drain_deadline(&self) -> Option<Instant> {
-        self.shared.drain_deadline()
+        self.state.drain_deadline()
     }
 
-    /// Returns when what is left will be cut; nothing before the end of the drain time.
+    /// Returns the end of the stop timeout; `None` until the drain time has elapsed.
     #[must_use]
     pub fn stop_deadline(&self) -> Option<Instant> {
-        self.shared.stop_deadline()
+        self.state.stop_deadline()
     }
 
-    /// Adds a check that has to be well for the service to be ready. One of the same name is replaced.
+    /// Adds a readiness check, or replaces the one of the same name.
     ///
-    /// It is asked whenever [`readiness`](Self::readiness) is, beside the others, and not waited for longer than
-    /// `limit`. A check that hangs or panics fails alone; one that blocks its thread blocks the answer.
+    /// [`readiness`](Self::readiness) runs all checks concurrently, each for at most `limit`. A check that hangs or panics
+    /// fails by itself; one that blocks its thread blocks them all.
     pub fn add_check<F, Fut, E>(&self, name: impl Into<Cow<'static, str>>, limit: Duration, check: F)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
-        self.shared.checks.add(Check::new(name.into(), limit, check));
+        self.state.checks.add(Check::new(name.into(), limit, check));
     }
 
-    /// Asks all checks at once and tells whether the service is ready, and why not.
+    /// Runs all checks and returns whether the service is ready, and why not.
     ///
-    /// It takes as long as the slowest check, at most the longest of their limits; from the begin of the drain on no
-    /// check is asked, and none waited for. Dropping the future drops the checks that it asked.
+    /// It takes as long as the slowest check, at most the longest limit. Once the drain has begun, no check runs and
+    /// running ones are dropped, so that the result is immediate. Dropping the future drops its checks.
     ///
     /// # Panics
     ///
-    /// If there are checks and it is polled outside of a tokio runtime with time.
+    /// If there are checks and it is polled outside of a tokio runtime with time enabled.
     pub async fn readiness(&self) -> Readiness {
-        Readiness::of(&self.shared).await
+        Readiness::check(&self.state).await
     }
 
-    /// Takes a guard that the stop waits for: one for each listener, connection or upgraded socket.
+    /// Takes a guard that the shutdown waits for: one for each listener, connection or upgraded socket.
     ///
-    /// In the stop, whoever takes guards for what it accepts has one itself, or the stop may end in between.
-    pub fn hold(&self) -> Hold {
-        Hold::new(&self.shared, None)
+    /// A listener holds its own guard until it has taken those of its last connections, so that the shutdown cannot end
+    /// in between.
+    pub fn guard(&self) -> ShutdownGuard {
+        ShutdownGuard::new(&self.state, None)
     }
 
-    /// Takes a guard that the stop waits for, named in the log if it is still held when the time is over. For what no
-    /// future is, such as a thread.
-    pub fn hold_named(&self, name: impl Into<Cow<'static, str>>) -> Hold {
-        Hold::new(&self.shared, Some(name.into()))
+    /// Takes a guard with a name, which is logged if the guard is still held at the stop timeout. For work that is not a
+    /// future, such as a thread.
+    pub fn named_guard(&self, name: impl Into<Cow<'static, str>>) -> ShutdownGuard {
+        ShutdownGuard::new(&self.state, Some(name.into()))
     }
 
-    /// Makes a background task of a future: the stop waits for it, for at most `deadline` after the drain time.
+    /// Wraps a future as a background task: the shutdown waits for it, for at most `deadline` after the drain time.
     ///
-    /// It counts from now on, also before it is polled. To spawn it is up to the caller.
+    /// It counts as in flight from now on, also before it is polled. The caller spawns it.
     pub fn task<F: Future>(
         &self,
         name: impl Into<Cow<'static, str>>,
         deadline: Duration,
         future: F,
     ) -> Task<F> {
-        Task::new(&self.shared, name.into(), deadline, future)
+        Task::new(&self.state, name.into(), deadline, future)
     }
 
     /// Returns the number of guards and tasks in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.shared.in_flight.now()
+        self.state.in_flight.count()
     }
 
-    /// Counts a request that was served to its end; does nothing before the drain.
+    /// Counts a completed request; does nothing before the drain.
     #[inline]
     pub fn count_served_request(&self) {
         if self.is_draining() {
-            self.shared.drained_requests.fetch_add(1, Ordering::Relaxed);
-            self.shared.metrics.drained_request();
+            self.state.drained_requests.fetch_add(1, Ordering::Relaxed);
+            self.state.metrics.count_drained_request();
         }
     }
 
     /// Counts requests that were cut.
     pub fn count_cut_requests(&self, requests: u64) {
-        self.shared.cut_requests.fetch_add(requests, Ordering::Relaxed);
-        self.shared.metrics.cut_requests(requests);
+        self.state.cut_requests.fetch_add(requests, Ordering::Relaxed);
+        self.state.metrics.count_cut_requests(requests);
     }
 
-    /// Counts a connection that was taken from the accept queue after the end of the drain time.
+    /// Counts a connection that was accepted from the queue after the drain time.
     pub fn count_accepted_after_close(&self) {
-        self.shared.metrics.accepted_after_close();
+        self.state.metrics.count_accepted_after_close();
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for LifecycleHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
+        f.debug_struct("LifecycleHandle")
             .field("phase", &self.phase())
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()

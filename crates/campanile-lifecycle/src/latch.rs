@@ -1,67 +1,67 @@
-//! Start-up work that the service is not ready without.
+//! Start-up work that must finish before the service is ready.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::Name;
 use crate::check::CheckOutcome;
-use crate::count::Count;
 use crate::phase::Stage;
-use crate::shared::{Name, Shared};
+use crate::state::LifecycleState;
+use crate::wait_group::WaitGroup;
 
-/// Keeps the service from being ready until [`release`](Self::release) is called. Made by
+/// Keeps the service from being ready until [`release`](Self::release). Made by
 /// [`Lifecycle::latch`](crate::Lifecycle::latch).
 ///
-/// **Dropped without being released** it keeps the service `starting` for ever, an error is logged, and
-/// [`readiness`](crate::Handle::readiness) names it. Whoever held it panicked, or gave up, and did not do what the
-/// service needs: to be ready would be a lie. To end the process would hide the reason: left standing it can be asked
-/// for it, and the supervisor's own limit (`startupProbe`, `TimeoutStartSec=`) restarts it. A program that knows better
-/// calls [`Handle::drain`](crate::Handle::drain).
+/// A latch that is **dropped without release** was held by code that panicked or gave up: the service stays `starting`,
+/// an error is logged, and [`readiness`](crate::LifecycleHandle::readiness) names the latch. The process goes on running
+/// so that the reason can be read from it, until the supervisor's own limit (`startupProbe`, `TimeoutStartSec=`) restarts
+/// it. To end it earlier, call [`LifecycleHandle::drain`](crate::LifecycleHandle::drain).
 #[must_use = "dropping a latch keeps the service from ever being ready"]
 pub struct Latch {
-    shared: Arc<Shared>,
+    state: Arc<LifecycleState>,
     index: usize,
 }
 
-/// All latches of a service.
+/// The latches of a service.
 #[derive(Debug)]
 pub(crate) struct Latches {
-    held: Count,
-    list: Mutex<Vec<(Name, State)>>,
+    unreleased: WaitGroup,
+    list: Mutex<Vec<(Name, LatchState)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum LatchState {
     Held,
     Released,
     Dropped,
 }
 
 impl Latch {
-    pub(crate) fn new(shared: &Arc<Shared>, name: Name) -> Self {
+    pub(crate) fn new(state: &Arc<LifecycleState>, name: Name) -> Self {
         Self {
-            shared: Arc::clone(shared),
-            index: shared.latches.add(name),
+            state: Arc::clone(state),
+            index: state.latches.add(name),
         }
     }
 
-    /// Says that the work is done.
+    /// Marks the start-up work as done.
     pub fn release(self) {
-        let latches = &self.shared.latches;
-        latches.set(self.index, State::Released);
-        latches.held.remove();
+        let latches = &self.state.latches;
+        latches.end(self.index, LatchState::Released);
+        latches.unreleased.remove();
     }
 }
 
 impl Drop for Latch {
     fn drop(&mut self) {
-        let dropped = self.shared.latches.set(self.index, State::Dropped);
+        let dropped = self.state.latches.end(self.index, LatchState::Dropped);
         if let Some(name) = dropped
-            && self.shared.stage.now() == Stage::Starting
+            && self.state.stage.get() == Stage::Starting
         {
             tracing::error!(
                 latch = &*name,
-                "a latch was dropped without being released: the service will not be ready"
+                "latch dropped without release; the service will not become ready"
             );
         }
     }
@@ -76,40 +76,40 @@ impl fmt::Debug for Latch {
 impl Latches {
     pub(crate) fn new() -> Self {
         Self {
-            held: Count::new(),
+            unreleased: WaitGroup::new(),
             list: Mutex::new(Vec::new()),
         }
     }
 
-    /// Waits until all are released. The dropped ones never are.
+    /// Completes once all latches are released; never if one was dropped.
     pub(crate) fn poll_released(&self, cx: &Context<'_>) -> Poll<()> {
-        self.held.poll_zero(cx)
+        self.unreleased.poll_zero(cx)
     }
 
-    /// Names those that are not released, and says why.
-    pub(crate) fn outstanding(&self) -> Vec<(Name, CheckOutcome)> {
+    /// Returns the latches that are not released.
+    pub(crate) fn unreleased(&self) -> Vec<(Name, CheckOutcome)> {
         let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let outstanding = list.iter().filter_map(|(name, state)| match state {
-            State::Held => Some((name.clone(), CheckOutcome::Held)),
-            State::Dropped => Some((name.clone(), CheckOutcome::Abandoned)),
-            State::Released => None,
+        let unreleased = list.iter().filter_map(|(name, state)| match state {
+            LatchState::Held => Some((name.clone(), CheckOutcome::Held)),
+            LatchState::Dropped => Some((name.clone(), CheckOutcome::Abandoned)),
+            LatchState::Released => None,
         });
-        outstanding.collect()
+        unreleased.collect()
     }
 
     fn add(&self, name: Name) -> usize {
-        self.held.add();
+        self.unreleased.add();
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.push((name, State::Held));
+        list.push((name, LatchState::Held));
         list.len() - 1
     }
 
-    /// Changes a latch that is held, and returns its name.
-    fn set(&self, index: usize, state: State) -> Option<Name> {
+    /// Changes the state of a latch and returns its name, if it is held.
+    fn end(&self, index: usize, state: LatchState) -> Option<Name> {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, old) = &mut list[index];
-        (*old == State::Held).then(|| {
-            *old = state;
+        let (name, current) = &mut list[index];
+        (*current == LatchState::Held).then(|| {
+            *current = state;
             name.clone()
         })
     }

@@ -2,42 +2,51 @@
 #![forbid(unsafe_code)]
 
 mod check;
-mod clock;
-mod count;
+mod config;
+mod driver;
+mod guard;
 mod handle;
-mod hold;
 mod latch;
-mod level;
 mod lifecycle;
 mod metrics;
-mod names;
 #[cfg(unix)]
-mod notify;
+mod notifier;
 mod phase;
-mod reached;
+mod phase_reached;
 mod readiness;
 mod report;
-mod settings;
-mod shared;
 mod signals;
+mod state;
 mod sync;
 mod task;
 #[cfg(feature = "tonic")]
 mod tonic;
-mod walk;
+mod wait_group;
+mod watch_cell;
+#[cfg(unix)]
+mod watchdog;
+
+#[cfg(all(test, campanile_loom))]
+mod loom_tests;
 
 pub use self::check::CheckOutcome;
-pub use self::handle::Handle;
-pub use self::hold::Hold;
+pub use self::config::{InvalidConfig, ShutdownConfig};
+pub use self::guard::ShutdownGuard;
+pub use self::handle::LifecycleHandle;
 pub use self::latch::Latch;
 pub use self::lifecycle::Lifecycle;
+pub use self::metrics::METRICS;
 #[cfg(unix)]
-pub use self::notify::{Notifier, Watchdog};
+pub use self::notifier::Notifier;
 pub use self::phase::Phase;
-pub use self::reached::Reached;
+pub use self::phase_reached::PhaseReached;
 pub use self::readiness::Readiness;
-pub use self::report::{Reason, Report};
-pub use self::settings::{InvalidSettings, Settings};
+pub use self::report::{Report, StopReason};
 pub use self::task::Task;
 #[cfg(feature = "tonic")]
 pub use self::tonic::report_health;
+#[cfg(unix)]
+pub use self::watchdog::Watchdog;
+
+/// The name of a check, latch, guard or task.
+type Name = std::borrow::Cow<'static, str>;

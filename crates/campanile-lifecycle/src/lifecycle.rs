@@ -6,65 +6,65 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
 
-use crate::clock::TokioClock;
-use crate::handle::Handle;
+use crate::config::{InvalidConfig, ShutdownConfig};
+use crate::driver::{Driver, ServiceManager, TokioClock};
+use crate::handle::LifecycleHandle;
 use crate::latch::Latch;
 #[cfg(unix)]
-use crate::notify::Notifier;
+use crate::notifier::Notifier;
 use crate::phase::Stage;
-use crate::reached::Reached;
+use crate::phase_reached::PhaseReached;
 use crate::report::Report;
-use crate::settings::{InvalidSettings, Settings};
-use crate::shared::{Owner, Shared};
 use crate::signals::Signals;
-use crate::walk::{Supervisor, Walk};
+use crate::state::{LifecycleState, StateOwner};
 
 /// Moves a service through its phases: `starting`, `ready`, `draining`, `stopping`, `stopped`, and never back.
 ///
-/// Dropped, also while it runs, it leaves the service `stopped`, so that nobody waits for it for ever.
+/// If it is dropped, also while it runs, the service is `stopped`, so that no task waits for it indefinitely.
 #[derive(Debug)]
-#[must_use = "nothing moves before `run` is polled"]
+#[must_use = "the phase does not change until `run` is polled"]
 pub struct Lifecycle {
-    owner: Owner,
+    owner: StateOwner,
     signals: Signals,
-    supervisor: Supervisor,
+    manager: ServiceManager,
 }
 
 impl Lifecycle {
-    /// Makes the lifecycle of a service that starts.
+    /// Creates a lifecycle in the phase `starting`.
     ///
     /// # Errors
     ///
-    /// If one of the times is longer than a year.
-    pub fn new(settings: Settings) -> Result<Self, InvalidSettings> {
-        settings.validate()?;
+    /// If a time limit is longer than a year.
+    pub fn new(config: ShutdownConfig) -> Result<Self, InvalidConfig> {
+        config.validate()?;
         Ok(Self {
-            owner: Owner(Arc::new(Shared::new(settings))),
+            owner: StateOwner(Arc::new(LifecycleState::new(config))),
             signals: Signals::default(),
-            supervisor: Supervisor::default(),
+            manager: ServiceManager::default(),
         })
     }
 
-    /// Records to this recorder instead of the installed one.
-    pub fn with_recorder(self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.owner.0.metrics.set_recorder(recorder);
+    /// Records to `recorder` instead of the global one.
+    pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.owner.0.metrics.set_recorder(recorder.into());
         self
     }
 
-    /// Tells the service manager of the phases.
+    /// Notifies the service manager of the phases.
     #[cfg(unix)]
     pub fn with_notifier(mut self, notifier: Notifier) -> Self {
-        self.supervisor = Supervisor::new(notifier);
+        self.manager = ServiceManager::new(notifier);
         self
     }
 
-    /// Catches TERM, INT and USR2 from now on: the first begins the drain, the second ends the drain time, the third
-    /// cuts. Call it before anything slow: a signal that comes before [`run`](Self::run) is remembered until then.
+    /// Installs handlers for TERM, INT and USR2: the first signal begins the drain, the second ends the drain time, the
+    /// third cuts work in flight. Call it before slow start-up work: a signal that arrives before [`run`](Self::run) is
+    /// kept until then.
     ///
-    /// tokio never gives a signal back: once this was called, only `run` acts on it, so a program that hangs before
-    /// or after has to be killed. Signals of one kind that come while nobody polls `run` count as one.
+    /// tokio never uninstalls a handler. From here on only `run` reacts to these signals, so a process that hangs before
+    /// or after `run` must be killed. Signals of one kind that arrive between two polls of `run` count as one.
     ///
     /// # Errors
     ///
@@ -78,48 +78,49 @@ impl Lifecycle {
         self.signals.install()
     }
 
-    /// Returns a view of the phases, for everybody else.
+    /// Returns a handle, to watch the phases and to request a shutdown.
     #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle::new(&self.owner.0)
+    pub fn handle(&self) -> LifecycleHandle {
+        LifecycleHandle::new(&self.owner.0)
     }
 
-    /// Takes a latch: the service is not ready before it is released.
+    /// Creates a latch: the service becomes ready only after it is released.
     pub fn latch(&self, name: impl Into<Cow<'static, str>>) -> Latch {
         Latch::new(&self.owner.0, name.into())
     }
 
-    /// Moves through the phases, and returns when the service has stopped.
+    /// Moves through the phases, and completes when the service has stopped.
     ///
-    /// It ends as soon as nothing is in flight after the drain time, or when the stop timeout is over. A service that
-    /// was never ready has no drain time: nobody was told to come. Dropping the future is as dropping the lifecycle.
+    /// The service stops as soon as nothing is in flight after the drain time, or when the stop timeout has elapsed. A
+    /// service that was never ready has no drain time, since no client was sent to it. Dropping the future drops the
+    /// lifecycle.
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime with time.
+    /// If polled outside of a tokio runtime with time enabled.
     pub async fn run(self) -> Report {
-        let draining_over = Reached::new(&self.owner.0, Stage::Stopping);
-        self.run_with(draining_over).await.0
+        let drain_elapsed = PhaseReached::new(&self.owner.0, Stage::Stopping);
+        self.run_with(drain_elapsed).await.0
     }
 
-    /// Moves through the phases and polls what serves, for example `axum::serve(..)`; returns when both are done.
+    /// Moves through the phases while polling a serve future, such as `axum::serve(..)`; completes when both are done.
     ///
-    /// What serves should end after [`Handle::draining_over`]; if it ends before, for example by an error, the
-    /// service stops without a drain time. If it has not ended when the stop timeout is over, it is dropped, and
-    /// there is no output.
+    /// The serve future should end after [`LifecycleHandle::drain_elapsed`]. If it ends earlier, for example with an
+    /// error, the service stops without a drain time. If it is still pending at the stop timeout, it is dropped and the
+    /// output is `None`.
     ///
     /// # Panics
     ///
-    /// If it is polled outside of a tokio runtime with time, and if what serves panics.
-    pub async fn run_with<S: IntoFuture>(self, serving: S) -> (Report, Option<S::Output>) {
+    /// If polled outside of a tokio runtime with time enabled, or if the serve future panics.
+    pub async fn run_with<S: IntoFuture>(self, serve: S) -> (Report, Option<S::Output>) {
         let Self {
             owner,
             signals,
-            supervisor,
+            manager,
         } = self;
-        let serving = pin!(serving.into_future());
-        Walk::new(owner, signals, supervisor, serving, TokioClock)
-            .walk()
+        let serve = pin!(serve.into_future());
+        Driver::new(owner, signals, manager, serve, TokioClock)
+            .run()
             .await
     }
 }

@@ -1,105 +1,125 @@
-//! Handles of the lifecycle's metrics, and when they may be kept.
+//! The metrics of the lifecycle.
 
-use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
+use campanile_metrics::{Descriptor, LazyHandle, RecorderHandle, Unit};
+use metrics::{Counter, Gauge, Label, Recorder};
 
-use crate::names::{self, Name};
 use crate::phase::Phase;
 
-const METADATA: Metadata<'static> = Metadata::new("campanile", Level::INFO, None);
+/// All metrics of this crate.
+pub const METRICS: &[Descriptor] = &[
+    PHASE,
+    DRAIN_SECONDS,
+    DRAINED_REQUESTS,
+    CUT_REQUESTS,
+    ACCEPTED_AFTER_CLOSE,
+];
 
-/// The phases that have a series; when the last one is reached, nobody is left to be asked.
-const SHOWN: [Phase; 4] = [Phase::Starting, Phase::Ready, Phase::Draining, Phase::Stopping];
+const PHASE: Descriptor = Descriptor::gauge(
+    "lifecycle_phase",
+    None,
+    "1 for the current phase of the service, 0 for the others",
+    &["phase"],
+);
 
-/// The recorder, a lifecycle's own or the installed one, and the handles resolved from it.
-#[derive(Default)]
-pub(crate) struct Metrics {
-    own: OnceLock<&'static (dyn Recorder + Sync)>,
-    resolved: OnceLock<Handles>,
+const DRAIN_SECONDS: Descriptor = Descriptor::gauge(
+    "lifecycle_drain_seconds",
+    Some(Unit::Seconds),
+    "Time since the drain began, until the service stopped",
+    &[],
+);
+
+const DRAINED_REQUESTS: Descriptor = Descriptor::counter(
+    "lifecycle_drained_requests_total",
+    None,
+    "Requests completed after the drain began",
+    &[],
+);
+
+const CUT_REQUESTS: Descriptor = Descriptor::counter(
+    "lifecycle_cut_requests_total",
+    None,
+    "Requests aborted at the stop timeout",
+    &[],
+);
+
+const ACCEPTED_AFTER_CLOSE: Descriptor = Descriptor::counter(
+    "lifecycle_accepted_after_close_total",
+    None,
+    "Connections accepted from the queue after the drain time, while listeners were closing",
+    &[],
+);
+
+/// The phases with a series. `stopped` has none: all others are 0 then.
+const RECORDED: [Phase; 4] = [Phase::Starting, Phase::Ready, Phase::Draining, Phase::Stopping];
+
+/// The metrics of one lifecycle.
+#[derive(Debug, Default)]
+pub(crate) struct LifecycleMetrics {
+    recorder: OnceLock<RecorderHandle>,
+    handles: LazyHandle<Handles>,
 }
 
+#[derive(Debug)]
 struct Handles {
-    phases: [Gauge; SHOWN.len()],
+    phases: [Gauge; RECORDED.len()],
     drain_seconds: Gauge,
     drained_requests: Counter,
     cut_requests: Counter,
     accepted_after_close: Counter,
 }
 
-impl Metrics {
-    /// Sets the recorder, unless there is one.
-    pub(crate) fn set_recorder(&self, recorder: &'static (dyn Recorder + Sync)) {
-        let _ = self.own.set(recorder);
+impl LifecycleMetrics {
+    /// Sets the recorder, unless one is set already.
+    pub(crate) fn set_recorder(&self, recorder: RecorderHandle) {
+        let _ = self.recorder.set(recorder);
     }
 
-    pub(crate) fn show(&self, phase: Phase, drained_for: Duration) {
+    pub(crate) fn record_phase(&self, phase: Phase, drain_elapsed: Duration) {
         if let Some(handles) = self.handles() {
-            for (gauge, shown) in handles.phases.iter().zip(SHOWN) {
-                gauge.set(f64::from(u8::from(shown == phase)));
+            for (gauge, recorded) in handles.phases.iter().zip(RECORDED) {
+                gauge.set(f64::from(u8::from(recorded == phase)));
             }
-            handles.drain_seconds.set(drained_for.as_secs_f64());
+            handles.drain_seconds.set(drain_elapsed.as_secs_f64());
         }
     }
 
-    pub(crate) fn drained_request(&self) {
+    pub(crate) fn count_drained_request(&self) {
         if let Some(handles) = self.handles() {
             handles.drained_requests.increment(1);
         }
     }
 
-    pub(crate) fn cut_requests(&self, requests: u64) {
+    pub(crate) fn count_cut_requests(&self, requests: u64) {
         if let Some(handles) = self.handles() {
             handles.cut_requests.increment(requests);
         }
     }
 
-    pub(crate) fn accepted_after_close(&self) {
+    pub(crate) fn count_accepted_after_close(&self) {
         if let Some(handles) = self.handles() {
             handles.accepted_after_close.increment(1);
         }
     }
 
     fn handles(&self) -> Option<&Handles> {
-        if let Some(handles) = self.resolved.get() {
-            return Some(handles);
-        }
-        let resolve = |recorder: &dyn Recorder| {
-            // The facade's no-op recorder cannot be asked for, but it has no size; its handles would stay deaf for ever.
-            (size_of_val(recorder) != 0).then(|| self.resolved.get_or_init(|| Handles::resolve(recorder)))
-        };
-        match self.own.get() {
-            Some(recorder) => Some(self.resolved.get_or_init(|| Handles::resolve(*recorder))),
-            None => metrics::with_recorder(resolve),
-        }
-    }
-}
-
-impl fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics")
-            .field("own", &self.own.get().is_some())
-            .field("resolved", &self.resolved.get().is_some())
-            .finish()
+        let recorder = self.recorder.get().copied().unwrap_or_default();
+        self.handles.get(recorder, Handles::register)
     }
 }
 
 impl Handles {
-    fn resolve(recorder: &dyn Recorder) -> Self {
-        names::ALL.iter().for_each(|name| name.describe(recorder));
-        let counter = |name: &Name| recorder.register_counter(&Key::from_static_name(name.name), &METADATA);
+    fn register(recorder: &dyn Recorder) -> Self {
         Self {
-            phases: SHOWN.map(|phase| {
-                let label = Label::from_static_parts(names::PHASE_LABEL, phase.as_str());
-                recorder.register_gauge(&Key::from_parts(names::PHASE.name, vec![label]), &METADATA)
+            phases: RECORDED.map(|phase| {
+                PHASE.register(recorder, vec![Label::from_static_parts("phase", phase.as_str())])
             }),
-            drain_seconds: recorder
-                .register_gauge(&Key::from_static_name(names::DRAIN_SECONDS.name), &METADATA),
-            drained_requests: counter(&names::DRAINED_REQUESTS),
-            cut_requests: counter(&names::CUT_REQUESTS),
-            accepted_after_close: counter(&names::ACCEPTED_AFTER_CLOSE),
+            drain_seconds: DRAIN_SECONDS.register(recorder, Vec::new()),
+            drained_requests: DRAINED_REQUESTS.register(recorder, Vec::new()),
+            cut_requests: CUT_REQUESTS.register(recorder, Vec::new()),
+            accepted_after_close: ACCEPTED_AFTER_CLOSE.register(recorder, Vec::new()),
         }
     }
 }

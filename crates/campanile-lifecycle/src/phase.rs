@@ -1,24 +1,24 @@
-//! The phases of a service, and the stages behind them.
+//! The phases of a service.
 
 use std::fmt;
 
-/// How far a service is. Phases only ever go forward, in this order.
+/// A phase of a service. Phases only advance, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// It does not serve yet: a latch is held, or nobody runs its [`Lifecycle`](crate::Lifecycle).
+    /// Not serving yet: a latch is held, or the [`Lifecycle`](crate::Lifecycle) does not run.
     Starting,
-    /// It serves.
+    /// Serving.
     Ready,
-    /// It serves, and tells everybody to go elsewhere, until the drain time is over.
+    /// Serving, not ready: clients and load balancers move elsewhere until the drain time has elapsed.
     Draining,
-    /// It takes nothing new and finishes what is in flight.
+    /// Accepting nothing new, and finishing what is in flight.
     Stopping,
-    /// Nothing is in flight, or what was is cut.
+    /// Nothing is in flight any more: all of it has finished or was cut.
     Stopped,
 }
 
-/// What the word in memory holds: a phase, or that what is left of [`Phase::Stopping`] is being cut.
+/// A [`Phase`] as it is stored and requested: within [`Phase::Stopping`], work in flight can be finishing or be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Starting,
@@ -29,17 +29,8 @@ pub(crate) enum Stage {
     Stopped,
 }
 
-/// What was asked of the service. More can be asked than before, never less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ask {
-    Nothing,
-    Drain,
-    EndDrainTime,
-    Cut,
-}
-
 impl Phase {
-    /// Every phase, in order.
+    /// All phases, in order.
     pub const ALL: [Self; 5] = [
         Self::Starting,
         Self::Ready,
@@ -48,7 +39,7 @@ impl Phase {
         Self::Stopped,
     ];
 
-    /// Returns the phase's name: `starting`, `ready`, `draining`, `stopping` or `stopped`.
+    /// Returns the name: `starting`, `ready`, `draining`, `stopping` or `stopped`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -104,23 +95,6 @@ impl From<u8> for Stage {
             3 => Self::Stopping,
             4 => Self::Cutting,
             _ => Self::Stopped,
-        }
-    }
-}
-
-impl From<Ask> for u8 {
-    fn from(ask: Ask) -> Self {
-        ask as Self
-    }
-}
-
-impl From<u8> for Ask {
-    fn from(value: u8) -> Self {
-        match value {
-            0 => Self::Nothing,
-            1 => Self::Drain,
-            2 => Self::EndDrainTime,
-            _ => Self::Cut,
         }
     }
 }

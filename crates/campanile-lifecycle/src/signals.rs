@@ -1,10 +1,10 @@
-//! The signals that ask for a stop.
+//! The signals that request a shutdown.
 
 #[cfg(unix)]
 pub(crate) use self::unix::Signals;
 
 #[cfg(not(unix))]
-pub(crate) use self::elsewhere::Signals;
+pub(crate) use self::unsupported::Signals;
 
 #[cfg(unix)]
 mod unix {
@@ -13,8 +13,8 @@ mod unix {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// Einhorn says TERM, INT and USR2 alike, and a service must take each for the same.
-    fn all() -> [(&'static str, SignalKind); 3] {
+    /// Einhorn sends each of TERM, INT and USR2 for a graceful shutdown.
+    fn kinds() -> [(&'static str, SignalKind); 3] {
         [
             ("SIGTERM", SignalKind::terminate()),
             ("SIGINT", SignalKind::interrupt()),
@@ -22,7 +22,7 @@ mod unix {
         ]
     }
 
-    /// Signals that are caught, from [`Signals::install`] to the end of the process.
+    /// The signal streams, empty before [`Signals::install`].
     #[derive(Debug, Default)]
     pub(crate) struct Signals {
         installed: Vec<(&'static str, Signal)>,
@@ -31,7 +31,7 @@ mod unix {
     impl Signals {
         pub(crate) fn install(&mut self) -> io::Result<()> {
             if self.installed.is_empty() {
-                let installed = all().into_iter().map(|(name, kind)| Ok((name, signal(kind)?)));
+                let installed = kinds().into_iter().map(|(name, kind)| Ok((name, signal(kind)?)));
                 self.installed = installed.collect::<io::Result<_>>()?;
             }
             Ok(())
@@ -41,23 +41,23 @@ mod unix {
             !self.installed.is_empty()
         }
 
-        /// Yields the name of a signal that has come.
+        /// Completes with the name of a received signal.
         pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
             let mut installed = self.installed.iter_mut();
-            let come = installed.find_map(|(name, signal)| match signal.poll_recv(cx) {
+            let received = installed.find_map(|(name, signal)| match signal.poll_recv(cx) {
                 Poll::Ready(Some(())) => Some(*name),
                 Poll::Ready(None) | Poll::Pending => None,
             });
-            come.map_or(Poll::Pending, Poll::Ready)
+            received.map_or(Poll::Pending, Poll::Ready)
         }
     }
 }
 
 #[cfg(not(unix))]
-mod elsewhere {
+mod unsupported {
     use std::task::{Context, Poll};
 
-    /// None: code asks for the stop, by `Handle::drain`.
+    /// No signals: only a `LifecycleHandle` requests the shutdown.
     #[derive(Debug, Default)]
     pub(crate) struct Signals;
 

@@ -1,4 +1,4 @@
-//! The atomics and locks of what is shared, which loom replaces to try every order.
+//! Atomics and locks, which loom replaces to explore interleavings.
 
 #[cfg(campanile_loom)]
 pub(crate) use loom::sync::{

@@ -1,4 +1,4 @@
-//! A background task that a stop waits for, up to a deadline of its own.
+//! A background task that the shutdown waits for, up to a deadline of its own.
 
 use std::fmt;
 use std::future::Future;
@@ -10,18 +10,19 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
-use crate::hold::Hold;
+use crate::Name;
+use crate::guard::ShutdownGuard;
 use crate::phase::Stage;
-use crate::reached::Reached;
-use crate::shared::{Name, Shared};
+use crate::phase_reached::PhaseReached;
+use crate::state::LifecycleState;
 
 pin_project! {
-    /// A future that the stop waits for, by name. Made by [`Handle::task`](crate::Handle::task).
+    /// A named future that the shutdown waits for. Made by [`LifecycleHandle::task`](crate::LifecycleHandle::task).
     ///
-    /// It yields what the future yields, or nothing if that was cut: at its own deadline, which counts from the end of
-    /// the drain time, or when everything is cut. The future is dropped then and there. To hear of the stop before
-    /// that is the future's own business, by [`Handle::draining`](crate::Handle::draining) or
-    /// [`Handle::draining_over`](crate::Handle::draining_over).
+    /// Its output is that of the future, or `None` if the future was cut and dropped: at the task's deadline, which counts
+    /// from the end of the drain time, or when all work in flight is cut. The future learns of the shutdown by itself, with
+    /// [`LifecycleHandle::draining`](crate::LifecycleHandle::draining) or
+    /// [`LifecycleHandle::drain_elapsed`](crate::LifecycleHandle::drain_elapsed).
     #[must_use = "futures do nothing unless polled"]
     pub struct Task<F> {
         #[pin]
@@ -30,24 +31,24 @@ pin_project! {
         timer: Option<Sleep>,
         deadline: Duration,
         name: Name,
-        stopping: Reached,
-        cutting: Reached,
-        shared: Arc<Shared>,
-        // After the future, so that nobody takes it for done before it is gone.
-        hold: Option<Hold>,
+        drain_elapsed: PhaseReached,
+        cutting: PhaseReached,
+        state: Arc<LifecycleState>,
+        // Declared after the future, to be dropped after it.
+        guard: Option<ShutdownGuard>,
     }
 }
 
 impl<F> Task<F> {
-    pub(crate) fn new(shared: &Arc<Shared>, name: Name, deadline: Duration, future: F) -> Self {
+    pub(crate) fn new(state: &Arc<LifecycleState>, name: Name, deadline: Duration, future: F) -> Self {
         Self {
             future: Some(future),
             timer: None,
             deadline,
-            stopping: Reached::new(shared, Stage::Stopping),
-            cutting: Reached::new(shared, Stage::Cutting),
-            shared: Arc::clone(shared),
-            hold: Some(Hold::new(shared, Some(name.clone()))),
+            drain_elapsed: PhaseReached::new(state, Stage::Stopping),
+            cutting: PhaseReached::new(state, Stage::Cutting),
+            state: Arc::clone(state),
+            guard: Some(ShutdownGuard::new(state, Some(name.clone()))),
             name,
         }
     }
@@ -58,25 +59,29 @@ impl<F: Future> Future for Task<F> {
 
     /// # Panics
     ///
-    /// If it is polled again after it has yielded.
+    /// If polled again after completion.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
-        let output = match future.expect("a task is not polled after its end").poll(cx) {
+        let output = match future.expect("`Task` polled after completion").poll(cx) {
             Poll::Ready(output) => Some(output),
             Poll::Pending => {
                 let mut cut = Pin::new(&mut *this.cutting).poll(cx).is_ready();
-                if !cut && Pin::new(&mut *this.stopping).poll(cx).is_ready() {
+                if !cut && Pin::new(&mut *this.drain_elapsed).poll(cx).is_ready() {
                     if this.timer.is_none() {
-                        let began = this.shared.stop_began.get().copied();
+                        let began = this.state.stop_began.get().copied();
                         let began = began.unwrap_or_else(Instant::now);
                         this.timer
                             .set(Some(tokio::time::sleep_until(began + *this.deadline)));
                     }
                     let timer = this.timer.as_mut().as_pin_mut();
                     if timer.is_some_and(|timer| timer.poll(cx).is_ready()) {
-                        tracing::warn!(task = &**this.name, "cut at its deadline of {:?}", this.deadline);
-                        this.shared.names.cut(this.name.clone());
+                        tracing::warn!(
+                            task = &**this.name,
+                            "task cut at its deadline of {:?}",
+                            this.deadline
+                        );
+                        this.state.guard_names.add_cut(this.name.clone());
                         cut = true;
                     }
                 }
@@ -87,7 +92,7 @@ impl<F: Future> Future for Task<F> {
             }
         };
         this.future.set(None);
-        *this.hold = None;
+        *this.guard = None;
         Poll::Ready(output)
     }
 }
@@ -97,7 +102,7 @@ impl<F> fmt::Debug for Task<F> {
         f.debug_struct("Task")
             .field("name", &self.name)
             .field("deadline", &self.deadline)
-            .field("done", &self.hold.is_none())
+            .field("done", &self.guard.is_none())
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,13 @@
-//! A recorder that is installed late. A program of its own, since it installs one.
+//! A recorder installed after the service is ready. In a process of its own, since it installs a global recorder.
 
 use std::time::Duration;
 
-use campanile_lifecycle::{Lifecycle, Settings};
+use campanile_lifecycle::{Lifecycle, ShutdownConfig};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 #[tokio::test(start_paused = true)]
-async fn a_recorder_that_comes_when_the_service_is_ready_learns_the_phase() {
-    let lifecycle = Lifecycle::new(Settings::new()).unwrap();
+async fn late_recorder_receives_the_phase() {
+    let lifecycle = Lifecycle::new(ShutdownConfig::new()).unwrap();
     let handle = lifecycle.handle();
     tokio::spawn(lifecycle.run());
     handle.ready().await;

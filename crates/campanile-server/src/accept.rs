@@ -1,42 +1,47 @@
-//! Accepts the connections of one listener, up to the last one in its queue.
+//! The accept loop of a listener.
 
 use std::sync::Arc;
 
-use campanile_lifecycle::Hold;
+use campanile_lifecycle::ShutdownGuard;
 use campanile_listen::{Accepted, Listener};
 
 use crate::connection;
+use crate::listener_context::ListenerContext;
 use crate::service::Serve;
-use crate::site::Site;
 
-/// Accepts until the drain time is over, then what is still in the queue, and comes to an end with the listener
-/// closed. Each connection gets a task.
-pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, service: S, hold: Hold) {
-    let handle = site.handle.clone();
-    let label = site.label.clone();
-    // Moved, since a service need not be `Sync`.
-    let begin = move |accepted: Accepted| {
-        // Here and not in its task, for which it would wait as well.
-        let queue_wait = site.queue_wait.record(&accepted.io);
-        let hold = site.handle.hold();
+/// Accepts until the drain time has elapsed, then empties the accept queue and closes the listener. Spawns a task for each
+/// connection.
+pub(crate) async fn accept<S: Serve>(
+    mut listener: Listener,
+    context: Arc<ListenerContext>,
+    service: S,
+    guard: ShutdownGuard,
+) {
+    let handle = context.handle.clone();
+    let label = context.label.clone();
+    // Moves the service, which need not be `Sync`.
+    let spawn = move |accepted: Accepted| {
+        // Not in the task: the measured wait would include the time until its first poll.
+        let queue_wait = context.queue_wait.record(&accepted.io);
+        let guard = context.handle.guard();
         let service = service.clone();
         tokio::spawn(connection::serve(
             accepted,
             queue_wait,
-            Arc::clone(&site),
+            Arc::clone(&context),
             service,
-            hold,
+            guard,
         ));
     };
-    let mut over = handle.draining_over();
+    let mut drain_elapsed = handle.drain_elapsed();
     loop {
-        // In random order: under load one of the two is always ready, and must not starve the other.
+        // Not biased: under load both are always ready, and neither may starve the other.
         tokio::select! {
-            accepted = listener.accept() => begin(accepted),
-            () = &mut over => break,
+            accepted = listener.accept() => spawn(accepted),
+            () = &mut drain_elapsed => break,
         }
     }
-    tracing::debug!(listener = label.as_str(), "closing the listener");
+    tracing::debug!(listener = label.as_str(), "closing listener");
     let mut closing = listener.close();
     let mut cutting = handle.cutting();
     loop {
@@ -44,7 +49,7 @@ pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, se
             accepted = closing.accept() => match accepted {
                 Some(accepted) => {
                     handle.count_accepted_after_close();
-                    begin(accepted);
+                    spawn(accepted);
                 }
                 None => break,
             },
@@ -52,5 +57,5 @@ pub(crate) async fn accept<S: Serve>(mut listener: Listener, site: Arc<Site>, se
         }
     }
     drop(closing);
-    drop(hold);
+    drop(guard);
 }

@@ -1,4 +1,4 @@
-//! The admin port of a server: what it tells, and the thread from which it answers.
+//! The admin port of a server.
 
 use std::error::Error;
 use std::fmt;
@@ -11,46 +11,49 @@ use campanile_admin::{
     Admin, AdminListener, CheckResult, Exposition, RequestRow, ServicePhase, ServiceStatus,
 };
 use campanile_core::{in_flight, method};
-use campanile_lifecycle::Handle;
+use campanile_lifecycle::LifecycleHandle;
 use campanile_listen::ListenAddress;
 use campanile_recorder::{CellRecorder, Format};
-use metrics::Recorder;
 
 use crate::ServeError;
-use crate::error::Kind;
+use crate::error::ServeErrorKind;
 
-type Change = Box<dyn FnOnce(Admin) -> Admin + Send>;
+type Configure = Box<dyn FnOnce(Admin) -> Admin + Send>;
 
-/// What is wanted of the port.
-pub(crate) struct Wanted {
-    /// Parsed when it is bound.
+/// The settings of the admin port.
+pub(crate) struct AdminConfig {
+    /// Parsed when the port is bound.
     pub(crate) address: String,
-    pub(crate) change: Option<Change>,
+    pub(crate) configure: Option<Configure>,
 }
 
-/// The port, once it answers.
-pub(crate) struct Port {
+/// An open admin port.
+pub(crate) struct AdminPort {
     address: ListenAddress,
     thread: JoinHandle<()>,
 }
 
-impl Port {
-    /// Binds and answers from now on, until the service has stopped.
+impl AdminPort {
+    /// Binds the port and serves it on a thread until the service has stopped.
     pub(crate) fn open(
-        wanted: Wanted,
-        handle: &Handle,
-        given: Option<CellRecorder>,
-        other: Option<&'static (dyn Recorder + Sync)>,
+        config: AdminConfig,
+        handle: &LifecycleHandle,
+        metrics: Option<CellRecorder>,
+        has_own_recorder: bool,
     ) -> Result<Self, ServeError> {
-        let address: ListenAddress = wanted.address.parse().map_err(Kind::Address)?;
+        let address: ListenAddress = config.address.parse().map_err(ServeErrorKind::Address)?;
         let (listen, address) = bind(address)?;
         let mut admin = admin_of(handle);
-        // Once nothing can fail any more that the caller may try again.
-        if let Some(metrics) = metrics(given, other) {
-            admin = admin.with_metrics(move |accept: &str| text(&metrics, accept));
+        // After the bind: a failed bind, which the caller may retry, must not install a recorder.
+        let metrics = match metrics {
+            None if !has_own_recorder => install_recorder(),
+            metrics => metrics,
+        };
+        if let Some(metrics) = metrics {
+            admin = admin.with_metrics(move |accept: &str| render(&metrics, accept));
         }
-        if let Some(change) = wanted.change {
-            admin = change(admin);
+        if let Some(configure) = config.configure {
+            admin = configure(admin);
         }
         let stopped = handle.stopped();
         let thread = thread::Builder::new()
@@ -58,11 +61,11 @@ impl Port {
             .spawn(move || {
                 if let Err(error) = admin.run_blocking(listen, stopped) {
                     let error: &dyn Error = &error;
-                    tracing::error!(error, "the admin port is closed");
+                    tracing::error!(error, "admin port failed");
                 }
             })
-            .map_err(Kind::Admin)?;
-        tracing::info!(%address, "admin port");
+            .map_err(ServeErrorKind::Admin)?;
+        tracing::info!(%address, "admin port listening");
         Ok(Self { address, thread })
     }
 
@@ -70,75 +73,64 @@ impl Port {
         &self.address
     }
 
-    /// Waits until its last answers are sent.
-    pub(crate) async fn ended(self) {
-        // Whatever panicked there has said so.
+    /// Waits until the last responses are sent and the port is closed.
+    pub(crate) async fn closed(self) {
+        // A panic of the thread was reported by the panic hook.
         let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
     }
 }
 
-impl fmt::Debug for Wanted {
+impl fmt::Debug for AdminConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wanted")
+        f.debug_struct("AdminConfig")
             .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }
 
-/// Returns what `/metrics` renders: what was given, or a recorder that is installed now if there is none yet.
-fn metrics(
-    given: Option<CellRecorder>,
-    other: Option<&'static (dyn Recorder + Sync)>,
-) -> Option<CellRecorder> {
-    match (given, other) {
-        (Some(given), _) => Some(given),
-        (None, Some(_)) => None,
-        (None, None) => {
-            let installed = CellRecorder::new().install().ok();
-            if installed.is_none() {
-                tracing::debug!(
-                    "another recorder is installed: the admin port has the metrics that it is given"
-                );
-            }
-            installed
-        }
+/// Installs a recorder, unless there is a global one already.
+fn install_recorder() -> Option<CellRecorder> {
+    let installed = CellRecorder::new().install().ok();
+    if installed.is_none() {
+        tracing::debug!("another recorder is installed; the admin port renders no metrics by itself");
     }
+    installed
 }
 
-/// A unix socket is bound by the port itself, which removes its file at the end.
+/// Binds a TCP socket. A unix socket is bound by the admin port itself, which removes its file at the end.
 fn bind(address: ListenAddress) -> Result<(AdminListener, ListenAddress), ServeError> {
     match address.tcp() {
         None => Ok((AdminListener::from(address.clone()), address)),
         Some(tcp) => {
             let listener = TcpListener::bind(tcp).map_err(|error| {
                 let text = format!("cannot listen on {tcp}: {error}");
-                Kind::Admin(io::Error::new(error.kind(), text))
+                ServeErrorKind::Admin(io::Error::new(error.kind(), text))
             })?;
-            let address = listener.local_addr().map_err(Kind::Admin)?;
+            let address = listener.local_addr().map_err(ServeErrorKind::Admin)?;
             Ok((listener.into(), address.into()))
         }
     }
 }
 
-/// Makes an admin port that knows a lifecycle, its checks and the table of requests in flight, as
-/// [`Server::admin`](crate::Server::admin) opens it: for whoever keeps another server, or mounts its
-/// [`probes`](Admin::probes) in the application. Its metrics are for the caller to add.
+/// Returns an admin service with the phase, checks and drain of a lifecycle, and the table of requests in flight, as
+/// [`Server::admin`](crate::Server::admin) opens it: for programs with another server, or to mount its
+/// [`probes`](Admin::probes) in an application. The caller adds the metrics.
 #[must_use]
-pub fn admin_of(handle: &Handle) -> Admin {
+pub fn admin_of(handle: &LifecycleHandle) -> Admin {
     let (status, checks, drain) = (handle.clone(), handle.clone(), handle.clone());
     Admin::new()
         .with_status(move || {
             let phase = ServicePhase::from_name(status.phase().as_str()).unwrap_or(ServicePhase::Stopped);
-            let end = status.drain_deadline();
-            let left = end.map(|end| end.into_std().saturating_duration_since(Instant::now()));
+            let deadline = status.drain_deadline();
+            let left = deadline.map(|at| at.into_std().saturating_duration_since(Instant::now()));
             ServiceStatus::new(phase).with_time_left(left)
         })
-        .with_checks(move || check_all(checks.clone()))
+        .with_checks(move || run_checks(checks.clone()))
         .with_requests(|| in_flight::snapshot().into_iter().map(request).collect())
         .with_drain(move || drain.drain())
 }
 
-async fn check_all(handle: Handle) -> Vec<CheckResult> {
+async fn run_checks(handle: LifecycleHandle) -> Vec<CheckResult> {
     let readiness = handle.readiness().await;
     let checks = readiness.checks().map(|(name, outcome)| match outcome.is_ok() {
         true => CheckResult::passed(name),
@@ -147,7 +139,7 @@ async fn check_all(handle: Handle) -> Vec<CheckResult> {
     checks.collect()
 }
 
-fn text(recorder: &CellRecorder, accept: &str) -> io::Result<Exposition> {
+fn render(recorder: &CellRecorder, accept: &str) -> io::Result<Exposition> {
     let format = Format::from_accept(accept);
     let chunks = recorder.try_snapshot()?.chunks(format);
     Ok(Exposition::from_chunks(format.content_type(), chunks))

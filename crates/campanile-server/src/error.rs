@@ -1,53 +1,43 @@
-//! Why a server could not begin.
+//! Why a server could not start.
 
 use std::error::Error;
 use std::{fmt, io};
 
-use campanile_lifecycle::InvalidSettings;
+use campanile_lifecycle::InvalidConfig;
 use campanile_listen::{BindError, ParseAddressError};
 
-/// Why a server could not begin to serve. Nothing was accepted; what was bound is closed again.
+/// Why a server could not start. No connection was accepted, and all sockets are closed again.
 #[derive(Debug)]
 pub struct ServeError {
-    kind: Kind,
+    kind: ServeErrorKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ServeErrorKind {
     NoListener,
+    /// The name of a setting that must not be zero.
+    Zero(&'static str),
     Address(ParseAddressError),
     Bind(BindError),
-    Settings(InvalidSettings),
+    Shutdown(InvalidConfig),
     Signals(io::Error),
     #[cfg(feature = "admin")]
     Admin(io::Error),
 }
 
 impl ServeError {
-    /// Returns the address that could not be bound, as it is spelt in labels, if that is what failed.
+    /// Returns the address that could not be bound, as spelled in metric labels, if binding failed.
     #[must_use]
     pub fn address(&self) -> Option<String> {
         match &self.kind {
-            Kind::Bind(error) => error.address().map(ToString::to_string),
+            ServeErrorKind::Bind(error) => error.address().map(ToString::to_string),
             _ => None,
-        }
-    }
-
-    fn inner(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.kind {
-            Kind::NoListener => None,
-            Kind::Address(error) => Some(error),
-            Kind::Bind(error) => Some(error),
-            Kind::Settings(error) => Some(error),
-            Kind::Signals(error) => Some(error),
-            #[cfg(feature = "admin")]
-            Kind::Admin(error) => Some(error),
         }
     }
 }
 
-impl From<Kind> for ServeError {
-    fn from(kind: Kind) -> Self {
+impl From<ServeErrorKind> for ServeError {
+    fn from(kind: ServeErrorKind) -> Self {
         Self { kind }
     }
 }
@@ -55,19 +45,28 @@ impl From<Kind> for ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.kind {
-            Kind::NoListener => "there is nothing to listen on: name an address or give a listener",
-            Kind::Address(_) => "an address cannot be read",
-            Kind::Bind(_) => "a listener cannot be bound",
-            Kind::Settings(_) => "the times of the stop cannot be kept",
-            Kind::Signals(_) => "signals cannot be caught",
+            ServeErrorKind::NoListener => "no listener: call `bind` or `listener` first",
+            ServeErrorKind::Zero(setting) => return write!(f, "{setting} must not be zero"),
+            ServeErrorKind::Address(_) => "cannot parse an address",
+            ServeErrorKind::Bind(_) => "cannot bind a listener",
+            ServeErrorKind::Shutdown(_) => "invalid shutdown settings",
+            ServeErrorKind::Signals(_) => "cannot install signal handlers",
             #[cfg(feature = "admin")]
-            Kind::Admin(_) => "the admin port cannot be opened",
+            ServeErrorKind::Admin(_) => "cannot open the admin port",
         })
     }
 }
 
 impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.inner()
+        Some(match &self.kind {
+            ServeErrorKind::NoListener | ServeErrorKind::Zero(_) => return None,
+            ServeErrorKind::Address(error) => error,
+            ServeErrorKind::Bind(error) => error,
+            ServeErrorKind::Shutdown(error) => error,
+            ServeErrorKind::Signals(error) => error,
+            #[cfg(feature = "admin")]
+            ServeErrorKind::Admin(error) => error,
+        })
     }
 }

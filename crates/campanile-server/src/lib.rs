@@ -1,30 +1,29 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod abort_log;
 mod accept;
 #[cfg(feature = "admin")]
 mod admin;
-mod bound;
+mod backlog;
+mod bind_target;
+mod bound_server;
 mod connection;
-mod cut;
 mod error;
-mod limits;
-#[cfg(feature = "tls")]
-mod names;
-mod place;
-mod queues;
+mod listener_context;
+mod metrics;
 mod server;
 mod service;
-mod site;
-mod start;
+mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 
 #[cfg(feature = "admin")]
 pub use self::admin::admin_of;
-pub use self::bound::Bound;
-pub use self::connection::{Connection, Draining};
+pub use self::bound_server::BoundServer;
+pub use self::connection::{Connection, ConnectionDraining};
 pub use self::error::ServeError;
+pub use self::metrics::METRICS;
 pub use self::server::Server;
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError};

@@ -1,236 +1,354 @@
-//! What is served, where, and how.
+//! The builder of a server.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_backlog::Saturation;
-use campanile_lifecycle::{Lifecycle, Settings};
+use campanile_lifecycle::{Lifecycle, Report, ShutdownConfig};
 use campanile_listen::{Bind, Listener};
+use campanile_metrics::RecorderHandle;
 #[cfg(feature = "admin")]
 use campanile_recorder::CellRecorder;
-use metrics::Recorder;
+use http::Response;
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use tower::Service;
 
+use crate::abort_log::AbortLog;
 #[cfg(feature = "admin")]
-use crate::admin;
-use crate::limits::{LONGEST, Limits};
-use crate::place::{At, Place};
-use crate::queues::Wanted;
+use crate::admin::{AdminConfig, AdminPort};
+use crate::backlog::{BacklogConfig, QueueMonitor};
+use crate::bind_target::{BindSource, BindTarget};
+use crate::bound_server::BoundServer;
+use crate::error::{ServeError, ServeErrorKind};
+use crate::listener_context::{ListenerContext, http1_builder};
+use crate::service::BoxError;
+use crate::timeouts::{ConnectionTimeouts, MAX_TIMEOUT};
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::tls::{ReloadOnHangup, Tls};
 
-/// Serves a tower service over HTTP/1 and HTTP/2 on any number of listeners, and stops without losing a request. See
-/// the [crate docs](crate).
-#[must_use = "nothing is bound or served before `run`"]
+/// Serves a tower service over HTTP/1 and HTTP/2 on any number of listeners, and shuts down gracefully. See the
+/// [crate docs](crate).
+#[must_use = "binds and serves nothing until `run`"]
 pub struct Server<S> {
-    pub(crate) service: S,
-    pub(crate) places: Vec<Place>,
-    pub(crate) limits: Limits,
-    pub(crate) settings: Settings,
-    pub(crate) lifecycle: Option<Lifecycle>,
-    pub(crate) max_connections: Option<usize>,
-    pub(crate) recorder: Option<&'static (dyn Recorder + Sync)>,
-    pub(crate) queues: Wanted,
+    service: S,
+    targets: Vec<BindTarget>,
+    timeouts: ConnectionTimeouts,
+    shutdown: ShutdownConfig,
+    lifecycle: Option<Lifecycle>,
+    max_connections: Option<usize>,
+    recorder: RecorderHandle,
+    backlog: BacklogConfig,
     #[cfg(feature = "admin")]
-    pub(crate) admin: Option<admin::Wanted>,
+    admin: Option<AdminConfig>,
     #[cfg(feature = "admin")]
-    pub(crate) metrics: Option<CellRecorder>,
+    admin_metrics: Option<CellRecorder>,
 }
 
 impl<S> Server<S> {
-    /// Makes a server of a service: an `axum::Router`, tonic's `Routes` or a generated server, or any tower service
-    /// that is cloned for each request. It needs a listener.
+    /// Creates a server of a service: an `axum::Router`, tonic's `Routes` or a generated server, or any tower service. It
+    /// is cloned for each request. Add at least one listener.
     pub fn new(service: S) -> Self {
         Self {
             service,
-            places: Vec::new(),
-            limits: Limits::default(),
-            settings: Settings::new(),
+            targets: Vec::new(),
+            timeouts: ConnectionTimeouts::default(),
+            shutdown: ShutdownConfig::new(),
             lifecycle: None,
             max_connections: None,
-            recorder: None,
-            queues: Wanted::default(),
+            recorder: RecorderHandle::global(),
+            backlog: BacklogConfig::default(),
             #[cfg(feature = "admin")]
             admin: None,
             #[cfg(feature = "admin")]
-            metrics: None,
+            admin_metrics: None,
         }
     }
 
-    /// Listens on an address, spelt as `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one. May be
-    /// called again, for several listeners at once.
+    /// Listens on an address such as `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 chooses a free port. Each call
+    /// adds a listener.
     pub fn bind(self, address: impl fmt::Display) -> Self {
-        self.at(At::Address(address.to_string()))
+        self.target(BindTarget::new(BindSource::Address(address.to_string())))
     }
 
-    /// Listens on an address with a backlog, a mode, a connection limit or other options of its own.
+    /// Listens on an address with options, such as a backlog, a mode or a connection limit.
     pub fn bind_with(self, bind: Bind) -> Self {
-        self.at(At::Bind(bind))
+        self.target(BindTarget::new(BindSource::Bind(bind)))
     }
 
-    /// Listens on what is bound already, or was inherited.
+    /// Serves a listener that is already bound, or inherited.
     ///
-    /// Its own connection limit holds, not [`max_connections`](Self::max_connections).
+    /// It keeps its own connection limit; [`max_connections`](Self::max_connections) does not apply.
     pub fn listener(self, listener: Listener) -> Self {
-        self.at(At::Listener(listener))
+        self.target(BindTarget::new(BindSource::Listener(listener)))
     }
 
-    /// Listens on an address by TLS.
+    /// Listens on an address with TLS.
     #[cfg(feature = "tls")]
     pub fn bind_tls(self, address: impl fmt::Display, tls: Tls) -> Self {
-        self.place(At::Address(address.to_string()), Some(tls))
+        self.target(BindTarget::with_tls(
+            BindSource::Address(address.to_string()),
+            tls,
+        ))
     }
 
-    /// Listens by TLS on what is bound already, or was inherited.
+    /// Serves a listener that is already bound, or inherited, with TLS.
     #[cfg(feature = "tls")]
     pub fn listener_tls(self, listener: Listener, tls: Tls) -> Self {
-        self.place(At::Listener(listener), Some(tls))
+        self.target(BindTarget::with_tls(BindSource::Listener(listener), tls))
     }
 
-    /// Serves on for this long after a stop was asked for, while clients are told to go elsewhere. 5 seconds.
+    /// Sets how long to go on serving after a shutdown is requested, while clients are asked to reconnect elsewhere.
+    /// Defaults to 5 seconds.
     pub fn drain_time(mut self, drain_time: Duration) -> Self {
-        self.settings = self.settings.with_drain_time(drain_time);
+        self.shutdown = self.shutdown.with_drain_time(drain_time);
         self
     }
 
-    /// Waits at most this long, after the drain time, for what is in flight. 10 seconds.
+    /// Sets how long to wait, after the drain time, for requests in flight. Defaults to 10 seconds.
     pub fn stop_timeout(mut self, stop_timeout: Duration) -> Self {
-        self.settings = self.settings.with_stop_timeout(stop_timeout);
+        self.shutdown = self.shutdown.with_stop_timeout(stop_timeout);
         self
     }
 
-    /// Sets how long the head of a request may take, from its first byte to its last, and an HTTP/2 client from its
-    /// preface to its first request. 30 seconds.
+    /// Sets how long a request head may take from its first byte to its last, and an HTTP/2 client from its preface to its
+    /// first request. Defaults to 30 seconds.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.header_read = timeout.min(LONGEST);
+        self.timeouts.header_read = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// Sets how long a new connection may keep silent. 10 seconds.
+    /// Sets how long a new connection may take to its first bytes. Defaults to 10 seconds.
     pub fn sniff_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.sniff = timeout.min(LONGEST);
+        self.timeouts.sniff = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// Sets how long a TLS handshake may take. 10 seconds.
+    /// Sets how long a TLS handshake may take. Defaults to 10 seconds.
     #[cfg(feature = "tls")]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.handshake = timeout.min(LONGEST);
+        self.timeouts.handshake = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// Sets how long a connection may be without a request, or with an answer of which the client takes nothing; `None`
-    /// is for ever. 75 seconds, above the 60 after which the
-    /// usual load balancers close their side.
+    /// Sets how long a connection may be without a request, or with a response that the client does not read; `None`
+    /// disables it. Defaults to 75 seconds, above the 60 after which common load balancers close their side.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.limits.idle = timeout.into().map(|timeout| timeout.min(LONGEST));
+        self.timeouts.idle = timeout.into().map(|timeout| timeout.min(MAX_TIMEOUT));
         self
     }
 
-    /// Asks clients to open another connection after this long, give or take a tenth, so that they spread over servers
-    /// that came later. Nothing in flight is lost by it. For ever by default.
+    /// Sets the age at which a connection is closed gracefully, plus or minus a tenth, so that clients spread over servers
+    /// that started later. Not limited by default.
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
-        self.limits.max_age = age.into().map(|age| age.min(LONGEST));
+        self.timeouts.max_age = age.into().map(|age| age.min(MAX_TIMEOUT));
         self
     }
 
-    /// Pauses accepting at so many open connections, on each listener that [`bind`](Self::bind) makes of an address: the
-    /// rest wait in the kernel's queue.
-    ///
-    /// # Panics
-    ///
-    /// Panics when it is bound, if `limit` is 0.
+    /// Limits the open connections of each listener that [`bind`](Self::bind) adds. At the limit accepting pauses, and
+    /// clients wait in the accept queue. Zero is an error at [`try_bind`](Self::try_bind).
     pub fn max_connections(mut self, limit: usize) -> Self {
         self.max_connections = Some(limit);
         self
     }
 
-    /// Records to `recorder` instead of the installed one.
-    pub fn recorder(mut self, recorder: &'static (dyn Recorder + Sync)) -> Self {
-        self.recorder = Some(recorder);
+    /// Records connections, queues and the shutdown to `recorder` instead of the global one.
+    pub fn recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.recorder = recorder.into();
         self
     }
 
-    /// Opens an admin port, from the moment on that the listeners are bound until the service has stopped: probes, metrics,
-    /// requests in flight, a drain by request, and a live page. It answers from a thread of its own, also while the service
-    /// cannot. For whom, and what, stands in campanile-admin's manual.
+    /// Opens an admin port from [`try_bind`](Self::try_bind) until the service has stopped: probes, metrics, requests in
+    /// flight, a drain endpoint and a live page. It runs on a thread of its own, so it responds while the service is
+    /// blocked. See the docs of campanile-admin for who may access what.
     ///
-    /// Its metrics are those of [`metrics`](Self::metrics). Without them, and where no recorder is installed yet,
-    /// campanile's own is, with its defaults.
+    /// It renders the recorder of [`admin_metrics`](Self::admin_metrics). Without one, and if no global recorder is
+    /// installed, it installs a `CellRecorder`.
     #[cfg(feature = "admin")]
     pub fn admin(mut self, address: impl fmt::Display) -> Self {
-        self.admin = Some(admin::Wanted {
+        self.admin = Some(AdminConfig {
             address: address.to_string(),
-            change: None,
+            configure: None,
         });
         self
     }
 
-    /// Opens an admin port that also tells what `change` adds: a name, a token, the log's filter, another recorder's text.
+    /// Opens an admin port and passes it to `configure`, which can add a name, a token, the log filter or the text of another
+    /// recorder. See [`admin`](Self::admin).
     #[cfg(feature = "admin")]
     pub fn admin_with(
         mut self,
         address: impl fmt::Display,
-        change: impl FnOnce(campanile_admin::Admin) -> campanile_admin::Admin + Send + 'static,
+        configure: impl FnOnce(campanile_admin::Admin) -> campanile_admin::Admin + Send + 'static,
     ) -> Self {
-        self.admin = Some(admin::Wanted {
+        self.admin = Some(AdminConfig {
             address: address.to_string(),
-            change: Some(Box::new(change)),
+            configure: Some(Box::new(configure)),
         });
         self
     }
 
-    /// Renders this recorder at the admin port.
+    /// Renders the metrics of `recorder` on the admin port. Where metrics are recorded is set by
+    /// [`recorder`](Self::recorder).
     #[cfg(feature = "admin")]
-    pub fn metrics(mut self, recorder: CellRecorder) -> Self {
-        self.metrics = Some(recorder);
+    pub fn admin_metrics(mut self, recorder: CellRecorder) -> Self {
+        self.admin_metrics = Some(recorder);
         self
     }
 
-    /// Looks at the accept queues of its listeners this often; `None` never does. 250 ms. What campanile-backlog's monitor
-    /// records stands in that crate's manual.
-    ///
-    /// # Panics
-    ///
-    /// Panics when it is run, if the interval is zero.
+    /// Sets the interval at which the accept queues of its listeners are sampled; `None` disables it. Defaults to 250 ms.
+    /// Zero is an error at [`try_bind`](Self::try_bind). See campanile-backlog for the metrics.
     pub fn backlog_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.queues.interval = interval.into();
+        self.backlog.interval = interval.into();
         self
     }
 
-    /// Says whether each connection is asked, when it is accepted, how long it waited for that in the kernel's queue: for
-    /// `listener_backlog_wait_seconds` and [`Connection::queue_wait`](crate::Connection::queue_wait). It is, and costs a
-    /// system call.
+    /// Sets whether to measure how long each connection waited in the accept queue, for `listener_backlog_wait_seconds`
+    /// and [`Connection::queue_wait`](crate::Connection::queue_wait). Enabled by default; costs a system call for each
+    /// connection.
     pub fn queue_wait(mut self, measured: bool) -> Self {
-        self.queues.waits = measured;
+        self.backlog.measure_wait = measured;
         self
     }
 
-    /// Tells how full the service is, as often as it looks at its queues, which are added to what is given.
+    /// Computes a saturation at each sample of the accept queues, which are added to its inputs.
     pub fn saturation(mut self, saturation: Saturation) -> Self {
-        self.queues.saturation = Some(saturation);
+        self.backlog.saturation = Some(saturation);
         self
     }
 
-    /// Runs this lifecycle: with latches, checks and a notifier of its own. Then the times of the stop are its settings',
-    /// signals are caught if it catches them, HUP is not, and its own recorder is told of the stop.
+    /// Uses this lifecycle, with its latches, checks and notifier. Its own configuration then takes the place of
+    /// [`drain_time`](Self::drain_time) and [`stop_timeout`](Self::stop_timeout), it records to its own recorder, and the
+    /// server installs no signal handlers.
     pub fn lifecycle(mut self, lifecycle: Lifecycle) -> Self {
         self.lifecycle = Some(lifecycle);
         self
     }
 
-    fn at(self, at: At) -> Self {
+    /// Binds the listeners and installs the signal handlers, without accepting yet: the addresses are known, and clients
+    /// can connect.
+    ///
+    /// # Errors
+    ///
+    /// If there is no listener, if an address is invalid or cannot be bound, if a setting is out of range, or if the admin
+    /// port or the signal handlers cannot be set up.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time enabled.
+    pub fn try_bind(self) -> Result<BoundServer<S>, ServeError> {
+        let Self {
+            service,
+            targets,
+            timeouts,
+            shutdown,
+            lifecycle,
+            max_connections,
+            recorder,
+            backlog,
+            #[cfg(feature = "admin")]
+            admin,
+            #[cfg(feature = "admin")]
+            admin_metrics,
+        } = self;
+        if targets.is_empty() {
+            return Err(ServeErrorKind::NoListener.into());
+        }
+        if max_connections == Some(0) {
+            return Err(ServeErrorKind::Zero("max_connections").into());
+        }
+        if backlog.interval.is_some_and(|interval| interval.is_zero()) {
+            return Err(ServeErrorKind::Zero("backlog_interval").into());
+        }
         #[cfg(feature = "tls")]
-        return self.place(at, None);
-        #[cfg(not(feature = "tls"))]
-        self.place(at)
+        let owns_signals = lifecycle.is_none();
+        // Before the first socket, so that a TERM from here on is kept until `run`.
+        let lifecycle = match lifecycle {
+            Some(lifecycle) => lifecycle,
+            None => {
+                let mut lifecycle = Lifecycle::new(shutdown)
+                    .map_err(ServeErrorKind::Shutdown)?
+                    .with_recorder(recorder);
+                lifecycle.install_signals().map_err(ServeErrorKind::Signals)?;
+                lifecycle
+            }
+        };
+        let handle = lifecycle.handle();
+        let abort_log = Arc::new(AbortLog::new());
+        let http1 = http1_builder();
+        let mut queues = QueueMonitor::new(backlog, recorder);
+        let bind = |target: BindTarget| {
+            let listener = target.source.bind(max_connections, recorder)?;
+            let context = ListenerContext {
+                label: listener.label().clone(),
+                address: listener.local_address().clone(),
+                handle: handle.clone(),
+                cutting: handle.cutting(),
+                timeouts,
+                queue_wait: queues.watch(&listener),
+                abort_log: Arc::clone(&abort_log),
+                http1: http1.clone(),
+                #[cfg(feature = "tls")]
+                tls: target.tls.map(|tls| tls.terminator(recorder)),
+            };
+            Ok((listener, Arc::new(context)))
+        };
+        let listeners = targets
+            .into_iter()
+            .map(bind)
+            .collect::<Result<Vec<_>, ServeError>>()?;
+        #[cfg(feature = "admin")]
+        let admin = match admin {
+            Some(config) => Some(AdminPort::open(
+                config,
+                &handle,
+                admin_metrics,
+                recorder != RecorderHandle::global(),
+            )?),
+            None => None,
+        };
+        campanile_core::clock::warm_up();
+        #[cfg(feature = "tls")]
+        let reload = match owns_signals {
+            true => ReloadOnHangup::install(&listeners).map_err(ServeErrorKind::Signals)?,
+            false => None,
+        };
+        Ok(BoundServer {
+            service,
+            lifecycle,
+            listeners,
+            queues,
+            #[cfg(feature = "admin")]
+            admin,
+            #[cfg(feature = "tls")]
+            reload,
+        })
     }
 
-    fn place(mut self, at: At, #[cfg(feature = "tls")] tls: Option<Tls>) -> Self {
-        self.places.push(Place {
-            at,
-            #[cfg(feature = "tls")]
-            tls,
-        });
+    /// Binds the listeners, and serves until the shutdown is complete. TERM, INT or USR2 begin it, a second signal ends
+    /// the drain time, a third cuts requests in flight.
+    ///
+    /// Dropping the future cuts requests in flight.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_bind`](Self::try_bind).
+    pub async fn run<B>(self) -> Result<Report, ServeError>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        Ok(self.try_bind()?.run().await)
+    }
+
+    fn target(mut self, target: BindTarget) -> Self {
+        self.targets.push(target);
         self
     }
 }
@@ -238,9 +356,9 @@ impl<S> Server<S> {
 impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listeners", &self.places.len())
-            .field("limits", &self.limits)
-            .field("settings", &self.settings)
+            .field("listeners", &self.targets.len())
+            .field("timeouts", &self.timeouts)
+            .field("shutdown", &self.shutdown)
             .field("max_connections", &self.max_connections)
             .finish_non_exhaustive()
     }

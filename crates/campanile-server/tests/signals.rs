@@ -1,6 +1,6 @@
-//! Signals are the process's: one test at a time, and no others in this process.
+//! Signals. They reach the whole process, so these tests have one of their own and run one at a time.
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use campanile_lifecycle::{Lifecycle, Phase, Reason, Settings};
+use campanile_lifecycle::{Lifecycle, Phase, ShutdownConfig, StopReason};
 use campanile_server::{Server, Tls};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -23,7 +23,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-/// Held by the test that sends and catches.
+/// Held by the running test.
 static SIGNALS: Mutex<()> = Mutex::const_new(());
 
 fn file(name: &str) -> PathBuf {
@@ -32,7 +32,8 @@ fn file(name: &str) -> PathBuf {
         .collect()
 }
 
-async fn shows(address: std::net::SocketAddr, certificate: &str) -> bool {
+/// Returns whether the server presents this certificate.
+async fn presents(address: std::net::SocketAddr, certificate: &str) -> bool {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(file(certificate)).unwrap())
@@ -50,18 +51,19 @@ async fn shows(address: std::net::SocketAddr, certificate: &str) -> bool {
         .is_ok()
 }
 
-fn put(directory: &Path, name: &str) {
+/// Copies a certificate and its key to where the server loads them.
+fn install(directory: &Path, name: &str) {
     for kind in ["pem", "key"] {
         std::fs::copy(file(&format!("{name}.{kind}")), directory.join(kind)).unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hup_loads_certificates_and_each_term_makes_more_haste() {
+async fn hup_reloads_certificates_and_each_term_advances_the_shutdown() {
     let _alone = SIGNALS.lock().await;
     let directory = std::env::temp_dir().join(format!("campanile-server-hup-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    put(&directory, "first");
+    install(&directory, "first");
     let tls = Tls::from_pem_files(directory.join("pem"), directory.join("key")).unwrap();
     let service = tower::service_fn(async |_: Request<Incoming>| {
         std::future::pending::<()>().await;
@@ -72,18 +74,18 @@ async fn hup_loads_certificates_and_each_term_makes_more_haste() {
         .bind_tls("127.0.0.1:0", tls)
         .drain_time(Duration::from_secs(60))
         .stop_timeout(Duration::from_secs(60))
-        .bound()
+        .try_bind()
         .unwrap();
     let addresses: Vec<_> = bound.addresses().map(|address| address.tcp().unwrap()).collect();
     let handle = bound.handle();
     let running = tokio::spawn(bound.run());
     handle.ready().await;
-    assert!(shows(addresses[1], "first.pem").await);
-    put(&directory, "second");
+    assert!(presents(addresses[1], "first.pem").await);
+    install(&directory, "second");
     kill_process(getpid(), Signal::HUP).unwrap();
     let began = Instant::now();
-    while !shows(addresses[1], "second.pem").await {
-        assert!(began.elapsed() < Duration::from_secs(30), "HUP loads nothing");
+    while !presents(addresses[1], "second.pem").await {
+        assert!(began.elapsed() < Duration::from_secs(30), "not reloaded");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     std::fs::remove_dir_all(&directory).unwrap();
@@ -95,37 +97,39 @@ async fn hup_loads_certificates_and_each_term_makes_more_haste() {
         .await
         .unwrap();
     let term = || kill_process(getpid(), Signal::TERM).unwrap();
-    let patience = Duration::from_secs(30);
+    let timeout = Duration::from_secs(30);
     term();
-    tokio::time::timeout(patience, handle.draining())
+    tokio::time::timeout(timeout, handle.draining())
         .await
-        .expect("the first begins the drain");
+        .expect("the first TERM begins the drain");
     assert_eq!(handle.phase(), Phase::Draining);
     term();
-    tokio::time::timeout(patience, handle.draining_over())
+    tokio::time::timeout(timeout, handle.drain_elapsed())
         .await
-        .expect("the second ends its time");
+        .expect("the second TERM ends the drain time");
     term();
-    let report = tokio::time::timeout(patience, running)
+    let report = tokio::time::timeout(timeout, running)
         .await
-        .expect("the third cuts")
+        .expect("the third TERM cuts")
         .unwrap();
-    assert_eq!(report.reason(), Reason::Signal("SIGTERM"));
+    assert_eq!(report.reason(), StopReason::Signal("SIGTERM"));
     assert!(report.was_cut());
 }
 
-/// What a service is doing when TERM comes.
+/// The state of the service when TERM arrives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Start {
-    /// It has bound, and loads what it needs before it runs.
+    /// Bound, and loading before it runs.
     Bound,
-    /// It runs, and holds a latch.
-    Held,
+    /// Running, with a latch held.
+    Latched,
 }
 
-async fn ends_without_drain_time(start: Start) {
+async fn stops_without_drain_time(start: Start) {
     let hour = Duration::from_secs(3600);
-    let settings = Settings::new().with_drain_time(hour).with_stop_timeout(hour);
+    let settings = ShutdownConfig::new()
+        .with_drain_time(hour)
+        .with_stop_timeout(hour);
     let mut lifecycle = Lifecycle::new(settings).unwrap();
     lifecycle.install_signals().unwrap();
     let latch = lifecycle.latch("cache");
@@ -135,11 +139,11 @@ async fn ends_without_drain_time(start: Start) {
     let bound = Server::new(service)
         .bind("127.0.0.1:0")
         .lifecycle(lifecycle)
-        .bound()
+        .try_bind()
         .unwrap();
     let address = bound.addresses().next().unwrap().tcp().unwrap();
     let handle = bound.handle();
-    // Nobody should come before it is ready; who does all the same is in the queue, or served.
+    // Connects before the service is ready: waits in the accept queue, or is served.
     let mut early = TcpStream::connect(address).await.unwrap();
     early
         .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -149,12 +153,12 @@ async fn ends_without_drain_time(start: Start) {
     let running = match start {
         Start::Bound => {
             term();
-            // Whatever is loaded here takes a while, and knows nothing of signals.
+            // Start-up work that ignores signals.
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert_eq!(handle.phase(), Phase::Starting);
             tokio::spawn(bound.run())
         }
-        Start::Held => {
+        Start::Latched => {
             let running = tokio::spawn(bound.run());
             early.readable().await.unwrap();
             assert_eq!(handle.phase(), Phase::Starting);
@@ -165,24 +169,24 @@ async fn ends_without_drain_time(start: Start) {
     let began = Instant::now();
     let report = tokio::time::timeout(Duration::from_secs(30), running)
         .await
-        .expect("it has no drain time, and waits for no latch")
+        .expect("neither the drain time nor the latch delays the shutdown")
         .unwrap();
     let took = began.elapsed();
     assert!(took < Duration::from_secs(5), "{start:?}: {took:?}");
-    assert_eq!(report.reason(), Reason::Signal("SIGTERM"));
+    assert_eq!(report.reason(), StopReason::Signal("SIGTERM"));
     assert!(!report.was_cut());
     assert_eq!(report.exit_code(), ExitCode::SUCCESS);
-    let mut answer = String::new();
-    early.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{start:?}: {answer}");
+    let mut response = String::new();
+    early.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{start:?}: {response}");
     assert!(TcpStream::connect(address).await.is_err());
-    // Given up only now: nobody waited for it.
+    // Held until here.
     drop(latch);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn term_in_a_slow_start_ends_it_at_once() {
+async fn term_during_a_slow_start_stops_at_once() {
     let _alone = SIGNALS.lock().await;
-    ends_without_drain_time(Start::Bound).await;
-    ends_without_drain_time(Start::Held).await;
+    stops_without_drain_time(Start::Bound).await;
+    stops_without_drain_time(Start::Latched).await;
 }

@@ -27,11 +27,11 @@ use bytes::Bytes;
 use campanile::{
     RequestContext,
     inbound::{self, DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer},
-    lifecycle::{Handle, Lifecycle, Report, Settings},
+    lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig},
     listen::{Bind, ListenAddress, Listener},
     outbound::{self, CallName, ConnectorLayer, connect::ConnectorService},
     recorder::{CellRecorder, Format},
-    server::{Bound, Server},
+    server::{BoundServer, Server},
 };
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -78,7 +78,7 @@ pub(crate) struct Services {
 
 /// A running service.
 struct RunningService {
-    handle: Handle,
+    handle: LifecycleHandle,
     task: JoinHandle<Report>,
 }
 
@@ -123,18 +123,18 @@ pub(crate) fn start(
     let stock_app = stock_app.layer(inbound(Service::Stock));
     let catalog_app = catalog_app.layer(inbound(Service::Catalog));
     let inner = [
-        run(server(Service::Stock, stock, stock_app, no_drain)?.bound()?),
-        run(server(Service::Catalog, catalog, catalog_app, no_drain)?.bound()?),
+        run(server(Service::Stock, stock, stock_app, no_drain)?.try_bind()?),
+        run(server(Service::Catalog, catalog, catalog_app, no_drain)?.try_bind()?),
     ];
     let live_recorder = metrics.clone();
     let edge = server(Service::Edge, edge, edge_app, DRAIN_TIME)?
-        .metrics(metrics.clone())
+        .admin_metrics(metrics.clone())
         .admin_with(admin, move |admin| {
             let live_metrics =
                 move || filter_by_service(&live_recorder.render(Format::Prometheus), Service::Edge);
             admin.with_service_name("edge").with_live_metrics(live_metrics)
         })
-        .bound()?;
+        .try_bind()?;
     let admin = edge.admin_address().ok_or("no admin port")?.clone();
     Ok(Services {
         address,
@@ -183,7 +183,7 @@ fn server(
     app: Router,
     drain_time: Duration,
 ) -> Result<Server<Router>, Box<dyn Error>> {
-    let settings = Settings::new()
+    let settings = ShutdownConfig::new()
         .with_drain_time(drain_time)
         .with_stop_timeout(Duration::from_secs(5));
     let lifecycle = Lifecycle::new(settings)?.with_recorder(ServiceRecorder::of(service));
@@ -193,7 +193,7 @@ fn server(
         .recorder(ServiceRecorder::of(service)))
 }
 
-fn run(bound: Bound<Router>) -> RunningService {
+fn run(bound: BoundServer<Router>) -> RunningService {
     RunningService {
         handle: bound.handle(),
         task: tokio::spawn(bound.run()),

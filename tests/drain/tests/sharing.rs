@@ -130,7 +130,7 @@ fn serves() -> bool {
                 server.bind_with(Bind::new(address).with_reuse_port(true).with_backlog(4096))
             }
         };
-        let bound = server.bound().unwrap();
+        let bound = server.try_bind().unwrap();
         let handle = bound.handle();
         let ready = async {
             handle.ready().await;

@@ -1,16 +1,16 @@
-//! The few lines that a user of plain `axum::serve` writes.
+//! A service on plain `axum::serve`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::{Router, http::StatusCode, routing::get};
-use campanile_lifecycle::{Handle, Lifecycle, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, ShutdownConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::within;
 
-fn app(handle: &Handle) -> Router {
+fn app(handle: &LifecycleHandle) -> Router {
     let ready = {
         let handle = handle.clone();
         move || async move {
@@ -40,38 +40,38 @@ fn app(handle: &Handle) -> Router {
         )
 }
 
-async fn ask(address: SocketAddr, line: &str) -> std::io::Result<String> {
+async fn request(address: SocketAddr, line: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
+    let head = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    Ok(response)
 }
 
 #[tokio::test]
-async fn readiness_fails_first_then_the_listener_closes_and_what_runs_is_finished() {
-    let settings = Settings::new().with_drain_time(Duration::from_millis(300));
+async fn readiness_fails_first_then_the_listener_closes_and_requests_finish() {
+    let settings = ShutdownConfig::new().with_drain_time(Duration::from_millis(300));
     let lifecycle = Lifecycle::new(settings).unwrap();
     let handle = lifecycle.handle();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = axum::serve(listener, app(&handle)).with_graceful_shutdown(handle.draining_over());
-    let running = tokio::spawn(lifecycle.run_with(serving));
+    let serve = axum::serve(listener, app(&handle)).with_graceful_shutdown(handle.drain_elapsed());
+    let running = tokio::spawn(lifecycle.run_with(serve));
 
     within("readiness", handle.ready()).await;
-    assert!(ask(address, "GET /readyz").await.unwrap().contains(" 200 "));
-    assert!(ask(address, "POST /drain").await.unwrap().contains(" 202 "));
-    // Served still, in a drain: it is what tells everybody to go elsewhere.
-    assert!(ask(address, "GET /readyz").await.unwrap().contains(" 503 "));
-    let slow = tokio::spawn(ask(address, "GET /slow"));
-    within("end of the drain time", handle.draining_over()).await;
-    let answer = within("slow answer", slow).await.unwrap().unwrap();
-    assert!(answer.ends_with("done"), "{answer}");
+    assert!(request(address, "GET /readyz").await.unwrap().contains(" 200 "));
+    assert!(request(address, "POST /drain").await.unwrap().contains(" 202 "));
+    // Still served in the drain, so that load balancers see it.
+    assert!(request(address, "GET /readyz").await.unwrap().contains(" 503 "));
+    let slow = tokio::spawn(request(address, "GET /slow"));
+    within("end of the drain time", handle.drain_elapsed()).await;
+    let response = within("slow response", slow).await.unwrap().unwrap();
+    assert!(response.ends_with("done"), "{response}");
     let (report, served) = within("end", running).await.unwrap();
     assert!(matches!(served, Some(Ok(()))) && !report.was_cut(), "{report:?}");
     assert!(
-        ask(address, "GET /readyz").await.is_err(),
+        request(address, "GET /readyz").await.is_err(),
         "the listener is closed"
     );
 }

@@ -1,4 +1,4 @@
-//! Named checks of what the service needs.
+//! Readiness checks.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -13,7 +13,7 @@ use crate::support::{DRAIN_TIME, ready, within};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-fn said(readiness: &Readiness) -> Vec<(&str, String)> {
+fn outcomes(readiness: &Readiness) -> Vec<(&str, String)> {
     readiness
         .checks()
         .map(|(name, outcome)| (name, outcome.to_string()))
@@ -21,7 +21,7 @@ fn said(readiness: &Readiness) -> Vec<(&str, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_hangs_or_panics_or_says_no_fails_alone() {
+async fn check_that_hangs_panics_or_fails_does_not_affect_others() {
     let (handle, _running) = ready().await;
     handle.add_check("good", LIMIT, || async { Ok::<_, Infallible>(()) });
     assert!(handle.readiness().await.is_ready());
@@ -37,17 +37,17 @@ async fn one_that_hangs_or_panics_or_says_no_fails_alone() {
         }
         Ok::<_, Infallible>(())
     });
-    let asked = Instant::now();
-    let readiness = within("answer", handle.readiness()).await;
-    assert_eq!(asked.elapsed().as_secs(), LIMIT.as_secs(), "beside each other");
+    let began = Instant::now();
+    let readiness = within("readiness", handle.readiness()).await;
+    assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs(), "not concurrent");
     assert!(!readiness.is_ready());
     assert_eq!(readiness.phase(), Phase::Ready);
     assert_eq!(
-        said(&readiness),
+        outcomes(&readiness),
         [
             ("good", "ok".to_owned()),
             ("bad", "no route to host".to_owned()),
-            ("hung", "no answer within 1s".to_owned()),
+            ("hung", "timed out after 1s".to_owned()),
             ("at once", "panicked: no pool of 0 connections".to_owned()),
             ("later", "panicked: poisoned".to_owned()),
         ]
@@ -55,20 +55,20 @@ async fn one_that_hangs_or_panics_or_says_no_fails_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_of_the_same_name_is_replaced() {
+async fn check_of_the_same_name_is_replaced() {
     let (handle, _running) = ready().await;
     handle.add_check("database", LIMIT, || async { Err("down") });
     handle.add_check("database", LIMIT, || async { Ok::<_, Infallible>(()) });
     let readiness = handle.readiness().await;
     assert!(readiness.is_ready());
-    assert_eq!(said(&readiness), [("database", "ok".to_owned())]);
+    assert_eq!(outcomes(&readiness), [("database", "ok".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_draining_service_answers_at_once_and_asks_nobody() {
+async fn draining_service_reports_at_once_and_runs_no_check() {
     let (handle, _running) = ready().await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     handle.add_check("database", LIMIT, move || {
         count.fetch_add(1, Ordering::Relaxed);
         pending::<Result<(), &str>>()
@@ -80,28 +80,28 @@ async fn a_draining_service_answers_at_once_and_asks_nobody() {
     tokio::task::yield_now().await;
     let began = Instant::now();
     handle.drain();
-    let readiness = within("answer", waiting).await.unwrap();
-    assert_eq!(began.elapsed(), Duration::ZERO, "the drain waits for no check");
+    let readiness = within("readiness", waiting).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO, "waited for a check");
     assert_eq!(
         (readiness.is_ready(), readiness.phase()),
         (false, Phase::Draining)
     );
     assert_eq!(
         readiness.checks().next(),
-        Some(("database", &CheckOutcome::NotAsked))
+        Some(("database", &CheckOutcome::Skipped))
     );
 
     tokio::time::sleep(Duration::from_secs(2)).await;
     let readiness = handle.readiness().await;
     assert_eq!(readiness.time_left(), Some(DRAIN_TIME - Duration::from_secs(2)));
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
-    let _hold = handle.hold();
-    handle.draining_over().await;
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let _guard = handle.guard();
+    handle.drain_elapsed().await;
     assert_eq!(handle.readiness().await.time_left(), Some(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_the_drain_no_time_is_left_or_gone() {
+async fn time_left_is_none_before_the_drain() {
     let (handle, _running) = ready().await;
     assert_eq!(handle.readiness().await.time_left(), None);
 }

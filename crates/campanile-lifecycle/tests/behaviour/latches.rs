@@ -1,4 +1,4 @@
-//! Start-up work that the service waits for.
+//! Latches.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use campanile_lifecycle::Phase;
 use crate::support::{Log, lifecycle, within};
 
 #[tokio::test(start_paused = true)]
-async fn the_service_is_ready_when_the_last_latch_is_released() {
+async fn service_is_ready_when_the_last_latch_is_released() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let (database, cache) = (lifecycle.latch("database"), lifecycle.latch("cache"));
@@ -21,9 +21,9 @@ async fn the_service_is_ready_when_the_last_latch_is_released() {
     assert_eq!(readiness.phase(), Phase::Starting);
     let checks: Vec<_> = readiness
         .checks()
-        .map(|(name, why)| (name, why.to_string()))
+        .map(|(name, outcome)| (name, outcome.to_string()))
         .collect();
-    assert_eq!(checks, [("database", "not done yet".to_owned())]);
+    assert_eq!(checks, [("database", "not released yet".to_owned())]);
     database.release();
     within("readiness", handle.ready()).await;
     let readiness = handle.readiness().await;
@@ -36,7 +36,7 @@ async fn the_service_is_ready_when_the_last_latch_is_released() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_latch_that_is_dropped_keeps_the_service_from_being_ready_and_is_named() {
+async fn dropped_latch_keeps_the_service_from_being_ready_and_is_named() {
     let (log, _guard) = Log::start();
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
@@ -48,17 +48,17 @@ async fn a_latch_that_is_dropped_keeps_the_service_from_being_ready_and_is_named
     let readiness = handle.readiness().await;
     let checks: Vec<_> = readiness
         .checks()
-        .map(|(name, why)| (name, why.to_string()))
+        .map(|(name, outcome)| (name, outcome.to_string()))
         .collect();
-    assert_eq!(checks, [("database", "given up".to_owned())]);
+    assert_eq!(checks, [("database", "dropped without release".to_owned())]);
     assert!(log.line("ERROR").contains("latch=\"database\""), "{}", log.text());
-    // It can be stopped all the same.
+    // A shutdown still works.
     handle.drain();
     within("end", running).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_latch_that_a_stop_overtook_is_dropped_without_a_word() {
+async fn latch_dropped_after_a_shutdown_logs_nothing() {
     let (log, _guard) = Log::start();
     let lifecycle = lifecycle();
     let latch = lifecycle.latch("database");

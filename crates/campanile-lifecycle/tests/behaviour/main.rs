@@ -1,19 +1,19 @@
-//! What a service's phases, and those who watch them, do and do not.
+//! The lifecycle through its public API.
 
 mod axum;
 mod checks;
 #[cfg(unix)]
-mod child;
+mod child_process;
+mod config;
 mod latches;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod notify;
+mod phase_reached;
 mod phases;
-mod settings;
 #[cfg(unix)]
 mod signals;
 mod support;
 mod tasks;
 #[cfg(feature = "tonic")]
 mod tonic;
-mod watchers;

@@ -1,18 +1,19 @@
-//! What is recorded of the phases.
+//! The metrics of the lifecycle.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use campanile_lifecycle::Phase;
+use campanile_lifecycle::{METRICS, Phase};
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{lifecycle, within};
 
-/// What the recorder has, by name and phase.
-struct Seen(Vec<(CompositeKey, DebugValue)>);
+/// A snapshot of the recorder.
+struct Recorded(Vec<(CompositeKey, DebugValue)>);
 
-impl Seen {
-    fn of(snapshotter: &Snapshotter) -> Self {
+impl Recorded {
+    fn by(snapshotter: &Snapshotter) -> Self {
         let all = snapshotter.snapshot().into_vec();
         Self(all.into_iter().map(|(key, _, _, value)| (key, value)).collect())
     }
@@ -33,7 +34,7 @@ impl Seen {
         }
     }
 
-    /// The value of a counter; snapshots take it out.
+    /// The increase of a counter since the last snapshot.
     fn counter(&self, name: &str) -> u64 {
         match self.find(name, None) {
             DebugValue::Counter(value) => *value,
@@ -55,58 +56,75 @@ async fn one_phase_is_1_at_a_time_and_the_drain_is_timed() {
     let latch = lifecycle.latch("start");
     let running = tokio::spawn(lifecycle.run());
     tokio::task::yield_now().await;
-    assert_eq!(Seen::of(&snapshotter).phases(), [1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(Recorded::by(&snapshotter).phases(), [1.0, 0.0, 0.0, 0.0]);
     latch.release();
     handle.ready().await;
     tokio::task::yield_now().await;
-    let seen = Seen::of(&snapshotter);
-    assert_eq!(seen.phases(), [0.0, 1.0, 0.0, 0.0]);
-    assert_eq!(seen.gauge("lifecycle_drain_seconds", None), 0.0);
+    let recorded = Recorded::by(&snapshotter);
+    assert_eq!(recorded.phases(), [0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(recorded.gauge("lifecycle_drain_seconds", None), 0.0);
 
-    let hold = handle.hold();
+    let guard = handle.guard();
     handle.drain();
     tokio::time::sleep(Duration::from_millis(3500)).await;
-    let seen = Seen::of(&snapshotter);
-    assert_eq!(seen.phases(), [0.0, 0.0, 1.0, 0.0]);
-    let drained = seen.gauge("lifecycle_drain_seconds", None);
+    let recorded = Recorded::by(&snapshotter);
+    assert_eq!(recorded.phases(), [0.0, 0.0, 1.0, 0.0]);
+    let drained = recorded.gauge("lifecycle_drain_seconds", None);
     assert!((3.0..=3.5).contains(&drained), "{drained}");
 
-    handle.draining_over().await;
+    handle.drain_elapsed().await;
     tokio::task::yield_now().await;
-    assert_eq!(Seen::of(&snapshotter).phases(), [0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(Recorded::by(&snapshotter).phases(), [0.0, 0.0, 0.0, 1.0]);
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    drop(hold);
+    drop(guard);
     within("end", running).await.unwrap();
-    let seen = Seen::of(&snapshotter);
+    let recorded = Recorded::by(&snapshotter);
     assert_eq!(handle.phase(), Phase::Stopped);
-    assert_eq!(seen.phases(), [0.0; 4]);
-    let drained = seen.gauge("lifecycle_drain_seconds", None);
+    assert_eq!(recorded.phases(), [0.0; 4]);
+    let drained = recorded.gauge("lifecycle_drain_seconds", None);
     assert!((6.5..6.6).contains(&drained), "{drained}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_serving_side_counts_is_recorded_and_reported() {
+async fn counted_requests_and_connections_are_recorded_and_reported() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
     let snapshotter = recorder.snapshotter();
     let lifecycle = lifecycle().with_recorder(recorder);
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run());
     handle.ready().await;
-    // Before the drain it is a request like any other.
+    // Before the drain, no drained request.
     handle.count_served_request();
     handle.drain();
     handle.count_served_request();
     handle.count_served_request();
-    let sweeping = handle.hold();
-    handle.draining_over().await;
+    let guard = handle.guard();
+    handle.drain_elapsed().await;
     handle.count_accepted_after_close();
     handle.count_cut_requests(3);
-    drop(sweeping);
+    drop(guard);
     let report = within("end", running).await.unwrap();
-    let seen = Seen::of(&snapshotter);
-    assert_eq!(seen.counter("lifecycle_drained_requests_total"), 2);
-    assert_eq!(seen.counter("lifecycle_cut_requests_total"), 3);
-    assert_eq!(seen.counter("lifecycle_accepted_after_close_total"), 1);
+    let recorded = Recorded::by(&snapshotter);
+    assert_eq!(recorded.counter("lifecycle_drained_requests_total"), 2);
+    assert_eq!(recorded.counter("lifecycle_cut_requests_total"), 3);
+    assert_eq!(recorded.counter("lifecycle_accepted_after_close_total"), 1);
     assert_eq!((report.drained_requests(), report.cut_requests()), (2, 3));
     assert!(report.was_cut());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_recorded_metrics_are_listed() {
+    let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
+    let lifecycle = lifecycle().with_recorder(recorder);
+    lifecycle.handle().drain();
+    within("end", lifecycle.run()).await;
+    let recorded: BTreeSet<String> = recorder
+        .snapshotter()
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, ..)| key.key().name().to_owned())
+        .collect();
+    let listed = METRICS.iter().map(|metric| metric.name().to_owned());
+    assert_eq!(recorded, listed.collect());
 }

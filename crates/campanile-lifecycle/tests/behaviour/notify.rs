@@ -1,4 +1,4 @@
-//! The service manager's side of a real datagram socket.
+//! Messages to a service manager, over a real socket.
 
 use std::fs;
 use std::io;
@@ -9,13 +9,13 @@ use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use campanile_lifecycle::{Lifecycle, Notifier, Settings};
+use campanile_lifecycle::{Lifecycle, Notifier, ShutdownConfig};
 use rustix::process::Signal;
 
-use crate::child::Service;
+use crate::child_process::Service;
 use crate::support::within;
 
-/// A socket that nobody else has.
+/// The service manager's socket.
 struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
@@ -27,10 +27,10 @@ impl Manager {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("campanile-notify-{}-{number}", process::id());
         let path = std::env::temp_dir().join(name);
-        let socket = UnixDatagram::bind(&path).expect("nobody has the path");
+        let socket = UnixDatagram::bind(&path).expect("the path is unique");
         socket
             .set_read_timeout(Some(Duration::from_secs(30)))
-            .expect("it is a socket");
+            .expect("a socket has a read timeout");
         Self { socket, path }
     }
 
@@ -53,21 +53,21 @@ fn receive(socket: &UnixDatagram) -> String {
 
 fn extension(message: &str) -> Duration {
     let micros = message.strip_prefix("STOPPING=1\nEXTEND_TIMEOUT_USEC=");
-    let micros = micros.unwrap_or_else(|| panic!("`{message}` extends nothing"));
+    let micros = micros.unwrap_or_else(|| panic!("no extension in `{message}`"));
     Duration::from_micros(micros.parse().expect("microseconds are a number"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_manager_hears_ready_stopping_and_how_long_it_may_take() {
+async fn manager_receives_ready_stopping_and_timeout_extensions() {
     let manager = Manager::new();
-    let settings = Settings::new()
+    let config = ShutdownConfig::new()
         .with_drain_time(Duration::from_secs(3))
         .with_stop_timeout(Duration::from_secs(7));
-    let lifecycle = Lifecycle::new(settings).unwrap();
+    let lifecycle = Lifecycle::new(config).unwrap();
     let lifecycle = lifecycle.with_notifier(Notifier::new(&manager.path).unwrap());
     let handle = lifecycle.handle();
     let latch = lifecycle.latch("start");
-    let hold = handle.hold();
+    let guard = handle.guard();
     let running = tokio::spawn(lifecycle.run());
     tokio::time::sleep(Duration::from_secs(1)).await;
     manager.socket.set_nonblocking(true).unwrap();
@@ -84,20 +84,20 @@ async fn the_manager_hears_ready_stopping_and_how_long_it_may_take() {
     assert_eq!(manager.next(), "READY=1");
     handle.drain();
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    // At once and each second: the time that is left of both, and five seconds to exit.
+    // At once and every second: what is left of both times, and five seconds to exit.
     assert_eq!(extension(&manager.next()).as_secs(), 15);
     assert_eq!(extension(&manager.next()).as_secs_f64().round(), 14.0);
     assert_eq!(extension(&manager.next()).as_secs_f64().round(), 13.0);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(hold);
+    drop(guard);
     within("end", running).await.unwrap();
-    // Nothing is asked for any more once it has stopped.
+    // No further extension once it has stopped.
     let last = extension(&manager.next());
     assert!(last <= Duration::from_secs(12), "{last:?}");
 }
 
 #[test]
-fn a_process_finds_the_manager_by_its_environment_and_pings_the_watchdog() {
+fn process_finds_the_manager_in_its_environment_and_pings_the_watchdog() {
     let manager = Manager::new();
     let path = manager.path.to_str().unwrap();
     let started = Instant::now();
@@ -109,11 +109,11 @@ fn a_process_finds_the_manager_by_its_environment_and_pings_the_watchdog() {
         match manager.next().as_str() {
             "WATCHDOG=1" => pings += 1,
             "READY=1" => ready += 1,
-            other => panic!("heard {other}"),
+            other => panic!("received {other}"),
         }
     }
     assert_eq!(ready, 1);
-    // The first is at once, four follow in half of the time each.
+    // The first comes at once, four follow at half of the timeout each.
     assert!(
         started.elapsed() >= Duration::from_millis(390),
         "{:?}",
@@ -125,7 +125,7 @@ fn a_process_finds_the_manager_by_its_environment_and_pings_the_watchdog() {
 }
 
 #[test]
-fn a_watchdog_that_asks_another_process_is_left_alone() {
+fn watchdog_of_another_process_is_not_pinged() {
     let manager = Manager::new();
     let path = manager.path.to_str().unwrap();
     let service = Service::start(
@@ -145,7 +145,7 @@ fn a_watchdog_that_asks_another_process_is_left_alone() {
 }
 
 #[test]
-fn an_abstract_name_is_reached_and_what_is_no_address_refused() {
+fn abstract_names_work_and_other_addresses_are_errors() {
     let name = format!("campanile-notify-abstract-{}", process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let socket = UnixDatagram::bind_addr(&address).unwrap();
@@ -161,11 +161,11 @@ fn an_abstract_name_is_reached_and_what_is_no_address_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_manager_did_not_hear_it_is_told_again() {
+async fn unsent_message_is_repeated() {
     let manager = Manager::new();
     let (path, moved) = (manager.path.clone(), manager.path.with_extension("moved"));
     fs::rename(&path, &moved).unwrap();
-    let lifecycle = Lifecycle::new(Settings::new()).unwrap();
+    let lifecycle = Lifecycle::new(ShutdownConfig::new()).unwrap();
     let lifecycle = lifecycle.with_notifier(Notifier::new(&path).unwrap());
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run());

@@ -1,14 +1,14 @@
-//! The order of phases, and how long each takes.
+//! The order and duration of phases.
 
 use std::time::Duration;
 
-use campanile_lifecycle::{Lifecycle, Phase, Reason, Settings};
+use campanile_lifecycle::{Lifecycle, Phase, ShutdownConfig, StopReason};
 use tokio::time::Instant;
 
-use crate::support::{DRAIN_TIME, STOP_TIMEOUT, lifecycle, ready, settings, within};
+use crate::support::{DRAIN_TIME, STOP_TIMEOUT, config, lifecycle, ready, within};
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_service_serves_through_its_drain_time_and_then_has_stopped() {
+async fn idle_service_stops_after_its_drain_time() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     assert_eq!(handle.phase(), Phase::Starting);
@@ -20,21 +20,21 @@ async fn an_idle_service_serves_through_its_drain_time_and_then_has_stopped() {
     assert!(handle.drain());
     within("drain", handle.draining()).await;
     assert_eq!(handle.phase(), Phase::Draining);
-    within("stop", handle.draining_over()).await;
+    within("stop", handle.drain_elapsed()).await;
     assert_eq!(began.elapsed().as_secs(), DRAIN_TIME.as_secs());
     let report = within("end", running).await.unwrap();
     assert_eq!(handle.phase(), Phase::Stopped);
     assert_eq!(began.elapsed().as_secs(), DRAIN_TIME.as_secs());
     assert_eq!(report.took().as_secs(), DRAIN_TIME.as_secs());
-    assert_eq!(report.reason(), Reason::Asked);
+    assert_eq!(report.reason(), StopReason::Requested);
     assert!(!report.was_cut(), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_asked_for_is_seen_at_once_and_asked_for_again_does_nothing() {
+async fn drain_is_visible_at_once_and_a_second_drain_does_nothing() {
     let (handle, running) = ready().await;
     assert!(handle.drain());
-    // No await in between: the owner was not polled.
+    // No await in between: the lifecycle was not polled.
     assert_eq!(handle.phase(), Phase::Draining);
     assert!(!handle.is_ready() && handle.is_draining());
     let deadline = handle.drain_deadline();
@@ -48,12 +48,12 @@ async fn a_drain_that_is_asked_for_is_seen_at_once_and_asked_for_again_does_noth
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stop_ends_with_the_last_hold() {
+async fn shutdown_ends_with_the_last_guard() {
     let (handle, running) = ready().await;
-    let (first, last) = (handle.hold(), handle.hold_named("socket"));
+    let (first, last) = (handle.guard(), handle.named_guard("socket"));
     let began = Instant::now();
     handle.drain();
-    handle.draining_over().await;
+    handle.drain_elapsed().await;
     assert_eq!(handle.stop_deadline(), Some(Instant::now() + STOP_TIMEOUT));
     drop(first);
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -65,16 +65,16 @@ async fn the_stop_ends_with_the_last_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_too_long_is_cut_and_counted() {
+async fn guards_held_too_long_are_cut_and_counted() {
     let (handle, running) = ready().await;
-    let holds = [handle.hold(), handle.hold()];
+    let guards = [handle.guard(), handle.guard()];
     let began = Instant::now();
     handle.drain();
     within("cut", handle.cutting()).await;
     assert_eq!(began.elapsed().as_secs(), (DRAIN_TIME + STOP_TIMEOUT).as_secs());
-    // Still the last phase that has a name; whoever cuts has a moment for it.
+    // Still `stopping`: holders of guards have a moment to drop them.
     assert_eq!(handle.phase(), Phase::Stopping);
-    drop(holds);
+    drop(guards);
     let at_once = Instant::now();
     let report = within("end", running).await.unwrap();
     assert!(
@@ -87,9 +87,9 @@ async fn what_is_held_too_long_is_cut_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_for_ever_holds_nobody() {
+async fn guard_that_is_never_dropped_does_not_block_the_shutdown() {
     let (handle, running) = ready().await;
-    let _hold = handle.hold();
+    let _guard = handle.guard();
     let began = Instant::now();
     handle.drain();
     let report = within("end", running).await.unwrap();
@@ -99,14 +99,14 @@ async fn what_is_held_for_ever_holds_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn code_can_hurry_as_signals_do() {
+async fn handle_can_end_the_drain_time_and_cut() {
     let (handle, running) = ready().await;
-    let _hold = handle.hold();
+    let _guard = handle.guard();
     let began = Instant::now();
     handle.drain();
     assert!(handle.end_drain_time());
     assert!(!handle.end_drain_time());
-    within("stop", handle.draining_over()).await;
+    within("stop", handle.drain_elapsed()).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert!(handle.cut());
     within("end", running).await.unwrap();
@@ -115,15 +115,15 @@ async fn code_can_hurry_as_signals_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_drain_time_and_stop_timeout_it_is_over_at_once() {
-    let settings = Settings::new()
+async fn without_drain_time_and_stop_timeout_the_service_stops_at_once() {
+    let config = ShutdownConfig::new()
         .with_drain_time(Duration::ZERO)
         .with_stop_timeout(Duration::ZERO);
-    let lifecycle = Lifecycle::new(settings).unwrap();
+    let lifecycle = Lifecycle::new(config).unwrap();
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run());
     handle.ready().await;
-    let _hold = handle.hold();
+    let _guard = handle.guard();
     let began = Instant::now();
     handle.drain();
     let report = within("end", running).await.unwrap();
@@ -132,7 +132,7 @@ async fn without_drain_time_and_stop_timeout_it_is_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_was_never_ready_has_no_drain_time() {
+async fn service_that_was_never_ready_has_no_drain_time() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let _latch = lifecycle.latch("database");
@@ -144,18 +144,18 @@ async fn a_service_that_was_never_ready_has_no_drain_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_serves_is_polled_and_its_output_returned() {
+async fn serve_future_is_polled_and_its_output_returned() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
-    let serving = {
+    let serve = {
         let handle = handle.clone();
         async move {
-            handle.draining_over().await;
+            handle.drain_elapsed().await;
             tokio::time::sleep(Duration::from_secs(3)).await;
             "served"
         }
     };
-    let running = tokio::spawn(lifecycle.run_with(serving));
+    let running = tokio::spawn(lifecycle.run_with(serve));
     handle.ready().await;
     let began = Instant::now();
     handle.drain();
@@ -166,27 +166,27 @@ async fn what_serves_is_polled_and_its_output_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_serves_and_fails_stops_the_service_without_a_drain_time() {
+async fn failed_serve_future_stops_the_service_without_a_drain_time() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
-    let hold = handle.hold();
+    let guard = handle.guard();
     let running = tokio::spawn(lifecycle.run_with(async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Err::<(), _>("address in use")
     }));
     let began = Instant::now();
-    within("stop", handle.draining_over()).await;
+    within("stop", handle.drain_elapsed()).await;
     assert_eq!(began.elapsed().as_secs(), 1);
-    drop(hold);
+    drop(guard);
     let (report, output) = within("end", running).await.unwrap();
     assert_eq!(
         (report.reason(), output),
-        (Reason::Ended, Some(Err("address in use")))
+        (StopReason::ServeEnded, Some(Err("address in use")))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_serves_without_end_is_dropped() {
+async fn endless_serve_future_is_dropped() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run_with(std::future::pending::<()>()));
@@ -197,16 +197,16 @@ async fn what_serves_without_end_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_what_serves_goes_on_and_leaves_the_service_stopped() {
+async fn panic_of_the_serve_future_propagates_and_leaves_the_service_stopped() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
-    let running = tokio::spawn(lifecycle.run_with(async { panic!("served badly") }));
+    let running = tokio::spawn(lifecycle.run_with(async { panic!("on purpose") }));
     within("stop", handle.stopped()).await;
     assert!(running.await.unwrap_err().is_panic());
 }
 
 #[tokio::test]
-async fn a_dropped_lifecycle_leaves_nobody_waiting() {
+async fn dropped_lifecycle_leaves_no_waiter_pending() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let waiting = tokio::spawn({
@@ -223,7 +223,7 @@ async fn a_dropped_lifecycle_leaves_nobody_waiting() {
     assert_eq!(handle.phase(), Phase::Stopped);
     assert!(!handle.drain());
 
-    let lifecycle = Lifecycle::new(settings()).unwrap();
+    let lifecycle = Lifecycle::new(config()).unwrap();
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run());
     handle.ready().await;

@@ -1,16 +1,16 @@
-//! Signals, sent to a process.
+//! Signals, sent to a child process.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::child::Service;
+use crate::child_process::Service;
 
 #[test]
-fn the_first_drains_the_second_ends_the_drain_time_the_third_cuts() {
+fn first_signal_drains_second_ends_the_drain_time_third_cuts() {
     let service = Service::start("held", &[]);
     service.expect("ready");
-    // Each of another kind: they count together.
+    // Signals of different kinds count together.
     service.signal(Signal::TERM);
     service.expect("draining");
     service.signal(Signal::INT);
@@ -21,7 +21,7 @@ fn the_first_drains_the_second_ends_the_drain_time_the_third_cuts() {
 }
 
 #[test]
-fn each_of_the_three_stops_a_service_without_an_error() {
+fn each_kind_of_signal_stops_a_service_with_exit_code_0() {
     for (signal, name) in [
         (Signal::TERM, "SIGTERM"),
         (Signal::INT, "SIGINT"),
@@ -37,7 +37,7 @@ fn each_of_the_three_stops_a_service_without_an_error() {
 }
 
 #[test]
-fn the_same_one_again_hurries_too() {
+fn repeated_signal_ends_the_drain_time() {
     let service = Service::start("idle", &[]);
     service.expect("ready");
     service.signal(Signal::TERM);
@@ -48,23 +48,23 @@ fn the_same_one_again_hurries_too() {
 }
 
 #[test]
-fn one_that_comes_in_a_slow_start_is_remembered() {
+fn signal_during_a_slow_start_is_kept() {
     let service = Service::start("slow start", &[]);
     service.expect("starting");
     service.signal(Signal::TERM);
-    // Its drain time is an hour: it was never ready, and does not wait for it.
+    // Never ready, so it skips its drain time of an hour.
     service.expect("ended: SIGTERM");
     assert_eq!(service.wait().code(), Some(0));
 }
 
 #[test]
-fn the_one_that_follows_a_pre_stop_hook_does_not_end_the_drain_time() {
+fn signal_after_a_pre_stop_hook_does_not_end_the_drain_time() {
     let service = Service::start("pre-stop", &[]);
     service.expect("draining");
     let began = Instant::now();
     service.signal(Signal::TERM);
-    service.expect("ended: asked to");
-    // Of one and a half seconds, some of which had passed before we heard of it.
+    service.expect("ended: requested");
+    // The drain time is 1.5 s, part of which passed before the line arrived.
     assert!(
         began.elapsed() > Duration::from_millis(700),
         "{:?}",

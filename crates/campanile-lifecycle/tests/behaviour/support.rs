@@ -1,10 +1,10 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use tokio::task::JoinHandle;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
@@ -12,18 +12,18 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(crate) fn settings() -> Settings {
-    Settings::new()
+pub(crate) fn config() -> ShutdownConfig {
+    ShutdownConfig::new()
         .with_drain_time(DRAIN_TIME)
         .with_stop_timeout(STOP_TIMEOUT)
 }
 
 pub(crate) fn lifecycle() -> Lifecycle {
-    Lifecycle::new(settings()).expect("the times are short")
+    Lifecycle::new(config()).expect("the times are short")
 }
 
-/// Runs a lifecycle that is ready.
-pub(crate) async fn ready() -> (Handle, JoinHandle<Report>) {
+/// Runs a lifecycle until it is ready.
+pub(crate) async fn ready() -> (LifecycleHandle, JoinHandle<Report>) {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let running = tokio::spawn(lifecycle.run());
@@ -31,16 +31,16 @@ pub(crate) async fn ready() -> (Handle, JoinHandle<Report>) {
     (handle, running)
 }
 
-/// Waits, but not for ever.
+/// Waits for at most a minute.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(60);
-    match tokio::time::timeout(patience, future).await {
+    let timeout = Duration::from_secs(60);
+    match tokio::time::timeout(timeout, future).await {
         Ok(output) => output,
-        Err(_) => panic!("no {what} within {patience:?}"),
+        Err(_) => panic!("no {what} within {timeout:?}"),
     }
 }
 
-/// The lines that this thread has logged.
+/// The log of the current thread.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -58,8 +58,7 @@ impl Log {
     pub(crate) fn line(&self, of: &str) -> String {
         let text = self.text();
         let line = text.lines().find(|line| line.contains(of));
-        line.unwrap_or_else(|| panic!("no line of `{of}` in\n{text}"))
-            .to_owned()
+        line.unwrap_or_else(|| panic!("no `{of}` in\n{text}")).to_owned()
     }
 
     pub(crate) fn text(&self) -> String {

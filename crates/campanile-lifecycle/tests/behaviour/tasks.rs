@@ -1,4 +1,4 @@
-//! Background tasks that the stop waits for.
+//! Background tasks.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ impl Drop for Flag {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_ends_in_time_yields_its_output_and_is_waited_for() {
+async fn task_within_its_deadline_completes_before_the_shutdown_ends() {
     let (handle, running) = ready().await;
-    let told = handle.draining_over();
+    let drain_elapsed = handle.drain_elapsed();
     let task = tokio::spawn(handle.task("outbox", Duration::from_secs(4), async move {
-        told.await;
+        drain_elapsed.await;
         tokio::time::sleep(Duration::from_secs(3)).await;
         "flushed"
     }));
@@ -35,7 +35,7 @@ async fn a_task_that_ends_in_time_yields_its_output_and_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_is_cut_at_its_own_deadline_and_named() {
+async fn task_is_cut_at_its_own_deadline_and_named() {
     let (log, _guard) = Log::start();
     let (handle, running) = ready().await;
     let dropped = Arc::new(AtomicBool::new(false));
@@ -47,23 +47,26 @@ async fn a_task_is_cut_at_its_own_deadline_and_named() {
     let began = Instant::now();
     handle.drain();
     assert_eq!(within("cut", &mut task).await, None);
-    // Before the task itself is dropped.
+    // The future is dropped before the task.
     assert!(dropped.load(Ordering::Relaxed));
     assert_eq!(began.elapsed().as_secs(), DRAIN_TIME.as_secs() + 2);
     let report = within("end", running).await.unwrap();
     assert!(report.was_cut());
     assert_eq!(report.cut_names().collect::<Vec<_>>(), ["mailer"]);
-    assert!(log.line("cut at its deadline of 2s").contains("task=\"mailer\""));
+    assert!(
+        log.line("task cut at its deadline of 2s")
+            .contains("task=\"mailer\"")
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn stragglers_are_named_when_all_is_cut() {
+async fn tasks_and_guards_are_named_when_cut() {
     let (log, _guard) = Log::start();
     let (handle, running) = ready().await;
     let task = tokio::spawn(handle.task("mailer", Duration::from_secs(3600), pending::<()>()));
-    let _thread = handle.hold_named("importer");
-    let _connection = handle.hold();
-    drop(handle.hold_named("gone"));
+    let _thread = handle.named_guard("importer");
+    let _connection = handle.guard();
+    drop(handle.named_guard("gone"));
     let began = Instant::now();
     handle.drain();
     let report = within("end", running).await.unwrap();
@@ -71,7 +74,7 @@ async fn stragglers_are_named_when_all_is_cut() {
     assert_eq!(task.await.unwrap(), None);
     assert_eq!(report.cut_names().collect::<Vec<_>>(), ["mailer", "importer"]);
     assert_eq!(report.in_flight_when_cut(), 3);
-    let line = log.line("cutting what has not finished");
+    let line = log.line("cutting work in flight");
     assert!(
         line.contains("in_flight=3") && line.contains("mailer, importer"),
         "{line}"
@@ -79,7 +82,7 @@ async fn stragglers_are_named_when_all_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_counts_before_it_is_polled_and_until_it_is_dropped() {
+async fn task_is_in_flight_from_its_creation_until_it_is_dropped() {
     let (handle, _running) = ready().await;
     let task = handle.task("never polled", STOP_TIMEOUT, pending::<()>());
     assert_eq!(handle.in_flight(), 1);

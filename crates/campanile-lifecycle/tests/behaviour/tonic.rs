@@ -1,4 +1,4 @@
-//! gRPC's health service, asked by its own client protocol.
+//! Reports to the gRPC health service.
 
 use campanile_lifecycle::report_health;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_server::Health};
@@ -10,13 +10,13 @@ async fn status(service: &HealthService, name: &str) -> ServingStatus {
     let request = HealthCheckRequest {
         service: name.to_owned(),
     };
-    let answer = service.check(tonic::Request::new(request)).await;
-    let answer = answer.expect("the name is known");
-    answer.into_inner().status()
+    let response = service.check(tonic::Request::new(request)).await;
+    let response = response.expect("the service is registered");
+    response.into_inner().status()
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_serves_while_the_service_is_ready_and_not_from_the_drain_on() {
+async fn status_is_serving_from_ready_until_the_drain() {
     let lifecycle = lifecycle();
     let handle = lifecycle.handle();
     let latch = lifecycle.latch("start");

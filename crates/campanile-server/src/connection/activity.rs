@@ -1,7 +1,7 @@
-//! What goes on at a connection, and since when nothing does.
+//! The requests, reads and writes of a connection, and when they last happened.
 //!
-//! Times are microseconds since the accept, by a clock that costs a few nanoseconds. As with all of the connection's
-//! [state](super::state), each word stands for itself.
+//! Times are microseconds since the accept, of a clock that takes a few nanoseconds to read. As with all of the
+//! connection's [state](super::state), each atomic is read on its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,67 +10,64 @@ use campanile_core::clock::FastInstant;
 
 #[derive(Debug)]
 pub(crate) struct Activity {
-    born: FastInstant,
-    /// Requests from the call to the end of the answer.
+    accepted: FastInstant,
+    /// Requests from their call to the end of the response.
     in_flight: AtomicUsize,
     has_served: AtomicBool,
-    /// Tasks of HTTP/2's streams, tunnels included.
+    /// Tasks of HTTP/2 streams, tunnels included.
     streams: AtomicU32,
-    last_read: AtomicU64,
-    /// When the first byte of a head came, 0 while there is none.
+    last_received: AtomicU64,
+    /// When the first byte of an incomplete request head arrived; 0 without one.
     head_began: AtomicU64,
     idle_since: AtomicU64,
-    /// Since when the peer has taken no byte of what is to be written, 0 while nothing waits.
-    blocked_since: AtomicU64,
+    /// Since when the peer has not read pending response bytes; 0 if none are pending.
+    write_blocked_since: AtomicU64,
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
-            born: FastInstant::now(),
+            accepted: FastInstant::now(),
             in_flight: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             streams: AtomicU32::new(0),
-            last_read: AtomicU64::new(0),
+            last_received: AtomicU64::new(0),
             head_began: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
-            blocked_since: AtomicU64::new(0),
+            write_blocked_since: AtomicU64::new(0),
         }
     }
 
-    /// Returns the time since the accept.
+    /// Returns the time since the accept, which is also the current time of this clock.
     #[inline]
-    pub(crate) fn now(&self) -> Duration {
-        self.born.until(FastInstant::now())
+    pub(crate) fn age(&self) -> Duration {
+        self.accepted.until(FastInstant::now())
     }
 
-    /// Notes that bytes came.
+    /// Records that bytes were read.
     #[inline]
-    pub(super) fn read(&self) {
-        let now = self.heard();
+    pub(super) fn record_read(&self) {
+        let now = self.record_received();
         if self.in_flight() == 0 && self.head_began.load(Ordering::Relaxed) == 0 {
             self.head_began.store(now, Ordering::Relaxed);
         }
     }
 
-    /// Notes that something of the peer has come, whether it was read or not.
+    /// Records that bytes of the peer have arrived, read or not; returns the current time.
     #[inline]
-    pub(super) fn heard(&self) -> u64 {
-        let now = micros(self.now());
-        self.last_read.store(now, Ordering::Relaxed);
+    pub(super) fn record_received(&self) -> u64 {
+        let now = micros(self.age());
+        self.last_received.store(now, Ordering::Relaxed);
         now
     }
 
-    pub(super) fn last_read(&self) -> Duration {
-        Duration::from_micros(self.last_read.load(Ordering::Relaxed))
+    pub(super) fn last_received(&self) -> Duration {
+        Duration::from_micros(self.last_received.load(Ordering::Relaxed))
     }
 
     #[inline]
     pub(super) fn head_began(&self) -> Option<Duration> {
-        match self.head_began.load(Ordering::Relaxed) {
-            0 => None,
-            began => Some(Duration::from_micros(began)),
-        }
+        optional(&self.head_began)
     }
 
     pub(super) fn idle_since(&self) -> Duration {
@@ -86,7 +83,7 @@ impl Activity {
 
     #[inline]
     pub(crate) fn request_ended(&self) {
-        self.idle_since.store(micros(self.now()), Ordering::Relaxed);
+        self.idle_since.store(micros(self.age()), Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -104,49 +101,56 @@ impl Activity {
     }
 
     pub(super) fn stream_ended(&self) {
-        self.idle_since.store(micros(self.now()), Ordering::Relaxed);
+        self.idle_since.store(micros(self.age()), Ordering::Relaxed);
         self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Notes that the peer takes no more for now.
+    /// Records that a write is pending.
     #[cold]
-    pub(super) fn write_blocked(&self) {
-        if self.blocked_since().is_none() {
-            self.blocked_since.store(micros(self.now()), Ordering::Relaxed);
+    pub(super) fn record_write_blocked(&self) {
+        if self.write_blocked_since().is_none() {
+            self.write_blocked_since
+                .store(micros(self.age()), Ordering::Relaxed);
         }
     }
 
-    /// Notes that the peer has taken something.
+    /// Records that a write has completed.
     #[inline]
-    pub(super) fn write_went_on(&self) {
-        if self.blocked_since().is_some() {
-            self.idle_since.store(micros(self.now()), Ordering::Relaxed);
-            self.blocked_since.store(0, Ordering::Relaxed);
+    pub(super) fn record_write_progress(&self) {
+        if self.write_blocked_since().is_some() {
+            self.idle_since.store(micros(self.age()), Ordering::Relaxed);
+            self.write_blocked_since.store(0, Ordering::Relaxed);
         }
     }
 
     #[inline]
-    pub(super) fn blocked_since(&self) -> Option<Duration> {
-        match self.blocked_since.load(Ordering::Relaxed) {
-            0 => None,
-            since => Some(Duration::from_micros(since)),
-        }
+    pub(super) fn write_blocked_since(&self) -> Option<Duration> {
+        optional(&self.write_blocked_since)
     }
 
-    /// Returns the requests whose answers have not left: those in flight, or one whose body has been handed over in whole
-    /// and waits to be written.
-    pub(super) fn unanswered(&self) -> usize {
-        self.in_flight().max(usize::from(self.blocked_since().is_some()))
+    /// Returns the number of requests whose response is not sent: those in flight, or one whose complete body is passed to
+    /// hyper and waits to be written.
+    pub(super) fn unfinished_requests(&self) -> usize {
+        self.in_flight()
+            .max(usize::from(self.write_blocked_since().is_some()))
     }
 
-    /// Tells whether nothing is going on.
+    /// Returns whether there is no request, no pending write and no stream.
     pub(super) fn is_idle(&self) -> bool {
-        self.unanswered() == 0 && self.streams.load(Ordering::Relaxed) == 0
+        self.unfinished_requests() == 0 && self.streams.load(Ordering::Relaxed) == 0
     }
 }
 
-/// Never 0, which stands for no time.
+/// Returns at least 1, since 0 means no time.
 #[inline]
 fn micros(time: Duration) -> u64 {
     (time.as_micros() as u64).max(1)
+}
+
+#[inline]
+fn optional(time: &AtomicU64) -> Option<Duration> {
+    match time.load(Ordering::Relaxed) {
+        0 => None,
+        micros => Some(Duration::from_micros(micros)),
+    }
 }

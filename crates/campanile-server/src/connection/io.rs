@@ -1,56 +1,67 @@
-//! The IO of a connection: below HTTP, and after an upgrade in the hands of whoever asked for it.
+//! The IO of a connection, used by HTTP and, after an upgrade, by the handler.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use campanile_lifecycle::{Hold, Reached};
+use campanile_lifecycle::{PhaseReached, ShutdownGuard};
 use campanile_listen::{AcceptedStream, CloseReason, CountedIo};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
+#[cfg(feature = "tls")]
+use tokio_util::either::Either;
 
-use super::linger::{Patience, linger};
 use super::sniff::{Protocol, Sniffed};
-use super::state::{Cut, State};
-use crate::limits::{TO_LEAVE, TO_LINGER, TO_TAKE_ANSWERS};
+use super::state::{ConnectionState, ShutdownStage};
+use crate::timeouts::{ABORT_LINGER, CLOSING_GRACE, HTTP2_LINGER};
 
-/// What the bytes pass through.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Plain(CountedIo<AcceptedStream>),
-    #[cfg(feature = "tls")]
-    Tls(Box<tokio_rustls::server::TlsStream<CountedIo<AcceptedStream>>>),
-}
+/// The stream below HTTP. TLS is boxed, since it is large and its handshake allocates anyway.
+#[cfg(feature = "tls")]
+pub(super) type TransportStream =
+    Either<CountedIo<AcceptedStream>, Box<TlsStream<CountedIo<AcceptedStream>>>>;
+#[cfg(not(feature = "tls"))]
+pub(super) type TransportStream = CountedIo<AcceptedStream>;
 
-/// An IO that the stop waits for, that notes when it is read, and that ends at the cut when it was upgraded.
+/// An IO that holds a shutdown guard, records reads and writes, and ends at the cut if it is upgraded.
 #[derive(Debug)]
-pub(crate) struct ServedIo {
-    /// There until the drop.
-    stream: Option<Stream>,
+pub(crate) struct ConnectionIo {
+    /// `Some` until the drop.
+    stream: Option<TransportStream>,
     sniffed: Sniffed,
     protocol: Option<Protocol>,
-    state: Arc<State>,
-    /// Only of an upgraded one: before, the connection's task waits.
-    cutting: Option<Reached>,
-    peer_is_done: bool,
-    hold: Option<Hold>,
+    state: Arc<ConnectionState>,
+    /// Polled only after an upgrade; before, the connection's task watches for the cut.
+    cutting: Option<PhaseReached>,
+    read_closed: bool,
+    guard: Option<ShutdownGuard>,
 }
 
-impl ServedIo {
-    pub(crate) fn new(stream: Stream, state: Arc<State>, hold: Hold) -> Self {
+/// How long to read on before a connection is closed.
+struct Linger {
+    silence: Duration,
+    total: Duration,
+    cutting: Option<PhaseReached>,
+}
+
+impl ConnectionIo {
+    pub(super) fn new(stream: TransportStream, state: Arc<ConnectionState>, guard: ShutdownGuard) -> Self {
         Self {
             stream: Some(stream),
             sniffed: Sniffed::default(),
             protocol: None,
             state,
             cutting: None,
-            peer_is_done: false,
-            hold: Some(hold),
+            read_closed: false,
+            guard: Some(guard),
         }
     }
 
-    /// Gives back what was read to tell the protocol.
-    pub(crate) fn put_back(&mut self, sniffed: Sniffed) {
+    /// Puts back the bytes that were read to identify the protocol.
+    pub(super) fn put_back(&mut self, sniffed: Sniffed) {
         self.sniffed = sniffed;
     }
 
@@ -58,64 +69,91 @@ impl ServedIo {
         self.protocol = Some(protocol);
     }
 
+    /// Returns whether bytes wait in the kernel, encrypted or not.
+    pub(super) fn has_unread(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| socket(stream).has_unread())
+    }
+
     fn poll_cutting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &self.state;
-        let cutting = self.cutting.get_or_insert_with(|| state.site().handle.cutting());
+        let cutting = self
+            .cutting
+            .get_or_insert_with(|| state.context().handle.cutting());
         Pin::new(cutting).poll(cx)
     }
 
-    /// Tells whether the peer may still be sending to a connection that is cut.
-    fn is_cut(&self) -> bool {
-        let state = &self.state;
-        state.cut() > Cut::No || state.is_upgraded() && state.site().cutting.is_reached()
+    fn is_upgraded_and_cut(&self) -> bool {
+        self.state.is_upgraded() && self.state.context().cutting.is_reached()
     }
 
-    /// Tells whether bytes wait in the kernel, encrypted or not.
-    pub(super) fn has_unread(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| match stream {
-            Stream::Plain(io) => io.get_ref().has_unread(),
-            #[cfg(feature = "tls")]
-            Stream::Tls(io) => io.get_ref().0.get_ref().has_unread(),
-        })
-    }
-
-    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+    fn stream(&mut self) -> io::Result<Pin<&mut TransportStream>> {
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         Ok(Pin::new(stream))
     }
+
+    #[inline]
+    fn record_write<T>(&self, written: &Poll<T>) {
+        match written {
+            Poll::Ready(_) => self.state.activity.record_write_progress(),
+            Poll::Pending => self.state.activity.record_write_blocked(),
+        }
+    }
+
+    /// Returns an error once an upgraded IO is cut, for handlers that only write.
+    fn check_writable(&self) -> io::Result<()> {
+        if self.is_upgraded_and_cut() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
 }
 
-impl AsyncRead for ServedIo {
+#[cfg(feature = "tls")]
+fn socket(stream: &TransportStream) -> &AcceptedStream {
+    match stream {
+        Either::Left(io) => io.get_ref(),
+        Either::Right(tls) => tls.get_ref().0.get_ref(),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn socket(stream: &TransportStream) -> &AcceptedStream {
+    stream.get_ref()
+}
+
+impl AsyncRead for ConnectionIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.sniffed.give_to(buf) {
+        if this.sniffed.read_into(buf) {
             return Poll::Ready(Ok(()));
         }
         if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
-            // To whoever reads, the peer is gone.
+            // An end of file, to the handler.
             return Poll::Ready(Ok(()));
         }
-        if this.state.is_to_probe() {
-            this.state.probed(this.has_unread());
+        if this.state.is_probe_requested() {
+            this.state.set_probed(this.has_unread());
         }
         let before = buf.filled().len();
         let room = buf.remaining();
         ready!(this.stream()?.poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            this.state.activity.read();
+            this.state.activity.record_read();
         } else if room > 0 {
-            this.peer_is_done = true;
+            this.read_closed = true;
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for ServedIo {
+impl AsyncWrite for ConnectionIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.refuse_when_cut()?;
+        this.check_writable()?;
         let written = this.stream()?.poll_write(cx, buf);
-        this.note_write(&written);
+        this.record_write(&written);
         written
     }
 
@@ -125,21 +163,21 @@ impl AsyncWrite for ServedIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.refuse_when_cut()?;
+        this.check_writable()?;
         let written = this.stream()?.poll_write_vectored(cx, bufs);
-        this.note_write(&written);
+        this.record_write(&written);
         written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // TLS takes what it cannot send yet.
+        // TLS buffers what it cannot send yet.
         let flushed = this.stream()?.poll_flush(cx);
-        this.note_write(&flushed);
+        this.record_write(&flushed);
         flushed
     }
 
@@ -148,97 +186,66 @@ impl AsyncWrite for ServedIo {
     }
 }
 
-impl ServedIo {
-    #[inline]
-    fn note_write<T>(&self, written: &Poll<T>) {
-        match written {
-            Poll::Ready(_) => self.state.activity.write_went_on(),
-            Poll::Pending => self.state.activity.write_blocked(),
-        }
-    }
-
-    /// Ends those who only write to an upgraded IO, and so never see its end.
-    fn refuse_when_cut(&self) -> io::Result<()> {
-        if self.state.is_upgraded() && self.state.site().cutting.is_reached() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        Ok(())
-    }
-}
-
-impl Drop for ServedIo {
+impl Drop for ConnectionIo {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let state = &self.state;
         state.end();
-        let patience = if self.is_cut() {
+        let linger = if state.stage() >= ShutdownStage::Rejecting || self.is_upgraded_and_cut() {
             if state.is_upgraded() {
-                state.site().cut_log.connection(state, 0);
+                state.context().abort_log.log_connection(state, 0);
             }
-            state.close_reason(CloseReason::Cut);
-            Patience::of(TO_LINGER)
+            state.set_close_reason(CloseReason::Cut);
+            Linger::fixed(ABORT_LINGER)
         } else if self.protocol == Some(Protocol::Http2) {
-            // Its client speaks also while it takes its answers, which a closed socket replies to with a reset. It cannot
-            // speak for long, since nobody gives it room.
-            Patience {
-                silence: TO_LEAVE,
-                all: TO_TAKE_ANSWERS,
-                cutting: Some(state.site().cutting.clone()),
+            // The client still sends window updates while it receives responses, and the kernel would reset a closed
+            // socket. It cannot send much, since it gets no window for request bodies.
+            Linger {
+                silence: CLOSING_GRACE,
+                total: HTTP2_LINGER,
+                cutting: Some(state.context().cutting.clone()),
             }
         } else if state.lingers() {
-            Patience::of(TO_LEAVE)
+            Linger::fixed(CLOSING_GRACE)
         } else {
             return;
         };
-        // Closed with bytes unread the kernel resets the connection, and what was just answered may be lost.
-        if let (false, Ok(runtime)) = (self.peer_is_done, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(linger(stream, patience, self.hold.take()));
+        // The kernel resets a socket that is closed with unread bytes, and the client may lose the response.
+        if let (false, Ok(runtime)) = (self.read_closed, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(linger.close(stream, self.guard.take()));
         }
     }
 }
 
-macro_rules! forward {
-    ($self:ident.$method:ident($($argument:expr),*)) => {
-        match $self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        forward!(self.poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        forward!(self.poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        forward!(self.poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.is_write_vectored(),
+impl Linger {
+    fn fixed(time: Duration) -> Self {
+        Self {
+            silence: time,
+            total: time,
+            cutting: None,
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self.poll_shutdown(cx))
+    /// Shuts the stream down for writing, discards what is read until the peer closes or the time is over, and closes it.
+    async fn close(self, mut stream: TransportStream, guard: Option<ShutdownGuard>) {
+        let read_to_end = async {
+            // Fails if HTTP has shut it down already.
+            let _ = stream.shutdown().await;
+            let mut scratch = [0; 4096];
+            while timeout(self.silence, stream.read(&mut scratch)).await?? > 0 {}
+            io::Result::Ok(())
+        };
+        let cutting = async {
+            match self.cutting {
+                Some(cutting) => cutting.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = timeout(self.total, read_to_end) => {}
+            () = cutting => {}
+        }
+        drop(stream);
+        drop(guard);
     }
 }

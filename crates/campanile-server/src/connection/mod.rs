@@ -2,34 +2,28 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `task` | the walk: TLS, protocol, HTTP |
-//! | `before` | what comes before HTTP, each with its time |
-//! | `io` | the IO: notes what is read, ends when cut, says farewell |
-//! | `linger` | reads on behind the last answer, so that no reset overtakes it |
-//! | `sniff` | HTTP/1 or HTTP/2 |
-//! | `drive` | polls HTTP and does what the watch orders |
-//! | `watch` | knows when to look: the tones of a stop, and the timer |
-//! | `plan` | decides: timeouts, leaving, cut |
-//! | `state` | what these and the requests tell each other |
-//! | `activity` | what goes on, and since when nothing does |
-//! | `streams` | the tasks of HTTP/2's streams |
-//! | `info` | what a request may ask of its connection |
+//! | `task` | serves a connection: handshake, protocol, HTTP |
+//! | `handshake` | the TLS handshake and the detection of the protocol |
+//! | `sniff` | HTTP/1 or HTTP/2, by the first bytes |
+//! | `io` | the IO below HTTP: records reads and writes, ends when cut, lingers before it closes |
+//! | `shutdown` | decides when the connection closes, and keeps its timer |
+//! | `state` | the state shared by the task, the IO and the requests |
+//! | `activity` | requests, reads and writes, and their times |
+//! | `h2_executor` | spawns the tasks of HTTP/2 streams |
+//! | `handle` | the public `Connection` in a request's extensions |
 
 mod activity;
-mod before;
-mod drive;
-mod info;
+mod h2_executor;
+mod handle;
+mod handshake;
 mod io;
-mod linger;
-mod plan;
+mod shutdown;
 mod sniff;
 mod state;
-mod streams;
 mod task;
-mod watch;
 
-pub use self::info::{Connection, Draining};
+pub use self::handle::{Connection, ConnectionDraining};
 #[cfg(feature = "tls")]
 pub(crate) use self::sniff::Protocol;
-pub(crate) use self::state::{Cut, State};
+pub(crate) use self::state::{ConnectionState, ShutdownStage};
 pub(crate) use self::task::serve;

@@ -1,7 +1,7 @@
-//! What a connection's task, its IO and its requests tell each other.
+//! The state shared by a connection's task, its IO and its requests.
 //!
-//! All words are of one connection, written by the threads that its requests run on and by nobody else. `Relaxed` will
-//! do throughout: each word stands for itself, and whoever has to act on one is woken through tokio.
+//! `Relaxed` suffices throughout: each field is read on its own, and a task that has to act on a change is woken through
+//! tokio.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,65 +11,68 @@ use std::time::Duration;
 use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
-use crate::site::Site;
+use crate::listener_context::ListenerContext;
 
-/// How far the cut of a connection has come.
+/// How far a connection has come in its shutdown. It only advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cut {
-    No,
-    /// Requests without a head are answered.
-    Answers,
-    /// Bodies end.
-    Bodies,
+pub(crate) enum ShutdownStage {
+    /// The drain has not begun.
+    Serving,
+    /// The drain has begun: HTTP/1 responses carry `Connection: close`, HTTP/2 gets a GOAWAY at a random moment.
+    Draining,
+    /// The drain time has elapsed, or the connection is too old or idle: it closes once idle and silent.
+    Closing,
+    /// The stop timeout has elapsed: requests without a response head are rejected.
+    Rejecting,
+    /// Response bodies end early.
+    Aborting,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
-    site: Arc<Site>,
+pub(crate) struct ConnectionState {
+    context: Arc<ListenerContext>,
     peer: PeerAddress,
     local: Option<SocketAddr>,
     queue_wait: Option<Duration>,
     control: ConnectionControl,
     pub(crate) activity: Activity,
-    leaving: AtomicBool,
-    told: AtomicBool,
+    stage: AtomicU8,
+    close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
-    cut: AtomicU8,
     probe: AtomicU8,
 }
 
-/// Whether the IO has looked for bytes that the runtime has not heard of yet.
+// A probe checks the kernel for bytes that the runtime has not seen yet.
 const NO_PROBE: u8 = 0;
-const PROBE: u8 = 1;
-const PROBED: u8 = 2;
+const PROBE_REQUESTED: u8 = 1;
+const PROBED_SILENT: u8 = 2;
 
-impl State {
+impl ConnectionState {
     pub(crate) fn new(
-        site: Arc<Site>,
+        context: Arc<ListenerContext>,
         peer: PeerAddress,
         local: Option<SocketAddr>,
         queue_wait: Option<Duration>,
         control: ConnectionControl,
     ) -> Self {
         Self {
-            site,
+            context,
             peer,
             local,
             queue_wait,
             control,
             activity: Activity::new(),
-            leaving: AtomicBool::new(false),
-            told: AtomicBool::new(false),
+            stage: AtomicU8::new(ShutdownStage::Serving as u8),
+            close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
-            cut: AtomicU8::new(Cut::No as u8),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
 
-    pub(crate) fn site(&self) -> &Site {
-        &self.site
+    pub(crate) fn context(&self) -> &ListenerContext {
+        &self.context
     }
 
     pub(crate) fn peer(&self) -> &PeerAddress {
@@ -84,26 +87,38 @@ impl State {
         self.queue_wait
     }
 
-    pub(crate) fn close_reason(&self, reason: CloseReason) {
+    pub(crate) fn set_close_reason(&self, reason: CloseReason) {
         self.control.set_close_reason(reason);
     }
 
-    /// Tells whether answers have to ask the client to go elsewhere.
     #[inline]
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.site.handle.is_draining() || self.leaving.load(Ordering::Relaxed)
+    pub(crate) fn stage(&self) -> ShutdownStage {
+        match self.stage.load(Ordering::Relaxed) {
+            0 => ShutdownStage::Serving,
+            1 => ShutdownStage::Draining,
+            2 => ShutdownStage::Closing,
+            3 => ShutdownStage::Rejecting,
+            _ => ShutdownStage::Aborting,
+        }
     }
 
-    pub(crate) fn set_leaving(&self) {
-        self.leaving.store(true, Ordering::Relaxed);
+    pub(super) fn set_stage(&self, stage: ShutdownStage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
-    /// Notes that the client was asked to go.
-    pub(crate) fn set_told(&self) {
-        self.told.store(true, Ordering::Relaxed);
+    /// Returns whether responses must ask the client to reconnect. Reads the lifecycle too, since this connection's task
+    /// may not have been polled since the drain began.
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.context.handle.is_draining() || self.stage() >= ShutdownStage::Closing
     }
 
-    /// Notes whether bytes that nobody reads may still be coming when the connection ends.
+    /// Records that the client was asked to close the connection, by a header or a GOAWAY.
+    pub(crate) fn set_close_announced(&self) {
+        self.close_announced.store(true, Ordering::Relaxed);
+    }
+
+    /// Sets whether unread bytes may still arrive when the connection closes.
     pub(crate) fn set_lingers(&self, lingers: bool) {
         self.lingers.store(lingers, Ordering::Relaxed);
     }
@@ -112,15 +127,15 @@ impl State {
         self.lingers.load(Ordering::Relaxed)
     }
 
-    /// Notes how a connection ends that nothing graver has happened to.
+    /// Sets the close reason `drained` if the drain has asked the client to close. An error or a cut takes precedence.
     pub(crate) fn end(&self) {
-        let told = self.told.load(Ordering::Relaxed) || self.is_upgraded();
-        if told && self.site.handle.is_draining() {
-            self.close_reason(CloseReason::Drained);
+        let was_asked_to_close = self.close_announced.load(Ordering::Relaxed) || self.is_upgraded();
+        if was_asked_to_close && self.context.handle.is_draining() {
+            self.set_close_reason(CloseReason::Drained);
         }
     }
 
-    /// Notes that the answer with which HTTP/1 ends is on its way: from now on the IO looks after itself.
+    /// Records that an upgrade response ends HTTP/1 on this connection. From here on only the IO watches for the cut.
     pub(crate) fn set_upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
         self.control.set_upgraded();
@@ -131,40 +146,29 @@ impl State {
         self.upgraded.load(Ordering::Relaxed)
     }
 
-    #[inline]
-    pub(crate) fn cut(&self) -> Cut {
-        match self.cut.load(Ordering::Relaxed) {
-            0 => Cut::No,
-            1 => Cut::Answers,
-            _ => Cut::Bodies,
-        }
-    }
-
-    /// Has the IO look, when it is read next, whether the connection is as silent as it seems.
-    pub(super) fn probe(&self) {
-        self.probe.store(PROBE, Ordering::Relaxed);
+    /// Requests that the next read checks whether bytes wait in the kernel.
+    pub(super) fn request_probe(&self) {
+        self.probe.store(PROBE_REQUESTED, Ordering::Relaxed);
     }
 
     #[inline]
-    pub(super) fn is_to_probe(&self) -> bool {
-        self.probe.load(Ordering::Relaxed) == PROBE
+    pub(super) fn is_probe_requested(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) == PROBE_REQUESTED
     }
 
-    /// Notes what the look has shown: bytes are as good as read.
-    pub(super) fn probed(&self, has_unread: bool) {
-        if has_unread {
-            self.activity.heard();
-        }
-        let probe = if has_unread { NO_PROBE } else { PROBED };
+    /// Records the result of a probe; waiting bytes count as received.
+    pub(super) fn set_probed(&self, has_unread: bool) {
+        let probe = if has_unread {
+            self.activity.record_received();
+            NO_PROBE
+        } else {
+            PROBED_SILENT
+        };
         self.probe.store(probe, Ordering::Relaxed);
     }
 
-    /// Tells once whether a look has shown that nothing waits to be read.
-    pub(super) fn take_probed(&self) -> bool {
-        self.probe.swap(NO_PROBE, Ordering::Relaxed) == PROBED
-    }
-
-    pub(crate) fn set_cut(&self, cut: Cut) {
-        self.cut.store(cut as u8, Ordering::Relaxed);
+    /// Returns, once, whether a probe has found no bytes.
+    pub(super) fn take_probed_silent(&self) -> bool {
+        self.probe.swap(NO_PROBE, Ordering::Relaxed) == PROBED_SILENT
     }
 }

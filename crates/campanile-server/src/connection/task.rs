@@ -1,50 +1,56 @@
-//! The walk of one connection.
+//! The task of one connection.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use campanile_lifecycle::Hold;
+use campanile_lifecycle::ShutdownGuard;
 use campanile_listen::Accepted;
-use hyper::server::conn::http2;
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Notify;
 
-use super::before::{secure, tell_protocol};
-use super::drive::drive;
-use super::io::ServedIo;
+use super::h2_executor::H2Executor;
+use super::handshake::{identify_protocol, secure};
+use super::io::ConnectionIo;
+use super::shutdown::{Action, ConnectionShutdown};
 use super::sniff::Protocol;
-use super::state::State;
-use super::streams::Streams;
-use super::watch::Watch;
-use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
-use crate::service::{Serve, Served};
-use crate::site::Site;
+use super::state::ConnectionState;
+use crate::listener_context::ListenerContext;
+use crate::service::{BoxError, Serve, Served};
+use crate::timeouts::{PING_INTERVAL, PING_TIMEOUT};
 
-/// Serves one connection to its end, or to its upgrade.
+/// Serves one connection until it closes or is upgraded.
 pub(crate) async fn serve<S: Serve>(
     accepted: Accepted,
     queue_wait: Option<Duration>,
-    site: Arc<Site>,
+    context: Arc<ListenerContext>,
     service: S,
-    hold: Hold,
+    guard: ShutdownGuard,
 ) {
     let Accepted { io, peer, .. } = accepted;
     let local = io.get_ref().local_addr().ok();
-    let state = Arc::new(State::new(
-        Arc::clone(&site),
+    let state = Arc::new(ConnectionState::new(
+        Arc::clone(&context),
         peer,
         local,
         queue_wait,
         io.control(),
     ));
 
-    let Some((stream, agreed)) = secure(io, &state).await else {
+    let Some((stream, negotiated)) = secure(io, &state).await else {
         return;
     };
-    let mut io = ServedIo::new(stream, Arc::clone(&state), hold);
-    let protocol = match agreed {
+    let mut io = ConnectionIo::new(stream, Arc::clone(&state), guard);
+    let protocol = match negotiated {
         Some(protocol) => protocol,
-        None => match tell_protocol(&mut io, &state).await {
+        None => match identify_protocol(&mut io, &state).await {
             Some(protocol) => protocol,
             None => return,
         },
@@ -54,22 +60,22 @@ pub(crate) async fn serve<S: Serve>(
     let service = Served::new(service, Arc::clone(&state));
     match protocol {
         Protocol::Http1 => {
-            let http = site.http1.serve_connection(io, service).with_upgrades();
-            drive(http, &state, Watch::new(&state, protocol, None)).await;
+            let http = context.http1.serve_connection(io, service).with_upgrades();
+            drive(http, &state, ConnectionShutdown::new(&state, protocol, None)).await;
         }
         Protocol::Http2 => {
-            let cut = Arc::new(Notify::new());
-            let streams = Streams::new(Arc::clone(&state), Arc::clone(&cut));
-            let http = http2_builder(streams).serve_connection(io, service);
-            let watch = Watch::new(&state, protocol, Some(&cut));
-            // Larger than HTTP/1's, which most connections speak.
-            Box::pin(drive(http, &state, watch)).await;
+            let stage_changed = Arc::new(Notify::new());
+            let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&stage_changed));
+            let http = http2_builder(executor).serve_connection(io, service);
+            let shutdown = ConnectionShutdown::new(&state, protocol, Some(&stage_changed));
+            // Boxed: it is larger than the future of HTTP/1, which most connections use.
+            Box::pin(drive(http, &state, shutdown)).await;
         }
     }
 }
 
-fn http2_builder(streams: Streams) -> http2::Builder<Streams> {
-    let mut builder = http2::Builder::new(streams);
+fn http2_builder(executor: H2Executor) -> http2::Builder<H2Executor> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
@@ -77,4 +83,70 @@ fn http2_builder(streams: Streams) -> http2::Builder<Streams> {
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
+}
+
+/// hyper's connection of either protocol.
+trait HttpConnection: Future<Output = hyper::Result<()>> {
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> HttpConnection for http1::UpgradeableConnection<I, S>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin + Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+}
+
+impl<I, S, E, B> HttpConnection for http2::Connection<I, S, E>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+}
+
+/// Polls HTTP until it ends or is dropped, and takes the actions of the shutdown.
+async fn drive(http: impl HttpConnection, state: &ConnectionState, mut shutdown: ConnectionShutdown<'_>) {
+    let mut http = pin!(http);
+    loop {
+        let action = poll_fn(|cx| match http.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => shutdown.poll(cx).map(Ok),
+        });
+        match action.await {
+            Ok(Action::ShutDown) => http.as_mut().graceful_shutdown(),
+            Ok(Action::PollHttp) => {}
+            Ok(Action::Drop(reason)) => {
+                tracing::debug!(peer = %state.peer(), reason, "connection dropped");
+                return;
+            }
+            Err(Ok(())) => return,
+            Err(Err(error)) => {
+                let is_user = error.is_user();
+                if error.is_parse() {
+                    // hyper has sent an error response, and reads no further.
+                    state.set_lingers(true);
+                }
+                let error: &dyn std::error::Error = &error;
+                if is_user {
+                    tracing::warn!(peer = %state.peer(), error, "connection ended by an error of the service");
+                } else {
+                    tracing::debug!(peer = %state.peer(), error, "connection failed");
+                }
+                return;
+            }
+        }
+    }
 }

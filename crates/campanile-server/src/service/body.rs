@@ -1,4 +1,4 @@
-//! The response body, which fails when it is cut.
+//! The response body, which ends early when its request is cut.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::BoxError;
 use super::observer::ServedRequest;
-use crate::connection::Cut;
+use crate::connection::ShutdownStage;
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
@@ -19,10 +19,10 @@ pin_project! {
     }
 }
 
-/// Ends a response body that is cut: hyper then closes without the last chunk, or resets the stream, and the client sees
-/// that something is missing.
+/// The error that ends a body: hyper closes the connection without a last chunk, or resets the stream, so that the client
+/// does not take the body as complete.
 #[derive(Debug)]
-struct CutOff;
+struct BodyCut;
 
 impl<B> ServedBody<B> {
     #[inline]
@@ -47,9 +47,9 @@ where
         let inner = self.project().inner;
         if inner
             .observer()
-            .is_some_and(|request| request.cut() == Cut::Bodies)
+            .is_some_and(|request| request.stage() == ShutdownStage::Aborting)
         {
-            return Poll::Ready(Some(Err(CutOff.into())));
+            return Poll::Ready(Some(Err(BodyCut.into())));
         }
         inner.poll_frame(cx).map_err(Into::into)
     }
@@ -65,13 +65,13 @@ where
     }
 }
 
-impl fmt::Display for CutOff {
+impl fmt::Display for BodyCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the response was cut at the end of the stop timeout")
+        f.write_str("response body cut at the stop timeout")
     }
 }
 
-impl std::error::Error for CutOff {}
+impl std::error::Error for BodyCut {}
 
 impl<B> fmt::Debug for ServedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! The service as hyper calls it: every request is counted on its connection, and finds it in its extensions.
+//! The user's service as hyper calls it: observes each request, and adds its connection to the extensions.
 
 mod body;
 mod future;
@@ -16,12 +16,12 @@ use tower::{Service, ServiceExt, service_fn};
 use self::body::ServedBody;
 use self::future::ResponseFuture;
 use self::observer::ObserveConnection;
-use crate::connection::State;
+use crate::connection::ConnectionState;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The bounds of [`Server::run`](crate::Server::run) on a service. There they are spelt out, where users read them in the
-/// docs and in compiler errors.
+/// The bounds of [`Server::run`](crate::Server::run), for internal functions. `run` spells them out for the docs and
+/// compiler errors.
 pub(crate) trait Serve:
     Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: Send + 'static>
     + Clone
@@ -43,15 +43,15 @@ where
     type Body = B;
 }
 
-/// A user's service on one connection.
+/// The user's service on one connection.
 #[derive(Debug)]
 pub(crate) struct Served<S> {
     inner: S,
-    state: Arc<State>,
+    state: Arc<ConnectionState>,
 }
 
 impl<S> Served<S> {
-    pub(crate) fn new(inner: S, state: Arc<State>) -> Self {
+    pub(crate) fn new(inner: S, state: Arc<ConnectionState>) -> Self {
         Self { inner, state }
     }
 }

@@ -10,10 +10,10 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
-use crate::connection::{Connection, Cut, State};
+use crate::connection::{Connection, ConnectionState, ShutdownStage};
 
 /// Observes the requests of one connection.
-pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<State>);
+pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<ConnectionState>);
 
 impl<B: Body> Observe<B> for ObserveConnection<'_> {
     type Observer = ServedRequest;
@@ -51,7 +51,7 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
 #[derive(Debug)]
 pub(crate) struct ServedRequest {
     /// `None` after the end.
-    state: Option<Arc<State>>,
+    state: Option<Arc<ConnectionState>>,
     method: MethodClass,
     http1: bool,
     http10: bool,
@@ -67,20 +67,20 @@ thread_local! {
 }
 
 impl ServedRequest {
-    fn state(&self) -> &State {
+    fn state(&self) -> &ConnectionState {
         self.state.as_ref().expect("present until the end")
     }
 
     #[inline]
-    pub(super) fn cut(&self) -> Cut {
-        self.state().cut()
+    pub(super) fn stage(&self) -> ShutdownStage {
+        self.state().stage()
     }
 
     /// Responds to a request that is cut before its response head, and counts it.
     #[cold]
     fn cut_response(&mut self) -> Response<()> {
         self.is_cut = true;
-        self.state().site().handle.count_cut_requests(1);
+        self.state().context().handle.count_cut_requests(1);
         let mut response = Response::new(());
         if self.grpc {
             let headers = response.headers_mut();
@@ -98,7 +98,7 @@ impl ServedRequest {
     /// Asks an HTTP/1 client to close the connection.
     #[cold]
     fn close_connection<B>(&self, response: &mut Response<B>) {
-        self.state().set_told();
+        self.state().set_close_announced();
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -119,7 +119,7 @@ impl Observer for ServedRequest {
             || self.method == MethodClass::Connect && status.is_success()
         {
             state.set_upgraded();
-        } else if state.is_leaving() {
+        } else if state.is_closing() {
             self.close_connection(response);
         }
         if self.http10 && response.headers().contains_key(CONNECTION) {
@@ -132,14 +132,14 @@ impl Observer for ServedRequest {
 
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         let is_pending = matches!(cause, Interrupt::Pending(_));
-        (is_pending && self.cut() > Cut::No).then(|| self.cut_response())
+        (is_pending && self.stage() >= ShutdownStage::Rejecting).then(|| self.cut_response())
     }
 
     #[inline]
     fn on_end(&mut self, end: End<'_>) {
         let Some(state) = self.state.take() else { return };
         if end.reason == EndReason::Complete && !self.is_cut {
-            state.site().handle.count_served_request();
+            state.context().handle.count_served_request();
         }
         state.activity.request_ended();
     }

@@ -1,9 +1,9 @@
-//! TLS by rustls: certificates that are loaded anew without a restart, and handshakes that hold up nobody.
+//! TLS by rustls: certificates that can be reloaded, and handshakes in the connection's own task.
 
 mod config;
-mod handshake;
 mod reload;
+mod terminator;
 
 pub use self::config::{Tls, TlsError};
-pub(crate) use self::handshake::Terminator;
-pub(crate) use self::reload::Reload;
+pub(crate) use self::reload::ReloadOnHangup;
+pub(crate) use self::terminator::TlsTerminator;

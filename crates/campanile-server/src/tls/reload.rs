@@ -1,4 +1,4 @@
-//! Certificates are loaded anew when the process is told to hang up.
+//! Reloads certificates on HUP.
 
 use std::io;
 use std::sync::Arc;
@@ -7,49 +7,46 @@ use campanile_listen::Listener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Tls;
-use crate::site::Site;
+use crate::listener_context::ListenerContext;
 
-/// Waits for HUP.
-pub(crate) struct Reload {
-    hang_up: Signal,
+/// The HUP handler and the certificates that it reloads.
+pub(crate) struct ReloadOnHangup {
+    hangup: Signal,
     certificates: Vec<Tls>,
 }
 
-impl Reload {
-    /// Catches HUP, if there is a listener with TLS; else its default stays, which ends the process.
-    pub(crate) fn on_hang_up(listeners: &[(Listener, Arc<Site>)]) -> io::Result<Option<Self>> {
-        let sites = listeners.iter().map(|(_, site)| site);
-        let certificates: Vec<Tls> = sites
-            .filter_map(|site| Some(site.tls.as_ref()?.tls().clone()))
+impl ReloadOnHangup {
+    /// Installs a handler for HUP if a listener has TLS. Otherwise the default action stays, which ends the process.
+    pub(crate) fn install(listeners: &[(Listener, Arc<ListenerContext>)]) -> io::Result<Option<Self>> {
+        let certificates: Vec<Tls> = listeners
+            .iter()
+            .filter_map(|(_, context)| Some(context.tls.as_ref()?.tls().clone()))
             .collect();
         if certificates.is_empty() {
             return Ok(None);
         }
-        let hang_up = signal(SignalKind::hangup())?;
-        Ok(Some(Self {
-            hang_up,
-            certificates,
-        }))
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Some(Self { hangup, certificates }))
     }
 
-    /// Reloads for ever.
+    /// Reloads the certificates at each HUP. Never completes.
     pub(crate) async fn run(this: Option<Self>) {
         let Some(mut this) = this else {
             return std::future::pending().await;
         };
-        while this.hang_up.recv().await.is_some() {
+        while this.hangup.recv().await.is_some() {
             for tls in &this.certificates {
                 let reloaded = tokio::task::spawn_blocking({
                     let tls = tls.clone();
                     move || tls.reload()
                 });
                 match reloaded.await {
-                    Ok(Ok(())) => tracing::info!(?tls, "certificate loaded anew"),
+                    Ok(Ok(())) => tracing::info!(?tls, "certificate reloaded"),
                     Ok(Err(error)) => {
                         let error: &dyn std::error::Error = &error;
-                        tracing::error!(?tls, error, "certificate not loaded: the old one stays in use");
+                        tracing::error!(?tls, error, "failed to reload certificate; keeping the old one");
                     }
-                    // The runtime is going down.
+                    // The runtime is shutting down.
                     Err(_) => return std::future::pending().await,
                 }
             }

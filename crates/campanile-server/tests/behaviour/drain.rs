@@ -1,4 +1,4 @@
-//! The stop of HTTP/1: nobody is lost, and nobody is waited for in vain.
+//! Graceful shutdown of HTTP/1: no request is lost, and no wait is in vain.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::support::{Client, ms, simple, start, timed, times};
 
 #[tokio::test]
-async fn in_the_drain_time_all_is_served_and_told_to_go_elsewhere() {
+async fn requests_in_the_drain_time_are_served_with_connection_close() {
     let running = start(times(700, 5000), Server::new(simple())).await;
     let mut kept = running.kept_alive().await;
     let mut idle = running.kept_alive().await;
@@ -16,14 +16,14 @@ async fn in_the_drain_time_all_is_served_and_told_to_go_elsewhere() {
     assert!(!running.handle.is_ready());
 
     kept.get("/").await;
-    let answer = kept.answer().await;
-    assert!(answer.closes(), "{answer:?}");
+    let response = kept.response().await;
+    assert!(response.closes(), "{response:?}");
     assert_eq!(kept.rest().await, "");
     let mut new = running.client().await;
     new.get("/").await;
-    assert!(new.answer().await.closes());
+    assert!(new.response().await.closes());
 
-    // Idle ones stay, for the drain time: their client may be sending.
+    // Idle connections stay open during the drain time, since a request may be on its way.
     let (rest, took) = timed(idle.rest()).await;
     assert_eq!(rest, "");
     assert!(took > ms(600), "closed after {took:?}");
@@ -33,15 +33,15 @@ async fn in_the_drain_time_all_is_served_and_told_to_go_elsewhere() {
 }
 
 #[tokio::test]
-async fn idle_connections_hold_the_stop_for_their_silence_and_no_longer() {
+async fn idle_connections_delay_the_shutdown_by_their_silence_only() {
     let running = start(times(0, 10_000), Server::new(simple())).await;
     let (mut idle, mut opener) = (running.kept_alive().await, running.client().await);
     running.in_flight(3).await;
     running.handle.drain();
     let (report, took) = timed(running.stopped()).await;
     assert!(!report.was_cut());
-    assert!(took > ms(150), "not silent for long enough: {took:?}");
-    // The listener's close may take 300 ms by itself.
+    assert!(took > ms(150), "closed too early: {took:?}");
+    // Closing the listener takes up to 300 ms.
     assert!(took < ms(1500), "{took:?}");
     assert_eq!(
         (idle.rest().await, opener.rest().await),
@@ -50,36 +50,36 @@ async fn idle_connections_hold_the_stop_for_their_silence_and_no_longer() {
 }
 
 #[tokio::test]
-async fn what_is_on_the_way_when_the_drain_time_ends_is_served() {
+async fn request_on_its_way_at_the_end_of_the_drain_time_is_served() {
     for _ in 0..20 {
         let running = start(times(0, 5000), Server::new(simple())).await;
         let (mut kept, mut fresh) = (running.kept_alive().await, running.client().await);
         running.in_flight(3).await;
         let begun = Instant::now();
         running.handle.drain();
-        running.handle.draining_over().await;
+        running.handle.drain_elapsed().await;
         tokio::time::sleep(ms(30)).await;
         kept.get("/").await;
         if begun.elapsed() > ms(150) {
-            // The machine had something else to do meanwhile, and the silence may be over.
+            // Delayed by other load on the machine: the silence may be over.
             running.stopped().await;
             continue;
         }
         fresh.get("/").await;
         for client in [&mut kept, &mut fresh] {
-            let answer = client.answer().await;
-            assert_eq!((answer.status, answer.closes()), (200, true));
+            let response = client.response().await;
+            assert_eq!((response.status, response.closes()), (200, true));
             assert_eq!(client.rest().await, "");
         }
         assert!(!running.stopped().await.was_cut());
         return;
     }
-    panic!("in none of 20 rounds was the request sent within 150 ms of the drain");
+    panic!("no request was sent within 150 ms of the drain in 20 rounds");
 }
 
 #[tokio::test]
-async fn whoever_waits_in_the_accept_queue_is_served() {
-    // One thread, which is kept from accepting.
+async fn connections_in_the_accept_queue_are_served() {
+    // This thread runs the server too, so nothing is accepted until the first await below.
     let running = start(times(0, 5000), Server::new(simple())).await;
     let mut waiting: Vec<_> = (0..50)
         .map(|_| {
@@ -93,7 +93,7 @@ async fn whoever_waits_in_the_accept_queue_is_served() {
         client.get("/").await;
     }
     for client in &mut waiting {
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
     }
     let address = running.address;
     assert!(!running.stopped().await.was_cut());
@@ -102,20 +102,20 @@ async fn whoever_waits_in_the_accept_queue_is_served() {
 }
 
 #[tokio::test]
-async fn an_answer_is_not_lost_to_a_reset_because_the_body_of_its_request_was_not_read() {
+async fn response_is_not_lost_to_a_reset_when_the_request_body_is_unread() {
     let running = start(times(5000, 5000), Server::new(simple())).await;
     running.handle.drain();
     let mut client = running.client().await;
     client
         .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
         .await;
-    // The answer is there, and the connection as good as closed, when these come.
+    // These arrive after the response was sent.
     for _ in 0..10 {
         tokio::time::sleep(ms(20)).await;
         client.send(&"x".repeat(10_000)).await;
     }
-    let answer = client.answer().await;
-    assert_eq!((answer.status, answer.closes()), (200, true));
+    let response = client.response().await;
+    assert_eq!((response.status, response.closes()), (200, true));
     assert_eq!(client.rest().await, "");
     drop(client);
     running.in_flight(1).await;
@@ -124,22 +124,22 @@ async fn an_answer_is_not_lost_to_a_reset_because_the_body_of_its_request_was_no
 }
 
 #[tokio::test]
-async fn a_request_in_flight_is_waited_for_and_its_end_is_the_end_of_the_stop() {
+async fn shutdown_ends_with_the_request_in_flight() {
     let running = start(times(0, 10_000), Server::new(simple())).await;
     let mut client = running.client().await;
     client.get("/sleep/800").await;
     running.in_flight(2).await;
     let began = Instant::now();
     running.handle.drain();
-    let answer = client.answer().await;
-    assert_eq!((answer.status, answer.closes()), (200, true));
+    let response = client.response().await;
+    assert_eq!((response.status, response.closes()), (200, true));
     let report = running.stopped().await;
     assert!(!report.was_cut());
     assert!(began.elapsed() < ms(1500), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn with_nothing_in_flight_the_stop_is_over_at_once() {
+async fn shutdown_with_nothing_in_flight_ends_at_once() {
     let running = start(times(0, 10_000), Server::new(simple())).await;
     running.handle.drain();
     let (_, took) = timed(running.stopped()).await;
@@ -147,7 +147,7 @@ async fn with_nothing_in_flight_the_stop_is_over_at_once() {
 }
 
 #[tokio::test]
-async fn a_second_word_ends_the_drain_time() {
+async fn end_drain_time_closes_idle_connections() {
     let running = start(times(60_000, 10_000), Server::new(simple())).await;
     let mut idle = running.kept_alive().await;
     running.handle.drain();
@@ -159,14 +159,14 @@ async fn a_second_word_ends_the_drain_time() {
 }
 
 #[tokio::test]
-async fn a_head_that_drips_holds_the_stop_for_a_second_and_one_that_ends_in_it_is_served() {
+async fn partial_head_delays_the_shutdown_by_a_second_and_is_served_if_completed() {
     let running = start(times(0, 10_000), Server::new(simple())).await;
     let (mut slow, mut late) = (running.kept_alive().await, running.client().await);
     slow.send("GET / HTTP/1.1\r\nx-").await;
     late.send("GET / HTTP/1.1\r\nhost: a").await;
     running.in_flight(3).await;
     running.handle.drain();
-    running.handle.draining_over().await;
+    running.handle.drain_elapsed().await;
     let (mut reader, mut writer) = tokio::io::split(slow.io);
     let dripping = tokio::spawn(async move {
         use tokio::io::AsyncWriteExt;
@@ -180,7 +180,7 @@ async fn a_head_that_drips_holds_the_stop_for_a_second_and_one_that_ends_in_it_i
     });
     tokio::time::sleep(ms(500)).await;
     late.send("\r\n\r\n").await;
-    assert_eq!(late.answer().await.status, 200);
+    assert_eq!(late.response().await.status, 200);
     let (report, took) = timed(running.stopped()).await;
     assert!(!report.was_cut(), "{report:?}");
     assert!(took < ms(1500), "{took:?}");
@@ -189,7 +189,7 @@ async fn a_head_that_drips_holds_the_stop_for_a_second_and_one_that_ends_in_it_i
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_that_keeps_alive_is_told_to_close_and_nothing_else() {
+async fn http_1_0_keep_alive_gets_connection_close_in_the_drain() {
     let running = start(times(3_000, 1_000), Server::new(simple())).await;
     let mut client = running.client().await;
     client
@@ -197,7 +197,7 @@ async fn a_client_of_http_1_0_that_keeps_alive_is_told_to_close_and_nothing_else
         .await;
     assert!(
         client
-            .answer()
+            .response()
             .await
             .head
             .contains("\r\nconnection: keep-alive\r\n")
@@ -206,8 +206,8 @@ async fn a_client_of_http_1_0_that_keeps_alive_is_told_to_close_and_nothing_else
     client
         .send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
         .await;
-    let answer = client.answer().await;
-    assert!(answer.closes(), "{answer:?}");
+    let response = client.response().await;
+    assert!(response.closes(), "{response:?}");
     assert_eq!(client.rest().await, "");
     running.handle.end_drain_time();
     running.stopped().await;

@@ -1,18 +1,18 @@
-//! How the server serves and stops, over real sockets.
-#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+//! The server over real sockets.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod cut;
+mod connection_metrics;
 mod drain;
-mod early;
+mod drain_under_load;
+mod early_responses;
 mod http2;
-mod limits;
-mod load;
 mod serving;
-mod slow;
+mod slow_clients;
+mod stop_timeout;
 mod support;
+mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
-mod told;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod upgrades;

@@ -1,12 +1,12 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
-use campanile_server::{Bound, Server};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
+use campanile_server::{BoundServer, Server};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -16,27 +16,27 @@ use tokio::task::JoinHandle;
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt};
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(crate) handle: Handle,
+    pub(crate) handle: LifecycleHandle,
     task: JoinHandle<Report>,
 }
 
-/// Times for a stop: first the drain time, then the stop timeout, in milliseconds.
-pub(crate) fn times(drain_time: u64, stop_timeout: u64) -> Settings {
-    Settings::new()
+/// A drain time and a stop timeout, in milliseconds.
+pub(crate) fn times(drain_time: u64, stop_timeout: u64) -> ShutdownConfig {
+    ShutdownConfig::new()
         .with_drain_time(Duration::from_millis(drain_time))
         .with_stop_timeout(Duration::from_millis(stop_timeout))
 }
 
-/// A lifecycle that catches no signals: the tests of one process would all get them.
-pub(crate) fn lifecycle(settings: Settings) -> Lifecycle {
-    Lifecycle::new(settings).unwrap()
+/// A lifecycle without signal handlers, since a signal would reach all tests of the process.
+pub(crate) fn lifecycle(config: ShutdownConfig) -> Lifecycle {
+    Lifecycle::new(config).unwrap()
 }
 
 /// Serves on a free port.
-pub(crate) async fn start<S, B>(settings: Settings, server: Server<S>) -> Running
+pub(crate) async fn start<S, B>(config: ShutdownConfig, server: Server<S>) -> Running
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -47,14 +47,14 @@ where
 {
     let bound = server
         .bind("127.0.0.1:0")
-        .lifecycle(lifecycle(settings))
-        .bound()
+        .lifecycle(lifecycle(config))
+        .try_bind()
         .unwrap();
     run(bound).await
 }
 
-/// Runs what is bound, with an address of TCP first.
-pub(crate) async fn run<S, B>(bound: Bound<S>) -> Running
+/// Runs a bound server, whose first listener is TCP.
+pub(crate) async fn run<S, B>(bound: BoundServer<S>) -> Running
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -83,43 +83,43 @@ impl Running {
         Client::new(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A client whose connection the server has: it was answered once.
+    /// Connects a client and completes one request.
     pub(crate) async fn kept_alive(&self) -> Client<TcpStream> {
         let mut client = self.client().await;
         client.get("/").await;
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
         client
     }
 
-    /// Waits until so many guards are held: one for each listener and connection.
-    pub(crate) async fn in_flight(&self, wanted: usize) {
+    /// Waits until this many guards are held: one for each listener and connection.
+    pub(crate) async fn in_flight(&self, expected: usize) {
         let reached = async {
-            while self.handle.in_flight() != wanted {
+            while self.handle.in_flight() != expected {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        within(&format!("{wanted} guards"), reached).await;
+        within(&format!("{expected} guards"), reached).await;
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the shutdown.
     pub(crate) async fn stopped(self) -> Report {
-        within("end of the stop", self.task).await.unwrap()
+        within("end of the shutdown", self.task).await.unwrap()
     }
 }
 
-/// Waits, but not for ever.
+/// Waits for at most 30 seconds.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(30);
-    match tokio::time::timeout(patience, future).await {
+    let timeout = Duration::from_secs(30);
+    match tokio::time::timeout(timeout, future).await {
         Ok(output) => output,
-        Err(_) => panic!("no {what} within {patience:?}"),
+        Err(_) => panic!("no {what} within {timeout:?}"),
     }
 }
 
-/// A service of a function.
+/// A boxed service.
 pub(crate) type Simple = BoxCloneService<Request<Incoming>, Response<Full<Bytes>>, Infallible>;
 
-/// Answers `ok`, `/sleep/N` after N milliseconds.
+/// Responds `ok`, to `/sleep/N` after N milliseconds.
 pub(crate) fn simple() -> Simple {
     tower::service_fn(async |request: Request<Incoming>| {
         if let Some(time) = request.uri().path().strip_prefix("/sleep/") {
@@ -130,20 +130,20 @@ pub(crate) fn simple() -> Simple {
     .boxed_clone()
 }
 
-/// A client of HTTP/1 that sees each byte.
+/// An HTTP/1 client that sends and reads raw bytes.
 pub(crate) struct Client<T> {
     pub(crate) io: T,
     unread: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl RawResponse {
     pub(crate) fn closes(&self) -> bool {
         self.head.to_lowercase().contains("\r\nconnection: close\r\n")
     }
@@ -167,7 +167,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
             .await;
     }
 
-    /// Reads up to and with a text.
+    /// Reads through the end of a text.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
             loop {
@@ -182,7 +182,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
                 let read = self.io.read_buf(&mut self.unread).await.unwrap();
                 assert!(
                     read > 0,
-                    "it ended before {text:?}: {:?}",
+                    "closed before {text:?}: {:?}",
                     String::from_utf8_lossy(&self.unread)
                 );
             }
@@ -190,8 +190,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         within(text, reading).await
     }
 
-    /// Reads an answer that has a content length.
-    pub(crate) async fn answer(&mut self) -> Answer {
+    /// Reads a response with a content length.
+    pub(crate) async fn response(&mut self) -> RawResponse {
         let head = self.until("\r\n\r\n").await;
         let status = head[9..12].parse().unwrap();
         let length = head
@@ -205,19 +205,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
             assert!(read > 0, "the body ended early");
         }
         let body = String::from_utf8(self.unread.drain(..length).collect()).unwrap();
-        Answer { status, head, body }
+        RawResponse { status, head, body }
     }
 
-    /// Reads to the end, which must be a clean one.
+    /// Reads to the end of the connection, which must not be reset.
     pub(crate) async fn rest(&mut self) -> String {
         match within("the end", self.io.read_to_end(&mut self.unread)).await {
             Ok(_) => String::from_utf8(std::mem::take(&mut self.unread)).unwrap(),
-            Err(error) => panic!("not a clean end: {error}"),
+            Err(error) => panic!("reset: {error}"),
         }
     }
 }
 
-/// Takes the time.
+/// Measures the duration of a future.
 pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     let output = future.await;

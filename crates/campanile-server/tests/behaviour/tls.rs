@@ -1,5 +1,5 @@
-//! TLS: what is agreed, what fails, what is loaded anew, and the stop. The certificates are for `localhost`, signed by
-//! themselves, made by `openssl req -x509` and good for a hundred years; their keys guard nothing.
+//! TLS: ALPN, failed handshakes, certificate reload and shutdown. The certificates are self-signed for `localhost` by
+//! `openssl req -x509`, and valid for a hundred years; their keys protect nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ async fn start(server: Server<crate::support::Simple>, tls: Tls, stop: (u64, u64
     let bound = server
         .bind_tls("127.0.0.1:0", tls)
         .lifecycle(lifecycle(times(stop.0, stop.1)))
-        .bound()
+        .try_bind()
         .unwrap();
     run(bound).await
 }
@@ -35,7 +35,7 @@ fn first() -> Tls {
     Tls::from_pem_files(file("first.pem"), file("first.key")).unwrap()
 }
 
-/// Shakes hands with a server that shows a certificate.
+/// Connects to a server that presents this certificate.
 async fn connect(
     running: &Running,
     certificate: &str,
@@ -61,7 +61,7 @@ async fn connect(
 }
 
 #[tokio::test]
-async fn http2_and_http1_are_agreed_upon_or_told_by_the_first_bytes() {
+async fn protocol_is_negotiated_by_alpn_or_identified_by_the_first_bytes() {
     let running = start(Server::new(simple()), first(), (0, 1000)).await;
     let stream = connect(&running, "first.pem", &[b"h2", b"http/1.1"])
         .await
@@ -70,29 +70,29 @@ async fn http2_and_http1_are_agreed_upon_or_told_by_the_first_bytes() {
     let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let request = http::Request::get("https://localhost/").body(()).unwrap();
-    let (answer, _) = sender.send_request(request, true).unwrap();
-    assert_eq!(within("an answer", answer).await.unwrap().status(), 200);
+    let (response, _) = sender.send_request(request, true).unwrap();
+    assert_eq!(within("a response", response).await.unwrap().status(), 200);
     for protocols in [&[&b"http/1.1"[..]][..], &[]] {
         let mut client = Client::new(connect(&running, "first.pem", protocols).await.unwrap());
         client.get("/").await;
-        assert_eq!(client.answer().await.body, "ok");
+        assert_eq!(client.response().await.body, "ok");
     }
 }
 
 #[tokio::test]
-async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
+async fn shutdown_sends_close_notify_and_waits_for_handshakes() {
     let running = start(Server::new(simple()), first(), (0, 10_000)).await;
     let mut idle = Client::new(connect(&running, "first.pem", &[]).await.unwrap());
     idle.get("/").await;
-    idle.answer().await;
-    // One that never begins its handshake, and one that does so late.
+    idle.response().await;
+    // One client never starts its handshake, the other starts it late.
     let mut silent = running.client().await;
     running.in_flight(3).await;
     let late = TcpStream::connect(running.address).await.unwrap();
     running.in_flight(4).await;
     running.handle.drain();
     let began = std::time::Instant::now();
-    running.handle.draining_over().await;
+    running.handle.drain_elapsed().await;
     tokio::time::sleep(ms(100)).await;
     let mut roots = RootCertStore::empty();
     roots
@@ -110,8 +110,8 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
         .unwrap();
     let mut late = Client::new(late);
     late.get("/").await;
-    assert_eq!(late.answer().await.status, 200);
-    // Without the farewell, rustls calls the end unexpected.
+    assert_eq!(late.response().await.status, 200);
+    // Without close_notify, rustls reports an unexpected end of file.
     assert_eq!(idle.rest().await, "");
     assert_eq!(late.rest().await, "");
     assert_eq!(silent.rest().await, "");
@@ -121,20 +121,20 @@ async fn a_stop_ends_with_a_farewell_and_waits_for_handshakes() {
 }
 
 #[tokio::test]
-async fn what_is_cut_gets_a_farewell() {
+async fn cut_connection_gets_close_notify() {
     let running = start(Server::new(simple()), first(), (0, 100)).await;
     let mut client = Client::new(connect(&running, "first.pem", &[]).await.unwrap());
     client.get("/sleep/60000").await;
     running.in_flight(2).await;
     tokio::time::sleep(ms(50)).await;
     running.handle.drain();
-    assert_eq!(client.answer().await.status, 503);
+    assert_eq!(client.response().await.status, 503);
     assert_eq!(client.rest().await, "");
     assert_eq!(running.stopped().await.cut_requests(), 1);
 }
 
 #[tokio::test]
-async fn failed_handshakes_are_counted_and_hold_up_nobody() {
+async fn failed_handshakes_are_counted_and_do_not_delay_others() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
     let server = Server::new(simple())
         .recorder(recorder)
@@ -148,7 +148,7 @@ async fn failed_handshakes_are_counted_and_hold_up_nobody() {
     drop(running.client().await);
     let mut client = Client::new(connect(&running, "first.pem", &[]).await.unwrap());
     client.get("/").await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     assert_eq!(silent.rest().await, "");
 
     running.handle.drain();
@@ -173,28 +173,31 @@ async fn failed_handshakes_are_counted_and_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn certificates_are_loaded_anew_and_bad_ones_are_not_used() {
+async fn certificates_are_reloaded_and_invalid_ones_are_not_used() {
     let directory = std::env::temp_dir().join(format!("campanile-server-tls-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let (certificate, key) = (directory.join("pem"), directory.join("key"));
-    let put = |name: &str| {
+    let install = |name: &str| {
         std::fs::copy(file(&format!("{name}.pem")), &certificate).unwrap();
         std::fs::copy(file(&format!("{name}.key")), &key).unwrap();
     };
-    put("first");
+    install("first");
     let tls = Tls::from_pem_files(&certificate, &key).unwrap();
     let running = start(Server::new(simple()), tls.clone(), (0, 1000)).await;
     connect(&running, "first.pem", &[]).await.unwrap();
-    put("second");
+    install("second");
     connect(&running, "first.pem", &[]).await.unwrap();
     tls.reload().unwrap();
     connect(&running, "second.pem", &[]).await.unwrap();
     connect(&running, "first.pem", &[]).await.unwrap_err();
 
-    // The key of another, nothing at all, and no file.
+    // A key that does not match, an empty file, and no file.
     std::fs::copy(file("first.key"), &key).unwrap();
     let error = tls.reload().unwrap_err();
-    assert!(error.to_string().contains("cannot be used"), "{error}");
+    assert!(
+        error.to_string().contains("cannot use the certificate"),
+        "{error}"
+    );
     std::fs::write(&certificate, "").unwrap();
     let error = tls.reload().unwrap_err();
     assert!(error.to_string().contains("pem"), "{error}");

@@ -1,4 +1,4 @@
-//! tonic's services.
+//! tonic services.
 
 use campanile_server::Server;
 use tonic::service::Routes;
@@ -8,16 +8,16 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::support::{start, times, within};
 
-struct KnowsItsPeer;
+struct ChecksPeer;
 
 #[tonic::async_trait]
-impl Health for KnowsItsPeer {
+impl Health for ChecksPeer {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        let peer = request.remote_addr().expect("the server says who calls");
-        let local = request.local_addr().expect("the server says where");
+        let peer = request.remote_addr().expect("the server sets the remote address");
+        let local = request.local_addr().expect("the server sets the local address");
         assert!(peer.ip().is_loopback() && local.ip().is_loopback());
         Ok(Response::new(HealthCheckResponse { status: 1 }))
     }
@@ -36,15 +36,15 @@ async fn check(address: std::net::SocketAddr) -> i32 {
         .await
         .unwrap();
     let mut client = tonic_health::pb::health_client::HealthClient::new(channel);
-    let answer = within("an answer", client.check(HealthCheckRequest::default())).await;
-    answer.unwrap().into_inner().status
+    let response = within("a response", client.check(HealthCheckRequest::default())).await;
+    response.unwrap().into_inner().status
 }
 
 #[tokio::test]
-async fn a_generated_service_and_routes_are_served_and_know_their_peer() {
-    let running = start(times(0, 2000), Server::new(HealthServer::new(KnowsItsPeer))).await;
+async fn generated_service_and_routes_get_connect_info() {
+    let running = start(times(0, 2000), Server::new(HealthServer::new(ChecksPeer))).await;
     assert_eq!(check(running.address).await, 1);
-    let routes = Routes::new(HealthServer::new(KnowsItsPeer));
+    let routes = Routes::new(HealthServer::new(ChecksPeer));
     let running = start(times(0, 2000), Server::new(routes)).await;
     assert_eq!(check(running.address).await, 1);
 }

@@ -1,4 +1,4 @@
-//! WebSockets and tunnels are told of the drain and waited for.
+//! Graceful shutdown of WebSockets and tunnels.
 
 use axum::Router;
 use axum::extract::Extension;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite;
 
 use crate::support::{Running, ms, start, timed, times, within};
 
-/// Echoes, and says goodbye when the connection is to leave.
+/// Echoes, and closes the WebSocket when the connection drains.
 async fn polite(upgrade: WebSocketUpgrade, Extension(connection): Extension<Connection>) -> Response {
     upgrade.on_upgrade(async move |mut socket: WebSocket| {
         let mut draining = connection.draining();
@@ -25,7 +25,7 @@ async fn polite(upgrade: WebSocketUpgrade, Extension(connection): Extension<Conn
                     _ => return,
                 },
                 () = &mut draining => {
-                    // An answer that takes a while.
+                    // The shutdown waits for slow goodbyes.
                     tokio::time::sleep(ms(300)).await;
                     let _ = socket.send(Message::Close(None)).await;
                     while let Some(Ok(_)) = socket.recv().await {}
@@ -36,8 +36,8 @@ async fn polite(upgrade: WebSocketUpgrade, Extension(connection): Extension<Conn
     })
 }
 
-/// Never says goodbye.
-async fn deaf(upgrade: WebSocketUpgrade) -> Response {
+/// Echoes, and ignores the drain.
+async fn stubborn(upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(async move |mut socket: WebSocket| {
         while let Some(Ok(message)) = socket.recv().await {
             let _ = socket.send(message).await;
@@ -48,7 +48,7 @@ async fn deaf(upgrade: WebSocketUpgrade) -> Response {
 fn app() -> Router {
     Router::new()
         .route("/polite", any(polite))
-        .route("/deaf", any(deaf))
+        .route("/stubborn", any(stubborn))
 }
 
 async fn connect(running: &Running, path: &str) -> WebSocketStream<TcpStream> {
@@ -64,7 +64,7 @@ async fn connect(running: &Running, path: &str) -> WebSocketStream<TcpStream> {
 }
 
 #[tokio::test]
-async fn a_websocket_is_told_and_waited_for() {
+async fn websocket_handler_sees_the_drain_and_is_waited_for() {
     let running = start(times(0, 10_000), Server::new(app())).await;
     let mut socket = connect(&running, "/polite").await;
     assert_eq!(running.handle.in_flight(), 2, "the listener and the socket");
@@ -78,11 +78,10 @@ async fn a_websocket_is_told_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_does_not_care_is_cut_cleanly() {
+async fn websocket_that_ignores_the_drain_is_cut_without_a_reset() {
     let running = start(times(0, 300), Server::new(app())).await;
-    let mut socket = connect(&running, "/deaf").await;
+    let mut socket = connect(&running, "/stubborn").await;
     running.handle.drain();
-    // Bytes that nobody reads any more must not make it a reset.
     let end = loop {
         match within("the end", socket.next()).await {
             Some(Ok(_)) => {}
@@ -90,7 +89,7 @@ async fn a_websocket_that_does_not_care_is_cut_cleanly() {
         }
     };
     if let Some(Err(tungstenite::Error::Io(error))) = end {
-        panic!("not a clean end: {error}");
+        panic!("reset: {error}");
     }
     let report = running.stopped().await;
     assert_eq!(report.in_flight_when_cut(), 1);
@@ -103,7 +102,7 @@ async fn upgraded_connections_have_no_timeouts() {
         .header_read_timeout(ms(100))
         .max_age(ms(100));
     let running = start(times(0, 1000), server).await;
-    let mut socket = connect(&running, "/deaf").await;
+    let mut socket = connect(&running, "/stubborn").await;
     tokio::time::sleep(ms(400)).await;
     socket.send("still there".into()).await.unwrap();
     let echo = within("the echo", socket.next()).await.unwrap().unwrap();
@@ -111,7 +110,7 @@ async fn upgraded_connections_have_no_timeouts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_websockets_are_told_over_the_drain_time() {
+async fn a_thousand_websockets_drain_at_random_moments() {
     let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit {
         current: limits.maximum,
@@ -139,7 +138,7 @@ async fn a_thousand_websockets_are_told_over_the_drain_time() {
     times.sort();
     assert!(
         times[500] - times[10] > ms(500),
-        "a stampede: {:?} .. {:?}",
+        "all at once: {:?} .. {:?}",
         times[10],
         times[500]
     );
@@ -148,7 +147,7 @@ async fn a_thousand_websockets_are_told_over_the_drain_time() {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_waited_for() {
+async fn tunnel_is_waited_for() {
     use http::{Method, Request};
     use http_body_util::Empty;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

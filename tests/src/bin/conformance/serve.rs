@@ -4,14 +4,14 @@ use std::{error::Error, io};
 
 use axum::Router;
 use campanile_admin::{Admin, Exposition};
-use campanile_lifecycle::{Handle, Lifecycle, Report, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, Report, ShutdownConfig};
 use campanile_listen::Bind;
-use campanile_server::{Bound, Server};
+use campanile_server::{BoundServer, Server};
 
 use crate::{flags::Flags, log::Log, recorder::Text, routes};
 
 /// The service, bound, and not serving yet. Its admin port answers already.
-pub(crate) struct Service(Bound<Router>);
+pub(crate) struct Service(BoundServer<Router>);
 
 impl Service {
     /// Catches signals and binds. Needs the runtime that will serve.
@@ -32,7 +32,7 @@ impl Service {
             .lifecycle(lifecycle)
             .listener(listener)
             .admin_with(flags.admin, |admin| tell(admin, log, metrics));
-        Ok(Self(server.bound()?))
+        Ok(Self(server.try_bind()?))
     }
 
     /// Returns the lines that say where it and its admin port are.
@@ -43,7 +43,7 @@ impl Service {
     }
 
     /// Returns what tells its phase.
-    pub(crate) fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> LifecycleHandle {
         self.0.handle()
     }
 
@@ -66,8 +66,8 @@ fn tell(admin: Admin, log: Log, metrics: Text) -> Admin {
         .with_log_level(move || log.filter(), move |text| writable.set_filter(text))
 }
 
-fn settings(flags: &Flags) -> Settings {
-    let mut settings = Settings::new();
+fn settings(flags: &Flags) -> ShutdownConfig {
+    let mut settings = ShutdownConfig::new();
     if let Some(drain) = flags.drain {
         settings = settings.with_drain_time(drain.0);
     }

@@ -14,7 +14,7 @@ use axum::{
 use bytes::Bytes;
 use campanile_admin::{Admin, Exposition};
 use campanile_inbound::InFlightLimitLayer;
-use campanile_lifecycle::{Handle, Lifecycle, Settings};
+use campanile_lifecycle::{Lifecycle, LifecycleHandle, ShutdownConfig};
 use campanile_outbound::CallName;
 use campanile_recorder::{CellRecorder, Format};
 use campanile_server::{Server, admin_of};
@@ -61,7 +61,7 @@ impl Stage {
             .expect("a process of its own has none");
         let caller: Caller = Client::builder(TokioExecutor::new()).build_http();
         let upstream = runtime.block_on(upstream());
-        let settings = Settings::new()
+        let settings = ShutdownConfig::new()
             .with_drain_time(DRAIN_TIME)
             .with_stop_timeout(Duration::from_secs(1));
         let lifecycle = Lifecycle::new(settings).expect("times that fit");
@@ -72,7 +72,7 @@ impl Stage {
             .max_connections(256)
             .backlog_interval(Duration::from_millis(250))
             .lifecycle(lifecycle)
-            .bound()
+            .try_bind()
             .expect("a free port");
         let service = server.addresses().next().expect("it has one").to_string();
         runtime.spawn(server.run());
@@ -227,7 +227,7 @@ fn app(caller: Caller, upstream: SocketAddr) -> Router {
         .route("/banned", get(async || StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS))
 }
 
-fn admin(recorder: CellRecorder, handle: &Handle) -> Admin {
+fn admin(recorder: CellRecorder, handle: &LifecycleHandle) -> Admin {
     admin_of(handle)
         .with_service_name("shop")
         .with_version("2.7.1")

@@ -10,7 +10,7 @@ use axum::{
     routing::{any, get},
 };
 use campanile_inbound::InFlightLimitLayer;
-use campanile_lifecycle::Handle;
+use campanile_lifecycle::LifecycleHandle;
 use campanile_server::admin_of;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Makes the service.
-pub(crate) fn router(service: &Handle, flags: &Flags) -> Router {
+pub(crate) fn router(service: &LifecycleHandle, flags: &Flags) -> Router {
     let mut layers = campanile_inbound::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
         // A probe must hear that the service is full, not be shed by it.

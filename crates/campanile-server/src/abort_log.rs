@@ -1,0 +1,72 @@
+//! Logs the requests and connections that are cut at the stop timeout.
+
+use std::cmp::Reverse;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use campanile_core::in_flight;
+
+use crate::connection::ConnectionState;
+
+/// The maximum number of lines for requests, and for connections.
+const MAX_LINES: usize = 50;
+
+/// Logs each cut request or connection once.
+#[derive(Debug)]
+pub(crate) struct AbortLog {
+    requests: Once,
+    has_requests: AtomicBool,
+    connections: AtomicUsize,
+}
+
+impl AbortLog {
+    pub(crate) fn new() -> Self {
+        Self {
+            requests: Once::new(),
+            has_requests: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// Logs the requests in flight. Call it before the first of them is rejected, which removes it from the
+    /// table.
+    pub(crate) fn log_requests(&self) {
+        self.requests.call_once(|| {
+            let mut requests = in_flight::snapshot();
+            self.has_requests.store(!requests.is_empty(), Ordering::Relaxed);
+            requests.sort_unstable_by_key(|request| Reverse(request.age));
+            for request in requests.iter().take(MAX_LINES) {
+                tracing::warn!(
+                    request_id = request.id,
+                    route = request.route.unwrap_or("unknown"),
+                    age_seconds = request.age.as_secs_f64(),
+                    phase = request.phase.as_str(),
+                    calling = request.host.unwrap_or(""),
+                    "request cut at the stop timeout"
+                );
+            }
+            if requests.len() > MAX_LINES {
+                tracing::warn!(more = requests.len() - MAX_LINES, "more requests cut");
+            }
+        });
+    }
+
+    /// Logs a connection whose requests are not in the table of requests in flight, or which is upgraded.
+    pub(crate) fn log_connection(&self, state: &ConnectionState, requests: usize) {
+        if self.has_requests.load(Ordering::Relaxed) && !state.is_upgraded() {
+            return;
+        }
+        match self.connections.fetch_add(1, Ordering::Relaxed) {
+            line if line < MAX_LINES => tracing::warn!(
+                listener = state.context().label.as_str(),
+                peer = %state.peer(),
+                requests,
+                upgraded = state.is_upgraded(),
+                age_seconds = state.activity.age().as_secs_f64(),
+                "connection cut at the stop timeout"
+            ),
+            MAX_LINES => tracing::warn!("more connections cut"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The TLS handshake and the detection of the protocol, before HTTP.
+//!
+//! Both run in the connection's task, so that they do not delay the accept loop, and both end when the connection is
+//! closing and silent. hyper's own detection has no time limit, and a graceful shutdown drops the connection.
+
+use std::pin::pin;
+
+#[cfg(feature = "tls")]
+use campanile_listen::CloseReason;
+use campanile_listen::{AcceptedStream, CountedIo};
+use tokio::time::sleep;
+
+use super::io::{ConnectionIo, TransportStream};
+use super::sniff::{Protocol, Sniffed, sniff};
+use super::state::{ConnectionState, ShutdownStage};
+use crate::timeouts::{CLOSING_GRACE, CLOSING_SILENCE};
+
+/// Returns the stream below HTTP, and the protocol if the handshake has negotiated one.
+#[cfg(not(feature = "tls"))]
+#[allow(clippy::unused_async, reason = "async with the feature `tls`")]
+pub(super) async fn secure(
+    io: CountedIo<AcceptedStream>,
+    _: &ConnectionState,
+) -> Option<(TransportStream, Option<Protocol>)> {
+    Some((io, None))
+}
+
+/// Returns the stream below HTTP, and the protocol if the handshake has negotiated one.
+#[cfg(feature = "tls")]
+pub(super) async fn secure(
+    io: CountedIo<AcceptedStream>,
+    state: &ConnectionState,
+) -> Option<(TransportStream, Option<Protocol>)> {
+    let context = state.context();
+    let Some(tls) = &context.tls else {
+        return Some((TransportStream::Left(io), None));
+    };
+    let closing = async {
+        context.handle.drain_elapsed().await;
+        sleep(CLOSING_GRACE).await;
+    };
+    tokio::select! {
+        accepted = tls.accept(io, &context.label, context.timeouts.handshake) => match accepted {
+            Some((stream, protocol)) => return Some((TransportStream::Right(Box::new(stream)), protocol)),
+            None => state.set_close_reason(CloseReason::Error),
+        },
+        () = closing => state.set_close_reason(CloseReason::Drained),
+        () = context.handle.cutting() => state.set_close_reason(CloseReason::Cut),
+    }
+    None
+}
+
+/// Identifies the protocol, within the sniff timeout.
+pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionState) -> Option<Protocol> {
+    let context = state.context();
+    let mut timeout = pin!(sleep(context.timeouts.sniff));
+    let mut cutting = context.handle.cutting();
+    let mut sniffed = Sniffed::default();
+    let protocol = loop {
+        // Bytes first: on a busy machine a timeout can elapse before the runtime has seen bytes that arrived in time.
+        tokio::select! {
+            biased;
+            protocol = sniff(io, &mut sniffed) => break protocol,
+            () = &mut cutting => {
+                state.set_stage(ShutdownStage::Aborting);
+                return None;
+            }
+            // Counted as drained: no request could announce the close, but the drain is what closes it.
+            () = closing_silence(state) => state.set_close_announced(),
+            () = &mut timeout => {}
+        }
+        if !io.has_unread() {
+            tracing::debug!(peer = %state.peer(), "connection closed without a request");
+            return None;
+        }
+        timeout.set(sleep(CLOSING_SILENCE));
+    };
+    // IO errors are counted by the IO itself.
+    let protocol = protocol.ok().flatten()?;
+    io.put_back(sniffed);
+    Some(protocol)
+}
+
+/// Waits until a closing connection has been silent for long enough. A new one has more time for its first byte than an
+/// idle one for its next request, which may never come.
+async fn closing_silence(state: &ConnectionState) {
+    state.context().handle.drain_elapsed().await;
+    let mut last_received = None;
+    while last_received != Some(state.activity.last_received()) {
+        last_received = Some(state.activity.last_received());
+        sleep(CLOSING_SILENCE.max(CLOSING_GRACE.saturating_sub(state.activity.age()))).await;
+    }
+}
