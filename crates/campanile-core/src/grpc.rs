@@ -1,7 +1,6 @@
-//! What the layers have to know of gRPC over HTTP/2.
+//! Status codes, timeouts and content types of [gRPC over HTTP/2].
 //!
-//! From the [protocol's text](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md); no code generation,
-//! no transport.
+//! [gRPC over HTTP/2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 use std::{fmt, time::Duration};
 
@@ -9,7 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 
 use crate::headers;
 
-/// How a gRPC call ended. The protocol's list is closed, so matching may be exhaustive.
+/// A gRPC status code.
+///
+/// Exhaustive: the protocol's list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(
@@ -37,7 +38,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All codes, in the order of their numbers.
+    /// All codes, ordered by number.
     pub const ALL: [Self; 17] = [
         Self::Ok,
         Self::Cancelled,
@@ -58,14 +59,14 @@ impl Code {
         Self::Unauthenticated,
     ];
 
-    /// Reads `grpc-status` from trailers, or from the head of an answer that is trailers only.
+    /// Parses `grpc-status` from trailers, or from the head of a trailers-only response.
     ///
-    /// A value that is no known code is [`Code::Unknown`], as the protocol wants; a missing one is `None`.
+    /// An invalid value is [`Code::Unknown`], as the protocol requires; a missing header is `None`.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         static NAME: HeaderName = headers::GRPC_STATUS;
         let value = headers::find(headers, &NAME)?;
-        // Digits only: the standard library's parser would take a sign.
+        // `str::parse` accepts a sign.
         let number = match *value.as_bytes() {
             [digit @ b'0'..=b'9'] => digit - b'0',
             [b'1', digit @ b'0'..=b'6'] => 10 + digit - b'0',
@@ -74,13 +75,13 @@ impl Code {
         Some(Self::ALL[usize::from(number)])
     }
 
-    /// Returns the code as the value of `grpc-status`.
+    /// Returns the value of `grpc-status`.
     #[must_use]
     pub fn to_header(self) -> HeaderValue {
         HeaderValue::from(self as u16)
     }
 
-    /// Returns the code's name as the value of a label, such as `DEADLINE_EXCEEDED`.
+    /// Returns the name of the code, such as `DEADLINE_EXCEEDED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -111,20 +112,20 @@ impl fmt::Display for Code {
     }
 }
 
-/// Tells whether these are the headers of a gRPC request or answer.
+/// Returns whether a request or response with these headers is gRPC, by its content type.
 ///
-/// `application/grpc` and `application/grpc+proto` are; `application/grpc-web` is not, whose status is in its body.
+/// `application/grpc` and `application/grpc+proto` are; `application/grpc-web` is not, since its status is in the body.
 #[inline]
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers::find(headers, &CONTENT_TYPE).is_some_and(is_grpc_type)
 }
 
-/// Tells whether [`is_grpc`] may say that a message is gRPC's, without a call that it would have to be in memory for.
+/// Returns whether [`is_grpc`] may return true. Cheaper, and has false positives: the caller checks again on its slow path.
 #[inline]
 #[must_use]
 pub fn may_be_grpc(headers: &HeaderMap) -> bool {
-    headers.keys_len() > headers::FEW
+    headers.keys_len() > headers::LINEAR_SEARCH_MAX
         || headers
             .iter()
             .any(|(name, value)| *name == CONTENT_TYPE && value.as_bytes().starts_with(b"application/grpc"))
@@ -137,7 +138,7 @@ fn is_grpc_type(value: &HeaderValue) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
-/// Reads the value of `grpc-timeout`: up to eight digits and one of `H M S m u n`.
+/// Parses the value of `grpc-timeout`: one to eight digits and a unit of `H`, `M`, `S`, `m`, `u` or `n`.
 #[must_use]
 pub fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, digits) = value.as_bytes().split_last()?;
@@ -158,7 +159,7 @@ pub fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
     }
 }
 
-/// Writes a time as the value of `grpc-timeout`, in the finest unit that eight digits hold.
+/// Formats a time as the value of `grpc-timeout`, rounded down, in the finest unit that fits into eight digits.
 #[must_use]
 pub fn format_timeout(time: Duration) -> HeaderValue {
     const LARGEST: u128 = 99_999_999;

@@ -1,32 +1,29 @@
-//! The headers that campanile reads and writes: their names, and a look for them that costs little.
+//! Names of the headers that campanile reads and writes, and a fast lookup.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// `X-Request-Id`: which request of the first service this one belongs to.
+/// `X-Request-Id`: the id that links a request to the calls it causes.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// `X-Request-Deadline`: until when the answer is wanted, RFC 3339 in UTC.
+/// `X-Request-Deadline`: the moment after which the response is of no use, RFC 3339 in UTC.
 pub const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
 
-/// `X-View-Name`: how the answering service calls the endpoint that answered.
+/// `X-View-Name`: the route of the response, as the responding service names it.
 pub const X_VIEW_NAME: HeaderName = HeaderName::from_static("x-view-name");
 
 /// `traceparent`: the [W3C trace context](https://www.w3.org/TR/trace-context/).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// `grpc-timeout`: how long a gRPC call may take.
+/// `grpc-timeout`: the time limit of a gRPC call.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// `grpc-status`: how a gRPC call ended, in the trailers or in the head.
+/// `grpc-status`: the status code of a gRPC call, in the trailers or in the response head.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Headers up to which a look at each name is cheaper than the hash of one: the map hashes byte by byte, each
-/// waiting for the one before.
-pub(crate) const FEW: usize = 16;
+/// Up to this number of headers, comparing each name is cheaper than hashing one, which `HeaderMap` does byte by byte.
+pub(crate) const LINEAR_SEARCH_MAX: usize = 16;
 
-/// Finds the first value of a header.
-///
-/// Does what [`HeaderMap::get`] does, and in less time where the headers are few, as most requests' are.
+/// Returns the first value of a header, as [`HeaderMap::get`] does; faster on maps with up to 16 headers.
 #[inline]
 #[must_use]
 pub fn find<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
@@ -34,40 +31,40 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderV
     value
 }
 
-/// Finds the first value of each of some headers, in one pass where the headers are few.
+/// Returns the first value of each header; in one pass on maps with up to 16 headers.
 #[inline]
 #[must_use]
 pub fn find_each<'a, const N: usize>(
     headers: &'a HeaderMap,
     names: [&HeaderName; N],
 ) -> [Option<&'a HeaderValue>; N] {
-    if headers.keys_len() > FEW {
+    if headers.keys_len() > LINEAR_SEARCH_MAX {
         return names.map(|name| headers.get(name));
     }
     let mut found = [None; N];
     for (name, value) in headers {
-        for place in 0..N {
-            if name == names[place] && found[place].is_none() {
-                found[place] = Some(value);
+        for i in 0..N {
+            if name == names[i] && found[i].is_none() {
+                found[i] = Some(value);
             }
         }
     }
     found
 }
 
-/// Reads the view from an answer's `X-View-Name`, if it is one that may be a label: 1 to 64 bytes of letters, digits
-/// and `_.:/{}*-`.
+/// Returns the `X-View-Name` of a response if it is valid as a label value: 1 to 64 bytes of ASCII letters, digits and
+/// `_.:/{}*-`.
 #[inline]
 #[must_use]
 pub fn view_name(headers: &HeaderMap) -> Option<&str> {
     static NAME: HeaderName = X_VIEW_NAME;
     let value = find(headers, &NAME)?;
-    let fits = (1..=64).contains(&value.len())
+    let valid = (1..=64).contains(&value.len())
         && value
             .as_bytes()
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.:/{}*-".contains(byte));
-    fits.then(|| str::from_utf8(value.as_bytes()).expect("all of it is ASCII"))
+    valid.then(|| str::from_utf8(value.as_bytes()).expect("checked to be ASCII"))
 }
 
 #[cfg(test)]
@@ -89,8 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn few_and_many_headers_are_found_as_the_map_finds_them() {
-        for others in [0, 3, FEW, 3 * FEW] {
+    fn find_each_agrees_with_the_header_map_in_small_and_large_maps() {
+        for others in [0, 3, LINEAR_SEARCH_MAX, 3 * LINEAR_SEARCH_MAX] {
             let headers = map(others);
             let names = [&TRACEPARENT, &X_REQUEST_ID, &http::header::CONTENT_TYPE];
             let expected = names.map(|name| headers.get(name));

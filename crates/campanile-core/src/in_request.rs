@@ -1,7 +1,7 @@
-//! Takes the request's context to where its future does not reach.
+//! Carries the request context into spawned tasks, streams, bodies and blocking threads.
 //!
-//! The context is current while the layers poll the request's own future and its body. A spawned task, a stream that
-//! somebody else polls and a blocking thread have to be given it:
+//! The context is current while the layers poll the future and the response body of a request. Work that runs outside of
+//! them is wrapped:
 //!
 //! ```
 //! use campanile_core::{InRequestExt, RequestContext, RequestId, carry_blocking};
@@ -17,8 +17,8 @@
 //! assert_eq!(std::thread::spawn(blocking).join().unwrap(), Some(id));
 //! ```
 //!
-//! What is carried keeps the context's id alive, but not the request: its seat in the table of requests in flight is
-//! given back when the request ends, whoever still holds the context.
+//! Carried work does not keep the request in flight: its entry in the table of requests in flight ends with the request,
+//! also while a clone of the context exists.
 
 use std::{
     pin::Pin,
@@ -30,11 +30,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{RequestContext, Scoped};
 
-/// Gives futures, streams and bodies the context that is current now, for wherever they are polled later.
+/// Extends futures, streams and bodies to run in the context of the current request, wherever they are polled later.
 pub trait InRequestExt: Sized {
-    /// Wraps `self` so that it sees the request that is being served now.
+    /// Wraps `self` to run in the context of the current request.
     ///
-    /// Without one it stays as it is, and sees the request of whoever polls it.
+    /// Without a current request, it runs in the context in which it is polled.
     fn in_current_request(self) -> Scoped<Self> {
         Scoped::new(RequestContext::current(), self)
     }
@@ -42,7 +42,7 @@ pub trait InRequestExt: Sized {
 
 impl<T> InRequestExt for T {}
 
-/// Wraps a closure so that it sees the request that is being served now, on whatever thread it is called.
+/// Wraps a closure to run in the context of the current request, on any thread.
 pub fn carry_blocking<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let context = RequestContext::current();
     move || match context {

@@ -1,8 +1,8 @@
-//! Methods as a label: a closed set.
+//! Methods as label values: a closed set.
 
 use http::Method;
 
-/// The methods that are a label value of their own; anything else is `_OTHER`.
+/// The label values of methods; an unknown method is `_OTHER`.
 pub const NAMES: [&str; 10] = [
     "_OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 ];
@@ -10,11 +10,11 @@ pub const NAMES: [&str; 10] = [
 pub(crate) const HEAD: u8 = 2;
 pub(crate) const CONNECT: u8 = 6;
 
-/// Returns a method's place in [`NAMES`].
+/// Returns the index of a method in [`NAMES`].
 #[inline]
 #[must_use]
 pub fn number(method: &Method) -> u8 {
-    // MethodClass first: what else is asked of the method then needs no answer, as most requests' is this one.
+    // The common method first.
     if *method == Method::GET {
         return 1;
     }
@@ -31,7 +31,7 @@ pub fn number(method: &Method) -> u8 {
     }
 }
 
-/// Returns the label value of a place in [`NAMES`].
+/// Returns the label value of a [number](number); `_OTHER` if it is out of range.
 #[must_use]
 pub fn name(number: u8) -> &'static str {
     NAMES.get(usize::from(number)).copied().unwrap_or(NAMES[0])

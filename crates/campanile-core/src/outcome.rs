@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-/// How one exchange (a request and its answer to the last byte of the body) ended. Each has exactly one.
+/// How an exchange ended, from the request to the last byte of the response body. Each exchange has exactly one outcome.
 ///
-/// An inner layer that answers by itself says so by putting its outcome into the response's extensions; the metrics
-/// layer reads it there.
+/// An inner layer that responds itself puts the outcome into the extensions of its response, where the metrics layer reads
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The whole answer was handed over, whatever its status; an upgrade at its 101 or 2xx.
+    /// The whole response was handed over, with any status; an upgrade at its 101 or 2xx.
     Completed,
-    /// Dropped before there was a response head, by whomever.
+    /// Dropped before the response head.
     Cancelled,
     /// Dropped while the body was being sent.
     Aborted,
-    /// Answered by a deadline.
+    /// Ended by a deadline.
     TimedOut,
-    /// Refused because the service was full.
+    /// Rejected because the service was full.
     Shed,
     /// The handler or the body panicked.
     Panicked,
-    /// The inner service or the body yielded an error.
+    /// The inner service or the body returned an error.
     Failed,
 }
 
 impl Outcome {
-    /// All outcomes, in the order of [`Self::index`].
+    /// All outcomes, ordered by [`Self::index`].
     pub const ALL: [Self; 7] = [
         Self::Completed,
         Self::Cancelled,
@@ -37,7 +37,7 @@ impl Outcome {
         Self::Failed,
     ];
 
-    /// Returns the outcome as the value of a label.
+    /// Returns the outcome as a label value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the place in [`Self::ALL`].
+    /// Returns the index in [`Self::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize

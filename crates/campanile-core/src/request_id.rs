@@ -1,4 +1,4 @@
-//! The id of a request: parsed, generated, composed and bounded.
+//! The id of a request.
 
 use std::{error::Error, fmt};
 
@@ -10,8 +10,8 @@ use crate::clock::FastInstant;
 
 /// The id that links one request to every call it causes.
 ///
-/// Holds 1 to 256 bytes of visible ASCII without `,`, `;` and `"`, so it can stand in a header, a log line and a
-/// label as it is. Cloning copies no text.
+/// 1 to 256 bytes of visible ASCII without `,`, `;` and `"`: valid in headers, log lines and label values as it is. Cloning
+/// does not copy the text.
 ///
 /// ```
 /// use campanile_core::RequestId;
@@ -25,7 +25,7 @@ use crate::clock::FastInstant;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RequestId(HeaderValue);
 
-/// The value cannot be a [`RequestId`]: empty, longer than 256 bytes, or with a byte that an id may not have.
+/// The error of parsing a [`RequestId`]: the value is empty, longer than 256 bytes, or has an invalid byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidRequestId(Reason);
 
@@ -37,17 +37,17 @@ enum Reason {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Generated hex digits and the dash in front of an incoming id.
-const PREFIX: usize = 17;
+/// Length of the generated hex digits and the dash before an incoming id.
+const PREFIX_LEN: usize = 17;
 
 impl RequestId {
     /// The longest id, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Stands in a vacant context; no id of a request is empty.
+    /// Fills a vacant context; a valid id is never empty.
     pub(crate) const VACANT: Self = Self(HeaderValue::from_static(""));
 
-    /// Makes a new id: a random UUID (version 4) in text form.
+    /// Generates a new id: a random UUID (version 4) in text form.
     #[must_use]
     pub fn generate() -> Self {
         let [high, low] = random();
@@ -59,15 +59,15 @@ impl RequestId {
         text[14..18].copy_from_slice(&high[12..16]);
         text[19..23].copy_from_slice(&low[0..4]);
         text[24..36].copy_from_slice(&low[4..16]);
-        // One allocation with the count in it: of a vector, the first clone makes a second one.
+        // `from_owner` allocates text and reference count together; `Bytes` of a vector allocates again on the first clone.
         Self::from_checked(Bytes::from_owner(text))
     }
 
-    /// Takes the id from a header's value. Blanks around it are not part of it.
+    /// Parses the value of a header. Surrounding whitespace is ignored.
     ///
     /// # Errors
     ///
-    /// When what is left is empty, too long, or has a byte that an id may not have.
+    /// If the rest is empty, longer than [`Self::MAX_LEN`], or has an invalid byte.
     #[inline]
     pub fn from_header(value: &HeaderValue) -> Result<Self, InvalidRequestId> {
         let bytes = value.as_bytes();
@@ -79,16 +79,16 @@ impl RequestId {
         Ok(Self::from_checked(Bytes::copy_from_slice(trimmed)))
     }
 
-    /// Makes the id for a call that is made while this request is served: 16 random hex digits, `-`, this id.
+    /// Composes the id of an outgoing call made for this request: 16 random hex digits, `-`, this id.
     ///
-    /// Where that would pass [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes
-    /// is found whole at the end of every id that descends from it.
+    /// Beyond [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes stays complete at the
+    /// end of every id composed from it.
     #[must_use]
     pub fn compose(&self) -> Self {
         let whole = self.0.as_bytes();
-        let kept = &whole[whole.len().saturating_sub(Self::MAX_LEN - PREFIX)..];
+        let kept = &whole[whole.len().saturating_sub(Self::MAX_LEN - PREFIX_LEN)..];
         let [prefix] = random();
-        let mut text = Vec::with_capacity(PREFIX + kept.len());
+        let mut text = Vec::with_capacity(PREFIX_LEN + kept.len());
         text.extend_from_slice(&hex(prefix));
         text.push(b'-');
         text.extend_from_slice(kept);
@@ -101,14 +101,14 @@ impl RequestId {
         std::str::from_utf8(self.0.as_bytes()).expect("an id is ASCII")
     }
 
-    /// Returns the id as the value of a header.
+    /// Returns the id as a header value.
     #[inline]
     #[must_use]
     pub fn as_header(&self) -> &HeaderValue {
         &self.0
     }
 
-    /// Turns the id into the value of a header.
+    /// Converts the id into a header value.
     #[inline]
     #[must_use]
     pub fn into_header(self) -> HeaderValue {
@@ -145,15 +145,21 @@ impl fmt::Debug for RequestId {
 impl fmt::Display for InvalidRequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Reason::Length(len) => write!(f, "a request id has 1 to {} bytes, not {len}", RequestId::MAX_LEN),
-            Reason::Byte(byte) => write!(f, "a request id cannot have the byte {byte:#04x}"),
+            Reason::Length(len) => {
+                write!(
+                    f,
+                    "invalid request id: {len} bytes, expected 1 to {}",
+                    RequestId::MAX_LEN
+                )
+            }
+            Reason::Byte(byte) => write!(f, "invalid request id: byte {byte:#04x} is not allowed"),
         }
     }
 }
 
 impl Error for InvalidRequestId {}
 
-/// Tells whether an id may have this byte: visible ASCII but for what separates values in headers and labels.
+/// Returns whether a byte is valid in an id: visible ASCII except the separators of header and label values.
 #[inline]
 const fn is_allowed(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) & (byte != b',') & (byte != b';') & (byte != b'"')
@@ -164,28 +170,28 @@ fn check(bytes: &[u8]) -> Result<(), InvalidRequestId> {
     if bytes.is_empty() || bytes.len() > RequestId::MAX_LEN {
         return Err(InvalidRequestId(Reason::Length(bytes.len())));
     }
-    // Without an early end, and in blocks, it is done for many bytes at once. The last block may overlap the one before.
-    let fine = match bytes.last_chunk::<16>() {
+    // Blocks without an early exit vectorize. The last block may overlap the one before.
+    let valid = match bytes.last_chunk::<16>() {
         Some(last) => {
             let (blocks, _) = bytes.as_chunks::<16>();
             let mut rejected = [0; 16];
-            note_rejected(&mut rejected, last);
+            mark_rejected(&mut rejected, last);
             for block in blocks {
-                note_rejected(&mut rejected, block);
+                mark_rejected(&mut rejected, block);
             }
             rejected == [0; 16]
         }
         None => bytes.iter().all(|byte| is_allowed(*byte)),
     };
-    if fine {
+    if valid {
         return Ok(());
     }
     Err(InvalidRequestId(Reason::Byte(first_rejected(bytes))))
 }
 
-/// Notes at each place whether the block has a byte there that an id may not have.
+/// Marks the positions of invalid bytes.
 #[inline]
-fn note_rejected(rejected: &mut [u8; 16], block: &[u8; 16]) {
+fn mark_rejected(rejected: &mut [u8; 16], block: &[u8; 16]) {
     for (rejected, byte) in rejected.iter_mut().zip(block) {
         *rejected |= u8::from(!is_allowed(*byte));
     }
@@ -197,7 +203,7 @@ fn first_rejected(bytes: &[u8]) -> u8 {
     rejected.unwrap_or_default()
 }
 
-/// Writes a number in sixteen digits.
+/// Formats a number as sixteen hex digits.
 #[inline]
 fn hex(value: u64) -> [u8; 16] {
     let mut text = [0; 16];
@@ -207,8 +213,8 @@ fn hex(value: u64) -> [u8; 16] {
     text
 }
 
-/// Draws `N` words from the thread's cryptographic generator, and mixes the clock in: a process that was forked without
-/// exec has its parent's generator, but does not draw at the same tick.
+/// Returns `N` random words from the thread's cryptographic generator, mixed with the clock: after a fork without exec the
+/// child has a copy of the generator, but does not draw at the same tick.
 #[inline]
 fn random<const N: usize>() -> [u64; N] {
     let mut generator = rand::rng();
@@ -216,15 +222,14 @@ fn random<const N: usize>() -> [u64; N] {
     std::array::from_fn(|_| generator.next_u64() ^ tick)
 }
 
-/// Gives this thread's generator of request ids a new seed from the operating system.
+/// Reseeds the request id generator of this thread from the operating system.
 ///
-/// For programs that fork without exec, in the child: it has a copy of its parent's generator. The clock, which is mixed
-/// into each id, keeps their ids apart; with a new seed the child's ids are also unpredictable to those who know the
-/// parent's.
+/// To be called in the child after a fork without exec, which copies the generator. Ids of parent and child differ
+/// without it, since each is mixed with the clock; with a new seed they also cannot be predicted from each other.
 ///
 /// # Errors
 ///
-/// If the operating system gives no random bytes.
+/// If the operating system returns no random bytes.
 pub fn reseed() -> std::io::Result<()> {
     rand::rng().reseed().map_err(std::io::Error::other)
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use campanile_core::{Deadline, deadline::UnreadableDeadline};
+use campanile_core::{Deadline, deadline::InvalidDeadline};
 use http::{HeaderMap, HeaderValue};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         .collect()
 }
 
-fn read(value: &str) -> Result<Option<Deadline>, UnreadableDeadline> {
+fn read(value: &str) -> Result<Option<Deadline>, InvalidDeadline> {
     Deadline::from_headers(&headers(&[("x-request-deadline", value)]))
 }
 

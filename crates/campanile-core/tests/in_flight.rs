@@ -11,7 +11,7 @@ use std::{
 use campanile_core::{
     RequestId,
     clock::FastInstant,
-    in_flight::{InFlightEntry, InFlightRequest, Label, Phase, snapshot},
+    in_flight::{InFlightEntry, InFlightRequest, InternedName, RequestPhase, snapshot},
 };
 
 const SEATS: usize = 65_536;
@@ -56,33 +56,36 @@ fn a_row_tells_what_is_known_of_its_request() {
     let first = row("order-7").unwrap();
     assert_eq!(
         (first.method, first.phase, first.route, first.host),
-        (3, Phase::App, None, None)
+        (3, RequestPhase::App, None, None)
     );
     assert!(first.age >= Duration::from_millis(2), "{:?}", first.age);
 
-    seat_ref.set_route(Label::intern("/orders/{id}"));
-    seat_ref.set_calling(Label::intern("stock"));
+    seat_ref.set_route(InternedName::new("/orders/{id}"));
+    seat_ref.set_calling(InternedName::new("stock"));
     let calling = row("order-7").unwrap();
     assert_eq!(calling.route, Some("/orders/{id}"));
-    assert_eq!((calling.phase, calling.host), (Phase::Calling, Some("stock")));
+    assert_eq!(
+        (calling.phase, calling.host),
+        (RequestPhase::Calling, Some("stock"))
+    );
     assert!(calling.age >= first.age);
 
     seat_ref.set_app();
     let back = row("order-7").unwrap();
     assert_eq!(
         (back.phase, back.host, back.route),
-        (Phase::App, None, Some("/orders/{id}"))
+        (RequestPhase::App, None, Some("/orders/{id}"))
     );
 
-    seat_ref.set_calling(Label::intern("stock"));
+    seat_ref.set_calling(InternedName::new("stock"));
     seat_ref.set_body();
     let body = row("order-7").unwrap();
     assert_eq!(
         (body.phase, body.host, body.route),
-        (Phase::Body, None, Some("/orders/{id}"))
+        (RequestPhase::Body, None, Some("/orders/{id}"))
     );
     assert_eq!(
-        [first.phase, calling.phase, body.phase].map(Phase::as_str),
+        [first.phase, calling.phase, body.phase].map(RequestPhase::as_str),
         ["app", "calling", "body"]
     );
     drop(seat);
@@ -105,8 +108,8 @@ fn ids_of_every_length_are_told_whole() {
 fn a_seat_is_used_again_and_nothing_is_left_of_the_last_request() {
     let _turn = turn();
     let first = sit(&"long".repeat(60), 1).unwrap();
-    first.reference().set_route(Label::intern("/first"));
-    first.reference().set_calling(Label::intern("first-host"));
+    first.reference().set_route(InternedName::new("/first"));
+    first.reference().set_calling(InternedName::new("first-host"));
     let last = first.reference();
     drop(first);
     let second = sit("b", 2).unwrap();
@@ -116,7 +119,7 @@ fn a_seat_is_used_again_and_nothing_is_left_of_the_last_request() {
     assert_eq!((rows[0].id.as_str(), rows[0].method), ("b", 2));
     assert_eq!(
         (rows[0].route, rows[0].host, rows[0].phase),
-        (None, None, Phase::App)
+        (None, None, RequestPhase::App)
     );
 }
 
@@ -129,10 +132,13 @@ fn a_reference_has_no_effect_after_the_end() {
     late.set_body();
     assert!(snapshot().is_empty());
     let second = sit("second", 1).unwrap();
-    late.set_route(Label::intern("/late"));
-    late.set_calling(Label::intern("late"));
+    late.set_route(InternedName::new("/late"));
+    late.set_calling(InternedName::new("late"));
     let seen = row("second").unwrap();
-    assert_eq!((seen.route, seen.host, seen.phase), (None, None, Phase::App));
+    assert_eq!(
+        (seen.route, seen.host, seen.phase),
+        (None, None, RequestPhase::App)
+    );
     drop(second);
 }
 
@@ -150,7 +156,7 @@ fn a_reference_has_no_effect_however_often_its_seat_is_used_again() {
     for _ in 0..3 {
         let seat = InFlightEntry::take(&id, 0, now);
         late.set_body();
-        assert_eq!(row("other").unwrap().phase, Phase::App);
+        assert_eq!(row("other").unwrap().phase, RequestPhase::App);
         drop(seat);
     }
 }
@@ -161,7 +167,7 @@ fn a_reference_works_from_another_thread() {
     let seat = sit("order-7", 1).unwrap();
     let seat_ref = seat.reference();
     std::thread::spawn(move || seat_ref.set_body()).join().unwrap();
-    assert_eq!(row("order-7").unwrap().phase, Phase::Body);
+    assert_eq!(row("order-7").unwrap().phase, RequestPhase::Body);
 }
 
 #[test]
@@ -169,7 +175,7 @@ fn rows_are_whole_while_four_threads_take_and_give_back_ten_thousand_seats() {
     let _turn = turn();
     let (done, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
     let running = Barrier::new(5);
-    let labels = [0_u8, 1, 2, 3].map(|n| Label::intern(&format!("/thread/{n}")));
+    let labels = [0_u8, 1, 2, 3].map(|n| InternedName::new(&format!("/thread/{n}")));
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4_u8)
             .map(|thread| {
@@ -208,7 +214,7 @@ fn rows_are_whole_while_four_threads_take_and_give_back_ten_thousand_seats() {
                             .all(|name| name == own),
                         "{row:?}"
                     );
-                    assert_eq!(row.host.is_some(), row.phase == Phase::Calling, "{row:?}");
+                    assert_eq!(row.host.is_some(), row.phase == RequestPhase::Calling, "{row:?}");
                     assert!(row.host.is_none() || row.route.is_some(), "{row:?}");
                     assert!(row.age < Duration::from_secs(60), "{row:?}");
                 }
@@ -281,9 +287,9 @@ fn threads_that_end_give_their_seats_back() {
 
 #[test]
 fn a_label_is_the_same_for_the_same_name() {
-    let one = Label::intern("/users/{id}");
-    assert_eq!(one, Label::intern(&String::from("/users/{id}")));
-    assert_ne!(one, Label::intern("/orders/{id}"));
-    assert_eq!(one.name(), Some("/users/{id}"));
-    assert_eq!(Label::default().name(), None);
+    let one = InternedName::new("/users/{id}");
+    assert_eq!(one, InternedName::new(&String::from("/users/{id}")));
+    assert_ne!(one, InternedName::new("/orders/{id}"));
+    assert_eq!(one.as_str(), Some("/users/{id}"));
+    assert_eq!(InternedName::default().as_str(), None);
 }

@@ -1,21 +1,21 @@
 //! The table of series.
 
-use campanile_core::series::{Key, SeriesTable};
+use campanile_core::series::{SeriesKey, SeriesTable};
 
 #[test]
 fn a_table_finds_its_entries_and_no_others() {
     let table = SeriesTable::new();
     assert!(table.is_empty());
-    assert_eq!(table.get(Key::new(0, "a", "bc")), None);
-    assert_eq!(*table.get_or_insert(Key::new(0, "a", "bc"), || 1), 1);
-    assert_eq!(*table.get_or_insert(Key::new(0, "ab", "c"), || 2), 2);
-    assert_eq!(*table.get_or_insert(Key::new(1, "a", "bc"), || 3), 3);
+    assert_eq!(table.get(SeriesKey::new(0, "a", "bc")), None);
+    assert_eq!(*table.get_or_insert(SeriesKey::new(0, "a", "bc"), || 1), 1);
+    assert_eq!(*table.get_or_insert(SeriesKey::new(0, "ab", "c"), || 2), 2);
+    assert_eq!(*table.get_or_insert(SeriesKey::new(1, "a", "bc"), || 3), 3);
     assert_eq!(
-        *table.get_or_insert(Key::new(0, "a", "bc"), || panic!("it is there")),
+        *table.get_or_insert(SeriesKey::new(0, "a", "bc"), || panic!("it is there")),
         1
     );
-    assert_eq!(table.get(Key::new(0, "ab", "c")), Some(&2));
-    assert_eq!(table.get(Key::new(2, "a", "bc")), None);
+    assert_eq!(table.get(SeriesKey::new(0, "ab", "c")), Some(&2));
+    assert_eq!(table.get(SeriesKey::new(2, "a", "bc")), None);
     let mut all = Vec::new();
     table.for_each(|first, second, value| all.push((first.to_owned(), second.to_owned(), *value)));
     all.sort();
@@ -33,11 +33,11 @@ fn a_table_finds_its_entries_and_no_others() {
 fn a_panic_while_a_block_is_made_leaves_the_table_usable() {
     let table = SeriesTable::new();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        table.get_or_insert(Key::new(0, "a", ""), || -> u8 { panic!("on purpose") });
+        table.get_or_insert(SeriesKey::new(0, "a", ""), || -> u8 { panic!("on purpose") });
     }));
     assert!(panicked.is_err());
     assert!(table.is_empty());
-    assert_eq!(*table.get_or_insert(Key::new(0, "a", ""), || 7), 7);
+    assert_eq!(*table.get_or_insert(SeriesKey::new(0, "a", ""), || 7), 7);
 }
 
 #[test]
@@ -49,10 +49,10 @@ fn readers_find_their_blocks_while_the_table_grows() {
             scope.spawn(move || {
                 for n in 0..3_000_usize {
                     let name = n.to_string();
-                    let key = Key::new(thread, &name, "x");
+                    let key = SeriesKey::new(thread, &name, "x");
                     assert_eq!(*table.get_or_insert(key, || n), n);
                     let earlier = (n / 2).to_string();
-                    assert_eq!(table.get(Key::new(thread, &earlier, "x")), Some(&(n / 2)));
+                    assert_eq!(table.get(SeriesKey::new(thread, &earlier, "x")), Some(&(n / 2)));
                 }
             });
         }

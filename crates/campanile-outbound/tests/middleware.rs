@@ -15,7 +15,7 @@ use bytes::Bytes;
 use campanile_core::{
     RequestContext, RequestId,
     clock::FastInstant,
-    in_flight::{self, InFlightEntry, Phase},
+    in_flight::{self, InFlightEntry, RequestPhase},
 };
 use campanile_outbound::{METRICS, MetricsLayer, stack};
 use http::{Method, Request, Response};
@@ -359,9 +359,9 @@ async fn a_path_alone_has_the_default_host() {
 /// A future that shows what the request in flight is seen to do while it is polled, and never ends by itself.
 struct Look(String, bool);
 
-static SEEN: Mutex<Vec<(Phase, Option<&'static str>)>> = Mutex::new(Vec::new());
+static SEEN: Mutex<Vec<(RequestPhase, Option<&'static str>)>> = Mutex::new(Vec::new());
 
-fn phase(id: &str) -> (Phase, Option<&'static str>) {
+fn phase(id: &str) -> (RequestPhase, Option<&'static str>) {
     let row = in_flight::snapshot()
         .into_iter()
         .find(|row| row.id == id)
@@ -389,14 +389,14 @@ async fn the_request_being_served_is_seen_to_call() {
     let context = RequestContext::new(id.clone()).with_entry(seat.reference());
     let name = id.as_str().to_owned();
     let service = stack().layer(service_fn(move |_: Request<()>| Look(name.clone(), false)));
-    assert_eq!(phase(id.as_str()), (Phase::App, None));
+    assert_eq!(phase(id.as_str()), (RequestPhase::App, None));
     let response = context
         .clone()
         .scope(service.oneshot(get("http://Stock:80/")))
         .await
         .unwrap();
-    assert_eq!(phase(id.as_str()), (Phase::App, None));
-    assert_eq!(*SEEN.lock().unwrap(), [(Phase::Calling, Some("stock")); 2]);
+    assert_eq!(phase(id.as_str()), (RequestPhase::App, None));
+    assert_eq!(*SEEN.lock().unwrap(), [(RequestPhase::Calling, Some("stock")); 2]);
     drop(response);
     // Dropped before its head it is back in the application too.
     let hangs = stack().layer(service_fn(|_: Request<()>| {
@@ -404,9 +404,9 @@ async fn the_request_being_served_is_seen_to_call() {
     }));
     let mut hangs = hangs;
     let call = context.sync_scope(|| hangs.call(get("http://stock/")));
-    assert_eq!(phase(id.as_str()), (Phase::Calling, Some("stock")));
+    assert_eq!(phase(id.as_str()), (RequestPhase::Calling, Some("stock")));
     drop(call);
-    assert_eq!(phase(id.as_str()), (Phase::App, None));
+    assert_eq!(phase(id.as_str()), (RequestPhase::App, None));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The places of the table, and which of them are free: handed out by thread.
+//! The rows of the table, and the free lists of their indices: one per thread, and one for all.
 
 use std::{
     cell::RefCell,
@@ -12,12 +12,12 @@ use super::seqlock::SeqlockRow;
 
 const CHUNK: usize = 256;
 const CHUNKS: usize = 256;
-/// Seats that a thread takes from the table, or gives back to it, at a time.
-const HANDFUL: usize = 32;
+/// Rows that a thread takes from the table or returns to it at a time.
+const BATCH: usize = 32;
 
 struct Table {
     chunks: [OnceLock<Box<[SeqlockRow]>>; CHUNKS],
-    /// Seats below were handed out at least once.
+    /// Rows below this index were handed out at least once.
     used: AtomicU32,
     free: Mutex<Vec<u32>>,
 }
@@ -28,40 +28,40 @@ static TABLE: Table = Table {
     free: Mutex::new(Vec::new()),
 };
 
-/// Free seats of one thread. Back to the table with the thread's end.
-struct Free(Vec<u32>);
-
-thread_local! {
-    static FREE: RefCell<Free> = const { RefCell::new(Free(Vec::new())) };
-}
-
-/// Takes a free place; nothing when all are taken, or kept by other threads for their next requests.
+/// Takes a free row. `None` if all are taken, or held free by other threads.
 #[inline]
 pub(super) fn take() -> Option<u32> {
     FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten()
 }
 
-/// Gives a place back.
+/// Returns a row to the free list of the thread.
 #[inline]
-pub(super) fn put(place: u32) {
-    if FREE.try_with(|free| free.borrow_mut().push(place)).is_err() {
-        give_back([place]);
+pub(super) fn put(index: u32) {
+    if FREE.try_with(|free| free.borrow_mut().push(index)).is_err() {
+        return_rows([index]);
     }
 }
 
-/// Returns the number of places of which each was taken once, at least by a thread for its next requests.
+/// Returns the number of rows that were handed out at least once, to a request or to a thread.
 pub(super) fn used() -> u32 {
     TABLE.used.load(Ordering::Acquire)
 }
 
 #[inline]
-pub(super) fn cell(place: u32) -> &'static SeqlockRow {
-    let place = place as usize;
-    let chunk = TABLE.chunks[place / CHUNK].get_or_init(|| (0..CHUNK).map(|_| SeqlockRow::new()).collect());
-    &chunk[place % CHUNK]
+pub(super) fn row(index: u32) -> &'static SeqlockRow {
+    let index = index as usize;
+    let chunk = TABLE.chunks[index / CHUNK].get_or_init(|| (0..CHUNK).map(|_| SeqlockRow::new()).collect());
+    &chunk[index % CHUNK]
 }
 
-impl Free {
+/// The free rows of one thread, which return to the table when the thread ends.
+struct ThreadFreeList(Vec<u32>);
+
+thread_local! {
+    static FREE: RefCell<ThreadFreeList> = const { RefCell::new(ThreadFreeList(Vec::new())) };
+}
+
+impl ThreadFreeList {
     #[inline]
     fn pop(&mut self) -> Option<u32> {
         if self.0.is_empty() {
@@ -71,38 +71,38 @@ impl Free {
     }
 
     #[inline]
-    fn push(&mut self, place: u32) {
-        self.0.push(place);
-        if self.0.len() > 2 * HANDFUL {
-            give_back(self.0.drain(HANDFUL..));
+    fn push(&mut self, index: u32) {
+        self.0.push(index);
+        if self.0.len() > 2 * BATCH {
+            return_rows(self.0.drain(BATCH..));
         }
     }
 
     #[cold]
     fn refill(&mut self) {
         let mut free = TABLE.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = free.len().saturating_sub(HANDFUL);
-        self.0.extend(free.drain(left..));
+        let remaining = free.len().saturating_sub(BATCH);
+        self.0.extend(free.drain(remaining..));
         let used = TABLE.used.load(Ordering::Relaxed);
         if self.0.is_empty() && (used as usize) < CHUNK * CHUNKS {
-            let more = used + HANDFUL as u32;
-            self.0.extend(used..more);
-            TABLE.used.store(more, Ordering::Release);
+            let end = used + BATCH as u32;
+            self.0.extend(used..end);
+            TABLE.used.store(end, Ordering::Release);
         }
     }
 }
 
-impl Drop for Free {
+impl Drop for ThreadFreeList {
     fn drop(&mut self) {
-        give_back(self.0.drain(..));
+        return_rows(self.0.drain(..));
     }
 }
 
 #[cold]
-fn give_back(places: impl IntoIterator<Item = u32>) {
+fn return_rows(rows: impl IntoIterator<Item = u32>) {
     TABLE
         .free
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .extend(places);
+        .extend(rows);
 }

@@ -1,34 +1,32 @@
-//! The table of requests in flight: a seat for each, readable at any time from any thread.
+//! The table of requests in flight, readable at any time from any thread.
 //!
-//! The request id layer takes a [`InFlightEntry`] when a request comes and gives it back at the end of its answer; other
-//! layers note the route and what the request is doing through the context's [`InFlightEntryRef`].
+//! The request id layer holds an [`InFlightEntry`] from the request to the end of the response body. Other layers record
+//! the route and the phase of the request through the [`InFlightEntryRef`] in its context.
 //!
-//! Threads get seats from the table 32 at a time and keep up to 64 free ones, so that a thread locks for one request
-//! in 32 at most, and for none where requests end on the thread they came to. Memory is allocated when a seat is used
-//! for the first time, 256 seats at once. A reader of the table disturbs no request.
-//!
-//! There is one table in a process, since its rows are the process's requests. It has 65,536 seats; a request that
-//! finds none is served without one.
+//! Each process has one table, of 65,536 rows; a request for which no row is free is served without an entry. Each thread
+//! has a free list of up to 64 rows and exchanges them with the table's free list 32 at a time, so that a thread takes the
+//! lock for at most one request in 32, and never if requests end on the thread where they began. Rows are allocated 256
+//! at a time, on first use. Readers do not block requests.
 //!
 //! ```
 //! use campanile_core::{RequestId, clock::FastInstant, in_flight};
 //!
-//! let seat = in_flight::InFlightEntry::take(&RequestId::generate(), 0, FastInstant::now()).expect("a seat is free");
-//! let reference = seat.reference();
-//! reference.set_calling(in_flight::Label::intern("stock"));
+//! let entry = in_flight::InFlightEntry::take(&RequestId::generate(), 0, FastInstant::now()).expect("a row is free");
+//! let reference = entry.reference();
+//! reference.set_calling(in_flight::InternedName::new("stock"));
 //! assert_eq!(in_flight::snapshot()[0].host, Some("stock"));
 //!
-//! drop(seat);
-//! reference.set_body(); // too late: without effect
+//! drop(entry);
+//! reference.set_body(); // no effect after the end
 //! assert!(in_flight::snapshot().is_empty());
 //! ```
 
 mod free_list;
-mod label;
+mod interned_name;
 mod seqlock;
 mod table;
 
 pub use self::{
-    label::Label,
-    table::{InFlightEntry, InFlightEntryRef, InFlightRequest, Phase, snapshot},
+    interned_name::InternedName,
+    table::{InFlightEntry, InFlightEntryRef, InFlightRequest, RequestPhase, snapshot},
 };

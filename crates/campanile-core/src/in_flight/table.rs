@@ -1,27 +1,27 @@
-//! Who sits where: the seats, and what is noted of each request.
+//! Entries of the table: what is recorded of each request, and how it is read.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use super::{
-    free_list::{self, cell},
-    label::Label,
+    free_list::{self, row},
+    interned_name::InternedName,
 };
 use crate::{RequestId, clock::FastInstant};
 
-/// What a request is doing.
+/// The phase of a request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Phase {
-    /// It is in the application.
+pub enum RequestPhase {
+    /// In the application.
     App,
-    /// It waits for an outgoing call.
+    /// Waits for an outgoing call.
     Calling,
-    /// Its body is being sent.
+    /// The response body is being sent.
     Body,
 }
 
-impl Phase {
-    /// Returns the phase as the word for the outside.
+impl RequestPhase {
+    /// Returns the phase as reported by the admin endpoints.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,56 +32,56 @@ impl Phase {
     }
 }
 
-/// A row of the table.
+/// A request in flight, as read from the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InFlightRequest {
     /// The id of the request.
     pub id: String,
-    /// The number that the method was given when the seat was taken.
+    /// The [number](crate::method::number) of the method.
     pub method: u8,
     /// The route, once it is known.
     pub route: Option<&'static str>,
-    /// The time since the request came.
+    /// The time since the request began.
     pub age: Duration,
-    /// What it is doing.
-    pub phase: Phase,
-    /// The host it calls, while it does.
+    /// The phase.
+    pub phase: RequestPhase,
+    /// The host that the request calls, in [`RequestPhase::Calling`].
     pub host: Option<&'static str>,
 }
 
-/// A seat, held as long as the request is in flight.
+/// An entry of the table, held as long as the request is in flight.
 #[derive(Debug)]
 pub struct InFlightEntry(InFlightEntryRef);
 
-/// Names a seat, to note what its request does. Without effect once the request has ended.
+/// A reference to an entry, to record what its request does. Has no effect after the request has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlightEntryRef {
-    /// One more than its place, so that nothing has a number too and takes no room.
+    /// The index of the row plus one, so that an `Option` takes no more space.
     number: NonZeroU32,
     generation: u32,
 }
 
 impl InFlightEntry {
-    /// Takes a seat for a request; nothing when all are taken, or kept by other threads for their next requests.
+    /// Takes a row for a request. `None` if all are taken, or held free by other threads.
     #[inline]
     pub fn take(id: &RequestId, method: u8, started: FastInstant) -> Option<Self> {
-        let place = free_list::take()?;
-        let generation = cell(place).occupy(id.as_header().as_bytes(), method, started.raw());
-        let number = NonZeroU32::MIN.saturating_add(place);
+        let index = free_list::take()?;
+        let generation = row(index).occupy(id.as_header().as_bytes(), method, started.raw());
+        let number = NonZeroU32::MIN.saturating_add(index);
         Some(Self(InFlightEntryRef { number, generation }))
     }
 
-    /// Notes that the request's body is being sent.
+    /// Records that the response body is being sent.
     ///
-    /// The owner need not fear for the next request's row: cheaper than [`InFlightEntryRef::set_body`]. What somebody else notes
-    /// in the same moment may be lost.
+    /// Cheaper than [`InFlightEntryRef::set_body`], since the owner cannot change the row of a later request. A concurrent
+    /// change through a reference may be lost.
     #[inline]
     pub fn set_body(&self) {
-        cell(self.0.place()).change(in_body);
+        row(self.0.index()).change(in_body);
     }
 
-    /// Returns a name of the seat for others.
+    /// Returns a reference to the entry.
     #[inline]
     #[must_use]
     pub fn reference(&self) -> InFlightEntryRef {
@@ -92,43 +92,43 @@ impl InFlightEntry {
 impl Drop for InFlightEntry {
     #[inline]
     fn drop(&mut self) {
-        let place = self.0.place();
-        cell(place).vacate();
-        free_list::put(place);
+        let index = self.0.index();
+        row(index).vacate();
+        free_list::put(index);
     }
 }
 
 const PHASE: u64 = 0b11;
 const ROUTE_SHIFT: u32 = 4;
 const HOST_SHIFT: u32 = 24;
-const LABEL: u64 = (1 << 20) - 1;
+const NAME: u64 = (1 << 20) - 1;
 
-/// The state of a request whose body is being sent.
+/// Returns the state with the phase set to [`RequestPhase::Body`].
 #[inline]
 fn in_body(state: u64) -> u64 {
-    (state & !(PHASE | LABEL << HOST_SHIFT)) | 2
+    (state & !(PHASE | NAME << HOST_SHIFT)) | 2
 }
 
 impl InFlightEntryRef {
-    /// Notes the route.
+    /// Records the route.
     #[inline]
-    pub fn set_route(self, route: Label) {
-        self.update(|state| (state & !(LABEL << ROUTE_SHIFT)) | route.number() << ROUTE_SHIFT);
+    pub fn set_route(self, route: InternedName) {
+        self.update(|state| (state & !(NAME << ROUTE_SHIFT)) | route.number() << ROUTE_SHIFT);
     }
 
-    /// Notes that the request is back in the application.
+    /// Records that the request is in the application.
     #[inline]
     pub fn set_app(self) {
-        self.update(|state| state & !(PHASE | LABEL << HOST_SHIFT));
+        self.update(|state| state & !(PHASE | NAME << HOST_SHIFT));
     }
 
-    /// Notes that the request waits for a call to a host.
+    /// Records that the request waits for a call to `host`.
     #[inline]
-    pub fn set_calling(self, host: Label) {
-        self.update(|state| (state & !(PHASE | LABEL << HOST_SHIFT)) | host.number() << HOST_SHIFT | 1);
+    pub fn set_calling(self, host: InternedName) {
+        self.update(|state| (state & !(PHASE | NAME << HOST_SHIFT)) | host.number() << HOST_SHIFT | 1);
     }
 
-    /// Notes that the request's body is being sent.
+    /// Records that the response body is being sent.
     #[inline]
     pub fn set_body(self) {
         self.update(in_body);
@@ -136,38 +136,39 @@ impl InFlightEntryRef {
 
     #[inline]
     fn update(self, change: impl Fn(u64) -> u64) {
-        cell(self.place()).update(self.generation, change);
+        row(self.index()).update(self.generation, change);
     }
 
     #[inline]
-    fn place(self) -> u32 {
+    fn index(self) -> u32 {
         self.number.get() - 1
     }
 }
 
-/// Reads the table: the requests in flight now, in no order.
+/// Returns the requests in flight, in no particular order.
 ///
-/// Each row is whole, but they are read one after the other: a request that came or ended meanwhile may be missing.
+/// Each row is consistent, but rows are read one after the other: a request that begins or ends during the call may be
+/// missing.
 #[must_use]
 pub fn snapshot() -> Vec<InFlightRequest> {
-    /// A seat that is being written at so many looks in a row is changing hands; its request is not old.
-    const TRIES: usize = 100;
+    /// A row that is written during so many attempts passes to another request, which is not old.
+    const ATTEMPTS: usize = 100;
     let used = free_list::used();
     let now = FastInstant::now();
     (0..used)
-        .filter_map(|place| {
-            let reading = cell(place).read(TRIES)?;
+        .filter_map(|index| {
+            let reading = row(index).read(ATTEMPTS)?;
             Some(InFlightRequest {
                 id: String::from_utf8_lossy(&reading.id).into_owned(),
                 method: reading.method,
-                route: Label::from_number(reading.state >> ROUTE_SHIFT).name(),
+                route: InternedName::from_number(reading.state >> ROUTE_SHIFT).as_str(),
                 age: FastInstant::from_raw(reading.started).until(now),
                 phase: match reading.state & PHASE {
-                    0 => Phase::App,
-                    1 => Phase::Calling,
-                    _ => Phase::Body,
+                    0 => RequestPhase::App,
+                    1 => RequestPhase::Calling,
+                    _ => RequestPhase::Body,
                 },
-                host: Label::from_number(reading.state >> HOST_SHIFT).name(),
+                host: InternedName::from_number(reading.state >> HOST_SHIFT).as_str(),
             })
         })
         .collect()

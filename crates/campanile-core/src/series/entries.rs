@@ -1,52 +1,52 @@
-//! Where the entries of a table stand: side by side, and each for ever.
+//! The entries of a table, in chunks that never move.
 
 use std::sync::OnceLock;
 
-use super::table::Key;
+use super::table::SeriesKey;
 
-/// Bytes of a key that stand in the entry itself, beside the handles: most routes, hosts and methods.
-const SHORT: usize = 28;
+/// Bytes of a key that are stored in the entry itself, which is enough for most routes, hosts and methods.
+const INLINE_LEN: usize = 28;
 
 /// Entries of the first chunk; each chunk has twice as many as the one before.
-const FIRST: usize = 16;
+const FIRST_LEN: usize = 16;
 const CHUNKS: usize = 26;
 
-/// The entries of a table, by the order of their coming.
+/// The entries of a table, in the order of insertion.
 pub(super) struct Entries<V> {
-    chunks: [OnceLock<Box<[Slot<V>]>>; CHUNKS],
+    chunks: [OnceLock<Box<[AlignedEntry<V>]>>; CHUNKS],
 }
 
-/// Begins with a cache line, so that an entry touches as few of them as it can.
+/// Aligned to a cache line, so that an entry spans as few lines as possible.
 #[repr(align(64))]
-struct Slot<V>(OnceLock<Entry<V>>);
+struct AlignedEntry<V>(OnceLock<Entry<V>>);
 
-/// A key and what stands under it.
+/// A key and its value.
 #[repr(C)]
 pub(super) struct Entry<V> {
-    /// Comes first: it may have laid out what is touched most by cache lines.
+    /// First, so that a value can arrange its fields by cache lines.
     pub(super) value: V,
     key: StoredKey,
 }
 
 enum StoredKey {
     /// Both names, one after the other.
-    Short {
+    Inline {
         tag: u8,
         first: u8,
         len: u8,
-        text: [u8; SHORT],
+        text: [u8; INLINE_LEN],
     },
-    Long(Box<LongKey>),
+    Boxed(Box<BoxedKey>),
 }
 
-struct LongKey {
+struct BoxedKey {
     tag: u8,
     first: Box<str>,
     second: Box<str>,
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(key: &Key<'_>, value: V) -> Self {
+    pub(super) fn new(key: &SeriesKey<'_>, value: V) -> Self {
         Self {
             key: StoredKey::new(key),
             value,
@@ -54,9 +54,9 @@ impl<V> Entry<V> {
     }
 
     #[inline]
-    pub(super) fn is(&self, key: &Key<'_>) -> bool {
+    pub(super) fn is(&self, key: &SeriesKey<'_>) -> bool {
         match &self.key {
-            StoredKey::Short {
+            StoredKey::Inline {
                 tag,
                 first,
                 len,
@@ -67,40 +67,41 @@ impl<V> Entry<V> {
                     && first == key.first.len()
                     && len == first + key.second.len()
                     && text.get(..first) == Some(key.first.as_bytes())
-                    // Most keys have one name: that is known without a comparison.
+                    // Most keys have one name and need no second comparison.
                     && (len == first || text.get(first..len) == Some(key.second.as_bytes()))
             }
-            StoredKey::Long(long) => long.is(key),
+            StoredKey::Boxed(boxed) => boxed.is(key),
         }
     }
 
     /// Returns both names.
     pub(super) fn names(&self) -> (&str, &str) {
         match &self.key {
-            StoredKey::Short { first, len, text, .. } => {
-                let names = str::from_utf8(&text[..usize::from(*len)]).expect("made of two texts");
+            StoredKey::Inline { first, len, text, .. } => {
+                let names =
+                    str::from_utf8(&text[..usize::from(*len)]).expect("two strings, one after the other");
                 names.split_at((*first).into())
             }
-            StoredKey::Long(long) => (&long.first, &long.second),
+            StoredKey::Boxed(boxed) => (&boxed.first, &boxed.second),
         }
     }
 }
 
 impl StoredKey {
-    fn new(key: &Key<'_>) -> Self {
+    fn new(key: &SeriesKey<'_>) -> Self {
         let (first, len) = (key.first.len(), key.first.len() + key.second.len());
-        let (Ok(first_len), Ok(all_len), true) = (u8::try_from(first), u8::try_from(len), len <= SHORT)
+        let (Ok(first_len), Ok(all_len), true) = (u8::try_from(first), u8::try_from(len), len <= INLINE_LEN)
         else {
-            return Self::Long(Box::new(LongKey {
+            return Self::Boxed(Box::new(BoxedKey {
                 tag: key.tag,
                 first: key.first.into(),
                 second: key.second.into(),
             }));
         };
-        let mut text = [0; SHORT];
+        let mut text = [0; INLINE_LEN];
         text[..first].copy_from_slice(key.first.as_bytes());
         text[first..len].copy_from_slice(key.second.as_bytes());
-        Self::Short {
+        Self::Inline {
             tag: key.tag,
             first: first_len,
             len: all_len,
@@ -109,8 +110,8 @@ impl StoredKey {
     }
 }
 
-impl LongKey {
-    fn is(&self, key: &Key<'_>) -> bool {
+impl BoxedKey {
+    fn is(&self, key: &SeriesKey<'_>) -> bool {
         self.tag == key.tag && *self.first == *key.first && *self.second == *key.second
     }
 }
@@ -122,29 +123,31 @@ impl<V> Entries<V> {
         }
     }
 
-    /// Returns the entry that came as the `number`th, counted from zero.
+    /// Returns the entry at an index.
     #[inline]
-    pub(super) fn get(&self, number: usize) -> Option<&Entry<V>> {
-        let (chunk, place) = split(number);
-        self.chunks.get(chunk)?.get()?.get(place)?.0.get()
+    pub(super) fn get(&self, index: usize) -> Option<&Entry<V>> {
+        let (chunk, offset) = split(index);
+        self.chunks.get(chunk)?.get()?.get(offset)?.0.get()
     }
 
-    /// Puts the entry that comes as the `number`th.
-    pub(super) fn put(&self, number: usize, entry: Entry<V>) {
-        let (chunk, place) = split(number);
-        let places =
-            self.chunks[chunk].get_or_init(|| (0..FIRST << chunk).map(|_| Slot(OnceLock::new())).collect());
-        // Each number is given once.
-        let put = places[place].0.set(entry);
-        assert!(put.is_ok(), "each number is given once");
+    /// Sets the entry at an index, once.
+    pub(super) fn set(&self, index: usize, entry: Entry<V>) {
+        let (chunk, offset) = split(index);
+        let empty = || {
+            (0..FIRST_LEN << chunk)
+                .map(|_| AlignedEntry(OnceLock::new()))
+                .collect()
+        };
+        let set = self.chunks[chunk].get_or_init(empty)[offset].0.set(entry);
+        assert!(set.is_ok(), "the entry is set already");
     }
 }
 
-/// Finds the chunk of an entry, and its place there.
+/// Splits an index into the chunk and the offset in it.
 #[inline]
-fn split(number: usize) -> (usize, usize) {
-    let chunk = (number / FIRST + 1).ilog2() as usize;
-    (chunk, number - FIRST * ((1 << chunk) - 1))
+fn split(index: usize) -> (usize, usize) {
+    let chunk = (index / FIRST_LEN + 1).ilog2() as usize;
+    (chunk, index - FIRST_LEN * ((1 << chunk) - 1))
 }
 
 #[cfg(test)]
@@ -152,21 +155,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_fill_one_chunk_after_the_other() {
+    fn indices_fill_one_chunk_after_the_other() {
         let mut expected = (0, 0);
-        for number in 0..10 * FIRST {
-            assert_eq!(split(number), expected, "{number}");
+        for index in 0..10 * FIRST_LEN {
+            assert_eq!(split(index), expected, "{index}");
             expected.1 += 1;
-            if expected.1 == FIRST << expected.0 {
+            if expected.1 == FIRST_LEN << expected.0 {
                 expected = (expected.0 + 1, 0);
             }
         }
     }
 
     #[test]
-    fn keys_are_told_apart_whether_they_stand_inside_or_not() {
-        let long = "/".repeat(SHORT);
-        let all: Vec<Key<'_>> = [
+    fn inline_and_boxed_keys_equal_themselves_only() {
+        let long = "/".repeat(INLINE_LEN);
+        let all: Vec<SeriesKey<'_>> = [
             "",
             "a",
             "ab",
@@ -176,7 +179,7 @@ mod tests {
         ]
         .into_iter()
         .flat_map(|first| [(first, ""), (first, "b"), (first, &long)])
-        .flat_map(|(first, second)| [Key::new(0, first, second), Key::new(1, first, second)])
+        .flat_map(|(first, second)| [SeriesKey::new(0, first, second), SeriesKey::new(1, first, second)])
         .collect();
         for (n, one) in all.iter().enumerate() {
             let entry = Entry::new(one, ());

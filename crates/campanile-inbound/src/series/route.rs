@@ -21,7 +21,7 @@ pub(crate) struct RouteSeries {
     fast: OnceLock<FastHandles>,
     /// How often the name was put into the table's pointer index.
     indexed: AtomicU8,
-    pub(crate) label: in_flight::Label,
+    pub(crate) label: in_flight::InternedName,
     slow: Box<SlowHandles>,
 }
 
@@ -91,14 +91,14 @@ fn status_label(status: u16) -> Label {
 
 impl RouteSeries {
     pub(super) fn new(method: u8, route: &str) -> Self {
-        let label = in_flight::Label::intern(route);
+        let label = in_flight::InternedName::new(route);
         Self {
             fast: OnceLock::new(),
             indexed: AtomicU8::new(0),
             label,
             slow: Box::new(SlowHandles {
                 method,
-                name: label.name().unwrap_or(OTHER),
+                name: label.as_str().unwrap_or(OTHER),
                 active: LazyHandle::new(),
                 durations: KeyedList::default(),
                 ends: KeyedList::default(),

@@ -19,7 +19,7 @@ pub(crate) struct RpcSeries {
 impl RpcSeries {
     pub(super) fn new(name: &str) -> Self {
         Self {
-            name: in_flight::Label::intern(name).name().unwrap_or(OTHER),
+            name: in_flight::InternedName::new(name).as_str().unwrap_or(OTHER),
             codes: array::from_fn(|_| LazyHandle::new()),
             routes: [const { OnceLock::new() }; method::NAMES.len()],
         }

@@ -8,7 +8,7 @@ use std::{
 
 use campanile_core::{
     method,
-    series::{Key, SeriesTable},
+    series::{SeriesKey, SeriesTable},
 };
 use campanile_metrics::{
     Descriptor, FoldCounter, LabelLimiter, LazyHandle, OTHER, RecorderHandle, UPGRADED_CONNECTIONS,
@@ -129,7 +129,7 @@ impl InboundSeries {
         limit: usize,
     ) -> (&'static RouteSeries, bool) {
         // Routers lend the same text to every request, so the address of most routes is known: no byte is read.
-        match self.routes.get_pinned(method, route.as_str()) {
+        match self.routes.get_by_address(method, route.as_str()) {
             Some(series) => (series, false),
             None => self.find_unindexed(method, route, limit),
         }
@@ -144,13 +144,13 @@ impl InboundSeries {
     ) -> (&'static RouteSeries, bool) {
         let (series, folded) = self.find_named(method, route.as_str(), limit);
         if !folded && route.may_be_static() && series.may_be_indexed() && route.make_static() {
-            self.routes.pin(method, route.as_str());
+            self.routes.index_address(method, route.as_str());
         }
         (series, folded)
     }
 
     fn find_named(&'static self, method: u8, route: &str, limit: usize) -> (&'static RouteSeries, bool) {
-        match self.routes.get(Key::new(method, route, "")) {
+        match self.routes.get(SeriesKey::new(method, route, "")) {
             Some(series) => (series, false),
             None => self.new_route(method, route, limit),
         }
@@ -170,8 +170,9 @@ impl InboundSeries {
     }
 
     fn add_route(&'static self, method: u8, route: &str) -> &'static RouteSeries {
-        self.routes
-            .get_or_insert(Key::new(method, route, ""), || RouteSeries::new(method, route))
+        self.routes.get_or_insert(SeriesKey::new(method, route, ""), || {
+            RouteSeries::new(method, route)
+        })
     }
 
     /// Finds or makes the series of a gRPC method's route. Bounded by the number of gRPC methods.
@@ -185,7 +186,7 @@ impl InboundSeries {
     /// Finds the series of a gRPC method that has responded before.
     #[inline]
     pub(crate) fn known_rpc(&'static self, name: &str) -> Option<&'static RpcSeries> {
-        self.rpcs.get(Key::new(0, name, ""))
+        self.rpcs.get(SeriesKey::new(0, name, ""))
     }
 
     /// Finds or makes the series of a gRPC method that has responded.
@@ -196,7 +197,7 @@ impl InboundSeries {
         if self.rpc_names.admit(name, limit) {
             return self
                 .rpcs
-                .get_or_insert(Key::new(0, name, ""), || RpcSeries::new(name));
+                .get_or_insert(SeriesKey::new(0, name, ""), || RpcSeries::new(name));
         }
         self.count_folded();
         self.unknown_rpc()
@@ -205,7 +206,7 @@ impl InboundSeries {
     /// Returns the series of gRPC methods that are not served.
     pub(crate) fn unknown_rpc(&'static self) -> &'static RpcSeries {
         self.rpcs
-            .get_or_insert(Key::new(0, OTHER, ""), || RpcSeries::new(OTHER))
+            .get_or_insert(SeriesKey::new(0, OTHER, ""), || RpcSeries::new(OTHER))
     }
 
     pub(crate) fn count_rejected_id(&self) {
@@ -263,6 +264,6 @@ mod tests {
         for _ in 0..2 {
             table.find_route(1, KnownRoute::Named(&Route::new(route)), 10);
         }
-        assert!(table.routes.get_pinned(1, route).is_some());
+        assert!(table.routes.get_by_address(1, route).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! The series of the connections to a host.
 
-use campanile_core::series::{Key, SeriesTable};
+use campanile_core::series::{SeriesKey, SeriesTable};
 use campanile_metrics::LazyHandle;
 use metrics::{Counter, Gauge, Histogram};
 
@@ -43,7 +43,9 @@ impl ConnectSeries {
     }
 
     pub(super) fn failed(&self, table: &OutboundSeries, host: &'static str, code: &'static str) {
-        let errors = self.errors.get_or_insert(Key::new(0, code, ""), LazyHandle::new);
+        let errors = self
+            .errors
+            .get_or_insert(SeriesKey::new(0, code, ""), LazyHandle::new);
         let errors: Option<&Counter> = errors.get(table.recorder, |recorder| {
             let labels = labels([(label::HOST, host), (label::ERROR_CODE, code)]);
             names::CONNECT_ERRORS.register(recorder, labels)

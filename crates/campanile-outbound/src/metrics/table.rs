@@ -7,7 +7,7 @@ use std::{
 
 use campanile_core::{
     in_flight, method,
-    series::{Key, SeriesTable},
+    series::{SeriesKey, SeriesTable},
 };
 use campanile_metrics::{FoldCounter, LabelLimiter, LazyHandle, OTHER, RecorderHandle};
 use metrics::Gauge;
@@ -84,7 +84,7 @@ impl OutboundSeries {
     /// Finds the series of a host.
     #[inline]
     pub(crate) fn host(&'static self, name: &str, limit: usize) -> &'static HostSeries {
-        match self.hosts.get(Key::new(ADMITTED, name, "")) {
+        match self.hosts.get(SeriesKey::new(ADMITTED, name, "")) {
             Some(block) => block,
             None => self.new_host(name, limit),
         }
@@ -93,7 +93,9 @@ impl OutboundSeries {
     /// Finds the series of the host of an authority that was seen before.
     #[inline]
     pub(crate) fn known_authority(&'static self, authority: &str) -> Option<&'static HostSeries> {
-        self.authorities.get(Key::new(ADMITTED, authority, "")).copied()
+        self.authorities
+            .get(SeriesKey::new(ADMITTED, authority, ""))
+            .copied()
     }
 
     /// Remembers the host of an authority, unless it contains userinfo, and up to a few spellings and ports of each host.
@@ -102,19 +104,19 @@ impl OutboundSeries {
         let is_admitted = authority.len() <= host::LONGEST && !authority.contains('@') && !host.folded;
         if is_admitted && self.authorities.len() < AUTHORITIES * self.host_names.len() {
             self.authorities
-                .get_or_insert(Key::new(ADMITTED, authority, ""), || host);
+                .get_or_insert(SeriesKey::new(ADMITTED, authority, ""), || host);
         }
     }
 
     #[cold]
     fn new_host(&'static self, name: &str, limit: usize) -> &'static HostSeries {
         if name.len() <= host::LONGEST && self.host_names.admit(name, limit) {
-            self.hosts.get_or_insert(Key::new(ADMITTED, name, ""), || {
+            self.hosts.get_or_insert(SeriesKey::new(ADMITTED, name, ""), || {
                 HostSeries::new(leak(name), false)
             })
         } else {
             self.hosts
-                .get_or_insert(Key::new(FOLDED, OTHER, ""), || HostSeries::new(OTHER, true))
+                .get_or_insert(SeriesKey::new(FOLDED, OTHER, ""), || HostSeries::new(OTHER, true))
         }
     }
 
@@ -133,7 +135,7 @@ impl OutboundSeries {
                 None => break,
             }
         }
-        match host.more.get(Key::new(ADMITTED, name, "")) {
+        match host.more.get(SeriesKey::new(ADMITTED, name, "")) {
             Some(block) => block,
             None => self.new_view(host, name, limit),
         }
@@ -153,7 +155,7 @@ impl OutboundSeries {
                 return block;
             }
         }
-        host.more.get_or_insert(Key::new(ADMITTED, name, ""), || {
+        host.more.get_or_insert(SeriesKey::new(ADMITTED, name, ""), || {
             ViewSeries::new(host.name, leak(name), host.folded)
         })
     }
@@ -161,20 +163,20 @@ impl OutboundSeries {
     /// Finds the series of a gRPC method that has one.
     #[inline]
     pub(crate) fn known_rpc(&'static self, method: &str) -> Option<&'static RpcSeries> {
-        self.rpc.get(Key::new(ADMITTED, method, ""))
+        self.rpc.get(SeriesKey::new(ADMITTED, method, ""))
     }
 
     /// Finds or makes the series of a gRPC method; `other` if the method is not admitted.
     #[cold]
     pub(crate) fn rpc(&'static self, method: &str, admit: bool, limit: usize) -> &'static RpcSeries {
         if admit && self.rpc_names.admit(method, limit) {
-            self.rpc.get_or_insert(Key::new(ADMITTED, method, ""), || {
+            self.rpc.get_or_insert(SeriesKey::new(ADMITTED, method, ""), || {
                 RpcSeries::new(leak(method), false)
             })
         } else {
             // Folded by the limit, or not proven to be served: two entries for one series.
             self.rpc
-                .get_or_insert(Key::new(FOLDED + u8::from(admit), OTHER, ""), || {
+                .get_or_insert(SeriesKey::new(FOLDED + u8::from(admit), OTHER, ""), || {
                     RpcSeries::new(OTHER, admit)
                 })
         }
@@ -198,7 +200,7 @@ fn leak(name: &str) -> &'static str {
 pub(crate) struct HostSeries {
     pub(crate) name: &'static str,
     pub(crate) folded: bool,
-    pub(crate) label: in_flight::Label,
+    pub(crate) label: in_flight::InternedName,
     pub(crate) active: LazyHandle<Gauge>,
     /// For layers with status labels.
     active_by_method: OnceLock<Box<[LazyHandle<Gauge>; method::NAMES.len()]>>,
@@ -216,7 +218,7 @@ impl HostSeries {
         Self {
             name,
             folded,
-            label: in_flight::Label::intern(name),
+            label: in_flight::InternedName::new(name),
             active: LazyHandle::new(),
             active_by_method: OnceLock::new(),
             unnamed: ViewSeries::new(name, names::UNKNOWN, folded),

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use campanile_core::{
     method,
-    series::{Key, SeriesTable},
+    series::{SeriesKey, SeriesTable},
 };
 use campanile_metrics::{LazyHandle, RecorderHandle};
 use metrics::Counter;
@@ -70,7 +70,7 @@ impl ViewSeries {
         };
         let table = self.with_status.get_or_init(Box::default);
         let handle = table
-            .get_or_insert(Key::new(method, status, error), LazyHandle::new)
+            .get_or_insert(SeriesKey::new(method, status, error), LazyHandle::new)
             .get(recorder, |recorder| {
                 names::REQUESTS.register::<Counter>(
                     recorder,
@@ -104,7 +104,7 @@ impl ViewSeries {
             ErrorType::Http => decimal(status, &mut digits),
             _ => failure.code,
         };
-        let key = Key::new(failure.error_type as u8, code, "");
+        let key = SeriesKey::new(failure.error_type as u8, code, "");
         let handle = self
             .errors
             .get_or_insert(key, LazyHandle::new)
