@@ -1,4 +1,4 @@
-//! Any bytes as a deadline, in either header.
+//! Properties of deadline headers with any bytes.
 
 use std::time::Duration;
 
@@ -10,56 +10,56 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 const HUNDRED_YEARS: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Reads bytes as the values of headers, and as a time that is written into one.
+/// Parses the bytes as values of both headers, and formats a time made of them.
 pub(crate) fn check(bytes: &[u8]) {
     if let Ok(value) = HeaderValue::from_bytes(bytes) {
-        check_moment(&value);
+        check_deadline(&value);
         check_timeout(&value);
     }
     if let Some((seconds, nanos)) = bytes.split_first_chunk()
         && let Some(nanos) = nanos.first_chunk()
     {
         let nanos = u32::from_le_bytes(*nanos) % 1_000_000_000;
-        check_written(Duration::new(u64::from_le_bytes(*seconds), nanos));
+        check_formatted(Duration::new(u64::from_le_bytes(*seconds), nanos));
     }
 }
 
-fn check_moment(value: &HeaderValue) {
-    let read = |value: &HeaderValue| {
+fn check_deadline(value: &HeaderValue) {
+    let parse = |value: &HeaderValue| {
         let headers = HeaderMap::from_iter([(X_REQUEST_DEADLINE, value.clone())]);
         Deadline::from_headers(&headers)
     };
-    let written = rewritten(value.as_bytes().trim_ascii());
-    let Ok(deadline) = read(value) else {
-        assert_eq!(written, None, "{value:?} is refused");
+    let expected = reformatted(value.as_bytes().trim_ascii());
+    let Ok(deadline) = parse(value) else {
+        assert_eq!(expected, None, "{value:?} is rejected");
         return;
     };
-    let deadline = deadline.expect("the header is there");
-    let spelled = deadline.to_header();
-    assert_eq!(Some(spelled.as_bytes()), written.as_deref(), "of {value:?}");
-    let again = read(&spelled)
-        .expect("what is written is read")
-        .expect("is there");
-    assert_eq!(again.to_header(), spelled);
+    let deadline = deadline.expect("the header is present");
+    let formatted = deadline.to_header();
+    assert_eq!(Some(formatted.as_bytes()), expected.as_deref(), "of {value:?}");
+    let again = parse(&formatted)
+        .expect("a formatted value is valid")
+        .expect("the header is present");
+    assert_eq!(again.to_header(), formatted);
     assert!(deadline.remaining() <= HUNDRED_YEARS);
-    if spelled.as_bytes() < Deadline::after(Duration::ZERO).to_header().as_bytes() {
-        assert!(deadline.is_passed(), "{value:?} is not over");
+    if formatted.as_bytes() < Deadline::after(Duration::ZERO).to_header().as_bytes() {
+        assert!(deadline.is_passed(), "{value:?} has not passed");
     }
 }
 
-/// What is written of a moment: date and time as they came, and six digits; nothing if this is none.
-fn rewritten(text: &[u8]) -> Option<Vec<u8>> {
-    let (moment, rest) = text.split_at_checked(19)?;
+/// Returns the expected formatting of a valid deadline, date and time unchanged with six digits; `None` if it is invalid.
+fn reformatted(text: &[u8]) -> Option<Vec<u8>> {
+    let (time, rest) = text.split_at_checked(19)?;
     let shape = b"0000-00-00T00:00:00";
     let fits = |(byte, like): (&u8, &u8)| match like {
         b'0' => byte.is_ascii_digit(),
         _ => byte == like,
     };
-    if !moment.iter().zip(shape).all(fits) {
+    if !time.iter().zip(shape).all(fits) {
         return None;
     }
     let number = |range| {
-        let digits: &[u8] = &moment[range];
+        let digits: &[u8] = &time[range];
         digits
             .iter()
             .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
@@ -83,15 +83,15 @@ fn rewritten(text: &[u8]) -> Option<Vec<u8>> {
         [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => digits,
         _ => return None,
     };
-    let mut written = moment.to_vec();
+    let mut formatted = time.to_vec();
     if second == 60 {
-        // A leap second is the one before.
-        written[17..].copy_from_slice(b"59");
+        // A leap second becomes the second before it.
+        formatted[17..].copy_from_slice(b"59");
     }
-    written.push(b'.');
-    written.extend(fraction.iter().copied().chain([b'0'; 6]).take(6));
-    written.push(b'Z');
-    Some(written)
+    formatted.push(b'.');
+    formatted.extend(fraction.iter().copied().chain([b'0'; 6]).take(6));
+    formatted.push(b'Z');
+    Some(formatted)
 }
 
 fn check_timeout(value: &HeaderValue) {
@@ -107,23 +107,23 @@ fn check_timeout(value: &HeaderValue) {
         _ => false,
     };
     let Some(time) = grpc::parse_timeout(value) else {
-        assert!(!well_formed && deadline.is_err(), "{value:?} is refused");
+        assert!(!well_formed && deadline.is_err(), "{value:?} is rejected");
         return;
     };
-    assert!(well_formed, "{value:?} is taken");
+    assert!(well_formed, "{value:?} is accepted");
     let deadline = deadline
-        .expect("the layer reads what the parser reads")
-        .expect("is there");
+        .expect("accepted by the parser of the timeout")
+        .expect("the header is present");
     assert!(deadline.remaining() <= time.min(HUNDRED_YEARS));
     assert_eq!(grpc::parse_timeout(&grpc::format_timeout(time)), Some(time));
 }
 
-/// What is written is no later, and no earlier than its last digit says.
-fn check_written(time: Duration) {
+/// A formatted time is rounded down by less than its last digit.
+fn check_formatted(time: Duration) {
     let value = grpc::format_timeout(time);
-    let read = grpc::parse_timeout(&value).expect("what is written is read");
+    let read = grpc::parse_timeout(&value).expect("a formatted value is valid");
     let last = match value.as_bytes().last() {
-        // Beyond eight digits of hours there is nothing.
+        // The largest value.
         Some(b'H') if read == Duration::from_secs(99_999_999 * 3600) => Duration::MAX,
         Some(b'H') => Duration::from_secs(3600),
         Some(b'M') => Duration::from_secs(60),

@@ -1,24 +1,24 @@
-//! Any bytes as a request id.
+//! Properties of request ids with any bytes.
 
 use campanile_core::RequestId;
 use http::HeaderValue;
 
-/// Of an id's end, what its descendants keep.
+/// Bytes at the end of an id that composed ids keep.
 const KEPT: usize = 239;
 
-/// Reads bytes as a header's value and as text.
+/// Parses the bytes as a header value and as text.
 pub(crate) fn check(bytes: &[u8]) {
-    let allowed = is_id(bytes.trim_ascii());
+    let valid = is_id(bytes.trim_ascii());
     if let Ok(value) = HeaderValue::from_bytes(bytes) {
         match RequestId::from_header(&value) {
             Ok(id) => check_id(&id, bytes),
-            Err(_) => assert!(!allowed, "{value:?} is refused"),
+            Err(_) => assert!(!valid, "{value:?} is rejected"),
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         match text.parse() {
             Ok(id) => check_id(&id, bytes),
-            Err(_) => assert!(!allowed, "{text:?} is refused"),
+            Err(_) => assert!(!valid, "{text:?} is rejected"),
         }
     }
 }
@@ -30,18 +30,18 @@ fn is_id(bytes: &[u8]) -> bool {
 
 fn check_id(id: &RequestId, bytes: &[u8]) {
     let text = id.as_str();
-    assert!(is_id(text.as_bytes()), "{text:?} is taken");
+    assert!(is_id(text.as_bytes()), "{text:?} is accepted");
     assert_eq!(text.as_bytes(), bytes.trim_ascii());
-    check_spellings(id);
-    let mut descendant = id.compose();
+    check_round_trips(id);
+    let mut composed = id.compose();
     for _ in 0..3 {
-        check_composed(&descendant, text);
-        descendant = descendant.compose();
+        check_composed(&composed, text);
+        composed = composed.compose();
     }
 }
 
-/// However it is spelled, it is read as the same.
-fn check_spellings(id: &RequestId) {
+/// An id parses as itself in each form.
+fn check_round_trips(id: &RequestId) {
     assert_eq!(id.to_string().parse().as_ref(), Ok(id));
     assert_eq!(RequestId::from_header(id.as_header()).as_ref(), Ok(id));
     assert_eq!(id.clone().into_header(), id.as_str());
@@ -55,5 +55,5 @@ fn check_composed(composed: &RequestId, first: &str) {
     assert!(digits.bytes().all(lower) && rest.starts_with('-'), "{text:?}");
     let end = &first[first.len().saturating_sub(KEPT)..];
     assert!(rest.ends_with(end), "{text:?} lost the end of {first:?}");
-    check_spellings(composed);
+    check_round_trips(composed);
 }

@@ -1,4 +1,4 @@
-//! What the layers read and write of gRPC.
+//! Status codes, timeouts and content types of gRPC.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn timeout(value: &'static str) -> Option<Duration> {
 }
 
 #[test]
-fn codes_stand_at_the_place_of_their_number() {
+fn codes_are_ordered_by_number() {
     for (number, code) in Code::ALL.into_iter().enumerate() {
         assert_eq!(code as usize, number);
         assert_eq!(code.to_header(), number.to_string().as_str());
@@ -30,7 +30,7 @@ fn codes_stand_at_the_place_of_their_number() {
 }
 
 #[test]
-fn a_status_that_is_no_code_is_unknown_and_a_missing_one_is_none() {
+fn an_invalid_status_is_unknown_and_a_missing_one_is_none() {
     assert_eq!(Code::from_headers(&HeaderMap::new()), None);
     for value in ["17", "-1", "+5", "", "OK", "99999999999999999999999", "1.0"] {
         assert_eq!(status(value), Some(Code::Unknown), "{value:?}");
@@ -38,7 +38,7 @@ fn a_status_that_is_no_code_is_unknown_and_a_missing_one_is_none() {
 }
 
 #[test]
-fn only_grpc_itself_is_grpc() {
+fn grpc_web_and_other_types_are_not_grpc() {
     let is = |value: &'static str| {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
@@ -65,7 +65,7 @@ fn only_grpc_itself_is_grpc() {
 }
 
 #[test]
-fn a_timeout_is_read_in_each_unit() {
+fn a_timeout_is_parsed_in_each_unit() {
     for (value, time) in [
         ("1H", Duration::from_secs(3600)),
         ("2M", Duration::from_secs(120)),
@@ -99,7 +99,7 @@ fn a_timeout_is_read_in_each_unit() {
 }
 
 #[test]
-fn a_timeout_is_written_in_the_finest_unit_that_eight_digits_hold() {
+fn a_timeout_is_formatted_in_the_finest_unit_that_fits() {
     for (time, value) in [
         (Duration::ZERO, "0n"),
         (Duration::from_nanos(99_999_999), "99999999n"),
@@ -112,7 +112,7 @@ fn a_timeout_is_written_in_the_finest_unit_that_eight_digits_hold() {
     ] {
         let written = format_timeout(time);
         assert_eq!(written, value);
-        // Never later than asked for: what does not fit is cut.
+        // Rounded down.
         assert!(parse_timeout(&written).unwrap() <= time);
     }
 }

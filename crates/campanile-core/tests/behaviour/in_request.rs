@@ -1,4 +1,4 @@
-//! The context in tasks, streams, bodies and threads.
+//! The request context in tasks, streams, bodies and threads.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,7 @@ fn current() -> Option<String> {
     RequestContext::current().map(|current| current.id().to_string())
 }
 
-/// Yields the id of the request that it is polled for, twice; tells by its hints that it was asked.
+/// Yields the id of the current request twice. Has recognizable size hints.
 #[derive(Default)]
 struct Ids(u8);
 
@@ -59,14 +59,17 @@ impl Body for Ids {
 }
 
 #[tokio::test]
-async fn a_spawned_task_sees_the_request_only_when_carried() {
+async fn a_spawned_task_has_the_context_only_if_wrapped() {
     let (carried, plain) = context("order-7")
         .scope(async {
-            let look = || async {
+            let current_later = || async {
                 tokio::task::yield_now().await;
                 current()
             };
-            (tokio::spawn(look().in_current_request()), tokio::spawn(look()))
+            (
+                tokio::spawn(current_later().in_current_request()),
+                tokio::spawn(current_later()),
+            )
         })
         .await;
     assert_eq!(carried.await.unwrap().as_deref(), Some("order-7"));
@@ -74,7 +77,7 @@ async fn a_spawned_task_sees_the_request_only_when_carried() {
 }
 
 #[tokio::test]
-async fn a_blocking_thread_sees_the_request_only_when_carried() {
+async fn a_blocking_thread_has_the_context_only_if_wrapped() {
     let (carried, plain) = context("order-7").sync_scope(|| {
         (
             tokio::task::spawn_blocking(carry_blocking(current)),
@@ -86,7 +89,7 @@ async fn a_blocking_thread_sees_the_request_only_when_carried() {
 }
 
 #[test]
-fn a_stream_sees_the_request_wherever_it_is_polled() {
+fn a_wrapped_stream_has_the_context_wherever_it_is_polled() {
     let mut stream = pin!(context("order-7").sync_scope(|| Ids::default().in_current_request()));
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(Stream::size_hint(&stream), (2, Some(2)));
@@ -98,7 +101,7 @@ fn a_stream_sees_the_request_wherever_it_is_polled() {
 }
 
 #[tokio::test]
-async fn a_body_sees_the_request_and_keeps_its_hints() {
+async fn a_wrapped_body_has_the_context_and_keeps_its_size_hints() {
     let mut body = context("order-7").sync_scope(|| Ids::default().in_current_request());
     assert_eq!(Body::size_hint(&body).exact(), Some(12));
     assert!(!body.is_end_stream());
@@ -114,12 +117,12 @@ async fn a_body_sees_the_request_and_keeps_its_hints() {
 }
 
 #[tokio::test]
-async fn without_a_request_all_stays_as_it_is() {
+async fn wrapping_outside_a_request_has_no_effect() {
     let future = async { current() }.in_current_request();
     assert_eq!(future.await, None);
     assert_eq!(carry_blocking(current)(), None);
 
-    // Nothing hides the request of whoever polls it.
+    // The context in which it is polled stays current.
     let future = async { current() }.in_current_request();
     assert_eq!(context("later").scope(future).await.as_deref(), Some("later"));
     let closure = carry_blocking(current);
@@ -127,7 +130,7 @@ async fn without_a_request_all_stays_as_it_is() {
 }
 
 #[test]
-fn a_carried_closure_restores_the_thread_it_ran_on() {
+fn a_wrapped_closure_restores_the_context_of_its_thread() {
     let closure = context("carried").sync_scope(|| carry_blocking(current));
     context("thread").sync_scope(|| {
         assert_eq!(closure().as_deref(), Some("carried"));

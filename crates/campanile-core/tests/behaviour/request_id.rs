@@ -1,4 +1,4 @@
-//! The id of a request, as strangers send it and as it is passed on.
+//! Parsing, composing and generating request ids.
 
 use std::{collections::HashSet, error::Error as _};
 
@@ -6,26 +6,26 @@ use campanile_core::{InvalidRequestId, RequestId};
 use http::HeaderValue;
 
 fn header(bytes: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(bytes).expect("a header may have these bytes")
+    HeaderValue::from_bytes(bytes).expect("valid in a header")
 }
 
-fn read(bytes: &[u8]) -> Result<RequestId, InvalidRequestId> {
+fn parse(bytes: &[u8]) -> Result<RequestId, InvalidRequestId> {
     RequestId::from_header(&header(bytes))
 }
 
 #[test]
-fn lengths_from_1_to_256_are_taken_and_no_others() {
+fn lengths_from_1_to_256_are_valid() {
     for len in [1, 2, 239, 240, 255, 256] {
         let text = "x".repeat(len);
-        assert_eq!(read(text.as_bytes()).unwrap().as_str(), text);
+        assert_eq!(parse(text.as_bytes()).unwrap().as_str(), text);
         assert_eq!(text.parse::<RequestId>().unwrap().as_str(), text);
     }
     for len in [0, 257, 10_000] {
         let text = "x".repeat(len);
-        let error = read(text.as_bytes()).unwrap_err();
+        let error = parse(text.as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("a request id has 1 to 256 bytes, not {len}")
+            format!("invalid request id: {len} bytes, expected 1 to 256")
         );
         assert!(error.source().is_none());
         assert_eq!(text.parse::<RequestId>(), Err(error));
@@ -33,20 +33,20 @@ fn lengths_from_1_to_256_are_taken_and_no_others() {
 }
 
 #[test]
-fn blanks_around_are_not_part_of_the_value() {
+fn surrounding_whitespace_is_ignored() {
     for text in [" order-7", "order-7 ", "\torder-7\t", "  order-7 \t "] {
-        assert_eq!(read(text.as_bytes()).unwrap().as_str(), "order-7");
-        assert_eq!(text.parse::<RequestId>().unwrap(), read(b"order-7").unwrap());
+        assert_eq!(parse(text.as_bytes()).unwrap().as_str(), "order-7");
+        assert_eq!(text.parse::<RequestId>().unwrap(), parse(b"order-7").unwrap());
     }
     for blank in [" ", "\t", "   "] {
-        assert!(read(blank.as_bytes()).is_err());
+        assert!(parse(blank.as_bytes()).is_err());
     }
     let longest = format!("  {}  ", "x".repeat(256));
-    assert_eq!(read(longest.as_bytes()).unwrap().as_str().len(), 256);
+    assert_eq!(parse(longest.as_bytes()).unwrap().as_str().len(), 256);
 }
 
 #[test]
-fn every_byte_is_taken_or_refused_as_the_contract_says() {
+fn visible_ascii_except_separators_is_valid() {
     for byte in 0..=u8::MAX {
         let Ok(value) = HeaderValue::from_bytes(&[b'a', byte, b'b']) else {
             continue;
@@ -58,16 +58,22 @@ fn every_byte_is_taken_or_refused_as_the_contract_says() {
             "byte {byte:#04x}"
         );
     }
-    let refused = |text: &str| text.parse::<RequestId>().is_err();
-    assert!(refused("a\nb") && refused("a\0b") && refused("a\x7fb") && refused("a b") && refused("grün"));
+    let is_invalid = |text: &str| text.parse::<RequestId>().is_err();
+    assert!(
+        is_invalid("a\nb")
+            && is_invalid("a\0b")
+            && is_invalid("a\x7fb")
+            && is_invalid("a b")
+            && is_invalid("grün")
+    );
     assert_eq!(
-        read(b"a;b").unwrap_err().to_string(),
-        "a request id cannot have the byte 0x3b"
+        parse(b"a;b").unwrap_err().to_string(),
+        "invalid request id: byte 0x3b is not allowed"
     );
 }
 
 #[test]
-fn a_valid_id_is_shown_and_compared_as_its_text() {
+fn an_id_is_displayed_and_compared_as_its_text() {
     let id: RequestId = "order-7".parse().unwrap();
     assert_eq!(id.to_string(), "order-7");
     assert_eq!(format!("{id:?}"), "RequestId(order-7)");
@@ -76,7 +82,7 @@ fn a_valid_id_is_shown_and_compared_as_its_text() {
 }
 
 #[test]
-fn a_composed_id_is_sixteen_hex_digits_a_dash_and_the_old_id() {
+fn a_composed_id_has_sixteen_hex_digits_a_dash_and_the_incoming_id() {
     let old: RequestId = "order-7".parse().unwrap();
     let new = old.compose();
     let (fresh, rest) = new.as_str().split_at(16);
@@ -91,7 +97,7 @@ fn a_composed_id_is_sixteen_hex_digits_a_dash_and_the_old_id() {
 }
 
 #[test]
-fn first_ids_up_to_239_bytes_are_found_whole_over_thirty_hops() {
+fn ids_up_to_239_bytes_stay_complete_over_thirty_hops() {
     for len in [1, 7, 36, 238, 239] {
         let first: String = ('a'..='z').cycle().take(len).collect();
         let mut id: RequestId = first.parse().unwrap();
@@ -102,13 +108,13 @@ fn first_ids_up_to_239_bytes_are_found_whole_over_thirty_hops() {
                 "{len} bytes, hop {hop}"
             );
             assert_eq!(id.as_str().len(), (len + 17 * hop).min(256).max(len + 17));
-            assert!(read(id.as_str().as_bytes()).is_ok());
+            assert!(parse(id.as_str().as_bytes()).is_ok());
         }
     }
 }
 
 #[test]
-fn longer_first_ids_lose_their_front_and_keep_their_end() {
+fn longer_ids_lose_their_front_and_keep_their_end() {
     for len in 240..=256 {
         let first: String = ('a'..='z').cycle().take(len).collect();
         let mut id: RequestId = first.parse().unwrap();
@@ -121,13 +127,13 @@ fn longer_first_ids_lose_their_front_and_keep_their_end() {
 }
 
 #[test]
-fn a_generated_id_is_a_uuid_of_version_4() {
+fn a_generated_id_is_a_version_4_uuid() {
     for _ in 0..1_000 {
         let id = RequestId::generate();
         let text = id.as_str();
         assert_eq!(text.len(), 36);
-        for (place, byte) in text.bytes().enumerate() {
-            match place {
+        for (index, byte) in text.bytes().enumerate() {
+            match index {
                 8 | 13 | 18 | 23 => assert_eq!(byte, b'-', "{text}"),
                 14 => assert_eq!(byte, b'4', "{text}"),
                 19 => assert!(b"89ab".contains(&byte), "{text}"),
@@ -138,23 +144,23 @@ fn a_generated_id_is_a_uuid_of_version_4() {
 }
 
 #[test]
-fn every_free_bit_of_a_generated_id_is_sometimes_set_and_sometimes_not() {
+fn each_random_bit_of_a_generated_id_varies() {
     let number = || {
         let hex = RequestId::generate().as_str().replace('-', "");
         u128::from_str_radix(&hex, 16).expect("hex digits")
     };
-    let (mut ever, mut always) = (0, u128::MAX);
+    let (mut any, mut all) = (0, u128::MAX);
     for _ in 0..1_000 {
         let id = number();
-        (ever, always) = (ever | id, always & id);
+        (any, all) = (any | id, all & id);
     }
     let version_and_variant = 0xf000_c000_0000_0000_0000_u128;
-    assert_eq!(always, 0x4000_8000_0000_0000_0000);
-    assert_eq!(ever, !version_and_variant | always);
+    assert_eq!(all, 0x4000_8000_0000_0000_0000);
+    assert_eq!(any, !version_and_variant | all);
 }
 
 #[test]
-fn a_hundred_thousand_generated_on_four_threads_differ() {
+fn ids_generated_on_four_threads_are_unique() {
     let threads: Vec<_> = (0..4)
         .map(|_| std::thread::spawn(|| (0..25_000).map(|_| RequestId::generate()).collect::<Vec<_>>()))
         .collect();

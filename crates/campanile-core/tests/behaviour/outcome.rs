@@ -1,22 +1,22 @@
-//! The list of outcomes.
+//! Outcomes and their label values.
 
 use std::collections::HashSet;
 
 use campanile_core::Outcome;
 
 #[test]
-fn the_list_and_the_index_agree() {
-    for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
-        assert_eq!(outcome.index(), place);
+fn all_is_ordered_by_index() {
+    for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+        assert_eq!(outcome.index(), index);
     }
     assert_eq!(HashSet::from(Outcome::ALL).len(), Outcome::ALL.len());
 }
 
 #[test]
-fn the_words_are_those_of_the_label() {
-    let words = Outcome::ALL.map(|outcome| outcome.to_string());
+fn outcomes_are_displayed_as_label_values() {
+    let values = Outcome::ALL.map(|outcome| outcome.to_string());
     assert_eq!(
-        words,
+        values,
         [
             "completed",
             "cancelled",
@@ -27,5 +27,5 @@ fn the_words_are_those_of_the_label() {
             "failed"
         ]
     );
-    assert_eq!(words, Outcome::ALL.map(Outcome::as_str));
+    assert_eq!(values, Outcome::ALL.map(Outcome::as_str));
 }

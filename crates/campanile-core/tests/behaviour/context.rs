@@ -1,4 +1,4 @@
-//! Which request the calling code works for.
+//! The current request context.
 
 use std::{
     cell::RefCell,
@@ -25,50 +25,50 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Notes which request it saw when it was dropped.
+/// Records the current request when it is dropped.
 #[derive(Clone, Default)]
-struct Witness(Rc<RefCell<Vec<Option<String>>>>);
+struct DropRecorder(Rc<RefCell<Vec<Option<String>>>>);
 
-impl Drop for Witness {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
         self.0.borrow_mut().push(current());
     }
 }
 
-impl Witness {
+impl DropRecorder {
     fn seen(&self) -> Vec<Option<String>> {
         self.0.borrow().clone()
     }
 }
 
 #[test]
-fn there_is_no_request_outside_of_any() {
+fn there_is_no_current_context_outside_a_request() {
     assert!(RequestContext::current().is_none());
     RequestContext::with_current(|current| assert!(current.is_none()));
 }
 
 #[test]
-fn the_context_tells_what_it_was_given() {
+fn a_context_returns_what_was_set() {
     let deadline = Deadline::after(Duration::from_secs(60));
     let id = RequestId::generate();
-    let seat = InFlightEntry::take(&id, 1, campanile_core::clock::FastInstant::now()).unwrap();
+    let entry = InFlightEntry::take(&id, 1, campanile_core::clock::FastInstant::now()).unwrap();
     let bare = RequestContext::new(id.clone());
     assert!(bare.deadline().is_none() && bare.traceparent().is_none() && bare.entry().is_none());
     let full = bare
         .clone()
         .with_deadline(deadline)
         .with_traceparent(HeaderValue::from_static("00-aa-bb-01"))
-        .with_entry(seat.reference());
+        .with_entry(entry.reference());
     assert_eq!(full.id(), &id);
     assert_eq!(full.deadline(), Some(deadline));
     assert_eq!(full.traceparent().unwrap(), "00-aa-bb-01");
-    assert_eq!(full.entry(), Some(seat.reference()));
-    // The clone it was made of stays as it was.
+    assert_eq!(full.entry(), Some(entry.reference()));
+    // The original is unchanged.
     assert!(bare.deadline().is_none());
 }
 
 #[test]
-fn scopes_nest_and_restore() {
+fn nested_scopes_restore_the_outer_context() {
     context("outer").sync_scope(|| {
         assert_eq!(current().as_deref(), Some("outer"));
         context("inner").sync_scope(|| assert_eq!(current().as_deref(), Some("inner")));
@@ -82,19 +82,19 @@ fn scopes_nest_and_restore() {
 }
 
 #[test]
-fn a_scope_restores_when_its_work_panics() {
+fn a_scope_restores_the_outer_context_after_a_panic() {
     context("outer").sync_scope(|| {
         let panicked = catch_unwind(|| context("inner").sync_scope(|| panic!("on purpose")));
         assert!(panicked.is_err());
         assert_eq!(current().as_deref(), Some("outer"));
-        let looked = catch_unwind(|| RequestContext::with_current(|_| panic!("on purpose")));
-        assert!(looked.is_err());
+        let panicked = catch_unwind(|| RequestContext::with_current(|_| panic!("on purpose")));
+        assert!(panicked.is_err());
         assert_eq!(current().as_deref(), Some("outer"));
     });
 }
 
 #[test]
-fn a_future_sees_its_context_at_every_poll_and_nobody_else_does() {
+fn a_scoped_future_has_its_context_only_while_it_is_polled() {
     let mut polls = 0;
     let mut scoped = pin!(context("a").scope(poll_fn(|_| {
         assert_eq!(current().as_deref(), Some("a"));
@@ -112,11 +112,11 @@ fn a_future_sees_its_context_at_every_poll_and_nobody_else_does() {
 }
 
 #[test]
-fn futures_within_futures_see_their_own() {
+fn nested_futures_each_have_their_own_context() {
     let inner = context("inner").scope(async { current() });
     let mut outer = pin!(context("outer").scope(async { (current(), inner.await, current()) }));
     let Poll::Ready((before, within, after)) = poll(outer.as_mut()) else {
-        panic!("nothing to wait for");
+        panic!("the future is pending");
     };
     assert_eq!(before.as_deref(), Some("outer"));
     assert_eq!(within.as_deref(), Some("inner"));
@@ -124,7 +124,7 @@ fn futures_within_futures_see_their_own() {
 }
 
 #[test]
-fn a_poll_that_panics_restores_the_context_outside() {
+fn a_panicking_poll_restores_the_outer_context() {
     context("outer").sync_scope(|| {
         let mut scoped = Box::pin(context("inner").scope(poll_fn(|_| -> Poll<()> { panic!("on purpose") })));
         let panicked = catch_unwind(AssertUnwindSafe(|| poll(scoped.as_mut())));
@@ -136,11 +136,11 @@ fn a_poll_that_panics_restores_the_context_outside() {
 }
 
 #[test]
-fn a_dropped_future_sees_its_context() {
-    let witness = Witness::default();
-    let seen = Rc::clone(&witness.0);
+fn a_dropped_future_has_its_context() {
+    let recorder = DropRecorder::default();
+    let seen = Rc::clone(&recorder.0);
     let mut scoped = Box::pin(context("a").scope(async move {
-        let _held = witness;
+        let _held = recorder;
         std::future::pending::<()>().await;
     }));
     assert!(poll(scoped.as_mut()).is_pending());
@@ -149,18 +149,18 @@ fn a_dropped_future_sees_its_context() {
 }
 
 #[test]
-fn a_future_that_was_never_polled_sees_its_context_when_dropped() {
-    let witness = Witness::default();
-    let seen = Rc::clone(&witness.0);
-    drop(context("a").scope(async move { drop(witness) }));
+fn an_unpolled_future_has_its_context_when_dropped() {
+    let recorder = DropRecorder::default();
+    let seen = Rc::clone(&recorder.0);
+    drop(context("a").scope(async move { drop(recorder) }));
     assert_eq!(*seen.borrow(), [Some("a".to_owned())]);
 }
 
 #[test]
-fn a_future_that_panicked_sees_its_context_when_dropped() {
-    /// Keeps its witness through the panic, as a boxed or hand-written future does.
+fn a_panicked_future_has_its_context_when_dropped() {
+    /// Holds its recorder through the panic, as a boxed or hand-written future does.
     struct Panics {
-        _held: Witness,
+        _held: DropRecorder,
     }
     impl Future for Panics {
         type Output = ();
@@ -168,17 +168,17 @@ fn a_future_that_panicked_sees_its_context_when_dropped() {
             panic!("on purpose")
         }
     }
-    let witness = Witness::default();
+    let recorder = DropRecorder::default();
     let mut scoped = Box::pin(context("a").scope(Panics {
-        _held: witness.clone(),
+        _held: recorder.clone(),
     }));
     assert!(catch_unwind(AssertUnwindSafe(|| poll(scoped.as_mut()))).is_err());
     drop(scoped);
-    assert_eq!(witness.seen(), [Some("a".to_owned())]);
+    assert_eq!(recorder.seen(), [Some("a".to_owned())]);
 }
 
 #[test]
-fn the_last_clone_of_a_context_may_be_dropped_by_its_own_work() {
+fn a_completed_future_leaves_no_current_context() {
     let mut scoped = Box::pin(context("a").scope(ready(())));
     assert!(poll(scoped.as_mut()).is_ready());
     drop(scoped);
@@ -186,10 +186,10 @@ fn the_last_clone_of_a_context_may_be_dropped_by_its_own_work() {
 }
 
 #[test]
-fn a_look_at_the_current_context_clones_nothing_and_is_not_a_scope() {
+fn there_is_no_current_context_inside_with_current() {
     context("a").sync_scope(|| {
         let id = RequestContext::with_current(|current| {
-            assert!(RequestContext::current().is_none(), "a look is not for work");
+            assert!(RequestContext::current().is_none(), "inside with_current");
             current.map(|current| current.id().clone())
         });
         assert_eq!(id.unwrap().as_str(), "a");
@@ -198,33 +198,33 @@ fn a_look_at_the_current_context_clones_nothing_and_is_not_a_scope() {
 }
 
 #[test]
-fn threads_do_not_see_each_other() {
+fn another_thread_has_no_current_context() {
     context("a").sync_scope(|| {
         assert_eq!(std::thread::spawn(current).join().unwrap(), None);
     });
 }
 
 #[test]
-fn a_thread_that_ends_may_still_ask() {
-    struct AsksAtTheEnd;
-    impl Drop for AsksAtTheEnd {
+fn the_context_works_while_thread_locals_are_destroyed() {
+    struct UsesContextOnDrop;
+    impl Drop for UsesContextOnDrop {
         fn drop(&mut self) {
             context("late").sync_scope(|| drop(RequestContext::current()));
             drop(RequestId::generate().compose());
         }
     }
     thread_local! {
-        static LAST: RefCell<Option<AsksAtTheEnd>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<UsesContextOnDrop>> = const { RefCell::new(None) };
     }
     let thread = std::thread::spawn(|| {
-        LAST.set(Some(AsksAtTheEnd));
+        LAST.set(Some(UsesContextOnDrop));
         context("a").sync_scope(|| assert!(current().is_some()));
     });
     assert!(thread.join().is_ok());
 }
 
 #[test]
-fn the_debug_text_names_the_id() {
+fn the_debug_output_has_the_id() {
     let text = format!("{:?} {:?}", context("a"), context("b").scope(()));
     assert!(
         text.contains("RequestId(a)") && text.contains("RequestId(b)"),

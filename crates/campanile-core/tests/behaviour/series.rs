@@ -3,7 +3,7 @@
 use campanile_core::series::{SeriesKey, SeriesTable};
 
 #[test]
-fn a_table_finds_its_entries_and_no_others() {
+fn get_finds_inserted_keys_only() {
     let table = SeriesTable::new();
     assert!(table.is_empty());
     assert_eq!(table.get(SeriesKey::new(0, "a", "bc")), None);
@@ -11,7 +11,7 @@ fn a_table_finds_its_entries_and_no_others() {
     assert_eq!(*table.get_or_insert(SeriesKey::new(0, "ab", "c"), || 2), 2);
     assert_eq!(*table.get_or_insert(SeriesKey::new(1, "a", "bc"), || 3), 3);
     assert_eq!(
-        *table.get_or_insert(SeriesKey::new(0, "a", "bc"), || panic!("it is there")),
+        *table.get_or_insert(SeriesKey::new(0, "a", "bc"), || panic!("the key is present")),
         1
     );
     assert_eq!(table.get(SeriesKey::new(0, "ab", "c")), Some(&2));
@@ -30,7 +30,7 @@ fn a_table_finds_its_entries_and_no_others() {
 }
 
 #[test]
-fn a_panic_while_a_block_is_made_leaves_the_table_usable() {
+fn a_panic_in_make_leaves_the_table_usable() {
     let table = SeriesTable::new();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         table.get_or_insert(SeriesKey::new(0, "a", ""), || -> u8 { panic!("on purpose") });
@@ -41,7 +41,7 @@ fn a_panic_while_a_block_is_made_leaves_the_table_usable() {
 }
 
 #[test]
-fn readers_find_their_blocks_while_the_table_grows() {
+fn readers_find_entries_while_the_table_grows() {
     let table = SeriesTable::new();
     std::thread::scope(|scope| {
         for thread in 0..4 {

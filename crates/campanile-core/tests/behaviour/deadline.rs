@@ -1,4 +1,4 @@
-//! Deadlines, as they come in headers and go on in them.
+//! Parsing and formatting of deadlines.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,32 +12,32 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs
         .iter()
         .map(|(name, value)| {
-            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header may have this value");
-            (name.parse().expect("a header's name"), value)
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("valid in a header");
+            (name.parse().expect("a header name"), value)
         })
         .collect()
 }
 
-fn read(value: &str) -> Result<Option<Deadline>, InvalidDeadline> {
+fn parse(value: &str) -> Result<Option<Deadline>, InvalidDeadline> {
     Deadline::from_headers(&headers(&[("x-request-deadline", value)]))
 }
 
-fn written(value: &str) -> HeaderValue {
-    read(value).expect("readable").expect("there").to_header()
+fn formatted(value: &str) -> HeaderValue {
+    parse(value).expect("valid").expect("a deadline").to_header()
 }
 
-fn near(deadline: Deadline, left: Duration) -> bool {
+fn is_about(deadline: Deadline, left: Duration) -> bool {
     deadline.remaining() <= left && deadline.remaining() + 10 * SECOND > left
 }
 
 #[test]
-fn no_header_is_no_deadline() {
+fn without_a_header_there_is_no_deadline() {
     assert_eq!(Deadline::from_headers(&HeaderMap::new()), Ok(None));
     assert_eq!(Deadline::from_headers(&headers(&[("accept", "*/*")])), Ok(None));
 }
 
 #[test]
-fn the_fraction_is_optional_and_six_digits_and_z_go_out() {
+fn the_fraction_is_optional_and_formatted_with_six_digits() {
     for (value, out) in [
         ("2099-01-02T03:04:05Z", "2099-01-02T03:04:05.000000Z"),
         ("2099-01-02T03:04:05.5Z", "2099-01-02T03:04:05.500000Z"),
@@ -48,21 +48,21 @@ fn the_fraction_is_optional_and_six_digits_and_z_go_out() {
         ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z"),
     ] {
-        assert_eq!(written(value), out, "{value}");
+        assert_eq!(formatted(value), out, "{value}");
     }
 }
 
 #[test]
-fn what_goes_out_is_read_as_the_same_moment() {
+fn a_formatted_deadline_parses_as_the_same_time() {
     let deadline = Deadline::after(90 * SECOND);
     let value = deadline.to_header();
-    let again = read(value.to_str().unwrap()).unwrap().unwrap();
+    let again = parse(value.to_str().unwrap()).unwrap().unwrap();
     assert_eq!(again.to_header(), value);
-    assert!(near(again, 90 * SECOND));
+    assert!(is_about(again, 90 * SECOND));
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn a_malformed_deadline_is_an_error() {
     for value in [
         "",
         "soon",
@@ -82,21 +82,21 @@ fn what_cannot_be_read_is_an_error() {
         "2099-01-02T03:04:0\u{fc}Z",
         "2099-01-02T03:04:05Z, 2099-01-02T03:04:05Z",
     ] {
-        assert!(read(value).is_err(), "{value:?}");
+        assert!(parse(value).is_err(), "{value:?}");
     }
     let long = format!("2099-01-02T03:04:05.{}Z", "9".repeat(10_000));
-    assert_eq!(written(&long), "2099-01-02T03:04:05.999999Z");
+    assert_eq!(formatted(&long), "2099-01-02T03:04:05.999999Z");
     assert!(
-        read("soon")
+        parse("soon")
             .unwrap_err()
             .to_string()
-            .starts_with("a deadline is a time in RFC 3339")
+            .starts_with("invalid deadline: expected RFC 3339")
     );
 }
 
 #[test]
 fn a_deadline_in_the_past_has_passed() {
-    let deadline = read("2001-01-01T00:00:00Z").unwrap().unwrap();
+    let deadline = parse("2001-01-01T00:00:00Z").unwrap().unwrap();
     assert!(deadline.is_passed());
     assert_eq!(deadline.remaining(), Duration::ZERO);
     assert!(Deadline::after(Duration::ZERO).is_passed());
@@ -114,16 +114,16 @@ fn a_deadline_passes_on_the_monotonic_clock() {
 }
 
 #[test]
-fn far_years_are_kept_without_a_panic() {
-    let far = read("9999-12-31T23:59:59Z").unwrap().unwrap();
+fn distant_deadlines_do_not_overflow() {
+    let far = parse("9999-12-31T23:59:59Z").unwrap().unwrap();
     assert!(!far.is_passed() && far.remaining() > 99 * YEAR);
-    let ever = Deadline::after(Duration::MAX);
-    assert!(ever.remaining() > 99 * YEAR);
-    assert!(ever.to_header().to_str().unwrap().starts_with('2'));
+    let longest = Deadline::after(Duration::MAX);
+    assert!(longest.remaining() > 99 * YEAR);
+    assert!(longest.to_header().to_str().unwrap().starts_with('2'));
 }
 
 #[test]
-fn moments_that_the_header_cannot_say_become_the_nearest_that_it_can() {
+fn years_outside_1970_to_9999_are_clamped() {
     let early = Deadline::at(SystemTime::UNIX_EPOCH - 400 * YEAR);
     assert!(early.is_passed());
     assert_eq!(early.to_header(), "1970-01-01T00:00:00.000000Z");
@@ -133,7 +133,7 @@ fn moments_that_the_header_cannot_say_become_the_nearest_that_it_can() {
 }
 
 #[test]
-fn the_nearer_of_two_is_taken() {
+fn min_is_the_earlier_deadline() {
     let (near, far) = (Deadline::after(SECOND), Deadline::after(60 * SECOND));
     assert_eq!(near.min(far), near);
     assert_eq!(far.min(near), near);
@@ -142,7 +142,7 @@ fn the_nearer_of_two_is_taken() {
 }
 
 #[test]
-fn a_grpc_request_says_it_by_its_timeout() {
+fn grpc_timeout_is_the_deadline_of_a_grpc_request() {
     let grpc = |timeout| {
         Deadline::from_headers(&headers(&[
             ("content-type", "application/grpc+proto"),
@@ -157,7 +157,7 @@ fn a_grpc_request_says_it_by_its_timeout() {
         ("30000m", 30 * SECOND),
         ("30000000u", 30 * SECOND),
     ] {
-        assert!(near(grpc(timeout).unwrap().unwrap(), left), "{timeout}");
+        assert!(is_about(grpc(timeout).unwrap().unwrap(), left), "{timeout}");
     }
     assert!(grpc("0n").unwrap().unwrap().is_passed());
     assert!(grpc("99999999H").unwrap().unwrap().remaining() > 99 * YEAR);
@@ -167,7 +167,7 @@ fn a_grpc_request_says_it_by_its_timeout() {
 }
 
 #[test]
-fn a_grpc_timeout_says_nothing_to_other_requests() {
+fn grpc_timeout_is_ignored_on_other_requests() {
     let plain = headers(&[("content-type", "application/json"), ("grpc-timeout", "1S")]);
     assert_eq!(Deadline::from_headers(&plain), Ok(None));
     let grpc = headers(&[

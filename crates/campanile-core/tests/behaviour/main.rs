@@ -1,0 +1,11 @@
+//! Tests of campanile-core that share a process. The table of requests in flight has one of its own.
+
+mod context;
+mod deadline;
+mod exchange;
+mod grpc;
+mod in_request;
+mod layer_id;
+mod outcome;
+mod request_id;
+mod series;
