@@ -1,11 +1,10 @@
-//! Asks clients to go elsewhere while the service drains.
+//! Sets `Connection: close` on HTTP/1 responses while the service drains.
 //!
-//! While a closure says so, HTTP/1 answers carry `Connection: close`: a client that keeps its connection makes its next
-//! request over a new one, which the load balancer sends to another server. hyper closes the connection after such an
-//! answer. Answers that change the protocol keep what they say of the connection, and those of HTTP/2 go as they are:
-//! there GOAWAY says the same, and only the server can send it.
+//! A client with a kept-alive connection then makes its next request over a new connection, which the load balancer routes
+//! to another server; hyper closes the connection after such a response. Upgrade responses keep their `Connection` header,
+//! and HTTP/2 responses are unchanged: HTTP/2 has GOAWAY instead, which only the server can send.
 //!
-//! `campanile-server` does this by itself; the layer is for servers of others.
+//! `campanile-server` does this without the layer; the layer is for other servers.
 //!
 //! ```
 //! use campanile_inbound::DrainLayer;
@@ -30,13 +29,13 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts `Connection: close` on HTTP/1 answers while the service drains. See the [module docs](crate::drain).
+/// Sets `Connection: close` on HTTP/1 responses while the service drains. See the [module docs](crate::drain).
 #[derive(Clone, Copy)]
 pub struct DrainLayer<D> {
     draining: D,
 }
 
-/// Puts `Connection: close` on HTTP/1 answers while the service drains. See the [module docs](crate::drain).
+/// Sets `Connection: close` on HTTP/1 responses while the service drains. See the [module docs](crate::drain).
 #[derive(Clone, Copy)]
 pub struct DrainService<S, D> {
     inner: S,
@@ -44,7 +43,7 @@ pub struct DrainService<S, D> {
 }
 
 impl<D: Fn() -> bool + Clone> DrainLayer<D> {
-    /// Makes the layer. The closure is asked for each HTTP/1 answer and should cost no more than an atomic load.
+    /// Makes the layer. `draining` is called for each HTTP/1 response and should cost no more than an atomic load.
     #[must_use]
     pub const fn new(draining: D) -> Self {
         Self { draining }
@@ -76,12 +75,29 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        // A tunnel's 2xx says as little of closing as a 101 does.
-        let concerned = request.version() <= Version::HTTP_11 && request.method() != Method::CONNECT;
+        // A 2xx to CONNECT turns the connection into a tunnel, like a 101.
+        let may_close = request.version() <= Version::HTTP_11 && request.method() != Method::CONNECT;
         ResponseFuture {
-            draining: concerned.then(|| self.draining.clone()),
+            draining: may_close.then(|| self.draining.clone()),
             inner: self.inner.call(request),
         }
+    }
+}
+
+impl<S, D> DrainService<S, D> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 

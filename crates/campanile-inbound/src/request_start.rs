@@ -1,20 +1,19 @@
-//! How long a request waited in the queue of the proxy in front.
+//! Records how long requests waited in the queue of a proxy.
 //!
-//! The kernel's accept queue is only the last place where requests wait. A proxy that has a queue of its own says in
-//! `X-Request-Start` when it took the request, and this layer records the time since then in
-//! `http_server_proxy_wait_seconds` and puts a [`ProxyWait`] into the request's extensions.
+//! A proxy with a queue of its own sets `X-Request-Start` to the time when it received the request. The layer records the
+//! time since then in `http_server_proxy_wait_seconds` and inserts a [`ProxyWait`] into the extensions of the request.
 //!
 //! ```nginx
 //! proxy_set_header X-Request-Start "t=${msec}";
 //! ```
 //!
-//! Understood are the time since 1970 in seconds, milliseconds, microseconds or nanoseconds, told apart by their size,
-//! with a fraction or without, with `t=` in front or without: what nginx, Apache (`t=%t`), Heroku and HAProxy send. What
-//! cannot be read, lies more than a second ahead of the own clock or more than an hour behind it, is ignored and counted
-//! in `http_server_request_starts_rejected_total`. Both clocks have to agree: what the proxy's is ahead, up to a second,
-//! counts as no wait.
+//! The value is Unix time in seconds, milliseconds, microseconds or nanoseconds, distinguished by magnitude, with an optional
+//! fraction and an optional prefix `t=`: the formats of nginx, Apache (`t=%t`), Heroku and HAProxy. A value that is
+//! malformed, more than a second in the future or more than an hour in the past is ignored and counted in
+//! `http_server_request_starts_rejected_total`. The clocks of proxy and service must be synchronized; up to a second in the
+//! future counts as no wait.
 //!
-//! Any client can send this header, so the layer is for services that only a proxy reaches, or that can tell:
+//! Any client can send this header. The layer is for services that only a proxy can reach, or that recognize its requests:
 //!
 //! ```
 //! # use std::net::SocketAddr;
@@ -22,11 +21,11 @@
 //! use http::Extensions;
 //!
 //! # #[derive(Clone)] struct Peer(SocketAddr);
-//! fn by_the_proxy(extensions: &Extensions) -> bool {
+//! fn is_from_proxy(extensions: &Extensions) -> bool {
 //!     extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().is_loopback())
 //! }
 //!
-//! let layer = RequestStartLayer::new().with_trust(by_the_proxy);
+//! let layer = RequestStartLayer::new().with_trust(is_from_proxy);
 //! ```
 
 use std::{
@@ -42,37 +41,37 @@ use tower_service::Service;
 
 use crate::series::InboundSeries;
 
-/// Records how long requests waited in the queue of the proxy in front. See the [module docs](crate::request_start).
+/// Records how long requests waited in the queue of a proxy. See the [module docs](crate::request_start).
 #[derive(Clone, Copy)]
 pub struct RequestStartLayer {
     table: &'static InboundSeries,
     trust: fn(&Extensions) -> bool,
 }
 
-/// Records how long requests waited in the queue of the proxy in front. See the [module docs](crate::request_start).
+/// Records how long requests waited in the queue of a proxy. See the [module docs](crate::request_start).
 #[derive(Clone, Copy)]
 pub struct RequestStartService<S> {
     inner: S,
     layer: RequestStartLayer,
 }
 
-/// How long a request waited in the queue of the proxy in front, as far as the two clocks agree. Found in its extensions.
+/// How long a request waited in the queue of a proxy. In the extensions of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyWait(Duration);
 
 static X_REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
-/// What the proxy's clock may be ahead of the own one.
-const AHEAD: Duration = Duration::from_secs(1);
+/// How far the clock of the proxy may be ahead.
+const MAX_AHEAD: Duration = Duration::from_secs(1);
 
-/// Nobody waits longer: then a clock is wrong.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// A longer wait means that a clock is wrong.
+const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// The longest that such a number is written.
+/// The longest value in bytes.
 const MAX_LEN: usize = 32;
 
 impl RequestStartLayer {
-    /// Makes a layer that believes every request.
+    /// Makes a layer that trusts the header of each request.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -81,14 +80,14 @@ impl RequestStartLayer {
         }
     }
 
-    /// Believes only requests of which this says so, by what is in their extensions. The others' header is ignored.
+    /// Ignores the header of requests for whose extensions `trust` returns false.
     #[must_use]
     pub fn with_trust(mut self, trust: fn(&Extensions) -> bool) -> Self {
         self.trust = trust;
         self
     }
 
-    /// Records to this recorder in place of the installed one.
+    /// Records to this recorder instead of the global one.
     #[must_use]
     pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
         self.table = InboundSeries::of(recorder.into());
@@ -100,10 +99,10 @@ impl RequestStartLayer {
         if let Some(value) = request.headers().get(&X_REQUEST_START)
             && (self.trust)(request.extensions())
         {
-            match waited(value, SystemTime::now()) {
-                Some(waited) => {
-                    self.table.record_proxy_wait(waited);
-                    request.extensions_mut().insert(ProxyWait(waited));
+            match wait_until(SystemTime::now(), value) {
+                Some(wait) => {
+                    self.table.record_proxy_wait(wait);
+                    request.extensions_mut().insert(ProxyWait(wait));
                 }
                 None => self.table.count_rejected_start(),
             }
@@ -112,33 +111,33 @@ impl RequestStartLayer {
 }
 
 impl ProxyWait {
-    /// Returns the time.
+    /// Returns the time that the request waited.
     #[must_use]
     pub const fn duration(self) -> Duration {
         self.0
     }
 }
 
-fn waited(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
-    let start = UNIX_EPOCH.checked_add(since_epoch(value)?)?;
+/// Returns the time from the value of the header until `now`; `None` if it is not plausible.
+fn wait_until(now: SystemTime, value: &HeaderValue) -> Option<Duration> {
+    let start = UNIX_EPOCH.checked_add(parse_since_epoch(value)?)?;
     match now.duration_since(start) {
-        Ok(waited) => (waited <= LONGEST).then_some(waited),
-        Err(ahead) => (ahead.duration() <= AHEAD).then_some(Duration::ZERO),
+        Ok(wait) => (wait <= MAX_WAIT).then_some(wait),
+        Err(ahead) => (ahead.duration() <= MAX_AHEAD).then_some(Duration::ZERO),
     }
 }
 
-/// Reads the time since 1970. Seconds have ten digits until the year 2286, so each unit has a range of its own.
-fn since_epoch(value: &HeaderValue) -> Option<Duration> {
+/// Parses the time since the Unix epoch. Seconds have ten digits until the year 2286, so the ranges of the units are disjoint.
+fn parse_since_epoch(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     let text = text.strip_prefix("t=").unwrap_or(text);
     let is_number = text.len() <= MAX_LEN
         && text.starts_with(|first: char| first.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number: f64 = if is_number {
-        text.parse().ok()?
-    } else {
+    if !is_number {
         return None;
-    };
+    }
+    let number: f64 = text.parse().ok()?;
     let seconds = match number {
         ..1e11 => number,
         ..1e14 => number / 1e3,

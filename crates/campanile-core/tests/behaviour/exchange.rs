@@ -615,7 +615,7 @@ fn an_interrupt_becomes_the_response_that_both_observe() {
         pair_log(Interrupts::Panicked, |_| async { panic!("on purpose") }),
         interrupted
     );
-    // A panic of the call is answered when the future is polled.
+    // A panic of the call becomes a response when the future is polled.
     assert_eq!(
         pair_log(Interrupts::Panicked, |_| -> std::future::Pending<_> {
             panic!("on purpose")

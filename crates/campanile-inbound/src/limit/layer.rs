@@ -1,4 +1,4 @@
-//! The layer, and the slot of one exchange.
+//! The layer, and the observer that holds the slot of a request.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use http::Request;
 use http_body::Body;
 use tower_layer::Layer;
 
-use super::limit::{Limit, Slot};
+use super::limit::{InFlightSlot, Limit};
 use crate::{rejection::Rejection, route};
 
 /// Rejects requests beyond a number in flight. See the [module docs](crate::limit).
@@ -119,7 +119,7 @@ fn shed<B: Body>(request: &Request<B>) -> Begin<InFlightLimitObserver> {
 #[derive(Debug)]
 pub struct InFlightLimitObserver {
     /// `None` after the end.
-    slot: Option<Slot>,
+    slot: Option<InFlightSlot>,
 }
 
 thread_local! {

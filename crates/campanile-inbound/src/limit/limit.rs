@@ -1,4 +1,4 @@
-//! The limit: one exact number, shared by all clones.
+//! The limit and its metrics, shared by all clones of the layer.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::names;
 
 /// An in-flight limit, which can be read and changed while the service runs. A clone is the same limit.
 ///
-/// Kept for the life of the process, like the series of its metrics: a program makes its limits once.
+/// Never freed, like the series of its metrics: a program creates its limits once.
 #[derive(Clone, Copy)]
 pub struct Limit(&'static LimitState);
 
@@ -32,11 +32,11 @@ struct LimitState {
     saturated: LazyHandle<Counter>,
 }
 
-/// When the last slot was taken, and the saturated time that is not counted yet.
+/// Since when all slots are taken, and the saturated time that is not counted yet.
 #[derive(Default)]
 struct Saturation {
     since: Option<FastInstant>,
-    carried: Duration,
+    uncounted: Duration,
 }
 
 impl Limit {
@@ -67,11 +67,11 @@ impl Limit {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// Sets the number of requests that may be in flight at once. Requests in flight go on, also above a new limit.
+    /// Sets the number of requests that may be in flight at once. Requests in flight continue, also beyond a lower limit.
     pub fn set(&self, limit: usize) {
         self.0.limit.store(limit, Ordering::Relaxed);
-        self.0.show_limit();
-        self.0.note_saturation();
+        self.0.record_limit();
+        self.0.update_saturation();
     }
 
     /// Returns the number of requests in flight.
@@ -85,25 +85,25 @@ impl Limit {
         LayerId::of(self.0)
     }
 
-    /// Takes a slot, or counts a shed request.
+    /// Takes a slot, or counts the request as shed.
     #[inline]
-    pub(super) fn take(self) -> Option<Slot> {
+    pub(super) fn take(self) -> Option<InFlightSlot> {
         let state = self.0;
         if state.limit_gauge.resolved().is_none() {
-            state.show_limit();
+            state.record_limit();
         }
         let limit = self.get();
-        let took = state
+        let taken = state
             .in_use
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
                 (n < limit).then_some(n + 1)
             });
-        match took {
+        match taken {
             Ok(before) => {
                 if before + 1 >= limit {
-                    state.note_saturation();
+                    state.update_saturation();
                 }
-                Some(Slot(self))
+                Some(InFlightSlot(self))
             }
             Err(_) => {
                 state.count_shed();
@@ -119,7 +119,7 @@ impl LimitState {
     }
 
     #[cold]
-    fn show_limit(&self) {
+    fn record_limit(&self) {
         let gauge: Option<&Gauge> = self.limit_gauge.get(self.recorder, |recorder| {
             names::CONCURRENCY_LIMIT.register(recorder, self.labels())
         });
@@ -130,7 +130,7 @@ impl LimitState {
 
     #[cold]
     fn count_shed(&self) {
-        self.note_saturation();
+        self.update_saturation();
         let counter: Option<&Counter> = self.shed.get(self.recorder, |recorder| {
             names::SHED.register(recorder, self.labels())
         });
@@ -139,47 +139,47 @@ impl LimitState {
         }
     }
 
-    /// Brings the saturated time up to now. Reads the number of slots again under the lock, so that the last caller sees the
-    /// final state.
+    /// Adds the saturated time until now. Reads the slots in use again under the lock, so that the last caller sees the final
+    /// state.
     #[cold]
-    fn note_saturation(&self) {
+    fn update_saturation(&self) {
         let mut saturation = self.saturation.lock().unwrap_or_else(PoisonError::into_inner);
         let now = FastInstant::now();
         if let Some(since) = saturation.since {
-            saturation.carried += since.until(now);
+            saturation.uncounted += since.until(now);
         }
         let full = self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed);
         saturation.since = full.then_some(now);
-        let whole = saturation.carried.as_secs();
+        let whole = saturation.uncounted.as_secs();
         if whole > 0
             && let Some(counter) = self.saturated.get(self.recorder, |recorder| {
                 names::SATURATED.register::<Counter>(recorder, self.labels())
             })
         {
-            saturation.carried -= Duration::from_secs(whole);
+            saturation.uncounted -= Duration::from_secs(whole);
             counter.increment(whole);
         }
     }
 }
 
-/// One request's share of a limit, given back when dropped.
+/// The slot of one request, returned when dropped.
 #[derive(Debug)]
-pub(super) struct Slot(Limit);
+pub(super) struct InFlightSlot(Limit);
 
-impl Slot {
+impl InFlightSlot {
     #[inline]
     pub(super) fn layer_id(&self) -> LayerId {
         self.0.layer_id()
     }
 }
 
-impl Drop for Slot {
+impl Drop for InFlightSlot {
     #[inline]
     fn drop(&mut self) {
         let state = self.0.0;
         let before = state.in_use.fetch_sub(1, Ordering::Relaxed);
         if before >= state.limit.load(Ordering::Relaxed) {
-            state.note_saturation();
+            state.update_saturation();
         }
     }
 }
