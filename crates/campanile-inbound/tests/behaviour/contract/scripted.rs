@@ -1,4 +1,4 @@
-//! An inner service that goes by a script.
+//! An inner service and bodies with scripted behaviour.
 
 use std::{
     collections::VecDeque,
@@ -12,24 +12,24 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tower::Service;
 
-/// What the service does with a request.
+/// The behaviour of the service.
 #[derive(Clone, Copy)]
-pub(crate) enum Does {
-    Answer,
-    AnswerExactly,
+pub(crate) enum Behaviour {
+    Respond,
+    RespondWithExactLength,
     Fail,
     Hang,
 }
 
-/// The service. Its futures and bodies hold on to [`Inner::held`].
+/// The inner service. Its futures and bodies hold a clone of [`ScriptedService::resource`].
 #[derive(Clone)]
-pub(crate) struct Inner {
-    does: Does,
-    held: Arc<()>,
+pub(crate) struct ScriptedService {
+    behaviour: Behaviour,
+    resource: Arc<()>,
     readiness: Readiness,
 }
 
-/// What `poll_ready` says; nothing for not ready.
+/// The result of `poll_ready`; `None` if pending.
 #[derive(Clone)]
 pub(crate) struct Readiness(Arc<Mutex<Option<Result<(), String>>>>);
 
@@ -39,17 +39,17 @@ impl Readiness {
     }
 }
 
-impl Inner {
-    pub(crate) fn new(does: Does) -> Self {
+impl ScriptedService {
+    pub(crate) fn new(behaviour: Behaviour) -> Self {
         Self {
-            does,
-            held: Arc::default(),
+            behaviour,
+            resource: Arc::default(),
             readiness: Readiness(Arc::new(Mutex::new(Some(Ok(()))))),
         }
     }
 
-    pub(crate) fn held(&self) -> Arc<()> {
-        Arc::clone(&self.held)
+    pub(crate) fn resource(&self) -> Arc<()> {
+        Arc::clone(&self.resource)
     }
 
     pub(crate) fn readiness(&self) -> Readiness {
@@ -57,10 +57,10 @@ impl Inner {
     }
 }
 
-impl<B> Service<Request<B>> for Inner {
-    type Response = Response<Script>;
+impl<B> Service<Request<B>> for ScriptedService {
+    type Response = Response<ScriptedBody>;
     type Error = String;
-    type Future = Answering;
+    type Future = ScriptedFuture;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), String>> {
         match &*self.readiness.0.lock().unwrap() {
@@ -69,58 +69,58 @@ impl<B> Service<Request<B>> for Inner {
         }
     }
 
-    fn call(&mut self, _request: Request<B>) -> Answering {
-        Answering {
-            does: self.does,
-            held: Arc::clone(&self.held),
+    fn call(&mut self, _request: Request<B>) -> ScriptedFuture {
+        ScriptedFuture {
+            behaviour: self.behaviour,
+            resource: Arc::clone(&self.resource),
         }
     }
 }
 
-pub(crate) struct Answering {
-    does: Does,
-    held: Arc<()>,
+pub(crate) struct ScriptedFuture {
+    behaviour: Behaviour,
+    resource: Arc<()>,
 }
 
-impl Future for Answering {
-    type Output = Result<Response<Script>, String>;
+impl Future for ScriptedFuture {
+    type Output = Result<Response<ScriptedBody>, String>;
 
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let body = match self.does {
-            Does::Answer => Script::streamed(&self.held),
-            Does::AnswerExactly => Script::new("exact", Some(5), &self.held),
-            Does::Fail => return Poll::Ready(Err("failed".to_owned())),
-            Does::Hang => return Poll::Pending,
+        let body = match self.behaviour {
+            Behaviour::Respond => ScriptedBody::streamed(&self.resource),
+            Behaviour::RespondWithExactLength => ScriptedBody::new("exact", Some(5), &self.resource),
+            Behaviour::Fail => return Poll::Ready(Err("failed".to_owned())),
+            Behaviour::Hang => return Poll::Pending,
         };
-        let mut answer = Response::new(body);
-        *answer.status_mut() = StatusCode::ACCEPTED;
-        answer
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::ACCEPTED;
+        response
             .headers_mut()
             .insert("x-from", HeaderValue::from_static("inner"));
-        Poll::Ready(Ok(answer))
+        Poll::Ready(Ok(response))
     }
 }
 
-/// A body that goes by a script.
+/// A body with scripted frames.
 #[derive(Default)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedBody {
     data: VecDeque<&'static str>,
     trailers: Option<HeaderMap>,
     exact: Option<u64>,
-    _held: Arc<()>,
+    _resource: Arc<()>,
 }
 
-impl Script {
-    pub(crate) fn new(text: &'static str, exact: Option<u64>, held: &Arc<()>) -> Self {
+impl ScriptedBody {
+    pub(crate) fn new(text: &'static str, exact: Option<u64>, resource: &Arc<()>) -> Self {
         Self {
             data: VecDeque::from([text]),
             trailers: None,
             exact,
-            _held: Arc::clone(held),
+            _resource: Arc::clone(resource),
         }
     }
 
-    fn streamed(held: &Arc<()>) -> Self {
+    fn streamed(resource: &Arc<()>) -> Self {
         Self {
             data: VecDeque::from(["first", "second"]),
             trailers: Some(HeaderMap::from_iter([(
@@ -128,12 +128,12 @@ impl Script {
                 HeaderValue::from_static("2"),
             )])),
             exact: None,
-            _held: Arc::clone(held),
+            _resource: Arc::clone(resource),
         }
     }
 }
 
-impl Body for Script {
+impl Body for ScriptedBody {
     type Data = Bytes;
     type Error = String;
 
@@ -142,8 +142,8 @@ impl Body for Script {
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, String>>> {
         if let Some(text) = self.data.pop_front() {
-            let left = |exact: u64| exact - text.len() as u64;
-            self.exact = self.exact.map(left);
+            let remaining = |exact: u64| exact - text.len() as u64;
+            self.exact = self.exact.map(remaining);
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(text.as_bytes())))));
         }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))

@@ -1,7 +1,5 @@
 //! Deadlines, on the paused clock.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
-
 use std::{
     convert::Infallible,
     sync::{
@@ -20,21 +18,21 @@ use tower::{Layer, ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks a handler that never answers; returns the answer and the time that it took, to the nearest second.
-async fn hanging(layer: DeadlineLayer, request: Request<String>) -> (Response<()>, u64) {
+/// Calls a handler that never responds. Returns the response of the layer and the time to it, rounded to seconds.
+async fn call_hanging(layer: DeadlineLayer, request: Request<String>) -> (Response<()>, u64) {
     let service = layer.layer(service_fn(|_: Request<String>| {
         std::future::pending::<Result<Response<String>, Infallible>>()
     }));
-    let began = Instant::now();
-    let answer = service.oneshot(request).await.unwrap();
-    (answer.map(drop), began.elapsed().as_secs_f64().round() as u64)
+    let started = Instant::now();
+    let response = service.oneshot(request).await.unwrap();
+    (response.map(drop), started.elapsed().as_secs_f64().round() as u64)
 }
 
 fn request() -> Request<String> {
     Request::new(String::new())
 }
 
-/// A request whose deadline lies so far ahead on the wall's clock, which does not pause.
+/// Makes a request with a deadline. The wall clock does not pause.
 fn due_in(time: Duration) -> Request<String> {
     Request::builder()
         .header("x-request-deadline", Deadline::after(time).to_header())
@@ -43,67 +41,67 @@ fn due_in(time: Duration) -> Request<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeout_answers_504_and_says_why() {
-    let (answer, seconds) = hanging(DeadlineLayer::new().with_timeout(5 * SECOND), request()).await;
-    assert_eq!((answer.status(), seconds), (StatusCode::GATEWAY_TIMEOUT, 5));
-    assert_eq!(answer.extensions().get(), Some(&Outcome::TimedOut));
+async fn timeout_responds_504_with_the_outcome() {
+    let (response, seconds) = call_hanging(DeadlineLayer::new().with_timeout(5 * SECOND), request()).await;
+    assert_eq!((response.status(), seconds), (StatusCode::GATEWAY_TIMEOUT, 5));
+    assert_eq!(response.extensions().get(), Some(&Outcome::TimedOut));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nearer_of_the_two_deadlines_counts() {
+async fn earlier_deadline_applies() {
     let layer = DeadlineLayer::new().with_timeout(1000 * SECOND);
-    assert_eq!(hanging(layer, due_in(5000 * SECOND)).await.1, 1000);
+    assert_eq!(call_hanging(layer, due_in(5000 * SECOND)).await.1, 1000);
     // Up to a minute may pass between the header and the call, on the slowest of machines.
-    let seconds = hanging(layer, due_in(500 * SECOND)).await.1;
+    let seconds = call_hanging(layer, due_in(500 * SECOND)).await.1;
     assert!((440..=500).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadline_of_a_layer_further_out_is_kept_where_it_is_nearer() {
+async fn earlier_deadline_of_an_outer_layer_applies() {
     let inner = DeadlineLayer::new().with_timeout(1000 * SECOND);
     let context = RequestContext::new(RequestId::generate()).with_deadline(Deadline::after(500 * SECOND));
-    let seconds = context.scope(hanging(inner, request())).await.1;
+    let seconds = context.scope(call_hanging(inner, request())).await.1;
     assert!((440..=500).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn incoming_deadline_is_ignored_where_nobody_is_trusted() {
+async fn incoming_deadline_is_ignored_if_disabled() {
     let layer = DeadlineLayer::new()
         .with_incoming_deadlines(false)
         .with_timeout(7 * SECOND);
-    assert_eq!(hanging(layer, due_in(Duration::ZERO)).await.1, 7);
+    assert_eq!(call_hanging(layer, due_in(Duration::ZERO)).await.1, 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn grpc_call_is_answered_in_its_own_words() {
+async fn grpc_call_ends_with_deadline_exceeded() {
     let call = Request::post("/pkg.Greeter/Hello")
         .header("content-type", "application/grpc")
         .header("grpc-timeout", "900S")
         .body(String::new())
         .unwrap();
-    let (answer, seconds) = hanging(DeadlineLayer::new(), call).await;
+    let (response, seconds) = call_hanging(DeadlineLayer::new(), call).await;
     assert!((840..=900).contains(&seconds), "{seconds}");
     assert_eq!(
-        (answer.status(), &answer.headers()["grpc-status"]),
+        (response.status(), &response.headers()["grpc-status"]),
         (StatusCode::OK, &"4".parse().unwrap())
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadline_that_has_passed_calls_nobody() {
+async fn service_is_not_called_after_the_deadline() {
     let calls = Arc::new(AtomicUsize::new(0));
     let called = Arc::clone(&calls);
     let service = DeadlineLayer::new().layer(service_fn(move |_: Request<String>| {
         called.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, Infallible>(Response::new(String::new())) }
     }));
-    let answer = service.oneshot(due_in(Duration::ZERO)).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    let response = service.oneshot(due_in(Duration::ZERO)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn context_carries_the_deadline() {
+async fn context_has_the_deadline() {
     let layers = (
         RequestIdLayer::new().with_extension(true),
         DeadlineLayer::new().with_timeout(5 * SECOND),
@@ -121,26 +119,26 @@ async fn context_carries_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_heads_and_unreadable_deadlines_are_counted() {
+async fn slow_heads_and_invalid_deadlines_are_counted() {
     let recorder = Box::leak(Box::new(DebuggingRecorder::new()));
     let snapshotter = recorder.snapshotter();
     let base = DeadlineLayer::new().with_recorder(recorder);
-    let answers =
+    let responds =
         || service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(String::new())) });
-    // Every answer takes longer than nothing, and none takes an hour.
+    // Each response takes longer than zero and less than an hour.
     for limit in [Duration::ZERO, Duration::ZERO, 3600 * SECOND] {
         base.with_soft_limit(limit)
-            .layer(answers())
+            .layer(responds())
             .oneshot(request())
             .await
             .unwrap();
     }
-    let unreadable = Request::builder()
+    let invalid = Request::builder()
         .header("x-request-deadline", "tomorrow")
         .body(String::new())
         .unwrap();
-    let answer = base.layer(answers()).oneshot(unreadable).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
+    let response = base.layer(responds()).oneshot(invalid).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
 
     let counted: Vec<_> = snapshotter
         .snapshot()

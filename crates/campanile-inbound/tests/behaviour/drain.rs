@@ -1,6 +1,4 @@
-//! Answers while the service drains.
-
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+//! Responses while the service drains.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,8 +8,8 @@ use campanile_inbound::DrainLayer;
 use http::{Method, Request, Response, StatusCode, Version, header::CONNECTION};
 use tower::{Layer, ServiceExt, service_fn};
 
-/// Returns what the answer says of its connection.
-async fn said(draining: bool, request: Request<()>, status: StatusCode) -> Option<String> {
+/// Returns the `Connection` header of the response.
+async fn connection_header(draining: bool, request: Request<()>, status: StatusCode) -> Option<String> {
     let layer = DrainLayer::new(move || draining);
     let service = layer.layer(service_fn(move |_: Request<()>| async move {
         let mut response = Response::builder().status(status);
@@ -31,43 +29,43 @@ fn request(version: Version, method: Method) -> Request<()> {
 }
 
 #[tokio::test]
-async fn http1_clients_are_asked_to_go_while_the_service_drains() {
+async fn http1_responses_close_the_connection_while_draining() {
     for version in [Version::HTTP_10, Version::HTTP_11] {
         for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::NO_CONTENT] {
-            let ask = || request(version, Method::GET);
+            let get = || request(version, Method::GET);
             assert_eq!(
-                said(true, ask(), status).await.as_deref(),
+                connection_header(true, get(), status).await.as_deref(),
                 Some("close"),
                 "{version:?}"
             );
-            assert_eq!(said(false, ask(), status).await, None, "{version:?}");
+            assert_eq!(connection_header(false, get(), status).await, None, "{version:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn http2_has_no_such_header() {
+async fn http2_responses_are_unchanged() {
     assert_eq!(
-        said(true, request(Version::HTTP_2, Method::GET), StatusCode::OK).await,
+        connection_header(true, request(Version::HTTP_2, Method::GET), StatusCode::OK).await,
         None
     );
 }
 
 #[tokio::test]
-async fn a_change_of_protocol_keeps_its_connection() {
+async fn upgrades_and_tunnels_keep_their_connection() {
     let upgrade = request(Version::HTTP_11, Method::GET);
     assert_eq!(
-        said(true, upgrade, StatusCode::SWITCHING_PROTOCOLS)
+        connection_header(true, upgrade, StatusCode::SWITCHING_PROTOCOLS)
             .await
             .as_deref(),
         Some("upgrade")
     );
     let tunnel = request(Version::HTTP_11, Method::CONNECT);
-    assert_eq!(said(true, tunnel, StatusCode::OK).await, None);
+    assert_eq!(connection_header(true, tunnel, StatusCode::OK).await, None);
 }
 
 #[tokio::test]
-async fn a_drain_that_begins_while_the_request_is_served_is_told() {
+async fn a_drain_that_begins_during_a_request_closes_its_connection() {
     let draining = Arc::new(AtomicBool::new(false));
     let layer = DrainLayer::new({
         let draining = Arc::clone(&draining);

@@ -1,6 +1,4 @@
-//! What a metrics layer records otherwise than usual, where a profile needs it.
-
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+//! Labels of the metrics layer, and its behaviour when a body or a recorder panics.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,13 +12,13 @@ use metrics_util::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 
-const AT_THE_END: [&str; 3] = [
+const RECORDED_AT_THE_END: [&str; 3] = [
     "http_server_response_duration_seconds",
     "http_server_request_body_size_bytes",
     "http_server_response_body_size_bytes",
 ];
 
-/// A layer that records to somebody whom one can ask.
+/// Returns a layer, and a snapshotter of its recorder.
 fn layer() -> (MetricsLayer, Snapshotter) {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
     (
@@ -29,12 +27,12 @@ fn layer() -> (MetricsLayer, Snapshotter) {
     )
 }
 
-/// Asks a service that answers so, and reads the answer to its end.
-async fn ask(layer: &MetricsLayer, answer: Result<Response<String>, &'static str>) {
-    let answer = Arc::new(Mutex::new(Some(answer)));
+/// Calls a service that returns `result`, and reads the response to its end.
+async fn call(layer: &MetricsLayer, result: Result<Response<String>, &'static str>) {
+    let result = Arc::new(Mutex::new(Some(result)));
     let service = layer.layer(service_fn(move |_: Request<String>| {
-        let answer = answer.lock().unwrap().take().unwrap();
-        async move { answer }
+        let result = result.lock().unwrap().take().unwrap();
+        async move { result }
     }));
     let mut request = Request::new("body".to_owned());
     request.extensions_mut().insert(Route::new("/users/{id}"));
@@ -47,15 +45,15 @@ async fn ask(layer: &MetricsLayer, answer: Result<Response<String>, &'static str
     }
 }
 
-fn answer(status: u16, view: Option<&[u8]>) -> Response<String> {
+fn response(status: u16, view: Option<&[u8]>) -> Response<String> {
     let mut response = Response::builder().status(status);
     if let Some(view) = view {
         response = response.header("x-view-name", view);
     }
-    response.body("answer".to_owned()).unwrap()
+    response.body("hello".to_owned()).unwrap()
 }
 
-/// The series of a metric, each as its labels' values in the order of their names.
+/// Returns the series of a metric, each as its label values in the order of the label names.
 fn series(snapshotter: &Snapshotter, name: &str) -> Vec<String> {
     let mut all: Vec<String> = snapshotter
         .snapshot()
@@ -73,16 +71,16 @@ fn series(snapshotter: &Snapshotter, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
-    let (layer, seen) = layer();
+async fn status_labels_add_status_and_outcome_to_metrics_recorded_at_the_end() {
+    let (layer, snapshotter) = layer();
     let layer = layer.with_status_labels(true);
-    ask(&layer, Ok(answer(200, None))).await;
-    ask(&layer, Ok(answer(404, None))).await;
-    ask(&layer, Ok(answer(504, None))).await;
-    let mut timed_out = answer(504, None);
+    call(&layer, Ok(response(200, None))).await;
+    call(&layer, Ok(response(404, None))).await;
+    call(&layer, Ok(response(504, None))).await;
+    let mut timed_out = response(504, None);
     timed_out.extensions_mut().insert(Outcome::TimedOut);
-    ask(&layer, Ok(timed_out)).await;
-    ask(&layer, Err("no answer")).await;
+    call(&layer, Ok(timed_out)).await;
+    call(&layer, Err("no response")).await;
     let with_head = [
         "GET 200 /users/{id} completed",
         "GET 404 /users/{id} completed",
@@ -91,45 +89,48 @@ async fn status_and_outcome_are_labels_of_what_ends_where_asked_for() {
     ]
     .map(str::to_owned);
     let without = "GET  /users/{id} failed".to_owned();
-    for name in AT_THE_END {
+    for name in RECORDED_AT_THE_END {
         let mut expected = with_head.to_vec();
-        // An answer that never came has no size.
+        // Without a response there is no size.
         if name != "http_server_response_body_size_bytes" {
             expected.insert(0, without.clone());
         }
-        assert_eq!(series(&seen, name), expected, "{name}");
+        assert_eq!(series(&snapshotter, name), expected, "{name}");
     }
-    // The others stay as they are.
+    // Other metrics are unchanged.
     let requests = "http_server_requests_total";
-    assert_eq!(series(&seen, requests).len(), 5);
-    assert_eq!(series(&seen, "http_server_active_requests"), ["GET /users/{id}"]);
+    assert_eq!(series(&snapshotter, requests).len(), 5);
+    assert_eq!(
+        series(&snapshotter, "http_server_active_requests"),
+        ["GET /users/{id}"]
+    );
 }
 
 #[tokio::test]
-async fn without_being_asked_for_they_are_none() {
-    let (layer, seen) = layer();
-    ask(&layer, Ok(answer(200, None))).await;
-    ask(&layer, Err("no answer")).await;
-    for name in AT_THE_END {
-        assert_eq!(series(&seen, name), ["GET /users/{id}"], "{name}");
+async fn status_labels_are_off_by_default() {
+    let (layer, snapshotter) = layer();
+    call(&layer, Ok(response(200, None))).await;
+    call(&layer, Err("no response")).await;
+    for name in RECORDED_AT_THE_END {
+        assert_eq!(series(&snapshotter, name), ["GET /users/{id}"], "{name}");
     }
 }
 
 #[tokio::test]
-async fn status_labels_leave_off_what_is_off() {
-    let (layer, seen) = layer();
+async fn status_labels_do_not_enable_disabled_metrics() {
+    let (layer, snapshotter) = layer();
     let layer = layer
         .with_status_labels(true)
         .with_body_sizes(false)
         .with_response_duration(false);
-    ask(&layer, Ok(answer(200, None))).await;
-    for name in AT_THE_END {
-        assert_eq!(series(&seen, name), [""; 0], "{name}");
+    call(&layer, Ok(response(200, None))).await;
+    for name in RECORDED_AT_THE_END {
+        assert_eq!(series(&snapshotter, name), [""; 0], "{name}");
     }
 }
 
 #[tokio::test]
-async fn route_is_the_view_of_the_answer_and_nothing_else() {
+async fn route_is_the_view_name_of_the_response() {
     let long = "v".repeat(64);
     let too_long = "v".repeat(65);
     for (view, route) in [
@@ -142,22 +143,22 @@ async fn route_is_the_view_of_the_answer_and_nothing_else() {
         (Some(b"caf\xe9"), "other"),
         (None, "other"),
     ] {
-        let (layer, seen) = layer();
-        ask(&layer.with_view_name_as_route(true), Ok(answer(200, view))).await;
-        let requests = series(&seen, "http_server_requests_total");
+        let (layer, snapshotter) = layer();
+        call(&layer.with_view_name_as_route(true), Ok(response(200, view))).await;
+        let requests = series(&snapshotter, "http_server_requests_total");
         assert_eq!(requests, [format!("GET 200 {route} completed")], "{view:?}");
-        for name in AT_THE_END {
-            assert_eq!(series(&seen, name), [format!("GET {route}")], "{name}");
+        for name in RECORDED_AT_THE_END {
+            assert_eq!(series(&snapshotter, name), [format!("GET {route}")], "{name}");
         }
     }
 }
 
 #[tokio::test]
-async fn requests_move_to_their_view_and_none_stays_in_flight() {
-    let (layer, seen) = layer();
+async fn requests_renamed_by_their_view_leave_no_active_request() {
+    let (layer, snapshotter) = layer();
     let layer = layer.with_view_name_as_route(true);
-    ask(&layer, Ok(answer(200, Some(b"users.show")))).await;
-    let gauges = seen.snapshot().into_vec();
+    call(&layer, Ok(response(200, Some(b"users.show")))).await;
+    let gauges = snapshotter.snapshot().into_vec();
     let mut values: Vec<DebugValue> = gauges
         .into_iter()
         .filter(|(key, ..)| key.key().name() == "http_server_active_requests")
@@ -168,13 +169,13 @@ async fn requests_move_to_their_view_and_none_stays_in_flight() {
 }
 
 #[tokio::test]
-async fn views_are_bounded_as_routes_are() {
-    let (layer, seen) = layer();
+async fn view_names_are_bounded_like_routes() {
+    let (layer, snapshotter) = layer();
     let layer = layer.with_view_name_as_route(true).with_route_limit(2);
     for view in ["a", "b", "c", "d", "a"] {
-        ask(&layer, Ok(answer(200, Some(view.as_bytes())))).await;
+        call(&layer, Ok(response(200, Some(view.as_bytes())))).await;
     }
-    let requests = series(&seen, "http_server_requests_total");
+    let requests = series(&snapshotter, "http_server_requests_total");
     assert_eq!(
         requests,
         [
@@ -183,35 +184,35 @@ async fn views_are_bounded_as_routes_are() {
             "GET 200 other completed"
         ]
     );
-    assert_eq!(series(&seen, "campanile_series_folded_total"), [""]);
+    assert_eq!(series(&snapshotter, "campanile_series_folded_total"), [""]);
 }
 
 #[tokio::test]
-async fn layer_with_the_labels_and_layer_without_keep_apart() {
-    let (usual, seen) = layer();
-    let labelled = usual.clone().with_status_labels(true);
-    ask(&usual, Ok(answer(200, None))).await;
-    ask(&labelled, Ok(answer(200, None))).await;
+async fn layers_with_and_without_status_labels_record_separate_series() {
+    let (default, snapshotter) = layer();
+    let labelled = default.clone().with_status_labels(true);
+    call(&default, Ok(response(200, None))).await;
+    call(&labelled, Ok(response(200, None))).await;
     assert_eq!(
-        series(&seen, "http_server_response_duration_seconds"),
+        series(&snapshotter, "http_server_response_duration_seconds"),
         ["GET /users/{id}", "GET 200 /users/{id} completed"]
     );
 }
 
 #[tokio::test]
-async fn skipped_route_is_skipped_also_where_views_are_routes() {
-    let (layer, seen) = layer();
+async fn skipped_route_is_skipped_with_view_names_as_routes() {
+    let (layer, snapshotter) = layer();
     let layer = layer
         .with_view_name_as_route(true)
         .with_skipped_route("/users/{id}");
-    ask(&layer, Ok::<_, &str>(answer(200, Some(b"users.show")))).await;
-    assert!(seen.snapshot().into_vec().is_empty());
+    call(&layer, Ok::<_, &str>(response(200, Some(b"users.show")))).await;
+    assert!(snapshotter.snapshot().into_vec().is_empty());
 }
 
-/// A body that panics when it is asked whether it is at its end.
-struct Unaskable;
+/// A body whose `is_end_stream` panics.
+struct PanickingBody;
 
-impl Body for Unaskable {
+impl Body for PanickingBody {
     type Data = bytes::Bytes;
     type Error = std::convert::Infallible;
 
@@ -227,15 +228,15 @@ impl Body for Unaskable {
     }
 }
 
-/// Asks for something that panics; returns the requests that were counted, and those in flight.
-async fn panicking<S, B>(service: S, seen: &Snapshotter) -> (Vec<String>, f64)
+/// Makes a call that panics. Returns the counted requests and the number of active ones.
+async fn call_panicking<S, B>(service: S, snapshotter: &Snapshotter) -> (Vec<String>, f64)
 where
     S: tower::Service<Request<String>, Response = Response<B>, Future: Send + 'static> + Send + 'static,
 {
     let call = service.oneshot(Request::new(String::new()));
     let ended = tokio::spawn(async move { drop(call.await) }).await;
     assert!(ended.unwrap_err().is_panic());
-    let all = seen.snapshot().into_vec();
+    let all = snapshotter.snapshot().into_vec();
     let counted = all
         .iter()
         .map(|(key, ..)| key.key())
@@ -250,29 +251,29 @@ where
         .filter(|(key, ..)| key.key().name() == "http_server_active_requests")
         .map(|(.., value)| match value {
             DebugValue::Gauge(value) => value.0,
-            other => panic!("no gauge: {other:?}"),
+            other => panic!("not a gauge: {other:?}"),
         })
         .sum();
     (counted, active)
 }
 
 #[tokio::test]
-async fn a_panic_of_the_body_at_its_head_ends_the_exchange() {
-    let (layer, seen) = layer();
+async fn a_panic_of_is_end_stream_ends_the_exchange() {
+    let (layer, snapshotter) = layer();
     let service = layer.layer(service_fn(|_: Request<String>| async {
-        Ok::<_, std::convert::Infallible>(Response::new(Unaskable))
+        Ok::<_, std::convert::Infallible>(Response::new(PanickingBody))
     }));
-    let (counted, active) = panicking(service, &seen).await;
+    let (counted, active) = call_panicking(service, &snapshotter).await;
     assert_eq!((counted.len(), active), (1, 0.0), "{counted:?}");
 }
 
-/// A recorder that panics when a histogram is made for the first time.
-struct Startled {
+/// A recorder that panics when the first histogram is registered.
+struct PanickingRecorder {
     inner: DebuggingRecorder,
-    calm: std::sync::atomic::AtomicBool,
+    has_panicked: std::sync::atomic::AtomicBool,
 }
 
-impl metrics::Recorder for Startled {
+impl metrics::Recorder for PanickingRecorder {
     fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
     fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
     fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
@@ -287,7 +288,7 @@ impl metrics::Recorder for Startled {
 
     fn register_histogram(&self, key: &metrics::Key, metadata: &metrics::Metadata<'_>) -> metrics::Histogram {
         assert!(
-            self.calm.swap(true, std::sync::atomic::Ordering::SeqCst),
+            self.has_panicked.swap(true, std::sync::atomic::Ordering::SeqCst),
             "on purpose"
         );
         self.inner.register_histogram(key, metadata)
@@ -295,26 +296,26 @@ impl metrics::Recorder for Startled {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_recorder_at_the_head_ends_the_exchange() {
-    let recorder: &'static Startled = Box::leak(Box::new(Startled {
+async fn a_panic_of_the_recorder_ends_the_exchange() {
+    let recorder: &'static PanickingRecorder = Box::leak(Box::new(PanickingRecorder {
         inner: DebuggingRecorder::new(),
-        calm: false.into(),
+        has_panicked: false.into(),
     }));
-    let seen = recorder.inner.snapshotter();
+    let snapshotter = recorder.inner.snapshotter();
     let service = MetricsLayer::new()
         .with_recorder(recorder)
         .layer(service_fn(|_: Request<String>| async {
-            Ok::<_, std::convert::Infallible>(Response::new(String::from("answer")))
+            Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
         }));
-    let (counted, active) = panicking(service, &seen).await;
+    let (counted, active) = call_panicking(service, &snapshotter).await;
     assert_eq!((counted.len(), active), (1, 0.0), "{counted:?}");
 }
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn routers_that_come_and_go_never_lend_each_other_their_routes() {
+async fn routes_of_dropped_routers_are_not_mistaken_for_later_ones() {
     use axum::{Router, routing::get};
-    let (layer, seen) = layer();
+    let (layer, snapshotter) = layer();
     let mut expected = std::collections::BTreeMap::new();
     for round in 0..3000_usize {
         let name = format!("/r{:02}/{{id}}", (round * 7) % 23);
@@ -343,16 +344,16 @@ async fn routers_that_come_and_go_never_lend_each_other_their_routes() {
             .uri(uri)
             .body(axum::body::Body::empty())
             .unwrap();
-        let answer = router.oneshot(request).await.unwrap();
-        assert_eq!(answer.status(), 200);
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
         drop(
-            http_body_util::BodyExt::collect(answer.into_body())
+            http_body_util::BodyExt::collect(response.into_body())
                 .await
                 .unwrap(),
         );
         *expected.entry(format!("{method} {full}")).or_insert(0_u64) += 1;
     }
-    let counted: std::collections::BTreeMap<String, u64> = seen
+    let counted: std::collections::BTreeMap<String, u64> = snapshotter
         .snapshot()
         .into_vec()
         .into_iter()
@@ -367,7 +368,7 @@ async fn routers_that_come_and_go_never_lend_each_other_their_routes() {
                     .to_owned()
             };
             let DebugValue::Counter(count) = value else {
-                panic!("no counter")
+                panic!("not a counter")
             };
             (
                 format!("{} {}", find("http_request_method"), find("http_route")),

@@ -1,6 +1,4 @@
-//! The time in the proxy's queue.
-
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+//! The wait in the queue of a proxy.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +13,8 @@ fn recorder() -> &'static DebuggingRecorder {
     Box::leak(Box::default())
 }
 
-/// Returns what the handler found in the request.
-async fn told(layer: RequestStartLayer, header: Option<&str>) -> Option<Duration> {
+/// Returns the wait that the handler finds in the request.
+async fn wait_of(layer: RequestStartLayer, header: Option<&str>) -> Option<Duration> {
     let service = layer.layer(service_fn(async |request: Request<()>| {
         Ok::<_, Infallible>(request.extensions().get::<ProxyWait>().copied())
     }));
@@ -28,12 +26,12 @@ async fn told(layer: RequestStartLayer, header: Option<&str>) -> Option<Duration
     wait.map(ProxyWait::duration)
 }
 
-/// Returns how many waits were recorded, and how many headers rejected.
+/// Returns the number of recorded waits and of rejected headers.
 fn counts(recorder: &DebuggingRecorder) -> (usize, u64) {
     let (mut waits, mut rejected) = (0, 0);
     for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
         match (key.key().name(), value) {
-            ("http_server_proxy_wait_seconds", DebugValue::Histogram(seen)) => waits += seen.len(),
+            ("http_server_proxy_wait_seconds", DebugValue::Histogram(values)) => waits += values.len(),
             ("http_server_request_starts_rejected_total", DebugValue::Counter(count)) => rejected += count,
             _ => {}
         }
@@ -49,11 +47,11 @@ fn since_epoch() -> f64 {
 }
 
 #[tokio::test]
-async fn every_unit_and_spelling_is_understood() {
+async fn each_unit_and_format_is_accepted() {
     let recorder = recorder();
     let layer = RequestStartLayer::new().with_recorder(recorder);
     let start = since_epoch() - 2.5;
-    let spellings = [
+    let formats = [
         format!("t={start:.3}"),
         format!("{start:.6}"),
         format!("t={:.0}", start * 1e3),
@@ -61,19 +59,19 @@ async fn every_unit_and_spelling_is_understood() {
         format!("t={:.0}", start * 1e6),
         format!(" {:.0} ", start * 1e9),
     ];
-    for spelling in &spellings {
-        let waited = told(layer, Some(spelling)).await.expect(spelling).as_secs_f64();
-        assert!((2.49..30.0).contains(&waited), "{spelling}: {waited}");
+    for header in &formats {
+        let waited = wait_of(layer, Some(header)).await.expect(header).as_secs_f64();
+        assert!((2.49..30.0).contains(&waited), "{header}: {waited}");
     }
-    assert_eq!(counts(recorder), (spellings.len(), 0));
+    assert_eq!(counts(recorder), (formats.len(), 0));
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_ignored_and_counted() {
+async fn implausible_headers_are_ignored_and_counted() {
     let recorder = recorder();
     let layer = RequestStartLayer::new().with_recorder(recorder);
     let (ahead, ago) = (since_epoch() + 60.0, since_epoch() - 7200.0);
-    let bad = [
+    let implausible = [
         "",
         "t=",
         "soon",
@@ -87,29 +85,29 @@ async fn what_cannot_be_is_ignored_and_counted() {
         &format!("t={ahead}"),
         &format!("t={ago}"),
     ];
-    for header in bad {
-        assert_eq!(told(layer, Some(header)).await, None, "{header}");
+    for header in implausible {
+        assert_eq!(wait_of(layer, Some(header)).await, None, "{header}");
     }
-    assert_eq!(counts(recorder), (0, bad.len() as u64));
-    assert_eq!(told(layer, None).await, None);
+    assert_eq!(counts(recorder), (0, implausible.len() as u64));
+    assert_eq!(wait_of(layer, None).await, None);
     assert_eq!(counts(recorder).0, 0);
 }
 
 #[tokio::test]
-async fn a_proxy_whose_clock_is_a_little_ahead_has_not_waited() {
+async fn a_start_slightly_in_the_future_is_no_wait() {
     let layer = RequestStartLayer::new().with_recorder(recorder());
     let ahead = format!("t={}", since_epoch() + 0.9);
-    assert!(told(layer, Some(&ahead)).await.unwrap() < Duration::from_millis(1));
+    assert!(wait_of(layer, Some(&ahead)).await.unwrap() < Duration::from_millis(1));
 }
 
 #[tokio::test]
-async fn who_is_not_trusted_is_not_heard() {
+async fn headers_of_untrusted_requests_are_ignored() {
     let recorder = recorder();
     let layer = RequestStartLayer::new()
         .with_recorder(recorder)
         .with_trust(|extensions: &Extensions| !extensions.is_empty());
     let start = format!("t={}", since_epoch());
-    assert_eq!(told(layer, Some(&start)).await, None);
-    assert_eq!(told(layer, Some("soon")).await, None);
+    assert_eq!(wait_of(layer, Some(&start)).await, None);
+    assert_eq!(wait_of(layer, Some("soon")).await, None);
     assert_eq!(counts(recorder), (0, 0));
 }

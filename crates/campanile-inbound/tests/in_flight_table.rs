@@ -1,6 +1,6 @@
-//! The table of requests in flight. It is the process's, so this is the only test in its own.
+//! The table of requests in flight. Each process has one, so this test has a process of its own.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::convert::Infallible;
 
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test]
-async fn a_layer_without_the_table_keeps_its_requests_out_of_it() {
+async fn requests_are_in_the_table_until_their_body_ends_unless_disabled() {
     for (layer, rows) in [
         (RequestIdLayer::new(), 1),
         (RequestIdLayer::new().with_in_flight_table(false), 0),
@@ -20,21 +20,21 @@ async fn a_layer_without_the_table_keeps_its_requests_out_of_it() {
             assert_eq!(in_flight::snapshot().len(), rows);
             Ok::<_, Infallible>(Response::new(Empty::<bytes::Bytes>::new()))
         }));
-        let answer = service
+        let response = service
             .oneshot(Request::get("/").body(()).unwrap())
             .await
             .unwrap();
-        assert!(answer.headers().contains_key("x-request-id"));
-        drop(answer);
+        assert!(response.headers().contains_key("x-request-id"));
+        drop(response);
         assert_eq!(in_flight::snapshot().len(), 0);
     }
-    // As the module's documentation says: until the body ends, not until it is dropped.
+    // Until the body ends, not until it is dropped.
     let service = RequestIdLayer::new().layer(service_fn(|_: Request<()>| async {
-        Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"answer"))))
+        Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"hello"))))
     }));
     let request = Request::get("/").body(()).unwrap();
-    let mut answer = service.oneshot(request).await.unwrap();
+    let mut response = service.oneshot(request).await.unwrap();
     assert_eq!(in_flight::snapshot().len(), 1);
-    while answer.body_mut().frame().await.is_some() {}
+    while response.body_mut().frame().await.is_some() {}
     assert_eq!(in_flight::snapshot().len(), 0, "the body has ended");
 }
