@@ -1,5 +1,5 @@
-//! What the layers cost a call, over a service that answers at once and a recorder that does nothing.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+//! The cost of the layers per call, with a service that responds immediately and a no-op recorder.
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail anywhere")]
 
 use std::{
     convert::Infallible,
@@ -24,9 +24,9 @@ fn main() {
 }
 
 #[derive(Clone)]
-struct AtOnce;
+struct Immediate;
 
-impl Service<Request<()>> for AtOnce {
+impl Service<Request<()>> for Immediate {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Body>, Infallible>>;
@@ -58,28 +58,28 @@ where
         });
 }
 
-/// What of the rest is the clock.
+/// The share of the clock.
 #[divan::bench(sample_count = 1000, sample_size = 64)]
 fn two_clock_reads(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| FastInstant::now().seconds_until(FastInstant::now()));
 }
 
 #[divan::bench(sample_count = 1000, sample_size = 64)]
-fn bare(bencher: Bencher<'_, '_>) {
-    calls(bencher, AtOnce);
+fn no_layers(bencher: Bencher<'_, '_>) {
+    calls(bencher, Immediate);
 }
 
 #[divan::bench(sample_count = 1000, sample_size = 64)]
 fn metrics(bencher: Bencher<'_, '_>) {
     calls(
         bencher,
-        MetricsLayer::new().with_recorder(&NoopRecorder).layer(AtOnce),
+        MetricsLayer::new().with_recorder(&NoopRecorder).layer(Immediate),
     );
 }
 
 #[divan::bench(sample_count = 1000, sample_size = 64)]
 fn propagate(bencher: Bencher<'_, '_>) {
-    calls(bencher, PropagateLayer::new().layer(AtOnce));
+    calls(bencher, PropagateLayer::new().layer(Immediate));
 }
 
 #[divan::bench(sample_count = 1000, sample_size = 64)]
@@ -87,5 +87,5 @@ fn stack_in_a_request(bencher: Bencher<'_, '_>) {
     let context = RequestContext::new(RequestId::generate());
     let _entered = context.enter();
     let metrics = MetricsLayer::new().with_recorder(&NoopRecorder);
-    calls(bencher, metrics.layer(PropagateLayer::new().layer(AtOnce)));
+    calls(bencher, metrics.layer(PropagateLayer::new().layer(Immediate)));
 }

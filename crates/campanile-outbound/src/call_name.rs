@@ -1,8 +1,8 @@
-//! What the caller calls a call.
+//! The name of a call, set by the caller.
 
 use std::borrow::Cow;
 
-/// The names under which a call is counted. Goes into the request's extensions.
+/// The host and view under which a call is counted. Set as an extension of the request.
 ///
 /// ```
 /// use campanile_outbound::CallName;
@@ -13,8 +13,8 @@ use std::borrow::Cow;
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
-/// An empty name is none. A name goes to a label as it is, so it must not be made of what strangers send; there is a
-/// limit all the same.
+/// An empty name counts as not set. Names are used as label values without validation and should not be made of input from
+/// clients. They are bounded like all label values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallName {
     host: Cow<'static, str>,
@@ -22,7 +22,7 @@ pub struct CallName {
 }
 
 impl CallName {
-    /// Names the host and the view.
+    /// Sets host and view.
     #[must_use]
     pub fn new(host: impl Into<Cow<'static, str>>, view: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -31,25 +31,25 @@ impl CallName {
         }
     }
 
-    /// Names the host; the view is what the answer says.
+    /// Sets the host. The view is the `X-View-Name` of the response.
     #[must_use]
-    pub fn of_host(host: impl Into<Cow<'static, str>>) -> Self {
+    pub fn from_host(host: impl Into<Cow<'static, str>>) -> Self {
         Self::new(host, "")
     }
 
-    /// Names the view; the host is the URL's.
+    /// Sets the view. The host is that of the URL.
     #[must_use]
-    pub fn of_view(view: impl Into<Cow<'static, str>>) -> Self {
+    pub fn from_view(view: impl Into<Cow<'static, str>>) -> Self {
         Self::new("", view)
     }
 
-    /// Returns the name of the host, if there is one.
+    /// Returns the host, if set.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         Some(&*self.host).filter(|name| !name.is_empty())
     }
 
-    /// Returns the name of the view, if there is one.
+    /// Returns the view, if set.
     #[must_use]
     pub fn view(&self) -> Option<&str> {
         Some(&*self.view).filter(|name| !name.is_empty())

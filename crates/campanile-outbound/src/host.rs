@@ -1,42 +1,42 @@
-//! Which host a call goes to, as a label says it.
+//! The host of a call, as a label value.
 
 use http::{HeaderMap, Uri, header::HOST};
 
-/// Hosts have at most 253 bytes, addresses fewer; what is longer is none that can be reached.
-pub(crate) const LONGEST: usize = 255;
+/// Longer names are not hosts: a DNS name has at most 253 bytes, an address fewer.
+pub(crate) const MAX_LEN: usize = 255;
 
-/// Calls `f` with the text in lower case, without an allocation.
+/// Calls `f` with the text in lower case. Does not allocate for hosts.
 #[inline]
-pub(crate) fn lower<R>(text: &str, f: impl FnOnce(&str) -> R) -> R {
-    // Without an early end it is done for many bytes at once.
-    if !text
+pub(crate) fn with_lowercase<R>(text: &str, f: impl FnOnce(&str) -> R) -> R {
+    // Without an early exit the comparison vectorizes.
+    let has_uppercase = text
         .bytes()
-        .fold(false, |any, byte| any | byte.is_ascii_uppercase())
-    {
+        .fold(false, |any, byte| any | byte.is_ascii_uppercase());
+    if !has_uppercase {
         return f(text);
     }
-    let mut buffer = [0; 2 * LONGEST];
+    let mut buffer = [0; 2 * MAX_LEN];
     match buffer.get_mut(..text.len()) {
         Some(copy) => {
             copy.copy_from_slice(text.as_bytes());
             copy.make_ascii_lowercase();
-            f(std::str::from_utf8(copy).expect("changing the case of ASCII keeps UTF-8"))
+            f(std::str::from_utf8(copy).expect("ASCII case conversion keeps UTF-8"))
         }
         None => f(&text.to_ascii_lowercase()),
     }
 }
 
-/// Returns the authority without userinfo: of the URL, else of the `Host` header.
+/// Returns the authority of the URL, otherwise of the `Host` header, without userinfo.
 #[inline]
 pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    let whole = match uri.authority() {
+    let authority = match uri.authority() {
         Some(authority) => authority.as_str(),
         None => headers.get(HOST)?.to_str().ok()?,
     };
-    Some(after_last(whole, b'@')).filter(|rest| !rest.is_empty())
+    Some(after_last(authority, b'@')).filter(|rest| !rest.is_empty())
 }
 
-/// Cuts the port off an authority, and the brackets off an IPv6 address.
+/// Returns an authority without the port, and an IPv6 address without its brackets.
 #[inline]
 pub(crate) fn without_port(authority: &str) -> &str {
     match authority.strip_prefix('[') {
@@ -45,12 +45,12 @@ pub(crate) fn without_port(authority: &str) -> &str {
     }
 }
 
-// The standard library's searches prepare for texts that are longer than an authority.
+// `str::rfind` and `str::find` have set-up costs that do not pay off on short strings.
 
 #[inline]
 fn after_last(text: &str, separator: u8) -> &str {
     match text.bytes().rposition(|byte| byte == separator) {
-        Some(place) => &text[place + 1..],
+        Some(index) => &text[index + 1..],
         None => text,
     }
 }
@@ -58,7 +58,7 @@ fn after_last(text: &str, separator: u8) -> &str {
 #[inline]
 fn before_first(text: &str, separator: u8) -> &str {
     match text.bytes().position(|byte| byte == separator) {
-        Some(place) => &text[..place],
+        Some(index) => &text[..index],
         None => text,
     }
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_has_no_port_no_userinfo_no_brackets() {
+    fn host_has_no_port_userinfo_or_brackets() {
         for (uri, host) in [
             ("http://Stock.Example:8080/x", "stock.example"),
             ("http://user:secret@stock/x", "stock"),
@@ -80,12 +80,12 @@ mod tests {
             let uri: Uri = uri.parse().unwrap();
             let headers = HeaderMap::new();
             let authority = authority(&uri, &headers).unwrap();
-            assert_eq!(lower(without_port(authority), str::to_owned), host);
+            assert_eq!(with_lowercase(without_port(authority), str::to_owned), host);
         }
     }
 
     #[test]
-    fn a_path_alone_has_the_host_of_its_header_or_none() {
+    fn host_of_a_relative_url_is_the_host_header() {
         let uri: Uri = "/x".parse().unwrap();
         let mut headers = HeaderMap::new();
         assert_eq!(authority(&uri, &headers), None);

@@ -1,4 +1,4 @@
-//! A [`reqwest::Client`] as a service of http requests, so that tower layers go around it.
+//! A [`reqwest::Client`] as a `tower::Service` of `http` requests, to be wrapped in layers.
 //!
 //! ```
 //! use campanile_outbound::{CallName, ReqwestService, stack};
@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! Extensions go both ways. Redirects that reqwest follows by itself are one call to the layers; with its policy
-//! `none`, each hop that the caller makes is a call of its own.
+//! Extensions of requests and responses are preserved. Redirects that reqwest follows are part of one call; with its redirect
+//! policy `none`, each request that the caller makes is a call.
 
 use std::{
     pin::Pin,
@@ -25,17 +25,29 @@ use ::reqwest::{Body, Client, Error};
 use http::{Request, Response};
 use tower_service::Service;
 
-/// A reqwest client as a service of http requests. See the [module docs](self).
+/// A reqwest client as a service of `http` requests. See the [module docs](self).
 #[derive(Debug, Clone)]
 pub struct ReqwestService {
     client: Client,
 }
 
 impl ReqwestService {
-    /// Makes the service of a client.
+    /// Wraps a client.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// Returns a reference to the client.
+    #[must_use]
+    pub const fn get_ref(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the client.
+    #[must_use]
+    pub fn into_inner(self) -> Client {
+        self.client
     }
 }
 
@@ -51,8 +63,8 @@ impl<B: Into<Body>> Service<Request<B>> for ReqwestService {
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         ResponseFuture(match ::reqwest::Request::try_from(request) {
-            Ok(request) => State::Sent(self.client.call(request)),
-            Err(error) => State::Unsent(Some(error)),
+            Ok(request) => State::Running(self.client.call(request)),
+            Err(error) => State::Invalid(Some(error)),
         })
     }
 }
@@ -63,9 +75,9 @@ pub struct ResponseFuture(State);
 
 #[derive(Debug)]
 enum State {
-    Sent(<Client as Service<::reqwest::Request>>::Future),
-    /// The URL is none that reqwest takes.
-    Unsent(Option<Error>),
+    Running(<Client as Service<::reqwest::Request>>::Future),
+    /// reqwest does not accept the URL.
+    Invalid(Option<Error>),
 }
 
 impl Future for ResponseFuture {
@@ -73,8 +85,8 @@ impl Future for ResponseFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Sent(pending) => Poll::Ready(ready!(Pin::new(pending).poll(cx)).map(Into::into)),
-            State::Unsent(error) => Poll::Ready(Err(error.take().expect("polled once to its end"))),
+            State::Running(future) => Poll::Ready(ready!(Pin::new(future).poll(cx)).map(Into::into)),
+            State::Invalid(error) => Poll::Ready(Err(error.take().expect("polled after completion"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One pooled client for those who have none.
+//! A pooled client that the process shares.
 //!
 //! ```no_run
 //! use bytes::Bytes;
@@ -15,21 +15,20 @@
 //! # }
 //! ```
 //!
-//! A hyper-util client under [`stack`], [`ConnectorLayer`] and [`Resolver`]. It takes any body of
-//! [`Bytes`] and boxes it, which is its one cost beyond a client of your own. A request of version `HTTP_2` goes over
-//! HTTP/2 by prior knowledge, others over HTTP/1.
+//! A hyper-util client with [`stack`], [`ConnectorLayer`] and [`Resolver`]. It accepts any body of [`Bytes`] and boxes it,
+//! which is its only cost over a dedicated client. A request of version `HTTP_2` uses HTTP/2 with prior knowledge, others
+//! HTTP/1.
 //!
 //! # Runtimes
 //!
-//! A pooled connection is driven by a task of the runtime that opened it. If that runtime is polled no longer, whoever
-//! takes the connection waits for ever. So each runtime has a pool of its own, and the client looks at each call which
-//! one it is in. The pools of the eight runtimes that came last are kept; a process that forks makes a runtime in the
-//! child, and thereby a pool.
+//! A pooled connection is driven by a task of the runtime that opened it, and hangs once that runtime is no longer polled.
+//! Each runtime therefore has its own pool, which the client selects at each call. The pools of the eight latest runtimes
+//! are kept. After a fork, the child creates a runtime, and with it a pool.
 //!
 //! # What it does not do
 //!
-//! No TLS, since that is a choice of roots and of a library: build a client with your connector and
-//! [`ConnectorLayer`]. No proxy, no redirects, no retries.
+//! No TLS, which needs a choice of library and root certificates: build a client with a TLS connector and
+//! [`ConnectorLayer`]. No proxies, redirects or retries.
 
 use std::{
     collections::VecDeque,
@@ -64,7 +63,7 @@ use crate::{
 type BoxError = Box<dyn Error + Send + Sync>;
 type Pool = Client<ConnectorService<HttpConnector<Resolver>>, UnsyncBoxBody<Bytes, BoxError>>;
 
-/// The body of an answer of [`SharedClient`].
+/// The response body of [`SharedClient`].
 pub type ResponseBody = ObservedBody<Incoming, StackObserver, BodyErrors<ErrorItself>>;
 
 /// The future of [`SharedClient`].
@@ -75,22 +74,22 @@ pub type ResponseFuture = exchange::ResponseFuture<
     BodyErrors<ErrorItself>,
 >;
 
-/// How long a connection may take to open.
+/// Time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection stays in the pool unused.
+/// Time after which an idle connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Of how many runtimes pools are kept.
-const RUNTIMES: usize = 8;
+/// Number of runtimes whose pools are kept.
+const MAX_RUNTIMES: usize = 8;
 
 /// Returns the client that the process shares.
 #[must_use]
 pub fn shared() -> SharedClient {
-    SharedClient(stack().layer(PerRuntime(())))
+    SharedClient(stack().layer(RuntimePool(())))
 }
 
 /// The client that the process shares. See the [module docs](self).
 #[derive(Debug, Clone)]
-pub struct SharedClient(StackService<PerRuntime>);
+pub struct SharedClient(StackService<RuntimePool>);
 
 impl<B> Service<Request<B>> for SharedClient
 where
@@ -105,21 +104,21 @@ where
         Service::<Request<B>>::poll_ready(&mut self.0, cx)
     }
 
-    /// Makes the call.
+    /// Sends the request.
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio's.
+    /// If called outside a tokio runtime.
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         self.0.call(request)
     }
 }
 
-/// The pools of the runtime that it is called in.
+/// Sends requests through the pool of the current runtime.
 #[derive(Debug, Clone)]
-struct PerRuntime(());
+struct RuntimePool(());
 
-impl<B> Service<Request<B>> for PerRuntime
+impl<B> Service<Request<B>> for RuntimePool
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -133,28 +132,36 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> legacy::ResponseFuture {
-        let pool = pool(request.version() == Version::HTTP_2);
+        let pool = current_pool(request.version() == Version::HTTP_2);
         pool.request(request.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 }
 
+/// The pools of one runtime.
 struct Pools {
     runtime: runtime::Id,
     http1: Pool,
     http2: Pool,
 }
 
+impl Pools {
+    fn get(&self, http2: bool) -> Pool {
+        if http2 {
+            self.http2.clone()
+        } else {
+            self.http1.clone()
+        }
+    }
+}
+
 static POOLS: RwLock<VecDeque<Pools>> = RwLock::new(VecDeque::new());
 
-fn pool(http2: bool) -> Pool {
+/// Returns the pool of the current runtime.
+fn current_pool(http2: bool) -> Pool {
     let runtime = Handle::current().id();
     let find = |kept: &VecDeque<Pools>| {
         let pools = kept.iter().find(|pools| pools.runtime == runtime)?;
-        Some(if http2 {
-            pools.http2.clone()
-        } else {
-            pools.http1.clone()
-        })
+        Some(pools.get(http2))
     };
     if let Some(pool) = find(&POOLS.read().unwrap_or_else(PoisonError::into_inner)) {
         return pool;
@@ -168,19 +175,15 @@ fn pool(http2: bool) -> Pool {
         http1: client(false),
         http2: client(true),
     };
-    let pool = if http2 {
-        new.http2.clone()
-    } else {
-        new.http1.clone()
-    };
-    let dropped = if kept.len() == RUNTIMES {
+    let pool = new.get(http2);
+    let dropped = if kept.len() == MAX_RUNTIMES {
         kept.pop_front()
     } else {
         None
     };
     kept.push_back(new);
     drop(kept);
-    // Closes connections: not under the lock.
+    // After unlocking, since this closes connections.
     drop(dropped);
     pool
 }

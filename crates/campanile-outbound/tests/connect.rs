@@ -27,7 +27,7 @@ type Counted = MetricsService<Client<ConnectorService<HttpConnector<Resolver>>, 
 fn client(board: &'static Board) -> Counted {
     let metrics = MetricsLayer::new().with_recorder(board);
     let connector = ConnectorLayer::new()
-        .with_names_of(&metrics)
+        .with_metrics(&metrics)
         .with_connect_timeout(Duration::from_millis(200))
         .layer(HttpConnector::new_with_resolver(Resolver::new()));
     metrics.layer(Client::builder(TokioExecutor::new()).build(connector))

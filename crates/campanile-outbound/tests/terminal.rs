@@ -287,7 +287,7 @@ async fn a_call_has_the_name_that_the_caller_gave_it() {
             .unwrap(),
     );
     let mut request = get(address);
-    request.extensions_mut().insert(CallName::of_host("stock"));
+    request.extensions_mut().insert(CallName::from_host("stock"));
     drop(
         within("the answer", client(board).oneshot(request))
             .await

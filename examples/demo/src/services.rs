@@ -296,7 +296,7 @@ impl ServiceClient {
             .with_host_name(&address.to_string(), to.name());
         let connector = ConnectorLayer::new()
             .with_recorder(ServiceRecorder::of(from))
-            .with_names_of(&metrics)
+            .with_metrics(&metrics)
             .layer(HttpConnector::new());
         let client = outbound::stack()
             .with_metrics(metrics)

@@ -1,4 +1,4 @@
-//! Counts what a connector opens, and sets it a time limit.
+//! The layer that counts the connections of a connector and limits the time to open one.
 
 use std::{
     error::Error,
@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Connection;
+use super::CountedConnection;
 use crate::{
     failure,
     metrics::{HostNames, HostSeries, MetricsLayer, OutboundSeries},
@@ -28,7 +28,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Counts connections. See the [module docs](super).
 #[derive(Debug, Clone, Default)]
 pub struct ConnectorLayer {
-    names: HostNames,
+    hosts: HostNames,
     timeout: Option<Duration>,
 }
 
@@ -39,20 +39,20 @@ impl ConnectorLayer {
         Self::default()
     }
 
-    /// Takes the recorder, the names of hosts and their limit from the layer that counts the calls.
+    /// Uses the recorder, the host names and the host limit of this metrics layer.
     #[must_use]
-    pub fn with_names_of<W, V>(mut self, layer: &MetricsLayer<W, V>) -> Self {
-        self.names = HostNames::of(layer);
+    pub fn with_metrics<W, V>(mut self, layer: &MetricsLayer<W, V>) -> Self {
+        self.hosts = HostNames::of(layer);
         self
     }
 
-    /// Records to this recorder. Keeps a table of series for the life of the process.
+    /// Records to this recorder instead of the global one.
     #[must_use]
     pub fn with_recorder(self, recorder: impl Into<RecorderHandle>) -> Self {
-        self.with_names_of(&MetricsLayer::new().with_recorder(recorder))
+        self.with_metrics(&MetricsLayer::new().with_recorder(recorder))
     }
 
-    /// Fails with [`ConnectTimeout`] when there is no connection after this time.
+    /// Sets the time after which connecting fails with [`ConnectTimeout`]. Default: none.
     #[must_use]
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -71,11 +71,28 @@ impl<S> Layer<S> for ConnectorLayer {
     }
 }
 
-/// The connector of [`ConnectorLayer`]. See the [module docs](super).
+/// The service of [`ConnectorLayer`].
 #[derive(Debug, Clone)]
 pub struct ConnectorService<S> {
     inner: S,
     layer: ConnectorLayer,
+}
+
+impl<S> ConnectorService<S> {
+    /// Returns a reference to the inner connector.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner connector.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner connector.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S> Service<Uri> for ConnectorService<S>
@@ -83,7 +100,7 @@ where
     S: Service<Uri>,
     S::Error: Into<BoxError>,
 {
-    type Response = Connection<S::Response>;
+    type Response = CountedConnection<S::Response>;
     type Error = BoxError;
     type Future = ConnectFuture<S::Future>;
 
@@ -92,13 +109,13 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let host = self.layer.names.host(&uri);
+        let host = self.layer.hosts.host(&uri);
         ConnectFuture {
-            table: self.layer.names.table(),
+            table: self.layer.hosts.table(),
             host,
             started: FastInstant::now(),
-            // Boxed, since hyper-util's client wants futures that can be moved.
-            end: self.layer.timeout.map(|timeout| Box::pin(sleep(timeout))),
+            // Boxed, because hyper-util's client requires `Unpin` futures.
+            timeout: self.layer.timeout.map(|timeout| Box::pin(sleep(timeout))),
             inner: self.inner.call(uri),
         }
     }
@@ -109,7 +126,7 @@ pin_project! {
     pub struct ConnectFuture<F> {
         #[pin]
         inner: F,
-        end: Option<Pin<Box<Sleep>>>,
+        timeout: Option<Pin<Box<Sleep>>>,
         table: &'static OutboundSeries,
         host: &'static HostSeries,
         started: FastInstant,
@@ -121,7 +138,7 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<Connection<T>, BoxError>;
+    type Output = Result<CountedConnection<T>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -129,8 +146,10 @@ where
         let result = match this.inner.poll(cx) {
             Poll::Ready(result) => result.map_err(Into::into),
             Poll::Pending => {
-                let Some(end) = this.end else { return Poll::Pending };
-                ready!(end.as_mut().poll(cx));
+                let Some(timeout) = this.timeout else {
+                    return Poll::Pending;
+                };
+                ready!(timeout.as_mut().poll(cx));
                 Err(ConnectTimeout.into())
             }
         };
@@ -141,7 +160,7 @@ where
             Ok(connection) => {
                 let seconds = this.started.seconds_until(FastInstant::now());
                 let open = host.connect.opened(table, host.name, seconds);
-                Ok(Connection::new(connection, open))
+                Ok(CountedConnection::new(connection, open))
             }
             Err(error) => {
                 let code = failure::of_call(Some(&*error)).code;
@@ -158,14 +177,14 @@ impl<F> fmt::Debug for ConnectFuture<F> {
     }
 }
 
-/// There was no connection in the time that [`ConnectorLayer::with_connect_timeout`] gave.
+/// The connection was not open within the time of [`ConnectorLayer::with_connect_timeout`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectTimeout;
 
 impl fmt::Display for ConnectTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection took too long to open")
+        f.write_str("connect timeout elapsed")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counts connections, under a client of hyper-util: around its connector, and in place of its resolver.
+//! Counts the connections of a hyper-util client: a layer for its connector, and a resolver.
 //!
 //! ```
 //! use campanile_outbound::{ConnectorLayer, Resolver};
@@ -15,30 +15,30 @@
 //! let client: Client<_, String> = Client::builder(TokioExecutor::new()).build(connector);
 //! ```
 //!
-//! | metric | labels | what |
+//! | metric | labels | |
 //! |---|---|---|
-//! | `http_client_open_connections` | `server_address` | open now, used or idle |
-//! | `http_client_connections_total` | `server_address` | opened |
-//! | `http_client_connect_duration_seconds` | `server_address` | time to open one, name look-up included |
-//! | `http_client_connect_errors_total` | `server_address`, `error_code` | could not be opened |
+//! | `http_client_open_connections` | `server_address` | open, in use or idle |
+//! | `http_client_connections_total` | `server_address` | opened connections |
+//! | `http_client_connect_duration_seconds` | `server_address` | time to open a connection, including name resolution |
+//! | `http_client_connect_errors_total` | `server_address`, `error_code` | connections that could not be opened |
 //!
-//! Around a connector for TLS it counts the handshake in; inside of one it does not. Tonic's `Endpoint` takes it by
-//! `connect_with_connector`. A name that is not found has the code of `getaddrinfo` (`EAI_NONAME`) if the connector
-//! uses [`Resolver`]; the standard library gives the number away.
+//! Around a TLS connector the duration includes the handshake, inside of one it does not. Tonic's `Endpoint` accepts the
+//! connector in `connect_with_connector`. With [`Resolver`], a failed name resolution has the code of `getaddrinfo`, such as
+//! `EAI_NONAME`, which the standard library discards.
 //!
 //! # What it does not do
 //!
-//! It does not tell idle connections from used ones: hyper-util's pool shows nobody. A connect that the client drops,
-//! because another connection became free first, is neither an error nor counted.
+//! It does not distinguish idle connections from those in use, since hyper-util's pool does not expose them. A connection
+//! attempt that the client drops because another connection became free first is not counted.
 
-mod io;
+mod connection;
 mod layer;
 mod resolver;
 mod series;
 
 pub(crate) use self::series::ConnectSeries;
 pub use self::{
-    io::Connection,
+    connection::CountedConnection,
     layer::{ConnectFuture, ConnectTimeout, ConnectorLayer, ConnectorService},
-    resolver::{Addresses, LookupError, Resolver, Resolving},
+    resolver::{LookupError, ResolveFuture, ResolvedAddresses, Resolver},
 };

@@ -1,4 +1,4 @@
-//! Looks names up, and keeps the code of a failure.
+//! Name resolution that keeps the error code of `getaddrinfo`.
 
 use std::{
     error::Error,
@@ -17,10 +17,10 @@ use tower_service::Service;
 
 use crate::failure;
 
-/// Looks names up by `getaddrinfo`, on a blocking thread of tokio's.
+/// Resolves names with `getaddrinfo` on tokio's blocking threads.
 ///
-/// As hyper-util's own, but an error has a [`LookupError`] inside that knows the code. The standard library keeps the
-/// text of it only.
+/// Like hyper-util's `GaiResolver`, but its errors contain a [`LookupError`] with the error code, of which the standard
+/// library keeps the text only.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Resolver;
@@ -34,25 +34,25 @@ impl Resolver {
 }
 
 impl Service<Name> for Resolver {
-    type Response = Addresses;
+    type Response = ResolvedAddresses;
     type Error = io::Error;
-    type Future = Resolving;
+    type Future = ResolveFuture;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, name: Name) -> Resolving {
-        Resolving(tokio::task::spawn_blocking(move || look_up(name.as_str())))
+    fn call(&mut self, name: Name) -> ResolveFuture {
+        ResolveFuture(tokio::task::spawn_blocking(move || look_up(name.as_str())))
     }
 }
 
-fn look_up(name: &str) -> io::Result<Addresses> {
+fn look_up(name: &str) -> io::Result<ResolvedAddresses> {
     match dns_lookup::lookup_host(name) {
-        Ok(found) => Ok(Addresses(found.collect::<Vec<_>>().into_iter())),
+        Ok(found) => Ok(ResolvedAddresses(found.collect::<Vec<_>>().into_iter())),
         Err(error) => {
             let (number, error) = (error.error_num(), io::Error::from(error));
-            // EAI_SYSTEM is one of errno's, and zero none of the resolver's: those are errors of their own.
+            // Zero and `EAI_SYSTEM`, which stands for errno, are no errors of the resolver.
             if number == 0 || error.raw_os_error().is_some() {
                 return Err(error);
             }
@@ -65,11 +65,11 @@ fn look_up(name: &str) -> io::Result<Addresses> {
     }
 }
 
-/// The addresses of a name. Their port is zero: the connector sets it.
+/// The addresses of a name. Their port is zero; the connector sets it.
 #[derive(Debug)]
-pub struct Addresses(vec::IntoIter<IpAddr>);
+pub struct ResolvedAddresses(vec::IntoIter<IpAddr>);
 
-impl Iterator for Addresses {
+impl Iterator for ResolvedAddresses {
     type Item = SocketAddr;
 
     fn next(&mut self) -> Option<SocketAddr> {
@@ -77,22 +77,22 @@ impl Iterator for Addresses {
     }
 }
 
-/// The future of [`Resolver`]. Dropped, it leaves the look-up that has begun to its thread.
+/// The future of [`Resolver`]. Dropping it does not stop a lookup that runs on its thread.
 #[derive(Debug)]
-pub struct Resolving(JoinHandle<io::Result<Addresses>>);
+pub struct ResolveFuture(JoinHandle<io::Result<ResolvedAddresses>>);
 
-impl Future for Resolving {
-    type Output = io::Result<Addresses>;
+impl Future for ResolveFuture {
+    type Output = io::Result<ResolvedAddresses>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
             Ok(result) => result,
-            Err(gone) => Err(io::Error::new(io::ErrorKind::Interrupted, gone)),
+            Err(error) => Err(io::Error::new(io::ErrorKind::Interrupted, error)),
         })
     }
 }
 
-/// A name could not be looked up. Stands inside the [`io::Error`] of [`Resolver`].
+/// A failed name resolution. The inner error of the [`io::Error`] of [`Resolver`].
 #[derive(Debug)]
 pub struct LookupError {
     number: i32,
@@ -100,7 +100,7 @@ pub struct LookupError {
 }
 
 impl LookupError {
-    /// Returns the name of the code, such as `EAI_NONAME`; `other` for one that no table has.
+    /// Returns the name of the error code, such as `EAI_NONAME`; `other` if the code is unknown.
     #[must_use]
     pub fn code(&self) -> &'static str {
         failure::eai_name(self.number)

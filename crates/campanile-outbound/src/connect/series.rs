@@ -1,4 +1,4 @@
-//! The series of the connections to a host.
+//! Metric series of the connections to a host.
 
 use campanile_core::series::{SeriesKey, SeriesTable};
 use campanile_metrics::LazyHandle;
@@ -9,7 +9,7 @@ use crate::{
     names::{self, label, labels},
 };
 
-/// The series of the connections to a host.
+/// Metric series of the connections to a host.
 #[derive(Default)]
 pub(crate) struct ConnectSeries {
     open: LazyHandle<Gauge>,
@@ -19,7 +19,7 @@ pub(crate) struct ConnectSeries {
 }
 
 impl ConnectSeries {
-    /// Counts a connection that was opened, and returns the gauge that it is counted in while it is open.
+    /// Counts an opened connection. Returns the gauge to decrement when it closes.
     pub(super) fn opened(&self, table: &OutboundSeries, host: &'static str, seconds: f64) -> Option<&Gauge> {
         let opened: Option<&Counter> = self.opened.get(table.recorder, |recorder| {
             names::CONNECTIONS.register(recorder, labels([(label::HOST, host)]))
@@ -42,6 +42,7 @@ impl ConnectSeries {
         open
     }
 
+    /// Counts a connection that could not be opened.
     pub(super) fn failed(&self, table: &OutboundSeries, host: &'static str, code: &'static str) {
         let errors = self
             .errors

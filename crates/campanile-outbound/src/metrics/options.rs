@@ -1,4 +1,4 @@
-//! The options of a metrics layer.
+//! Options of a metrics layer, shared by its clones.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +12,7 @@ pub(super) const RPC_METHODS: usize = 500;
 
 #[derive(Debug, Clone)]
 pub(super) struct Options {
+    /// Host names by authority.
     pub(super) names: HashMap<Box<str>, Box<str>>,
     pub(super) default_host: Option<Box<str>>,
     pub(super) view_header: ViewHeader,
@@ -21,7 +22,7 @@ pub(super) struct Options {
     pub(super) status_labels: bool,
 }
 
-/// Which hosts may name the view by `X-View-Name`.
+/// The hosts whose `X-View-Name` is used.
 #[derive(Debug, Clone)]
 pub(super) enum ViewHeader {
     AllHosts,
@@ -43,7 +44,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns whether this host may name the view.
+    /// Returns whether the `X-View-Name` of this host is used.
     pub(super) fn trusts_view_of(&self, host: &str) -> bool {
         match &self.view_header {
             ViewHeader::AllHosts => true,
@@ -52,7 +53,7 @@ impl Options {
     }
 }
 
-/// Calls `f` with the name of the host of a call.
+/// Calls `f` with the host name of a call, for the label.
 #[inline]
 pub(super) fn with_host<R>(
     options: Option<&Options>,
@@ -68,7 +69,7 @@ pub(super) fn with_host<R>(
         let default = options.and_then(|options| options.default_host.as_deref());
         return f(default.unwrap_or(names::UNKNOWN));
     };
-    host::lower(authority, |authority| {
+    host::with_lowercase(authority, |authority| {
         let renamed = options.and_then(|options| options.names.get(authority));
         match renamed {
             Some(name) => f(name),

@@ -101,7 +101,7 @@ impl OutboundSeries {
     /// Remembers the host of an authority, unless it contains userinfo, and up to a few spellings and ports of each host.
     #[cold]
     pub(crate) fn remember_authority(&'static self, authority: &str, host: &'static HostSeries) {
-        let is_admitted = authority.len() <= host::LONGEST && !authority.contains('@') && !host.folded;
+        let is_admitted = authority.len() <= host::MAX_LEN && !authority.contains('@') && !host.folded;
         if is_admitted && self.authorities.len() < AUTHORITIES * self.host_names.len() {
             self.authorities
                 .get_or_insert(SeriesKey::new(ADMITTED, authority, ""), || host);
@@ -110,7 +110,7 @@ impl OutboundSeries {
 
     #[cold]
     fn new_host(&'static self, name: &str, limit: usize) -> &'static HostSeries {
-        if name.len() <= host::LONGEST && self.host_names.admit(name, limit) {
+        if name.len() <= host::MAX_LEN && self.host_names.admit(name, limit) {
             self.hosts.get_or_insert(SeriesKey::new(ADMITTED, name, ""), || {
                 HostSeries::new(leak(name), false)
             })

@@ -155,7 +155,7 @@ impl Options {
     fn excludes<B>(&self, request: &Request<B>) -> bool {
         !self.excluded.is_empty()
             && host::authority(request.uri(), request.headers()).is_some_and(|authority| {
-                host::lower(host::without_port(authority), |host| self.excluded.contains(host))
+                host::with_lowercase(host::without_port(authority), |host| self.excluded.contains(host))
             })
     }
 }

@@ -85,7 +85,7 @@ impl Named {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.set_nodelay(true);
         let connector = ConnectorLayer::new()
-            .with_names_of(&metrics)
+            .with_metrics(&metrics)
             .with_connect_timeout(CONNECT_TIMEOUT)
             .layer(tcp);
         let pool = Client::builder(TokioExecutor::new())

@@ -1,4 +1,4 @@
-//! A connection that stands in a gauge as long as it is open.
+//! A connection that is counted in a gauge while it is open.
 
 use std::{
     fmt,
@@ -13,17 +13,18 @@ use metrics::Gauge;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A connection that is counted. See the [module docs](super).
-    pub struct Connection<T> {
+    /// A connection that is counted while it is open. See the [module docs](super).
+    pub struct CountedConnection<T> {
         #[pin]
         inner: T,
-        open: Open,
+        open: OpenCount,
     }
 }
 
-struct Open(Option<&'static Gauge>);
+/// Decrements the gauge when the connection is dropped.
+struct OpenCount(Option<&'static Gauge>);
 
-impl Drop for Open {
+impl Drop for OpenCount {
     fn drop(&mut self) {
         if let Some(gauge) = self.0 {
             gauge.decrement(1.0);
@@ -31,34 +32,34 @@ impl Drop for Open {
     }
 }
 
-impl<T> Connection<T> {
+impl<T> CountedConnection<T> {
     pub(super) fn new(inner: T, open: Option<&'static Gauge>) -> Self {
         Self {
             inner,
-            open: Open(open),
+            open: OpenCount(open),
         }
     }
 
-    /// Returns the connection that is counted.
-    pub fn inner(&self) -> &T {
+    /// Returns a reference to the inner connection.
+    pub const fn get_ref(&self) -> &T {
         &self.inner
     }
 }
 
-impl<T: connect::Connection> connect::Connection for Connection<T> {
+impl<T: connect::Connection> connect::Connection for CountedConnection<T> {
     fn connected(&self) -> Connected {
         self.inner.connected()
     }
 }
 
-impl<T: Read> Read for Connection<T> {
+impl<T: Read> Read for CountedConnection<T> {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<Result<()>> {
         self.project().inner.poll_read(cx, buffer)
     }
 }
 
-impl<T: Write> Write for Connection<T> {
+impl<T: Write> Write for CountedConnection<T> {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         self.project().inner.poll_write(cx, bytes)
@@ -87,9 +88,9 @@ impl<T: Write> Write for Connection<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Connection<T> {
+impl<T: fmt::Debug> fmt::Debug for CountedConnection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
+        f.debug_struct("CountedConnection")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
