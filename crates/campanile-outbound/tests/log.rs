@@ -1,5 +1,5 @@
-//! The line in the log, and what it keeps to itself.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+//! The log line of a call, and what it redacts.
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::{
     convert::Infallible,
@@ -16,9 +16,9 @@ use tower::{Layer, ServiceExt, service_fn};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct Output(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Lines {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -28,7 +28,7 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for Output {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -36,12 +36,12 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
-fn logged(filter: &str, status: Option<u16>) -> String {
-    let lines = Lines::default();
+fn log_of_call(filter: &str, status: Option<u16>) -> String {
+    let output = Output::default();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(false)
-        .with_writer(lines.clone())
+        .with_writer(output.clone())
         .finish();
     let service = stack().layer(service_fn(move |_: Request<()>| {
         ready(match status {
@@ -62,13 +62,13 @@ fn logged(filter: &str, status: Option<u16>) -> String {
     tracing::subscriber::with_default(subscriber, || {
         drop(runtime.block_on(service.oneshot(request)));
     });
-    let text = lines.0.lock().unwrap().clone();
+    let text = output.0.lock().unwrap().clone();
     String::from_utf8(text).unwrap()
 }
 
 #[test]
-fn a_line_says_all_but_the_secrets() {
-    let line = logged("campanile::outbound=debug", Some(404));
+fn the_log_line_has_no_secrets() {
+    let line = log_of_call("campanile::outbound=debug", Some(404));
     assert_eq!(line.lines().count(), 1, "{line}");
     for part in [
         "campanile::outbound: http call",
@@ -87,8 +87,8 @@ fn a_line_says_all_but_the_secrets() {
 }
 
 #[test]
-fn an_error_has_its_type_and_code() {
-    let line = logged("campanile::outbound=debug", None);
+fn an_error_is_logged_with_type_and_code() {
+    let line = log_of_call("campanile::outbound=debug", None);
     assert!(
         line.contains("error_type=\"connection\" error_code=\"ECONNREFUSED\""),
         "{line}"
@@ -97,12 +97,12 @@ fn an_error_has_its_type_and_code() {
 }
 
 #[test]
-fn without_debug_there_is_no_line() {
-    assert_eq!(logged("campanile::outbound=info", Some(200)), "");
+fn there_is_no_log_line_above_debug() {
+    assert_eq!(log_of_call("campanile::outbound=info", Some(200)), "");
 }
 
 #[test]
-fn types_of_the_error_do_not_matter_to_infallible() {
+fn the_stack_accepts_infallible_services() {
     let service = stack().layer(service_fn(|_: Request<()>| {
         ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
     }));

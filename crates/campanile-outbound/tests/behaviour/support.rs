@@ -1,5 +1,4 @@
-//! What the tests share: a recorder to look at, and servers that misbehave as told.
-#![allow(dead_code, reason = "each test uses some of it")]
+//! Shared by the tests: a recorder with readable series, and scripted servers.
 
 use std::{
     collections::BTreeMap,
@@ -17,22 +16,22 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A recorder that shows its series as lines.
+/// A recorder that renders its series as lines.
 #[derive(Default)]
-pub(crate) struct Board {
-    series: Mutex<BTreeMap<String, Cell>>,
+pub(crate) struct TestRecorder {
+    series: Mutex<BTreeMap<String, Series>>,
 }
 
-enum Cell {
+enum Series {
     Counter(Arc<AtomicU64>),
     Gauge(Arc<AtomicU64>),
-    Histogram(Arc<Count>),
+    Histogram(Arc<HistogramCount>),
 }
 
 #[derive(Default)]
-struct Count(AtomicU64);
+struct HistogramCount(AtomicU64);
 
-impl HistogramFn for Count {
+impl HistogramFn for HistogramCount {
     fn record(&self, value: f64) {
         assert!((0.0..60.0).contains(&value), "a duration of {value} seconds");
         self.0.fetch_add(1, Ordering::SeqCst);
@@ -48,123 +47,124 @@ fn line(key: &Key) -> String {
     format!("{}{{{}}}", key.name(), labels.join(","))
 }
 
-impl Board {
+impl TestRecorder {
     pub(crate) fn new() -> &'static Self {
         Box::leak(Box::default())
     }
 
-    /// All series in order; histograms by their count.
+    /// Returns all series, sorted; histograms by their count.
     pub(crate) fn lines(&self) -> Vec<String> {
         let series = self.series.lock().unwrap();
         series
             .iter()
-            .map(|(line, cell)| match cell {
-                Cell::Counter(value) => format!("{line} {}", value.load(Ordering::SeqCst)),
-                Cell::Gauge(value) => format!("{line} {}", f64::from_bits(value.load(Ordering::SeqCst))),
-                Cell::Histogram(count) => format!("{line} {}", count.0.load(Ordering::SeqCst)),
+            .map(|(line, series)| match series {
+                Series::Counter(value) => format!("{line} {}", value.load(Ordering::SeqCst)),
+                Series::Gauge(value) => format!("{line} {}", f64::from_bits(value.load(Ordering::SeqCst))),
+                Series::Histogram(count) => format!("{line} {}", count.0.load(Ordering::SeqCst)),
             })
             .collect()
     }
 
-    /// Fails unless these are all series there are.
+    /// Asserts that these are all series.
     #[track_caller]
-    pub(crate) fn shows(&self, expected: &[&str]) {
+    pub(crate) fn assert_series(&self, expected: &[&str]) {
         let mut expected: Vec<_> = expected.iter().map(|line| (*line).to_owned()).collect();
         expected.sort();
         let mut lines = self.lines();
         lines.sort();
-        assert_eq!(lines, expected, "the board on the left");
+        assert_eq!(lines, expected, "recorded on the left");
     }
 
-    /// The sum of all series whose line begins so.
-    pub(crate) fn sum(&self, beginning: &str) -> f64 {
+    /// Returns the sum of all series whose line has this prefix.
+    pub(crate) fn sum(&self, prefix: &str) -> f64 {
         self.lines()
             .iter()
-            .filter(|line| line.starts_with(beginning))
+            .filter(|line| line.starts_with(prefix))
             .map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
             .sum()
     }
 
-    pub(crate) fn count(&self, beginning: &str) -> usize {
+    /// Returns the number of series whose line has this prefix.
+    pub(crate) fn count(&self, prefix: &str) -> usize {
         self.lines()
             .iter()
-            .filter(|line| line.starts_with(beginning))
+            .filter(|line| line.starts_with(prefix))
             .count()
     }
 
-    /// Waits until the sum is this.
-    pub(crate) async fn wait(&self, beginning: &str, value: f64) {
+    /// Waits until the sum of the series with this prefix is `value`.
+    pub(crate) async fn wait_for_sum(&self, prefix: &str, value: f64) {
         for _ in 0..500 {
-            if self.sum(beginning) == value {
+            if self.sum(prefix) == value {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("waited 5 s for {beginning} to be {value}: {:#?}", self.lines());
+        panic!("waited 5 s for {prefix} to be {value}: {:#?}", self.lines());
     }
 }
 
-impl Recorder for Board {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let mut series = self.series.lock().unwrap();
-        let cell = series
+        let entry = series
             .entry(line(key))
-            .or_insert_with(|| Cell::Counter(Arc::default()));
-        let Cell::Counter(value) = cell else {
-            panic!("{key} is no counter")
+            .or_insert_with(|| Series::Counter(Arc::default()));
+        let Series::Counter(value) = entry else {
+            panic!("{key} is not a counter")
         };
         Counter::from_arc(Arc::clone(value))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
         let mut series = self.series.lock().unwrap();
-        let cell = series
+        let entry = series
             .entry(line(key))
-            .or_insert_with(|| Cell::Gauge(Arc::default()));
-        let Cell::Gauge(value) = cell else {
-            panic!("{key} is no gauge")
+            .or_insert_with(|| Series::Gauge(Arc::default()));
+        let Series::Gauge(value) = entry else {
+            panic!("{key} is not a gauge")
         };
         Gauge::from_arc(Arc::clone(value))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         let mut series = self.series.lock().unwrap();
-        let cell = series
+        let entry = series
             .entry(line(key))
-            .or_insert_with(|| Cell::Histogram(Arc::default()));
-        let Cell::Histogram(count) = cell else {
-            panic!("{key} is no histogram")
+            .or_insert_with(|| Series::Histogram(Arc::default()));
+        let Series::Histogram(count) = entry else {
+            panic!("{key} is not a histogram")
         };
         Histogram::from_arc(Arc::clone(count))
     }
 }
 
-/// What a server does with a connection once it has read a head.
+/// What a server does with a connection after it has read a request head.
 #[derive(Clone, Copy)]
-pub(crate) enum Then {
-    /// Writes this and closes.
+pub(crate) enum AfterHead {
+    /// Writes the text and closes.
     Write(&'static str),
-    /// Writes this and keeps the connection open, silent.
+    /// Writes the text and keeps the connection open.
     WriteAndHold(&'static str),
-    /// Answers with the head that it was sent, as the body.
+    /// Responds with the request head as the body.
     Echo,
     /// Resets the connection.
     Reset,
-    /// Writes this, then resets.
+    /// Writes the text, then resets the connection.
     WriteAndReset(&'static str),
 }
 
-/// A server on loopback that does this to each connection, and how many it had.
-pub(crate) async fn server(then: Then) -> (SocketAddr, Arc<AtomicU64>) {
-    servers(vec![then]).await
+/// Starts a server on loopback. Returns its address and its number of connections.
+pub(crate) async fn server(then: AfterHead) -> (SocketAddr, Arc<AtomicU64>) {
+    server_sequence(vec![then]).await
 }
 
-/// A server that does the first to the first connection and so on, and the last to all that follow.
-pub(crate) async fn servers(each: Vec<Then>) -> (SocketAddr, Arc<AtomicU64>) {
+/// Starts a server with one behaviour per connection; the last one repeats.
+pub(crate) async fn server_sequence(each: Vec<AfterHead>) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let count = Arc::new(AtomicU64::new(0));
@@ -179,7 +179,7 @@ pub(crate) async fn servers(each: Vec<Then>) -> (SocketAddr, Arc<AtomicU64>) {
     (address, count)
 }
 
-async fn serve(mut stream: TcpStream, then: Then) {
+async fn serve(mut stream: TcpStream, then: AfterHead) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -188,27 +188,27 @@ async fn serve(mut stream: TcpStream, then: Then) {
         }
     }
     match then {
-        Then::Write(text) => {
+        AfterHead::Write(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
-        Then::WriteAndHold(text) => {
+        AfterHead::WriteAndHold(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
-            // Until the client goes.
+            // Until the client closes.
             let _ = stream.read(&mut [0; 1]).await;
         }
-        Then::Echo => {
-            let answer = format!(
+        AfterHead::Echo => {
+            let response = format!(
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                 head.len()
             );
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
             let _ = stream.write_all(&head).await;
         }
-        Then::Reset => reset(&stream),
-        Then::WriteAndReset(text) => {
+        AfterHead::Reset => reset(&stream),
+        AfterHead::WriteAndReset(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
-            // Read by the client before the reset comes: it says so by its next byte, or not at all.
+            // Gives the client time to read before the reset.
             let _ = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut [0; 1])).await;
             reset(&stream);
         }
@@ -219,13 +219,13 @@ fn reset(stream: &TcpStream) {
     stream.set_zero_linger().unwrap();
 }
 
-/// An address on loopback where nobody listens.
-pub(crate) async fn nobody() -> SocketAddr {
+/// Returns an address on loopback without a listener.
+pub(crate) async fn unused_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }
 
-/// Waits for what must come, and says what did not.
+/// Awaits a future for at most 10 seconds.
 pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(Duration::from_secs(10), future).await {
         Ok(output) => output,

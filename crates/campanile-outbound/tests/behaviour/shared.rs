@@ -1,18 +1,14 @@
-//! The client that the process shares, in more than one runtime.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
-#![cfg(feature = "shared")]
-
-mod support;
+//! The shared client, in one runtime and in several.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use crate::support::{AfterHead, server, within};
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Empty, Full};
-use support::{Then, server, within};
 use tower::ServiceExt;
 
-const KEPT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const KEEP_ALIVE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -33,25 +29,25 @@ async fn call(url: &str) -> Bytes {
 }
 
 #[test]
-fn a_runtime_that_is_polled_no_longer_holds_nobody_up() {
-    // Serves on a runtime of its own, on a thread that runs all the time.
+fn an_idle_runtime_does_not_block_calls_of_others() {
+    // The server has a runtime and a thread of its own.
     let servers = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let (address, connections) = servers.block_on(server(Then::WriteAndHold(KEPT)));
+    let (address, connections) = servers.block_on(server(AfterHead::WriteAndHold(KEEP_ALIVE)));
     let url = format!("http://{address}/");
     let first = runtime();
     assert_eq!(first.block_on(call(&url)), "ok");
-    // The first lives on, and its pool has an idle connection, but nobody polls it.
+    // The first runtime has an idle connection but is no longer polled.
     let second = runtime();
     assert_eq!(second.block_on(call(&url)), "ok");
     assert_eq!(connections.load(Ordering::SeqCst), 2);
-    // One that has ended leaves nothing that another would take.
+    // Connections of a dropped runtime are not reused.
     drop((first, second));
     assert_eq!(runtime().block_on(call(&url)), "ok");
-    // More than are kept.
+    // More runtimes than pools are kept for.
     for _ in 0..20 {
         assert_eq!(runtime().block_on(call(&url)), "ok");
     }
@@ -59,8 +55,8 @@ fn a_runtime_that_is_polled_no_longer_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn the_id_goes_along_and_any_body_is_taken() {
-    let (address, _) = server(Then::Echo).await;
+async fn the_id_is_sent_and_any_body_is_accepted() {
+    let (address, _) = server(AfterHead::Echo).await;
     let head = String::from_utf8(call(&format!("http://{address}/")).await.to_vec()).unwrap();
     assert!(head.contains("x-request-id: "), "{head}");
     let request = Request::post(format!("http://{address}/"))
@@ -73,7 +69,7 @@ async fn the_id_goes_along_and_any_body_is_taken() {
 }
 
 #[tokio::test]
-async fn version_2_goes_over_http_2() {
+async fn http_2_requests_use_http_2() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -1,7 +1,4 @@
-//! gRPC over real sockets: a server of hyper's, under a tonic channel and under hyper's own HTTP/2 client.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
-
-mod support;
+//! gRPC over real sockets: a hyper server, with a tonic channel and with hyper-util's HTTP/2 client.
 
 use std::{
     collections::VecDeque,
@@ -12,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{TestRecorder, within};
 use bytes::{Buf, BufMut, Bytes};
 use campanile_outbound::{CallDeadline, MetricsLayer, stack};
 use http::{HeaderMap, HeaderValue, Request, Response, uri::PathAndQuery};
@@ -22,7 +20,6 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
-use support::{Board, within};
 use tonic::{
     Code, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -30,8 +27,11 @@ use tonic::{
 };
 use tower::{Layer, ServiceExt};
 
-/// Frames, and then an end or nothing more.
-struct Frames(VecDeque<Frame<Bytes>>, bool);
+/// A body of frames, which then ends or hangs.
+struct Frames {
+    frames: VecDeque<Frame<Bytes>>,
+    hangs: bool,
+}
 
 impl Body for Frames {
     type Data = Bytes;
@@ -41,15 +41,15 @@ impl Body for Frames {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.0.pop_front() {
+        match self.frames.pop_front() {
             Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None if self.1 => Poll::Pending,
+            None if self.hangs => Poll::Pending,
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty() && !self.1
+        self.frames.is_empty() && !self.hangs
     }
 }
 
@@ -57,9 +57,9 @@ fn status(code: u8) -> HeaderMap {
     HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(u16::from(code)))])
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Frames>, Infallible> {
+async fn respond(request: Request<Incoming>) -> Result<Response<Frames>, Infallible> {
     let data = || Frame::data(Bytes::from_static(&[0, 0, 0, 0, 2, b'o', b'k']));
-    let (frames, more, in_head) = match request.uri().path() {
+    let (frames, hangs, status_in_head) = match request.uri().path() {
         "/pkg.Stock/Get" => (vec![data(), Frame::trailers(status(0))], false, None),
         "/pkg.Stock/Late" => (vec![data(), Frame::trailers(status(8))], false, None),
         "/pkg.Stock/Fail" => (vec![], false, Some(5)),
@@ -68,8 +68,11 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Frames>, Infallib
         "/pkg.Stock/Hang" => std::future::pending().await,
         _ => (vec![], false, Some(12)),
     };
-    let mut response = Response::new(Frames(frames.into(), more));
-    if let Some(code) = in_head {
+    let mut response = Response::new(Frames {
+        frames: frames.into(),
+        hangs,
+    });
+    if let Some(code) = status_in_head {
         response.headers_mut().extend(status(code));
     }
     response
@@ -85,16 +88,16 @@ async fn server() -> SocketAddr {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let connection = http2::Builder::new(TokioExecutor::new());
-            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(answer)));
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(respond)));
         }
     });
     address
 }
 
-/// Messages are bytes.
-struct Plain;
+/// A codec whose messages are bytes.
+struct BytesCodec;
 
-impl Codec for Plain {
+impl Codec for BytesCodec {
     type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
@@ -109,7 +112,7 @@ impl Codec for Plain {
     }
 }
 
-impl Encoder for Plain {
+impl Encoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -119,7 +122,7 @@ impl Encoder for Plain {
     }
 }
 
-impl Decoder for Plain {
+impl Decoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -129,22 +132,22 @@ impl Decoder for Plain {
     }
 }
 
-fn layers(board: &'static Board) -> campanile_outbound::Stack {
-    let metrics = MetricsLayer::new().with_recorder(board);
+fn layers(recorder: &'static TestRecorder) -> campanile_outbound::Stack {
+    let metrics = MetricsLayer::new().with_recorder(recorder);
     stack().with_metrics(metrics.with_default_host("stock"))
 }
 
 async fn unary(
     channel: Channel,
-    board: &'static Board,
+    recorder: &'static TestRecorder,
     request: tonic::Request<Bytes>,
     path: &'static str,
 ) -> Code {
-    let mut client = tonic::client::Grpc::new(layers(board).layer(channel));
+    let mut client = tonic::client::Grpc::new(layers(recorder).layer(channel));
     client.ready().await.unwrap();
     match within(
         path,
-        client.unary(request, PathAndQuery::from_static(path), Plain),
+        client.unary(request, PathAndQuery::from_static(path), BytesCodec),
     )
     .await
     {
@@ -158,8 +161,8 @@ fn count(method: &str, status: &str, count: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_status_is_read_where_it_stands() {
-    let board = Board::new();
+async fn the_status_is_read_from_head_or_trailers() {
+    let recorder = TestRecorder::new();
     let address = server().await;
     let channel = Endpoint::try_from(format!("http://{address}"))
         .unwrap()
@@ -172,13 +175,13 @@ async fn the_status_is_read_where_it_stands() {
         ("/pkg.Stock/Nowhere", Code::Unimplemented),
     ] {
         assert_eq!(
-            unary(channel.clone(), board, request(), path).await,
+            unary(channel.clone(), recorder, request(), path).await,
             code,
             "{path}"
         );
     }
-    unary(channel, board, request(), "/pkg.Stock/Silent").await;
-    board.shows(&[
+    unary(channel, recorder, request(), "/pkg.Stock/Silent").await;
+    recorder.assert_series(&[
         "http_client_active_requests{server_address=stock} 0",
         "http_client_requests_total{server_address=stock,url_template=unknown} 5",
         "http_client_request_duration_seconds{http_request_method=POST,http_response_status_code=200,\
@@ -192,16 +195,16 @@ async fn the_status_is_read_where_it_stands() {
 }
 
 #[tokio::test]
-async fn a_deadline_of_a_tonic_call_is_its_status_and_a_timeout() {
-    let board = Board::new();
+async fn the_deadline_of_a_tonic_call_is_a_timeout() {
+    let recorder = TestRecorder::new();
     let address = server().await;
     let channel = Endpoint::try_from(format!("http://{address}"))
         .unwrap()
         .connect_lazy();
-    // The channel reads `grpc-timeout` too: whichever timer is first, it is the deadline.
-    for own in [false, true] {
+    // The channel also applies `grpc-timeout`: with either timer, the call ends by its deadline.
+    for by_tonic in [false, true] {
         let mut request = tonic::Request::new(Bytes::new());
-        if own {
+        if by_tonic {
             request.set_timeout(Duration::from_millis(60));
         } else {
             request
@@ -209,11 +212,11 @@ async fn a_deadline_of_a_tonic_call_is_its_status_and_a_timeout() {
                 .insert(CallDeadline::after(Duration::from_millis(60)));
         }
         assert_eq!(
-            unary(channel.clone(), board, request, "/pkg.Stock/Hang").await,
+            unary(channel.clone(), recorder, request, "/pkg.Stock/Hang").await,
             Code::DeadlineExceeded
         );
     }
-    board.shows(&[
+    recorder.assert_series(&[
         "http_client_active_requests{server_address=stock} 0",
         "http_client_requests_total{server_address=stock,url_template=unknown} 2",
         "http_client_errors_total{error_code=ETIMEDOUT,error_type=timeout,server_address=stock,url_template=unknown} 2",
@@ -223,13 +226,13 @@ async fn a_deadline_of_a_tonic_call_is_its_status_and_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_call_dropped_before_or_after_its_head_is_cancelled() {
-    let board = Board::new();
+async fn a_call_dropped_before_its_end_is_cancelled() {
+    let recorder = TestRecorder::new();
     let address = server().await;
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build_http();
-    let client = layers(board).layer(client);
+    let client = layers(recorder).layer(client);
     let call = |path: &str| {
         Request::post(format!("http://{address}{path}"))
             .header("content-type", "application/grpc+proto")
@@ -248,14 +251,14 @@ async fn a_call_dropped_before_or_after_its_head_is_cancelled() {
         .unwrap()
         .unwrap();
     drop(response);
-    // And read to its end it is not.
+    // A call read to its end is not cancelled.
     let response = within("the head", client.oneshot(call("/pkg.Stock/Get")))
         .await
         .unwrap();
     within("the trailers", response.into_body().collect())
         .await
         .unwrap();
-    board.shows(&[
+    recorder.assert_series(&[
         "http_client_active_requests{server_address=127.0.0.1} 0",
         "http_client_requests_total{server_address=127.0.0.1,url_template=unknown} 3",
         "http_client_errors_total{error_code=unknown,error_type=cancelled,server_address=127.0.0.1,url_template=unknown} 1",
@@ -268,25 +271,25 @@ async fn a_call_dropped_before_or_after_its_head_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_tonic_channel_that_finds_nobody_is_refused() {
-    let board = Board::new();
-    let channel = Endpoint::try_from(format!("http://{}", support::nobody().await))
+async fn a_refused_connection_of_a_tonic_channel_is_a_connection_error() {
+    let recorder = TestRecorder::new();
+    let channel = Endpoint::try_from(format!("http://{}", crate::support::unused_address().await))
         .unwrap()
         .connect_lazy();
     let code = unary(
         channel,
-        board,
+        recorder,
         tonic::Request::new(Bytes::new()),
         "/pkg.Stock/Get",
     )
     .await;
     assert_eq!(code, Code::Unavailable);
     assert_eq!(
-        board.sum(
+        recorder.sum(
             "http_client_errors_total{error_code=ECONNREFUSED,error_type=connection,server_address=stock"
         ),
         1.0,
         "{:#?}",
-        board.lines()
+        recorder.lines()
     );
 }

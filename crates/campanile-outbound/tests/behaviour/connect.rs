@@ -1,14 +1,11 @@
-//! Connections: counted, bounded in time, and names that are not found.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
-#![cfg(feature = "connect")]
-
-mod support;
+//! Counting connections, the connect timeout, and failed name resolution.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     time::Duration,
 };
 
+use crate::support::{AfterHead, TestRecorder, server, unused_address, within};
 use bytes::Bytes;
 use campanile_outbound::{
     ConnectorLayer, MetricsLayer, Resolver, connect::ConnectorService, metrics::MetricsService,
@@ -19,13 +16,12 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::{Board, Then, nobody, server, within};
 use tower::{Layer, ServiceExt};
 
-type Counted = MetricsService<Client<ConnectorService<HttpConnector<Resolver>>, Empty<Bytes>>>;
+type CountedClient = MetricsService<Client<ConnectorService<HttpConnector<Resolver>>, Empty<Bytes>>>;
 
-fn client(board: &'static Board) -> Counted {
-    let metrics = MetricsLayer::new().with_recorder(board);
+fn client(recorder: &'static TestRecorder) -> CountedClient {
+    let metrics = MetricsLayer::new().with_recorder(recorder);
     let connector = ConnectorLayer::new()
         .with_metrics(&metrics)
         .with_connect_timeout(Duration::from_millis(200))
@@ -38,13 +34,13 @@ fn get(url: String) -> Request<Empty<Bytes>> {
 }
 
 #[tokio::test]
-async fn a_kept_connection_is_opened_once_and_open_till_it_closes() {
-    let board = Board::new();
-    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-    let (address, _) = server(Then::WriteAndHold(answer)).await;
-    let client = client(board);
+async fn a_connection_is_counted_once_and_open_until_it_closes() {
+    let recorder = TestRecorder::new();
+    let response_text = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (address, _) = server(AfterHead::WriteAndHold(response_text)).await;
+    let client = client(recorder);
     let response = within(
-        "the answer",
+        "the response",
         client
             .clone()
             .oneshot(get(format!("http://localhost:{}/", address.port()))),
@@ -59,28 +55,28 @@ async fn a_kept_connection_is_opened_once_and_open_till_it_closes() {
         .to_bytes();
     assert_eq!(body, "ok");
     assert_eq!(
-        board.sum("http_client_open_connections{server_address=localhost}"),
+        recorder.sum("http_client_open_connections{server_address=localhost}"),
         1.0
     );
     assert_eq!(
-        board.sum("http_client_connections_total{server_address=localhost}"),
+        recorder.sum("http_client_connections_total{server_address=localhost}"),
         1.0
     );
     assert_eq!(
-        board.sum("http_client_connect_duration_seconds{server_address=localhost}"),
+        recorder.sum("http_client_connect_duration_seconds{server_address=localhost}"),
         1.0
     );
-    assert_eq!(board.count("http_client_connect_errors_total"), 0);
+    assert_eq!(recorder.count("http_client_connect_errors_total"), 0);
     drop(client);
-    board.wait("http_client_open_connections", 0.0).await;
+    recorder.wait_for_sum("http_client_open_connections", 0.0).await;
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_found_has_its_code() {
-    let board = Board::new();
-    let call = client(board).oneshot(get("http://does-not-exist.invalid/".into()));
+async fn failed_name_resolution_has_its_code() {
+    let recorder = TestRecorder::new();
+    let call = client(recorder).oneshot(get("http://does-not-exist.invalid/".into()));
     within("the resolver", call).await.unwrap_err();
-    let lines = board.lines();
+    let lines = recorder.lines();
     let error = lines
         .iter()
         .find(|line| line.starts_with("http_client_errors_total"))
@@ -89,40 +85,43 @@ async fn a_name_that_is_not_found_has_its_code() {
         error.contains("error_code=EAI_") && error.contains("error_type=connection"),
         "{error}"
     );
-    assert_eq!(board.sum("http_client_connect_errors_total{error_code=EAI_"), 1.0);
-    assert_eq!(board.sum("http_client_requests_total"), 1.0);
-    assert_eq!(board.sum("http_client_active_requests"), 0.0);
+    assert_eq!(
+        recorder.sum("http_client_connect_errors_total{error_code=EAI_"),
+        1.0
+    );
+    assert_eq!(recorder.sum("http_client_requests_total"), 1.0);
+    assert_eq!(recorder.sum("http_client_active_requests"), 0.0);
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_an_error_of_connecting_and_of_the_call() {
-    let board = Board::new();
-    let address = nobody().await;
+async fn a_refused_connection_is_a_connect_error_and_a_call_error() {
+    let recorder = TestRecorder::new();
+    let address = unused_address().await;
     within(
         "the refusal",
-        client(board).oneshot(get(format!("http://{address}/"))),
+        client(recorder).oneshot(get(format!("http://{address}/"))),
     )
     .await
     .unwrap_err();
     assert_eq!(
-        board.sum("http_client_connect_errors_total{error_code=ECONNREFUSED,server_address=127.0.0.1}"),
+        recorder.sum("http_client_connect_errors_total{error_code=ECONNREFUSED,server_address=127.0.0.1}"),
         1.0
     );
     assert_eq!(
-        board.sum("http_client_errors_total{error_code=ECONNREFUSED,error_type=connection"),
+        recorder.sum("http_client_errors_total{error_code=ECONNREFUSED,error_type=connection"),
         1.0
     );
-    assert_eq!(board.sum("http_client_open_connections"), 0.0);
+    assert_eq!(recorder.sum("http_client_open_connections"), 0.0);
 }
 
-/// A listener whose queue is full, so that a further connect hangs; and what fills it.
-fn full() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+/// Returns a listener whose accept queue is full, so that connecting hangs, and the connections that fill it.
+fn full_listener() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap().into_std().unwrap();
     let address = listener.local_addr().unwrap();
     let mut held = Vec::new();
-    // The kernel takes one more than it is told; the next hangs.
+    // The kernel accepts one more than the backlog.
     while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
         held.push(stream);
         assert!(held.len() < 64, "the queue is never full");
@@ -131,16 +130,16 @@ fn full() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_too_long_is_a_timeout_of_connecting() {
-    let board = Board::new();
-    let (address, _listener, _held) = full();
+async fn the_connect_timeout_is_a_timeout_in_the_connect_phase() {
+    let recorder = TestRecorder::new();
+    let (address, _listener, _held) = full_listener();
     within(
         "the time limit",
-        client(board).oneshot(get(format!("http://{address}/"))),
+        client(recorder).oneshot(get(format!("http://{address}/"))),
     )
     .await
     .unwrap_err();
-    board.shows(&[
+    recorder.assert_series(&[
         "http_client_active_requests{server_address=127.0.0.1} 0",
         "http_client_requests_total{server_address=127.0.0.1,url_template=unknown} 1",
         "http_client_errors_total{error_code=ETIMEDOUT,error_type=timeout,server_address=127.0.0.1,url_template=unknown} 1",
@@ -150,13 +149,13 @@ async fn a_connection_that_takes_too_long_is_a_timeout_of_connecting() {
 }
 
 #[tokio::test]
-async fn the_limit_of_hypers_own_connector_is_told_too() {
-    let board = Board::new();
-    let (address, _listener, _held) = full();
+async fn the_connect_timeout_of_hyper_util_is_recognized() {
+    let recorder = TestRecorder::new();
+    let (address, _listener, _held) = full_listener();
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(Duration::from_millis(100)));
     let inner: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-    let client = MetricsLayer::new().with_recorder(board).layer(inner);
+    let client = MetricsLayer::new().with_recorder(recorder).layer(inner);
     within(
         "the time limit",
         client.oneshot(get(format!("http://{address}/"))),
@@ -164,9 +163,9 @@ async fn the_limit_of_hypers_own_connector_is_told_too() {
     .await
     .unwrap_err();
     assert_eq!(
-        board.sum("http_client_timeouts_total{phase=connect"),
+        recorder.sum("http_client_timeouts_total{phase=connect"),
         1.0,
         "{:#?}",
-        board.lines()
+        recorder.lines()
     );
 }

@@ -1,26 +1,22 @@
-//! The same layers over reqwest count alike.
-#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
-#![cfg(feature = "reqwest")]
-
-mod support;
+//! The layers over a reqwest client.
 
 use std::time::Duration;
 
+use crate::support::{AfterHead, TestRecorder, server, unused_address, within};
 use campanile_outbound::{CallName, MetricsLayer, ReqwestService, metrics::MetricsService};
 use http::Request;
 use http_body_util::BodyExt;
-use support::{Board, Then, nobody, server, within};
 use tower::{Layer, ServiceExt};
 
-fn client(board: &'static Board) -> MetricsService<ReqwestService> {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
+fn client(recorder: &'static TestRecorder) -> MetricsService<ReqwestService> {
+    let client = ::reqwest::Client::builder()
+        .redirect(::reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(Duration::from_millis(300))
         .build()
         .unwrap();
     MetricsLayer::new()
-        .with_recorder(board)
+        .with_recorder(recorder)
         .layer(ReqwestService::new(client))
 }
 
@@ -37,8 +33,8 @@ fn get(address: std::net::SocketAddr) -> Request<&'static str> {
 }
 
 #[tokio::test]
-async fn an_answer_counts_and_so_does_a_short_body() {
-    for (answer, error) in [
+async fn complete_and_incomplete_responses_are_counted() {
+    for (response, error) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", None),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok",
@@ -47,68 +43,71 @@ async fn an_answer_counts_and_so_does_a_short_body() {
             ),
         ),
     ] {
-        let board = Board::new();
-        let (address, _) = server(Then::Write(answer)).await;
-        let response = within("the head", client(board).oneshot(get(address)))
+        let recorder = TestRecorder::new();
+        let (address, _) = server(AfterHead::Write(response)).await;
+        let response = within("the head", client(recorder).oneshot(get(address)))
             .await
             .unwrap();
         let body = within("the body", response.into_body().collect()).await;
         assert_eq!(body.is_err(), error.is_some());
         let mut lines = vec![ACTIVE, ONE, HEAD];
         lines.extend(error);
-        board.shows(&lines);
+        recorder.assert_series(&lines);
     }
 }
 
 #[tokio::test]
-async fn errors_are_told_apart() {
+async fn errors_have_their_type_and_code() {
     let error = |kind: &str, code: &str| {
         format!(
             "http_client_errors_total{{error_code={code},error_type={kind},server_address=stock,url_template=get-item}} 1"
         )
     };
-    let board = Board::new();
-    within("the refusal", client(board).oneshot(get(nobody().await)))
-        .await
-        .unwrap_err();
-    board.shows(&[ACTIVE, ONE, &error("connection", "ECONNREFUSED")]);
+    let recorder = TestRecorder::new();
+    within(
+        "the refusal",
+        client(recorder).oneshot(get(unused_address().await)),
+    )
+    .await
+    .unwrap_err();
+    recorder.assert_series(&[ACTIVE, ONE, &error("connection", "ECONNREFUSED")]);
 
-    let board = Board::new();
-    let (address, _) = server(Then::WriteAndHold("")).await;
-    within("the time limit", client(board).oneshot(get(address)))
+    let recorder = TestRecorder::new();
+    let (address, _) = server(AfterHead::WriteAndHold("")).await;
+    within("the time limit", client(recorder).oneshot(get(address)))
         .await
         .unwrap_err();
     let timeout = "http_client_timeouts_total{phase=response,server_address=stock,url_template=get-item} 1";
-    board.shows(&[ACTIVE, ONE, &error("timeout", "ETIMEDOUT"), timeout]);
+    recorder.assert_series(&[ACTIVE, ONE, &error("timeout", "ETIMEDOUT"), timeout]);
 
-    let board = Board::new();
-    let (address, _) = server(Then::WriteAndHold(
+    let recorder = TestRecorder::new();
+    let (address, _) = server(AfterHead::WriteAndHold(
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok",
     ))
     .await;
-    let response = within("the head", client(board).oneshot(get(address)))
+    let response = within("the head", client(recorder).oneshot(get(address)))
         .await
         .unwrap();
     within("the time limit", response.into_body().collect())
         .await
         .unwrap_err();
     let timeout = "http_client_timeouts_total{phase=body,server_address=stock,url_template=get-item} 1";
-    board.shows(&[ACTIVE, ONE, HEAD, &error("timeout", "ETIMEDOUT"), timeout]);
+    recorder.assert_series(&[ACTIVE, ONE, HEAD, &error("timeout", "ETIMEDOUT"), timeout]);
 }
 
 #[tokio::test]
-async fn a_url_that_reqwest_does_not_take_is_an_error() {
-    let board = Board::new();
+async fn a_url_that_reqwest_rejects_is_an_error() {
+    let recorder = TestRecorder::new();
     let request = Request::get("/x").body("").unwrap();
-    within("the error", client(board).oneshot(request))
+    within("the error", client(recorder).oneshot(request))
         .await
         .unwrap_err();
     assert_eq!(
-        board.sum("http_client_requests_total{server_address=unknown"),
+        recorder.sum("http_client_requests_total{server_address=unknown"),
         1.0
     );
     assert_eq!(
-        board.count("http_client_errors_total{error_code=unknown,error_type=connection"),
+        recorder.count("http_client_errors_total{error_code=unknown,error_type=connection"),
         1
     );
 }
