@@ -31,7 +31,7 @@ pub fn number(method: &Method) -> u8 {
     }
 }
 
-/// Returns the label value of a [number](number); `_OTHER` if it is out of range.
+/// Returns the label value of a [`number`]; `_OTHER` if it is out of range.
 #[must_use]
 pub fn name(number: u8) -> &'static str {
     NAMES.get(usize::from(number)).copied().unwrap_or(NAMES[0])

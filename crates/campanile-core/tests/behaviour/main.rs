@@ -1,5 +1,7 @@
 //! Tests of campanile-core that share a process. The table of requests in flight has one of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod context;
 mod deadline;
 mod exchange;

@@ -14,4 +14,8 @@ mod readme;
 mod reqwest;
 #[cfg(feature = "shared")]
 mod shared;
+#[cfg_attr(
+    not(all(feature = "connect", feature = "shared")),
+    allow(dead_code, reason = "used by the tests of optional features")
+)]
 mod support;
