@@ -1,7 +1,7 @@
 //! A clock that is cheap enough to read several times per request.
 //!
-//! Reads the time stamp counter of the processor where it is reliable, and the monotonic clock of the system otherwise. Two
-//! reads cost about half as much as two of [`std::time::Instant`].
+//! Reads the time stamp counter of the processor where it is reliable, and the monotonic clock of the system otherwise.
+//! Two reads cost about half as much as two of [`std::time::Instant`].
 
 use std::{sync::OnceLock, time::Duration};
 

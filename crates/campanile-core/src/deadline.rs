@@ -11,8 +11,8 @@ use crate::{grpc, headers};
 
 /// The moment after which the response to a request is of no use.
 ///
-/// Held on both clocks: the wall-clock time is sent to other services, the monotonic time decides in this process, so that
-/// setting the wall clock does not change the deadline of a running request.
+/// Held on both clocks: the wall-clock time is sent to other services, the monotonic time decides in this process, so
+/// that setting the wall clock does not change the deadline of a running request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
     wall: SystemTime,
@@ -56,8 +56,8 @@ impl Deadline {
         }
     }
 
-    /// Parses `grpc-timeout` on gRPC requests, otherwise `X-Request-Deadline`: RFC 3339 in UTC with an optional fraction.
-    /// Surrounding whitespace is ignored. Returns `None` without such a header.
+    /// Parses `grpc-timeout` on gRPC requests, otherwise `X-Request-Deadline`: RFC 3339 in UTC with an optional
+    /// fraction. Surrounding whitespace is ignored. Returns `None` without such a header.
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl Deadline {
     }
 }
 
-/// Returns whether the seconds are followed by an optional fraction and the UTC offset only. humantime also accepts `Z...Z`
-/// and a point without digits.
+/// Returns whether the seconds are followed by an optional fraction and the UTC offset only. humantime also accepts
+/// `Z...Z` and a point without digits.
 fn has_valid_fraction(text: &[u8]) -> bool {
     let rest = text.get("2018-02-14T00:28:07".len()..).unwrap_or_default();
     let fraction = rest.strip_suffix(b"Z").or_else(|| rest.strip_suffix(b"+00:00"));

@@ -121,7 +121,8 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers::find(headers, &CONTENT_TYPE).is_some_and(is_grpc_type)
 }
 
-/// Returns whether [`is_grpc`] may return true. Cheaper, and has false positives: the caller checks again on its slow path.
+/// Returns whether [`is_grpc`] may return true. Cheaper, and has false positives: the caller checks again on its slow
+/// path.
 #[inline]
 #[must_use]
 pub fn may_be_grpc(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! Carries the request context into spawned tasks, streams, bodies and blocking threads.
 //!
-//! The context is current while the layers poll the future and the response body of a request. Work that runs outside of
-//! them is wrapped:
+//! The context is current while the layers poll the future and the response body of a request. Work that runs outside
+//! of them is wrapped:
 //!
 //! ```
 //! use campanile_core::{InRequestExt, RequestContext, RequestId, carry_blocking};
@@ -17,8 +17,8 @@
 //! assert_eq!(std::thread::spawn(blocking).join().unwrap(), Some(id));
 //! ```
 //!
-//! Carried work does not keep the request in flight: its entry in the table of requests in flight ends with the request,
-//! also while a clone of the context exists.
+//! Carried work does not keep the request in flight: its entry in the table of requests in flight ends with the
+//! request, also while a clone of the context exists.
 
 use std::{
     pin::Pin,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// How an exchange ended, from the request to the last byte of the response body. Each exchange has exactly one outcome.
+/// How an exchange ended, from the request to the last byte of the response body. Each exchange has exactly one
+/// outcome.
 ///
-/// An inner layer that responds itself puts the outcome into the extensions of its response, where the metrics layer reads
-/// it.
+/// An inner layer that responds itself puts the outcome into the extensions of its response, where the metrics layer
+/// reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

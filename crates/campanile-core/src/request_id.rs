@@ -10,8 +10,8 @@ use crate::clock::FastInstant;
 
 /// The id that links one request to every call it causes.
 ///
-/// 1 to 256 bytes of visible ASCII without `,`, `;` and `"`: valid in headers, log lines and label values as it is. Cloning
-/// does not copy the text.
+/// 1 to 256 bytes of visible ASCII without `,`, `;` and `"`: valid in headers, log lines and label values as it is.
+/// Cloning does not copy the text.
 ///
 /// ```
 /// use campanile_core::RequestId;
@@ -59,7 +59,8 @@ impl RequestId {
         text[14..18].copy_from_slice(&high[12..16]);
         text[19..23].copy_from_slice(&low[0..4]);
         text[24..36].copy_from_slice(&low[4..16]);
-        // `from_owner` allocates text and reference count together; `Bytes` of a vector allocates again on the first clone.
+        // `from_owner` allocates text and reference count together; `Bytes` of a vector allocates again on the first
+        // clone.
         Self::from_checked(Bytes::from_owner(text))
     }
 
@@ -81,8 +82,8 @@ impl RequestId {
 
     /// Composes the id of an outgoing call made for this request: 16 random hex digits, `-`, this id.
     ///
-    /// Beyond [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes stays complete at the
-    /// end of every id composed from it.
+    /// Beyond [`Self::MAX_LEN`] the front of this id is cut, never its end: an id of up to 239 bytes stays complete at
+    /// the end of every id composed from it.
     #[must_use]
     pub fn compose(&self) -> Self {
         let whole = self.0.as_bytes();
@@ -213,8 +214,8 @@ fn hex(value: u64) -> [u8; 16] {
     text
 }
 
-/// Returns `N` random words from the thread's cryptographic generator, mixed with the clock: after a fork without exec the
-/// child has a copy of the generator, but does not draw at the same tick.
+/// Returns `N` random words from the thread's cryptographic generator, mixed with the clock: after a fork without exec
+/// the child has a copy of the generator, but does not draw at the same tick.
 #[inline]
 fn random<const N: usize>() -> [u64; N] {
     let mut generator = rand::rng();

@@ -229,8 +229,8 @@ fn rows_are_consistent_while_four_threads_take_and_return_them() {
     assert!(seen.into_inner() >= 100);
 }
 
-/// Takes rows on this thread until none is free. Threads of tests that have just ended may still hold free rows, so a later
-/// count may be higher than an earlier one.
+/// Takes rows on this thread until none is free. Threads of tests that have just ended may still hold free rows, so a
+/// later count may be higher than an earlier one.
 fn take_all() -> Vec<InFlightEntry> {
     let (id, now) = (id("one-of-many"), FastInstant::now());
     std::iter::from_fn(|| InFlightEntry::take(&id, 0, now)).collect()

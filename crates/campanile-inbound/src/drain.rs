@@ -1,8 +1,8 @@
 //! Sets `Connection: close` on HTTP/1 responses while the service drains.
 //!
-//! A client with a kept-alive connection then makes its next request over a new connection, which the load balancer routes
-//! to another server; hyper closes the connection after such a response. Upgrade responses keep their `Connection` header,
-//! and HTTP/2 responses are unchanged: HTTP/2 has GOAWAY instead, which only the server can send.
+//! A client with a kept-alive connection then makes its next request over a new connection, which the load balancer
+//! routes to another server; hyper closes the connection after such a response. Upgrade responses keep their
+//! `Connection` header, and HTTP/2 responses are unchanged: HTTP/2 has GOAWAY instead, which only the server can send.
 //!
 //! `campanile-server` does this without the layer; the layer is for other servers.
 //!

@@ -1,19 +1,21 @@
 //! Records how long requests waited in the queue of a proxy.
 //!
-//! A proxy with a queue of its own sets `X-Request-Start` to the time when it received the request. The layer records the
-//! time since then in `http_server_proxy_wait_seconds` and inserts a [`ProxyWait`] into the extensions of the request.
+//! A proxy with a queue of its own sets `X-Request-Start` to the time when it received the request. The layer records
+//! the time since then in `http_server_proxy_wait_seconds` and inserts a [`ProxyWait`] into the extensions of the
+//! request.
 //!
 //! ```nginx
 //! proxy_set_header X-Request-Start "t=${msec}";
 //! ```
 //!
-//! The value is Unix time in seconds, milliseconds, microseconds or nanoseconds, distinguished by magnitude, with an optional
-//! fraction and an optional prefix `t=`: the formats of nginx, Apache (`t=%t`), Heroku and HAProxy. A value that is
-//! malformed, more than a second in the future or more than an hour in the past is ignored and counted in
-//! `http_server_request_starts_rejected_total`. The clocks of proxy and service must be synchronized; up to a second in the
-//! future counts as no wait.
+//! The value is Unix time in seconds, milliseconds, microseconds or nanoseconds, distinguished by magnitude, with an
+//! optional fraction and an optional prefix `t=`: the formats of nginx, Apache (`t=%t`), Heroku and HAProxy. A value
+//! that is malformed, more than a second in the future or more than an hour in the past is ignored and counted in
+//! `http_server_request_starts_rejected_total`. The clocks of proxy and service must be synchronized; up to a second in
+//! the future counts as no wait.
 //!
-//! Any client can send this header. The layer is for services that only a proxy can reach, or that recognize its requests:
+//! Any client can send this header. The layer is for services that only a proxy can reach, or that recognize its
+//! requests:
 //!
 //! ```
 //! # use std::net::SocketAddr;
@@ -127,7 +129,8 @@ fn wait_until(now: SystemTime, value: &HeaderValue) -> Option<Duration> {
     }
 }
 
-/// Parses the time since the Unix epoch. Seconds have ten digits until the year 2286, so the ranges of the units are disjoint.
+/// Parses the time since the Unix epoch. Seconds have ten digits until the year 2286, so the ranges of the units are
+/// disjoint.
 fn parse_since_epoch(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     let text = text.strip_prefix("t=").unwrap_or(text);

@@ -13,8 +13,8 @@ use std::borrow::Cow;
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
-/// An empty name counts as not set. Names are used as label values without validation and should not be made of input from
-/// clients. They are bounded like all label values.
+/// An empty name counts as not set. Names are used as label values without validation and should not be made of input
+/// from clients. They are bounded like all label values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallName {
     host: Cow<'static, str>,

@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! Extensions of requests and responses are preserved. Redirects that reqwest follows are part of one call; with its redirect
-//! policy `none`, each request that the caller makes is a call.
+//! Extensions of requests and responses are preserved. Redirects that reqwest follows are part of one call; with its
+//! redirect policy `none`, each request that the caller makes is a call.
 
 use std::{
     pin::Pin,

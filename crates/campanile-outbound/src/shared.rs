@@ -15,15 +15,15 @@
 //! # }
 //! ```
 //!
-//! A hyper-util client with [`stack`], [`ConnectorLayer`] and [`Resolver`]. It accepts any body of [`Bytes`] and boxes it,
-//! which is its only cost over a dedicated client. A request of version `HTTP_2` uses HTTP/2 with prior knowledge, others
-//! HTTP/1.
+//! A hyper-util client with [`stack`], [`ConnectorLayer`] and [`Resolver`]. It accepts any body of [`Bytes`] and boxes
+//! it, which is its only cost over a dedicated client. A request of version `HTTP_2` uses HTTP/2 with prior knowledge,
+//! others HTTP/1.
 //!
 //! # Runtimes
 //!
-//! A pooled connection is driven by a task of the runtime that opened it, and hangs once that runtime is no longer polled.
-//! Each runtime therefore has its own pool, which the client selects at each call. The pools of the eight latest runtimes
-//! are kept. After a fork, the child creates a runtime, and with it a pool.
+//! A pooled connection is driven by a task of the runtime that opened it, and hangs once that runtime is no longer
+//! polled. Each runtime therefore has its own pool, which the client selects at each call. The pools of the eight
+//! latest runtimes are kept. After a fork, the child creates a runtime, and with it a pool.
 //!
 //! # What it does not do
 //!

@@ -1,11 +1,11 @@
 //! One row of the table, as a sequence lock: written by its owner, read by any thread without a lock.
 //!
 //! The version is odd while the owner writes. A reader that finds it odd, or changed after reading, reads again. Route,
-//! host and phase, which change while a request runs, are one word together with the generation of the row, so that a late
-//! writer cannot change the row of the next request.
+//! host and phase, which change while a request runs, are one word together with the generation of the row, so that a
+//! late writer cannot change the row of the next request.
 //!
-//! The free list orders one owner of a row before the next (happens-before). A late [`SeqlockRow::update`] is not ordered,
-//! and need not be: compare-and-exchange reads the newest state, and the generation in it decides.
+//! The free list orders one owner of a row before the next (happens-before). A late [`SeqlockRow::update`] is not
+//! ordered, and need not be: compare-and-exchange reads the newest state, and the generation in it decides.
 
 #[cfg(campanile_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
@@ -92,8 +92,8 @@ impl SeqlockRow {
     fn store_state(&self, state: u64) {
         #[cfg(not(campanile_loom))]
         self.state.store(state, Ordering::Relaxed);
-        // Loom lets a plain store fall between the read and the write of another thread's compare-and-exchange, and then
-        // the latter win, which the memory model excludes. It orders swaps correctly.
+        // Loom lets a plain store fall between the read and the write of another thread's compare-and-exchange, and
+        // then the latter win, which the memory model excludes. It orders swaps correctly.
         #[cfg(campanile_loom)]
         self.state.swap(state, Ordering::Relaxed);
     }

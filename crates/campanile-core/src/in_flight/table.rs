@@ -74,8 +74,8 @@ impl InFlightEntry {
 
     /// Records that the response body is being sent.
     ///
-    /// Cheaper than [`InFlightEntryRef::set_body`], since the owner cannot change the row of a later request. A concurrent
-    /// change through a reference may be lost.
+    /// Cheaper than [`InFlightEntryRef::set_body`], since the owner cannot change the row of a later request. A
+    /// concurrent change through a reference may be lost.
     #[inline]
     pub fn set_body(&self) {
         row(self.0.index()).change(in_body);

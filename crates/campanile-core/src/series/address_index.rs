@@ -68,7 +68,8 @@ impl<V> AddressIndex<V> {
         }
     }
 
-    /// Inserts a value under the address of its name, unless it is indexed already. The caller holds the lock of the table.
+    /// Inserts a value under the address of its name, unless it is indexed already. The caller holds the lock of the
+    /// table.
     pub(super) fn insert(&self, tag: u8, name: &str, value: &'static V) {
         let address = packed_address(tag, name);
         if address != 0

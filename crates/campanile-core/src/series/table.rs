@@ -23,10 +23,10 @@ const FIRST_LEN: usize = 64;
 /// Entries live as long as the table. A layer keeps its table for the life of the process, so that a request can hold a
 /// plain reference to an entry.
 ///
-/// Open addressing: a slot has eight bytes, half of a hash and the index of an entry, so that eight slots share a cache line
-/// and probing past other keys follows no pointer. An entry holds its key inline and begins with a cache line, so that a
-/// value can put the fields that each request reads into its first line. [`Self::get_by_address`] finds a value without
-/// reading slots or key.
+/// Open addressing: a slot has eight bytes, half of a hash and the index of an entry, so that eight slots share a cache
+/// line and probing past other keys follows no pointer. An entry holds a short key inline and begins with a cache line,
+/// so that a value can put the fields that each request reads into its first line. [`Self::get_by_address`] finds a
+/// value without hashing or reading the name.
 ///
 /// The table grows by generations: a new array of slots receives all slots of the old one, which stays for concurrent
 /// readers; entries never move. [`OnceLock`]s and the atomic slots publish everything, without unsafe code.
@@ -45,7 +45,8 @@ struct Inner<V: 'static> {
 /// Half of a hash, and below it the index of an entry plus one; zero while the slot is free.
 type HashSlot = AtomicU64;
 
-/// The key of a series: a small number, such as a method's, and up to two names. Names are compared separately, not joined.
+/// The key of a series: a small number, such as a method's, and up to two names. Names are compared separately, not
+/// joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesKey<'a> {
     pub(super) tag: u8,
@@ -119,11 +120,11 @@ impl<V> SeriesTable<V> {
         self.0.get()?.addresses.find(tag, name)
     }
 
-    /// Makes the value of a one-name key available to [`Self::get_by_address`]. Takes a lock; has no effect without such a
-    /// key.
+    /// Makes the value of a one-name key available to [`Self::get_by_address`]. Takes a lock; has no effect without
+    /// such a key.
     ///
-    /// The name must stay at its address for the life of the process. Otherwise a later name at the same address would be
-    /// mistaken for it.
+    /// The name must stay at its address for the life of the process. Otherwise a later name at the same address would
+    /// be mistaken for it.
     #[cold]
     pub fn index_address(&'static self, tag: u8, name: &str) {
         let Some(inner) = self.0.get() else { return };

@@ -47,7 +47,8 @@ fn check_deadline(value: &HeaderValue) {
     }
 }
 
-/// Returns the expected formatting of a valid deadline, date and time unchanged with six digits; `None` if it is invalid.
+/// Returns the expected formatting of a valid deadline, date and time unchanged with six digits; `None` if it is
+/// invalid.
 fn reformatted(text: &[u8]) -> Option<Vec<u8>> {
     let (time, rest) = text.split_at_checked(19)?;
     let shape = b"0000-00-00T00:00:00";

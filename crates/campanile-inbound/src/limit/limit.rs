@@ -67,7 +67,8 @@ impl Limit {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// Sets the number of requests that may be in flight at once. Requests in flight continue, also beyond a lower limit.
+    /// Sets the number of requests that may be in flight at once. Requests in flight continue, also beyond a lower
+    /// limit.
     pub fn set(&self, limit: usize) {
         self.0.limit.store(limit, Ordering::Relaxed);
         self.0.record_limit();
@@ -139,8 +140,8 @@ impl LimitState {
         }
     }
 
-    /// Adds the saturated time until now. Reads the slots in use again under the lock, so that the last caller sees the final
-    /// state.
+    /// Adds the saturated time until now. Reads the slots in use again under the lock, so that the last caller sees the
+    /// final state.
     #[cold]
     fn update_saturation(&self) {
         let mut saturation = self.saturation.lock().unwrap_or_else(PoisonError::into_inner);

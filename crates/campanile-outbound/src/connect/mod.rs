@@ -22,14 +22,14 @@
 //! | `http_client_connect_duration_seconds` | `server_address` | time to open a connection, including name resolution |
 //! | `http_client_connect_errors_total` | `server_address`, `error_code` | connections that could not be opened |
 //!
-//! Around a TLS connector the duration includes the handshake, inside of one it does not. Tonic's `Endpoint` accepts the
-//! connector in `connect_with_connector`. With [`Resolver`], a failed name resolution has the code of `getaddrinfo`, such as
-//! `EAI_NONAME`, which the standard library discards.
+//! Around a TLS connector the duration includes the handshake, inside of one it does not. Tonic's `Endpoint` accepts
+//! the connector in `connect_with_connector`. With [`Resolver`], a failed name resolution has the code of
+//! `getaddrinfo`, such as `EAI_NONAME`, which the standard library discards.
 //!
 //! # What it does not do
 //!
-//! It does not distinguish idle connections from those in use, since hyper-util's pool does not expose them. A connection
-//! attempt that the client drops because another connection became free first is not counted.
+//! It does not distinguish idle connections from those in use, since hyper-util's pool does not expose them. A
+//! connection attempt that the client drops because another connection became free first is not counted.
 
 mod connection;
 mod layer;

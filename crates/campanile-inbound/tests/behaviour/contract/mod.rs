@@ -1,5 +1,5 @@
-//! The contract of every layer: it forwards response, error and readiness, drops the inner future and the inner body with
-//! its own, and keeps the exact length of a body.
+//! The contract of every layer: it forwards response, error and readiness, drops the inner future and the inner body
+//! with its own, and keeps the exact length of a body.
 
 mod scripted;
 
