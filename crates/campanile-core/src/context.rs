@@ -171,11 +171,27 @@ impl RequestContext {
         true
     }
 
+    /// Returns the entry of the current request, and when the layer that encloses the running code began it.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn current_entry_and_start() -> (Option<InFlightEntryRef>, Option<FastInstant>) {
+        let look = |current: &Cell<Option<Self>>| {
+            let context = current.take();
+            let found = context
+                .as_ref()
+                .map(|context| (context.0.entry, context.0.started));
+            current.set(context);
+            found.unwrap_or_default()
+        };
+        CURRENT.try_with(look).unwrap_or_default()
+    }
+
     /// Returns the entry of the request that the calling code works for.
     #[inline]
     #[must_use]
     pub fn current_entry() -> Option<InFlightEntryRef> {
-        Self::with_current(|current| current.and_then(Self::entry))
+        Self::current_entry_and_start().0
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].

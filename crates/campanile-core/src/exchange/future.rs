@@ -1,6 +1,7 @@
 //! The future that carries an exchange to the response head.
 
 use std::{
+    any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -54,24 +55,27 @@ impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
     }
 }
 
-/// Calls or polls the inner service. Where the observer responds to a panic, returns that response.
+/// Runs the inner service. If it panics and the observer responds to the panic, returns that response.
 #[inline]
-pub(super) fn guarded<O: Observer, R>(
+pub(super) fn catching<O: Observer, R>(
     guard: &mut PollGuard<'_, O>,
     run: impl FnOnce() -> R,
 ) -> Result<R, Box<Response<()>>> {
-    if !O::CATCHES_PANICS {
-        return Ok(run());
+    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| respond_to_panic(guard, panic))
+}
+
+#[cold]
+fn respond_to_panic<O: Observer, R>(
+    guard: &mut PollGuard<'_, O>,
+    panic: Box<dyn Any + Send>,
+) -> Result<R, Box<Response<()>>> {
+    let response = guard
+        .observer()
+        .and_then(|observer| observer.interrupt(Interrupt::Panicked(&*panic)));
+    match response {
+        Some(response) => Err(Box::new(response)),
+        None => resume_unwind(panic),
     }
-    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| {
-        let response = guard
-            .observer()
-            .and_then(|observer| observer.interrupt(Interrupt::Panicked(&*panic)));
-        match response {
-            Some(response) => Err(Box::new(response)),
-            None => resume_unwind(panic),
-        }
-    })
 }
 
 impl<F, O, W, V, B, E> Future for ResponseFuture<F, O, W, V>
@@ -95,53 +99,67 @@ where
                 return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
             }
         };
-        let mut polled = match guarded(&mut guard, || inner.poll(cx)) {
-            Ok(polled) => polled,
-            Err(response) => {
-                this.inner.set(Inner::Response(None));
-                return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
+        let mut polled = if O::CATCHES_PANICS {
+            match catching(&mut guard, || inner.poll(cx)) {
+                Ok(polled) => polled,
+                Err(response) => {
+                    this.inner.set(Inner::Response(None));
+                    return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
+                }
             }
+        } else {
+            inner.poll(cx)
         };
         match &mut polled {
             Poll::Ready(Ok(response)) => {
                 let expected = head(guard, response, *this.method);
                 let exchange = this.exchange.take();
                 let hook = this.body_errors.clone();
-                polled
-                    .map_ok(|response| response.map(|body| ObservedBody::new(body, exchange, expected, hook)))
+                return polled.map_ok(|response| {
+                    response.map(|body| ObservedBody::new(body, exchange, expected, hook))
+                });
             }
             Poll::Pending if !O::INTERRUPTS => {
                 guard.leave();
-                Poll::Pending
+                return Poll::Pending;
             }
-            unfinished => {
-                if O::INTERRUPTS {
-                    let cause = match unfinished {
-                        Poll::Pending => Interrupt::Pending(cx),
-                        Poll::Ready(_) => Interrupt::Failed,
-                    };
-                    let response = guard.observer().and_then(|observer| observer.interrupt(cause));
-                    if let Some(response) = response {
-                        this.inner.set(Inner::Response(None));
-                        return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
-                    }
+            _ => {}
+        }
+        if let Some(response) = interrupt(&mut guard, &polled, cx) {
+            this.inner.set(Inner::Response(None));
+            return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
+        }
+        match polled {
+            Poll::Ready(Err(error)) => {
+                if let Some(observer) = guard.observer() {
+                    this.service_errors.on_error(observer, &error);
                 }
-                match polled {
-                    Poll::Ready(Err(error)) => {
-                        if let Some(observer) = guard.observer() {
-                            this.service_errors.on_error(observer, &error);
-                        }
-                        guard.end(End::without_data(EndReason::Failed));
-                        Poll::Ready(Err(error))
-                    }
-                    _ => {
-                        guard.leave();
-                        Poll::Pending
-                    }
-                }
+                guard.end(End::without_data(EndReason::Failed));
+                Poll::Ready(Err(error))
+            }
+            _ => {
+                guard.leave();
+                Poll::Pending
             }
         }
     }
+}
+
+/// Lets the observer respond in place of an inner future that is pending or has failed.
+#[cold]
+fn interrupt<O: Observer, T>(
+    guard: &mut PollGuard<'_, O>,
+    polled: &Poll<T>,
+    cx: &mut Context<'_>,
+) -> Option<Response<()>> {
+    if !O::INTERRUPTS {
+        return None;
+    }
+    let cause = match polled {
+        Poll::Pending => Interrupt::Pending(cx),
+        Poll::Ready(_) => Interrupt::Failed,
+    };
+    guard.observer()?.interrupt(cause)
 }
 
 /// Shows the response head to the observer and returns the expected length of the body. If the response ends at its

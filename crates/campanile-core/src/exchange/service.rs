@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{
     Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture,
-    future::{Inner, guarded},
+    future::{Inner, catching},
     poll_guard::PollGuard,
 };
 
@@ -104,26 +104,69 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let method = MethodClass::of(request.method());
-        let hooks = (self.service_errors.clone(), self.body_errors.clone());
-        let mut exchange = match self.observe.begin(&mut request) {
-            Begin::Observe(observer) => Some(observer.boxed()),
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        match self.observe.begin_fast(&request) {
+            Some(observer) => self.call_observed(request, observer),
+            None => self.call_slow(request),
+        }
+    }
+}
+
+impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
+    #[inline(never)]
+    fn call_slow<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, P::Observer, W, V>
+    where
+        S: Service<Request<B>>,
+        P: Observe<B>,
+    {
+        match self.observe.begin(&mut request) {
+            Begin::Observe(observer) => self.call_observed(request, observer.boxed()),
             Begin::Skip => {
+                let method = MethodClass::of(request.method());
                 let inner = Inner::Running(self.inner.call(request));
-                return ResponseFuture::new(inner, None, method, hooks);
+                ResponseFuture::new(inner, None, method, self.error_hooks())
             }
             Begin::Respond(response, observer) => {
+                let method = MethodClass::of(request.method());
                 let exchange = observer.map(Observer::boxed);
-                return ResponseFuture::new(Inner::Response(Some(response)), exchange, method, hooks);
+                ResponseFuture::new(
+                    Inner::Response(Some(response)),
+                    exchange,
+                    method,
+                    self.error_hooks(),
+                )
             }
-        };
+        }
+    }
+
+    // Always inlined: the request is handed on from where it is.
+    #[inline(always)]
+    fn call_observed<B>(
+        &mut self,
+        request: Request<B>,
+        observer: Box<P::Observer>,
+    ) -> ResponseFuture<S::Future, P::Observer, W, V>
+    where
+        S: Service<Request<B>>,
+        P: Observe<B>,
+    {
+        let method = MethodClass::of(request.method());
+        let mut exchange = Some(observer);
         let mut guard = PollGuard::enter(&mut exchange, 0);
-        let inner = match guarded(&mut guard, || self.inner.call(request)) {
-            Ok(inner) => Inner::Running(inner),
-            Err(response) => Inner::Response(Some(response)),
+        let inner = if <P::Observer as Observer>::CATCHES_PANICS {
+            match catching(&mut guard, || self.inner.call(request)) {
+                Ok(inner) => Inner::Running(inner),
+                Err(response) => Inner::Response(Some(response)),
+            }
+        } else {
+            Inner::Running(self.inner.call(request))
         };
         guard.leave();
-        ResponseFuture::new(inner, exchange, method, hooks)
+        ResponseFuture::new(inner, exchange, method, self.error_hooks())
+    }
+
+    #[inline]
+    fn error_hooks(&self) -> (W, V) {
+        (self.service_errors.clone(), self.body_errors.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use campanile_core::{
     clock,
-    exchange::{Begin, ExchangeService, Observe},
+    exchange::{Begin, ExchangeService, Observe, Observer},
     grpc,
     layer_id::LayerId,
     method,
@@ -125,6 +125,29 @@ impl MetricsLayer {
         skipped.contains(route)
     }
 
+    /// Begins a common exchange; `None` for requests that take the slow path.
+    #[inline(always)]
+    fn begin_common<B: Body>(&self, request: &Request<B>) -> Option<MetricsObserver> {
+        let settings = self.settings;
+        let method = request.method();
+        if settings.slow
+            || *method == Method::CONNECT
+            // gRPC posts, so the method alone decides for most requests.
+            || *method == Method::POST && grpc::may_be_grpc(request.headers())
+            || LayerId::of(settings.table).is_entered()
+        {
+            return None;
+        }
+        let number = method::number(method);
+        let route = KnownRoute::of(request.extensions());
+        Some(MetricsObserver::begin(
+            settings,
+            number,
+            route,
+            request_bytes(request),
+        ))
+    }
+
     #[cold]
     fn begin_slow<B: Body>(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
         let settings = self.settings;
@@ -169,20 +192,15 @@ impl<B: Body> Observe<B> for MetricsLayer {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
-        let settings = self.settings;
-        let method = request.method();
-        if settings.slow
-            || *method == Method::CONNECT
-            // gRPC posts, so the method alone decides for most requests.
-            || *method == Method::POST && grpc::may_be_grpc(request.headers())
-            || LayerId::of(settings.table).is_entered()
-        {
-            return self.begin_slow(request);
+        match self.begin_common(request) {
+            Some(observer) => Begin::Observe(observer),
+            None => self.begin_slow(request),
         }
-        let method = method::number(method);
-        let route = KnownRoute::of(request.extensions());
-        let bytes = request_bytes(request);
-        Begin::Observe(MetricsObserver::begin(settings, method, route, bytes))
+    }
+
+    #[inline(always)]
+    fn begin_fast(&self, request: &Request<B>) -> Option<Box<MetricsObserver>> {
+        self.begin_common(request).map(Observer::boxed)
     }
 }
 
