@@ -33,14 +33,22 @@ impl<T> BoxPool<T> {
     /// Moves a value into a box from the pool, or into a new one if the pool is empty.
     #[inline]
     pub fn fill(pool: &'static LocalKey<Self>, value: T) -> Box<T> {
-        // The pool may be gone while a thread ends.
-        match pool.try_with(|pool| pool.last.take().or_else(|| pool.more.borrow_mut().pop())) {
-            Ok(Some(mut vacant)) => {
+        match Self::take(pool) {
+            Some(mut vacant) => {
                 *vacant = value;
                 vacant
             }
-            _ => Box::new(value),
+            None => Box::new(value),
         }
+    }
+
+    /// Takes a vacant box from the pool, with the value that it was recycled with.
+    #[inline]
+    #[must_use]
+    pub fn take(pool: &'static LocalKey<Self>) -> Option<Box<T>> {
+        // The pool may be gone while a thread ends.
+        let take = |pool: &Self| pool.last.take().or_else(|| pool.more.borrow_mut().pop());
+        pool.try_with(take).ok().flatten()
     }
 
     /// Returns a box to the pool. Its value is dropped when the box is filled again or the thread ends, so the caller

@@ -21,8 +21,11 @@ use super::{
 /// The future of [`ExchangeService`](super::ExchangeService).
 #[pin_project(PinnedDrop)]
 pub struct ResponseFuture<F, O: Observer, W = (), V = ()> {
+    /// `None` if the observer responds in place of the inner service.
     #[pin]
-    inner: Inner<F>,
+    inner: Option<F>,
+    /// The response in place of the inner service's.
+    early: Option<Box<Response<()>>>,
     /// `None` for a request that is not observed, and once the body carries the exchange on.
     exchange: Option<Box<O>>,
     method: MethodClass,
@@ -30,23 +33,35 @@ pub struct ResponseFuture<F, O: Observer, W = (), V = ()> {
     body_errors: V,
 }
 
-#[pin_project(project = InnerProjection)]
-pub(super) enum Inner<F> {
-    Running(#[pin] F),
-    /// There is no inner future, or it was interrupted. The response is taken when it is returned.
-    Response(Option<Box<Response<()>>>),
-}
-
 impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
     #[inline]
     pub(super) fn new(
-        inner: Inner<F>,
+        inner: F,
         exchange: Option<Box<O>>,
         method: MethodClass,
         (service_errors, body_errors): (W, V),
     ) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
+            early: None,
+            exchange,
+            method,
+            service_errors,
+            body_errors,
+        }
+    }
+
+    /// Makes the future of a response in place of the inner service's.
+    #[cold]
+    pub(super) fn early(
+        response: Box<Response<()>>,
+        exchange: Option<Box<O>>,
+        method: MethodClass,
+        (service_errors, body_errors): (W, V),
+    ) -> Self {
+        Self {
+            inner: None,
+            early: Some(response),
             exchange,
             method,
             service_errors,
@@ -92,18 +107,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut guard = PollGuard::enter(this.exchange, 0);
-        let inner = match this.inner.as_mut().project() {
-            InnerProjection::Running(inner) => inner,
-            InnerProjection::Response(response) => {
-                let response = response.take().expect("polled after the response");
-                return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
-            }
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            let response = this.early.take().expect("polled after the response");
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
         };
         let mut polled = if O::CATCHES_PANICS {
             match catching(&mut guard, || inner.poll(cx)) {
                 Ok(polled) => polled,
                 Err(response) => {
-                    this.inner.set(Inner::Response(None));
+                    this.inner.set(None);
                     return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
                 }
             }
@@ -126,7 +138,7 @@ where
             _ => {}
         }
         if let Some(response) = interrupt(&mut guard, &polled, cx) {
-            this.inner.set(Inner::Response(None));
+            this.inner.set(None);
             return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
         }
         match polled {
@@ -207,7 +219,7 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
         if this.exchange.is_some() {
             let guard = PollGuard::enter(this.exchange, 0);
             // Dropped here, so that the observer is entered.
-            this.inner.set(Inner::Response(None));
+            this.inner.set(None);
             guard.end(End::without_data(EndReason::Dropped));
         }
     }
@@ -215,12 +227,8 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
 
 impl<F: fmt::Debug, O: Observer, W, V> fmt::Debug for ResponseFuture<F, O, W, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = match &self.inner {
-            Inner::Running(inner) => Some(inner),
-            Inner::Response(_) => None,
-        };
         f.debug_struct("ResponseFuture")
-            .field("inner", &inner)
+            .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,17 @@ pub trait Observe<B> {
     /// Begins to observe the exchange of a request. The inner service has not been called yet.
     fn begin(&self, request: &mut Request<B>) -> Begin<Self::Observer>;
 
+    /// Does what [`begin`](Self::begin) does, and moves the observer into its box.
+    #[doc(hidden)]
+    #[inline]
+    fn begin_boxed(&self, request: &mut Request<B>) -> Begin<Box<Self::Observer>> {
+        match self.begin(request) {
+            Begin::Observe(observer) => Begin::Observe(observer.boxed()),
+            Begin::Skip => Begin::Skip,
+            Begin::Respond(response, observer) => Begin::Respond(response, observer.map(Observer::boxed)),
+        }
+    }
+
     /// Begins to observe the exchange of a common request; `None` leaves the request to [`begin`](Self::begin).
     ///
     /// Must be inlined, with everything that gets a reference to the request: the request is then handed to the inner
@@ -30,6 +41,11 @@ impl<B, P: Observe<B>> Observe<B> for &P {
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<P::Observer> {
         (**self).begin(request)
+    }
+
+    #[inline]
+    fn begin_boxed(&self, request: &mut Request<B>) -> Begin<Box<P::Observer>> {
+        (**self).begin_boxed(request)
     }
 
     #[inline(always)]

@@ -8,8 +8,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture,
-    future::{Inner, catching},
+    Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture, future::catching,
     poll_guard::PollGuard,
 };
 
@@ -119,22 +118,16 @@ impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
         S: Service<Request<B>>,
         P: Observe<B>,
     {
-        match self.observe.begin(&mut request) {
-            Begin::Observe(observer) => self.call_observed(request, observer.boxed()),
+        match self.observe.begin_boxed(&mut request) {
+            Begin::Observe(observer) => self.call_observed(request, observer),
             Begin::Skip => {
                 let method = MethodClass::of(request.method());
-                let inner = Inner::Running(self.inner.call(request));
+                let inner = self.inner.call(request);
                 ResponseFuture::new(inner, None, method, self.error_hooks())
             }
-            Begin::Respond(response, observer) => {
+            Begin::Respond(response, exchange) => {
                 let method = MethodClass::of(request.method());
-                let exchange = observer.map(Observer::boxed);
-                ResponseFuture::new(
-                    Inner::Response(Some(response)),
-                    exchange,
-                    method,
-                    self.error_hooks(),
-                )
+                ResponseFuture::early(response, exchange, method, self.error_hooks())
             }
         }
     }
@@ -153,14 +146,15 @@ impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
         let method = MethodClass::of(request.method());
         let mut exchange = Some(observer);
         let mut guard = PollGuard::enter(&mut exchange, 0);
-        let inner = if <P::Observer as Observer>::CATCHES_PANICS {
-            match catching(&mut guard, || self.inner.call(request)) {
-                Ok(inner) => Inner::Running(inner),
-                Err(response) => Inner::Response(Some(response)),
-            }
-        } else {
-            Inner::Running(self.inner.call(request))
-        };
+        if <P::Observer as Observer>::CATCHES_PANICS {
+            let called = catching(&mut guard, || self.inner.call(request));
+            guard.leave();
+            return match called {
+                Ok(inner) => ResponseFuture::new(inner, exchange, method, self.error_hooks()),
+                Err(response) => ResponseFuture::early(response, exchange, method, self.error_hooks()),
+            };
+        }
+        let inner = self.inner.call(request);
         guard.leave();
         ResponseFuture::new(inner, exchange, method, self.error_hooks())
     }
