@@ -66,13 +66,23 @@ impl RequestContext {
         entry: Option<InFlightEntryRef>,
         started: FastInstant,
     ) -> Self {
-        Self::filled(State {
-            id,
-            deadline: None,
-            traceparent,
-            entry,
-            started: Some(started),
-        })
+        let Some(mut state) = BoxPool::take(&POOL) else {
+            let state = State {
+                traceparent,
+                entry,
+                started: Some(started),
+                ..State::VACANT
+            };
+            return Self(Box::new(State { id, ..state }));
+        };
+        // Field by field: as a whole the state would be copied, and its old value dropped.
+        state.id = id;
+        if traceparent.is_some() {
+            state.traceparent = traceparent;
+        }
+        state.entry = entry;
+        state.started = Some(started);
+        Self(state)
     }
 
     #[inline]
@@ -84,7 +94,13 @@ impl RequestContext {
     #[doc(hidden)]
     #[inline]
     pub fn recycle(mut self) {
-        *self.0 = State::VACANT;
+        self.0.id = RequestId::VACANT;
+        self.0.deadline = None;
+        if self.0.traceparent.is_some() {
+            self.0.traceparent = None;
+        }
+        self.0.entry = None;
+        self.0.started = None;
         BoxPool::recycle(&POOL, self.0);
     }
 

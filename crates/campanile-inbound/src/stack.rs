@@ -126,22 +126,27 @@ impl<B: Body> Observe<B> for Stack {
     type Observer = StackObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
-        match self.begin_boxed(request) {
-            Begin::Observe(stack) => Begin::Observe(*stack),
+        let left = |mut stack: Box<StackObserver>| {
+            stack.leave();
+            *stack
+        };
+        match self.begin_entered(request) {
+            Begin::Observe(stack) => Begin::Observe(left(stack)),
             Begin::Skip => Begin::Skip,
-            Begin::Respond(response, stack) => Begin::Respond(response, stack.map(|stack| *stack)),
+            Begin::Respond(response, stack) => Begin::Respond(response, stack.map(left)),
         }
     }
 
     /// Begins each layer in the box: as values they would be moved several times.
     #[inline]
-    fn begin_boxed(&self, request: &mut Request<B>) -> Begin<Box<StackObserver>> {
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<StackObserver>> {
         let mut exchange = Some(BoxPool::take(&POOL).unwrap_or_default());
-        let mut guard = PollGuard::enter(&mut exchange, 0);
+        // Ends what has begun if a layer panics.
+        let mut guard = PollGuard::of_entered(&mut exchange);
         let response = guard
             .observer()
             .and_then(|stack| self.begin_layers(stack, request));
-        guard.leave();
+        guard.forget();
         match (response, exchange) {
             (Some(response), stack) => Begin::Respond(response, stack),
             (None, Some(stack)) if stack.is_vacant() => {

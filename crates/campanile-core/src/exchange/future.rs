@@ -34,34 +34,18 @@ pub struct ResponseFuture<F, O: Observer, W = (), V = ()> {
 }
 
 impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
+    /// Makes the future of the inner service's response, or of an early one.
     #[inline]
     pub(super) fn new(
-        inner: F,
+        inner: Option<F>,
+        early: Option<Box<Response<()>>>,
         exchange: Option<Box<O>>,
         method: MethodClass,
         (service_errors, body_errors): (W, V),
     ) -> Self {
         Self {
-            inner: Some(inner),
-            early: None,
-            exchange,
-            method,
-            service_errors,
-            body_errors,
-        }
-    }
-
-    /// Makes the future of a response in place of the inner service's.
-    #[cold]
-    pub(super) fn early(
-        response: Box<Response<()>>,
-        exchange: Option<Box<O>>,
-        method: MethodClass,
-        (service_errors, body_errors): (W, V),
-    ) -> Self {
-        Self {
-            inner: None,
-            early: Some(response),
+            inner,
+            early,
             exchange,
             method,
             service_errors,
@@ -71,24 +55,28 @@ impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
 }
 
 /// Runs the inner service. If it panics and the observer responds to the panic, returns that response.
+///
+/// The closure keeps request and result in the caller's variables: `catch_unwind` copies several times what it is given
+/// and returns.
 #[inline]
-pub(super) fn catching<O: Observer, R>(
+pub(super) fn catching<O: Observer>(
     guard: &mut PollGuard<'_, O>,
-    run: impl FnOnce() -> R,
-) -> Result<R, Box<Response<()>>> {
-    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| respond_to_panic(guard, panic))
+    run: impl FnOnce(),
+) -> Option<Box<Response<()>>> {
+    let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
+    Some(respond_to_panic(guard, panic))
 }
 
 #[cold]
-fn respond_to_panic<O: Observer, R>(
+fn respond_to_panic<O: Observer>(
     guard: &mut PollGuard<'_, O>,
     panic: Box<dyn Any + Send>,
-) -> Result<R, Box<Response<()>>> {
+) -> Box<Response<()>> {
     let response = guard
         .observer()
         .and_then(|observer| observer.interrupt(Interrupt::Panicked(&*panic)));
     match response {
-        Some(response) => Err(Box::new(response)),
+        Some(response) => Box::new(response),
         None => resume_unwind(panic),
     }
 }
@@ -111,17 +99,13 @@ where
             let response = this.early.take().expect("polled after the response");
             return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
         };
-        let mut polled = if O::CATCHES_PANICS {
-            match catching(&mut guard, || inner.poll(cx)) {
-                Ok(polled) => polled,
-                Err(response) => {
-                    this.inner.set(None);
-                    return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
-                }
-            }
-        } else {
-            inner.poll(cx)
-        };
+        let mut polled = Poll::Pending;
+        if !O::CATCHES_PANICS {
+            polled = inner.poll(cx);
+        } else if let Some(response) = catching(&mut guard, || polled = inner.poll(cx)) {
+            this.inner.set(None);
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
+        }
         match &mut polled {
             Poll::Ready(Ok(response)) => {
                 let expected = head(guard, response, *this.method);

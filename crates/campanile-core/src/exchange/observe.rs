@@ -12,14 +12,19 @@ pub trait Observe<B> {
     /// Begins to observe the exchange of a request. The inner service has not been called yet.
     fn begin(&self, request: &mut Request<B>) -> Begin<Self::Observer>;
 
-    /// Does what [`begin`](Self::begin) does, and moves the observer into its box.
+    /// Does what [`begin`](Self::begin) does, moves the observer into its box and enters it.
     #[doc(hidden)]
     #[inline]
-    fn begin_boxed(&self, request: &mut Request<B>) -> Begin<Box<Self::Observer>> {
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<Self::Observer>> {
+        let entered = |observer: Self::Observer| {
+            let mut observer = observer.boxed();
+            observer.enter();
+            observer
+        };
         match self.begin(request) {
-            Begin::Observe(observer) => Begin::Observe(observer.boxed()),
+            Begin::Observe(observer) => Begin::Observe(entered(observer)),
             Begin::Skip => Begin::Skip,
-            Begin::Respond(response, observer) => Begin::Respond(response, observer.map(Observer::boxed)),
+            Begin::Respond(response, observer) => Begin::Respond(response, observer.map(entered)),
         }
     }
 
@@ -44,8 +49,8 @@ impl<B, P: Observe<B>> Observe<B> for &P {
     }
 
     #[inline]
-    fn begin_boxed(&self, request: &mut Request<B>) -> Begin<Box<P::Observer>> {
-        (**self).begin_boxed(request)
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<P::Observer>> {
+        (**self).begin_entered(request)
     }
 
     #[inline(always)]

@@ -23,6 +23,12 @@ impl<'a, O: Observer> PollGuard<'a, O> {
         Self { exchange, bytes }
     }
 
+    /// Guards an observer that was entered already.
+    #[inline]
+    pub fn of_entered(exchange: &'a mut Option<Box<O>>) -> Self {
+        Self { exchange, bytes: 0 }
+    }
+
     /// Returns the observer; `None` once the exchange has ended.
     #[inline]
     pub fn observer(&mut self) -> Option<&mut O> {
@@ -36,6 +42,12 @@ impl<'a, O: Observer> PollGuard<'a, O> {
         if let Some(observer) = this.observer() {
             observer.leave();
         }
+    }
+
+    /// Drops the guard; the observer stays entered.
+    #[inline]
+    pub fn forget(self) {
+        let _ = std::mem::ManuallyDrop::new(self);
     }
 
     /// Ends the exchange and leaves the observer.

@@ -105,7 +105,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         match self.observe.begin_fast(&request) {
-            Some(observer) => self.call_observed(request, observer),
+            Some(observer) => self.call_observed::<_, false>(request, observer),
             None => self.call_slow(request),
         }
     }
@@ -118,23 +118,25 @@ impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
         S: Service<Request<B>>,
         P: Observe<B>,
     {
-        match self.observe.begin_boxed(&mut request) {
-            Begin::Observe(observer) => self.call_observed(request, observer),
+        match self.observe.begin_entered(&mut request) {
+            Begin::Observe(observer) => self.call_observed::<_, true>(request, observer),
             Begin::Skip => {
                 let method = MethodClass::of(request.method());
-                let inner = self.inner.call(request);
-                ResponseFuture::new(inner, None, method, self.error_hooks())
+                let inner = Some(self.inner.call(request));
+                ResponseFuture::new(inner, None, None, method, self.error_hooks())
             }
-            Begin::Respond(response, exchange) => {
+            Begin::Respond(response, mut exchange) => {
                 let method = MethodClass::of(request.method());
-                ResponseFuture::early(response, exchange, method, self.error_hooks())
+                PollGuard::of_entered(&mut exchange).leave();
+                ResponseFuture::new(None, Some(response), exchange, method, self.error_hooks())
             }
         }
     }
 
+    /// Calls the inner service for a request that is observed.
     // Always inlined: the request is handed on from where it is.
     #[inline(always)]
-    fn call_observed<B>(
+    fn call_observed<B, const ENTERED: bool>(
         &mut self,
         request: Request<B>,
         observer: Box<P::Observer>,
@@ -145,18 +147,24 @@ impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
     {
         let method = MethodClass::of(request.method());
         let mut exchange = Some(observer);
-        let mut guard = PollGuard::enter(&mut exchange, 0);
-        if <P::Observer as Observer>::CATCHES_PANICS {
-            let called = catching(&mut guard, || self.inner.call(request));
+        let mut guard = if ENTERED {
+            PollGuard::of_entered(&mut exchange)
+        } else {
+            PollGuard::enter(&mut exchange, 0)
+        };
+        if !<P::Observer as Observer>::CATCHES_PANICS {
+            let inner = self.inner.call(request);
             guard.leave();
-            return match called {
-                Ok(inner) => ResponseFuture::new(inner, exchange, method, self.error_hooks()),
-                Err(response) => ResponseFuture::early(response, exchange, method, self.error_hooks()),
-            };
+            return ResponseFuture::new(Some(inner), None, exchange, method, self.error_hooks());
         }
-        let inner = self.inner.call(request);
+        let (mut request, mut inner) = (Some(request), None);
+        let response = catching(&mut guard, || {
+            if let Some(request) = request.take() {
+                inner = Some(self.inner.call(request));
+            }
+        });
         guard.leave();
-        ResponseFuture::new(inner, exchange, method, self.error_hooks())
+        ResponseFuture::new(inner, response, exchange, method, self.error_hooks())
     }
 
     #[inline]
