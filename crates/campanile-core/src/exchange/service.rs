@@ -112,7 +112,7 @@ where
 }
 
 impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
-    #[inline(never)]
+    #[inline]
     fn call_slow<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, P::Observer, W, V>
     where
         S: Service<Request<B>>,

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use campanile_core::{
     clock,
-    exchange::{Begin, ExchangeService, Observe, Observer},
+    exchange::{Begin, ExchangeService, Observe},
     grpc,
     layer_id::LayerId,
     method,
@@ -125,9 +125,13 @@ impl MetricsLayer {
         skipped.contains(route)
     }
 
-    /// Begins a common exchange; `None` for requests that take the slow path.
+    /// Begins a common exchange with `begin`; `None` for requests that take the slow path.
     #[inline(always)]
-    fn begin_common<B: Body>(&self, request: &Request<B>) -> Option<MetricsObserver> {
+    fn begin_common<B: Body, O>(
+        &self,
+        request: &Request<B>,
+        begin: impl FnOnce(&'static Settings, u8, Option<KnownRoute<'_>>, u64) -> O,
+    ) -> Option<O> {
         let settings = self.settings;
         let method = request.method();
         if settings.slow
@@ -140,12 +144,7 @@ impl MetricsLayer {
         }
         let number = method::number(method);
         let route = KnownRoute::of(request.extensions());
-        Some(MetricsObserver::begin(
-            settings,
-            number,
-            route,
-            request_bytes(request),
-        ))
+        Some(begin(settings, number, route, request_bytes(request)))
     }
 
     #[cold]
@@ -192,7 +191,7 @@ impl<B: Body> Observe<B> for MetricsLayer {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
-        match self.begin_common(request) {
+        match self.begin_common(request, MetricsObserver::begin) {
             Some(observer) => Begin::Observe(observer),
             None => self.begin_slow(request),
         }
@@ -200,7 +199,7 @@ impl<B: Body> Observe<B> for MetricsLayer {
 
     #[inline(always)]
     fn begin_fast(&self, request: &Request<B>) -> Option<Box<MetricsObserver>> {
-        self.begin_common(request).map(Observer::boxed)
+        self.begin_common(request, MetricsObserver::begin_boxed)
     }
 }
 

@@ -56,8 +56,20 @@ pub(super) fn request_bytes<B: Body>(request: &Request<B>) -> u64 {
 }
 
 impl MetricsObserver {
+    /// Begins an exchange on the fast path, in its box.
+    // Not inlined: a layer's own code is small then, and the inner service can be inlined into it.
+    #[inline(never)]
+    pub(super) fn begin_boxed(
+        settings: &'static Settings,
+        method: u8,
+        route: Option<KnownRoute<'_>>,
+        request_bytes: u64,
+    ) -> Box<Self> {
+        Self::begin(settings, method, route, request_bytes).boxed()
+    }
+
     /// Begins an exchange on the fast path.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(
         settings: &'static Settings,
         method: u8,
@@ -118,7 +130,7 @@ impl MetricsObserver {
         Self::with_series(settings, (series, rpc), request_bytes(request), flags, cold)
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_series(
         settings: &'static Settings,
         (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
