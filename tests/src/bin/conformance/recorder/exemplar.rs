@@ -1,17 +1,17 @@
-//! Which request an observation belongs to. The closure is the manual's.
+//! Exemplar labels of the current request. The closure is that of the manual.
 
 use campanile_core::RequestContext;
 use campanile_recorder::ExemplarLabels;
 
-/// The most bytes of an id that go into an exemplar: with its label's name they fill it.
-const ID: usize = 118;
+/// The maximum length of an ID, which with its label name fills an exemplar.
+const MAX_ID_BYTES: usize = 118;
 
-/// Tells the id of the request being served, and its trace if it has one.
+/// Adds the ID of the current request, and its trace ID if there is one.
 pub(super) fn current_request(labels: &mut ExemplarLabels) {
     RequestContext::with_current(|request| {
         let Some(request) = request else { return };
         let id = request.id().as_str();
-        labels.push("request_id", &id[id.len().saturating_sub(ID)..]);
+        labels.push("request_id", &id[id.len().saturating_sub(MAX_ID_BYTES)..]);
         let trace = request
             .traceparent()
             .and_then(|value| value.to_str().ok()?.split('-').nth(1));
