@@ -9,6 +9,7 @@ pub mod bench_cases;
 pub mod client;
 pub mod exchange_matrix;
 pub mod external_checkers;
+pub mod metrics_list;
 pub mod process;
 pub mod recorder;
 pub mod server;

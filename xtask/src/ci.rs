@@ -1,4 +1,4 @@
-//! What CI runs besides the tests, which it runs by the README's own command.
+//! The checks of CI, without the tests.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ const STEPS: &[Step] = &[
     ("demo", commands::demo),
 ];
 
-/// Runs every step, also after one failed: a red run should tell everything it knows.
+/// Runs every step, also after a failure, so that one run reports all failures.
 pub(crate) fn run() -> Result<Outcome, Error> {
     let mut summary = Summary::default();
     for (name, step) in STEPS {

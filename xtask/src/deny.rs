@@ -1,11 +1,11 @@
-//! Licences, banned crates and sources of all dependencies, by cargo-deny.
+//! Licences, bans and sources of all dependencies, by cargo-deny.
 //!
-//! Advisories are left to a CI job of their own: they change without a change of ours.
+//! A separate CI job checks advisories, because they change without a change of this repository.
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
 
-/// Runs cargo-deny; skips it where it is not installed.
+/// Runs cargo-deny; skipped if it is not installed.
 pub(crate) fn run() -> Result<Outcome, Error> {
     if Cargo::new("deny --version").output().is_err() {
         return Ok(Outcome::Skipped(

@@ -1,6 +1,6 @@
-//! How servers stop under load, side by side: a release build of `campanile-drain`, and a run of it.
+//! Compares the shutdown of servers under load: builds and runs `campanile-drain`.
 //!
-//! It needs nothing but loopback. nginx and haproxy are stopped too where they are installed; where not, their rows say so.
+//! It needs only loopback. nginx and haproxy are included if they are installed.
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};

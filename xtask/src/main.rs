@@ -1,9 +1,9 @@
-//! The habits of this repository as commands: `cargo xtask` prints the list.
+//! Development commands; `cargo xtask` prints the list.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "printing is what these commands are for"
+    reason = "commands print their results"
 )]
 
 mod callgrind;
@@ -15,6 +15,7 @@ mod error;
 mod features;
 mod fuzz;
 mod metadata;
+mod metrics;
 mod step;
 mod summary;
 mod tidy;

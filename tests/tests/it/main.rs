@@ -11,6 +11,7 @@ mod exposition;
 mod fan_out;
 mod layers;
 mod live_page;
+mod metrics_json;
 mod prometheus;
 mod request_ids;
 mod torture;

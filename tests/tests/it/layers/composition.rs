@@ -175,7 +175,8 @@ async fn stack_twice_counts_once_and_keeps_the_id() {
             .with_request_id(RequestIdLayer::new().with_recorder(recorder))
     };
     let address = serve(users().layer(stacked()).layer(stacked())).await;
-    let head = send(address, &TestRequest::get("/users/1")).await;
+    let request = TestRequest::get("/users/1").header("x-request-id", "id");
+    let head = send(address, &request).await;
     assert_eq!(head.headers["x-request-id"], "id");
     assert_eq!(head.headers.get_all("x-request-id").iter().count(), 1);
     assert_eq!(requests_by_route(recorder).await, counts([("/users/{id}", 1.0)]));
