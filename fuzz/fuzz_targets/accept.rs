@@ -1,4 +1,4 @@
-//! Whatever a scraper accepts, it is sent what it can read.
+//! `Accept` headers choose a format that the client accepts.
 #![no_main]
 
 #[path = "../../crates/campanile-recorder/tests/corpus/accept.rs"]

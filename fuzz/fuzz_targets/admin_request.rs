@@ -1,4 +1,4 @@
-//! Whatever is asked of the admin port, it lets in nobody whom it should not.
+//! Requests to the admin port are rejected unless they are allowed.
 #![no_main]
 
 #[path = "../../crates/campanile-admin/tests/corpus/request.rs"]

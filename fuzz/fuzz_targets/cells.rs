@@ -1,4 +1,4 @@
-//! Whatever bytes a process finds in a directory, it renders them or leaves them, and goes on.
+//! Damaged files in a metrics directory are rendered or skipped.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

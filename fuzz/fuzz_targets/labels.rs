@@ -1,4 +1,4 @@
-//! Whatever labels are made of, they have one spelling, which is read back.
+//! Labels have one encoding, which decodes to the same labels.
 #![no_main]
 
 #[path = "../../crates/campanile-recorder/tests/corpus/labels.rs"]

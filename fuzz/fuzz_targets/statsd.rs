@@ -1,4 +1,4 @@
-//! Whatever names, labels and values are, each makes one clean line in each form.
+//! Names, labels and values are formatted as one valid line in each format.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| campanile_recorder::statsd::replay(bytes));
