@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -80,6 +81,7 @@ fn shutdown_with_an_inherited_listener_loses_no_request() {
     socket.listen(4096).unwrap();
     stop_in_turn(
         &SharingMode::Inherited(socket.into()),
+        STOPS,
         "shared_listener::shutdown_with_an_inherited_listener_loses_no_request",
     );
 }
@@ -89,14 +91,22 @@ fn shutdown_in_a_reuse_port_group_loses_no_request() {
     if run_as_server() {
         return;
     }
-    // A free port below the ephemeral range, so that no client is assigned it.
-    let address = (18_000..20_000)
-        .map(|port| (Ipv4Addr::LOCALHOST, port).into())
-        .find(|address: &SocketAddr| TcpListener::bind(address).is_ok());
-    stop_in_turn(
-        &SharingMode::Group(address.unwrap()),
-        "shared_listener::shutdown_in_a_reuse_port_group_loses_no_request",
-    );
+    // Two groups at once, each with half of the shutdowns, because these are far apart.
+    thread::scope(|scope| {
+        for ports in [18_000..19_000, 19_000..20_000] {
+            scope.spawn(move || {
+                // A free port below the ephemeral range, so that no client is assigned it.
+                let address = ports
+                    .map(|port| (Ipv4Addr::LOCALHOST, port).into())
+                    .find(|address: &SocketAddr| TcpListener::bind(address).is_ok());
+                stop_in_turn(
+                    &SharingMode::Group(address.unwrap()),
+                    STOPS / 2,
+                    "shared_listener::shutdown_in_a_reuse_port_group_loses_no_request",
+                );
+            });
+        }
+    });
 }
 
 /// In a child process, serves until its shutdown is complete, prints the number of responses, and returns true.
@@ -227,7 +237,7 @@ async fn send_request(address: SocketAddr, commands: &LoadCommands) -> RequestOu
 
 /// Shuts one of two processes down and replaces it, many times; then shuts down both.
 #[tokio::main]
-async fn stop_in_turn(mode: &SharingMode, test: &str) {
+async fn stop_in_turn(mode: &SharingMode, stops: u64, test: &str) {
     let address = match mode {
         SharingMode::Inherited(listener) => listener.local_addr().unwrap(),
         SharingMode::Group(address) => *address,
@@ -247,7 +257,7 @@ async fn stop_in_turn(mode: &SharingMode, test: &str) {
     }
 
     let (mut bursts, mut by_leaving) = (OutcomeCounts::default(), 0);
-    for stop in 0..STOPS {
+    for stop in 0..stops {
         // Both processes have load by then.
         sleep_until(next).await;
         next = Instant::now() + mode.interval();
@@ -283,7 +293,7 @@ async fn stop_in_turn(mode: &SharingMode, test: &str) {
     }
 
     println!(
-        "{STOPS} shutdowns, longest request {worst:?}: single requests {single_requests:?}; bursts {bursts:?}; others {kept:?}"
+        "{stops} shutdowns, longest request {worst:?}: single requests {single_requests:?}; bursts {bursts:?}; others {kept:?}"
     );
     assert!(
         by_leaving > 100,
@@ -293,7 +303,7 @@ async fn stop_in_turn(mode: &SharingMode, test: &str) {
         kept.completed > 1000 && single_requests.completed > 100,
         "too few requests"
     );
-    assert_eq!(bursts.completed, STOPS * BURST as u64, "{bursts:?}");
+    assert_eq!(bursts.completed, stops * BURST as u64, "{bursts:?}");
     for counts in [&single_requests, &kept] {
         assert_eq!(
             (counts.refused, counts.total_lost(), counts.unsent),

@@ -276,6 +276,8 @@ fn start(recorder: &str) -> (StatsdDaemon, Process) {
         daemon.address(),
         "--statsd-prefix",
         "x",
+        "--drain",
+        "0",
     ];
     let service = start_service(&flags);
     (daemon, service)
