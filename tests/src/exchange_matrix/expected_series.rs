@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl ExchangeCase {
-    /// Returns every series that one exchange of this case makes other than zero, written as
-    /// [`TestRecorder::written`](crate::recorder::TestRecorder::written) does; of the connection nothing.
+    /// Returns the series that one exchange of this case makes non-zero, in the form of
+    /// [`TestRecorder::nonzero_series`](crate::recorder::TestRecorder::nonzero_series), without those of the connection.
     #[must_use]
     pub fn series(&self) -> BTreeMap<String, String> {
         let expected = &self.expected;

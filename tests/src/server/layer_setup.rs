@@ -43,7 +43,7 @@ pub enum LayerSetup {
     Deadline,
     /// `stack()` with a limit of zero requests in flight.
     Full,
-    /// `stack()` with a limit of [`FEW`] requests in flight.
+    /// `stack()` with a limit of a few requests in flight.
     Limited,
 }
 
