@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::Error;
 use crate::step::{Outcome, skip_nothing};
 use crate::summary::Summary;
-use crate::{callgrind, commands, deny, features, fuzz, tidy};
+use crate::{callgrind, commands, features, fuzz, tidy};
 
 type Step = (&'static str, fn() -> Result<Outcome, Error>);
 
@@ -15,7 +15,7 @@ const STEPS: &[Step] = &[
     ("lint", commands::lint),
     ("doc", commands::doc),
     ("features", features::run),
-    ("deny", deny::run),
+    ("deny", commands::deny),
     ("loom", commands::loom),
     ("fuzz", fuzz::run_in_ci),
     ("callgrind", || callgrind::run(Some("tower: metrics"))),

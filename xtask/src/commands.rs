@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{callgrind, ci, deny, drain, features, fuzz, metadata, metrics, tidy};
+use crate::{callgrind, ci, features, fuzz, metadata, tidy};
 
 /// A command and its arguments.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ const COMMANDS: &[Command] = &[
         name: "deny",
         args: "",
         about: "licences and sources of dependencies",
-        run: |_| deny::run(),
+        run: |_| deny(),
     },
     Command {
         name: "tidy",
@@ -82,7 +82,7 @@ const COMMANDS: &[Command] = &[
         name: "metrics",
         args: "",
         about: "write docs/metrics.json, the list of all metrics",
-        run: |_| metrics::run(),
+        run: |_| metrics(),
     },
     Command {
         name: "loom",
@@ -112,7 +112,7 @@ const COMMANDS: &[Command] = &[
         name: "drain",
         args: "[-- args]",
         about: "lost requests at shutdown, of campanile and six other servers",
-        run: drain::run,
+        run: drain,
     },
     Command {
         name: "bench",
@@ -199,6 +199,33 @@ pub(crate) fn loom() -> Result<Outcome, Error> {
     Cargo::new("test -p campanile-core -p campanile-lifecycle -p campanile-recorder --release --lib loom")
         .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
+        .run()
+}
+
+/// Checks licences, bans and sources of dependencies; skipped if cargo-deny is not installed.
+///
+/// A separate CI job checks advisories, because they change without a change of this repository.
+pub(crate) fn deny() -> Result<Outcome, Error> {
+    if Cargo::new("deny --version").output().is_err() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned(),
+        ));
+    }
+    Cargo::new("deny check licenses bans sources").run()
+}
+
+/// Writes `docs/metrics.json` from the descriptors of the crates: a test of `campanile-tests`, which links them, compares
+/// the file, and overwrites it on request.
+fn metrics() -> Result<Outcome, Error> {
+    Cargo::new("test -p campanile-tests --test it -- --exact metrics_json::list_of_metrics_is_current")
+        .with_env("UPDATE_GOLDEN", "1")
+        .run()
+}
+
+/// Compares the shutdown of servers under load; nginx and haproxy are included if they are installed.
+fn drain(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("run --release -p campanile-drain --")
+        .with_args(args)
         .run()
 }
 

@@ -9,13 +9,10 @@
 mod callgrind;
 mod ci;
 mod commands;
-mod deny;
-mod drain;
 mod error;
 mod features;
 mod fuzz;
 mod metadata;
-mod metrics;
 mod step;
 mod summary;
 mod tidy;

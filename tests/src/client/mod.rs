@@ -19,7 +19,7 @@ pub use self::{
     http1::{Http1, ResponseHead},
     http2::{Http2, SentRequest, WebSocketOverHttp2, read_body},
     raw_http2::{Http2Reaction, send_raw_header},
-    request::{Protocol, RequestBody, TestRequest},
+    request::{Protocol, RequestBody, TestRequest, metrics_text},
     response::TestResponse,
     socket::{Socket, TIMEOUT, connect, read_head, read_response},
 };

@@ -190,3 +190,13 @@ impl fmt::Debug for TestRequest {
         write!(f, "{} {}", self.method, self.path)
     }
 }
+
+/// Scrapes `/metrics` of an admin port.
+///
+/// # Panics
+///
+/// As [`TestRequest::send`].
+#[must_use]
+pub fn metrics_text(admin: &str) -> String {
+    TestRequest::get("/metrics").send(admin).text().to_owned()
+}

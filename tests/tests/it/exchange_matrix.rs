@@ -1,10 +1,11 @@
-//! The exchange matrix: each case with a server and a recorder of its own.
+//! The exchange matrix: each case with a server and a recorder of its own, and a short run of the torture test.
 
 use campanile_tests::{
     client::Protocol,
     exchange_matrix::{ClientConnection, ExchangeCase, all_cases, run_case},
     recorder::TestRecorder,
     server::{SharedLayers, TestServer},
+    torture::{Torture, expect_panics},
     wait::within,
 };
 
@@ -59,4 +60,17 @@ async fn run(case: &ExchangeCase, protocol: Protocol) -> Result<(), String> {
         return Err("a gauge was negative, or a connection is still open".into());
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn totals_agree_after_thousands_of_random_exchanges() {
+    expect_panics();
+    let torture = Torture {
+        exchanges: 20_000,
+        seed: 7,
+        clients: 48,
+        progress: false,
+    };
+    let report = torture.run().await;
+    assert!(report.mismatches.is_empty(), "{report}");
 }

@@ -14,4 +14,3 @@ mod live_page;
 mod metrics_json;
 mod prometheus;
 mod request_ids;
-mod torture;

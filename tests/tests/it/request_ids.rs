@@ -1,7 +1,7 @@
 //! Request IDs from clients: never an error, and one ID on every response.
 
 use campanile_tests::{
-    client::{Http2Reaction, Protocol, TestRequest, TestResponse, send_raw_header},
+    client::{Http2Reaction, Protocol, TestRequest, TestResponse, metrics_text, send_raw_header},
     process::Process,
 };
 
@@ -26,10 +26,7 @@ fn is_new(id: &str) -> bool {
 
 /// Returns the number of rejected IDs.
 fn rejected(service: &Process) -> u64 {
-    let text = TestRequest::get("/metrics")
-        .send(service.admin())
-        .text()
-        .to_owned();
+    let text = metrics_text(service.admin());
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("http_server_request_ids_rejected_total "));

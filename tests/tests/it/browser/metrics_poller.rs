@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_tests::{client::TestRequest, process::wait_until};
+use campanile_tests::{client::metrics_text, process::wait_until};
 
 const PERIOD: Duration = Duration::from_millis(50);
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,10 +39,7 @@ impl MetricsPoller {
         let (kept, stop) = (Arc::clone(&texts), Arc::clone(&stopped));
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                let text = TestRequest::get("/metrics")
-                    .send(&admin.to_string())
-                    .text()
-                    .to_owned();
+                let text = metrics_text(&admin.to_string());
                 kept.lock().unwrap().push((Instant::now(), text));
                 std::thread::sleep(PERIOD);
             }

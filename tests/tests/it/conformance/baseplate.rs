@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile_recorder::Format;
 use campanile_tests::{
-    client::TestRequest,
+    client::{TestRequest, metrics_text},
     process::{Process, wait_until},
 };
 
@@ -58,13 +58,7 @@ fn traffic(front: &Process, back: &Process) {
 
 /// Returns the families of the profile once no request is in flight.
 fn scraped(front: &Process) -> String {
-    let scrape = || {
-        normalize(
-            TestRequest::get("/metrics").send(front.admin()).text(),
-            Format::Prometheus,
-            front,
-        )
-    };
+    let scrape = || normalize(&metrics_text(front.admin()), Format::Prometheus, front);
     let idle = |text: &str| {
         let mut gauges = text
             .lines()

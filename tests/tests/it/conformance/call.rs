@@ -1,6 +1,6 @@
 //! Outgoing calls by `/call`, with all of its parameters.
 
-use campanile_tests::client::{TestRequest, TestResponse};
+use campanile_tests::client::{TestRequest, TestResponse, metrics_text};
 use serde_json::{Value, json};
 
 use super::{broken_upstreams::redirecting, hold_request, refused_address, start_service};
@@ -28,10 +28,6 @@ fn call_with(from: &str, query: &str, id: &str) -> TestResponse {
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(response.header("x-view-name"), Some("call.view"));
     response
-}
-
-fn metrics(admin: &str) -> String {
-    TestRequest::get("/metrics").send(admin).text().to_owned()
 }
 
 #[test]
@@ -76,7 +72,7 @@ fn a_call_is_recorded_under_the_given_names() {
     let (front, back) = (start_service(&[]), start_service(&[]));
     let url = format!("http://{}/echo", back.address());
     let counted = |labels: &str| {
-        let text = metrics(front.admin());
+        let text = metrics_text(front.admin());
         let line = format!("http_client_requests_total{{{labels}}} 1\n");
         assert!(text.contains(&line), "no `{line}` in\n{text}");
     };
@@ -111,14 +107,14 @@ fn retries_rotate_through_the_backends_and_are_one_call() {
         &format!("{backends}&retries=1"),
     );
     assert_eq!(report["status"], 200, "{report}");
-    let text = metrics(front.admin());
+    let text = metrics_text(front.admin());
     let line = "http_client_requests_total{server_address=\"shop\",url_template=\"echo.view\"} 1\n";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("http_client_errors_total{"), "{text}");
     // The next call goes to `back` again, without a retry.
     let report = call(front.address(), "http://shop/echo", &backends);
     assert_eq!(report["status"], 503, "{report}");
-    let text = metrics(front.admin());
+    let text = metrics_text(front.admin());
     let line = "http_client_errors_total{error_code=\"503\",error_type=\"http\",server_address=\"shop\",url_template=\"unknown\"} 1\n";
     assert!(text.contains(line), "{text}");
 }
@@ -136,7 +132,7 @@ fn redirects_are_followed_and_each_hop_is_a_call() {
     assert_eq!(report["history"], json!([307, 302]));
     let echo: Value = serde_json::from_str(report["body"].as_str().expect("a body")).expect("JSON");
     assert_eq!(echo["method"], "GET");
-    let text = metrics(front.admin());
+    let text = metrics_text(front.admin());
     assert!(
         text.contains(
             "http_client_requests_total{server_address=\"127.0.0.1\",url_template=\"unknown\"} 2\n"
@@ -164,7 +160,7 @@ fn a_failed_call_reports_its_error_and_is_recorded() {
     );
     let report = call(front.address(), "nonsense://:::", "");
     assert!(report["error"].is_string(), "{report}");
-    let text = metrics(front.admin());
+    let text = metrics_text(front.admin());
     let line = "http_client_errors_total{error_code=\"ECONNREFUSED\",error_type=\"connection\",server_address=\"127.0.0.1\",url_template=\"unknown\"} 1\n";
     assert!(text.contains(line), "{text}");
     assert_eq!(TestRequest::get("/call").send(front.address()).status(), 400);

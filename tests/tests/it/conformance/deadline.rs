@@ -7,7 +7,10 @@ use std::{
 };
 
 use campanile_core::Deadline;
-use campanile_tests::{client::TestRequest, process::Process};
+use campanile_tests::{
+    client::{TestRequest, metrics_text},
+    process::Process,
+};
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -87,7 +90,7 @@ fn a_passed_deadline_fails_immediately_and_opens_no_connection() {
         listener.accept().expect_err("no client connected").kind(),
         ErrorKind::WouldBlock
     );
-    let text = TestRequest::get("/metrics").send(front.admin()).text().to_owned();
+    let text = metrics_text(front.admin());
     assert!(text.contains("http_client_timeouts_total{phase=\"deadline\",server_address=\"127.0.0.1\",url_template=\"unknown\"} 1\n"), "{text}");
     assert!(text.contains("http_server_requests_total{http_request_method=\"GET\",http_response_status_code=\"504\",http_route=\"/call\",outcome=\"timed_out\"} 1\n"), "{text}");
     assert!(!text.contains("http_client_connections_total{"), "{text}");
@@ -128,10 +131,7 @@ fn an_invalid_deadline_is_ignored_and_counted() {
             .send(service.address());
         assert_eq!(response.status(), 200, "{value}: {response:?}");
     }
-    let text = TestRequest::get("/metrics")
-        .send(service.admin())
-        .text()
-        .to_owned();
+    let text = metrics_text(service.admin());
     assert!(
         text.contains("http_server_deadlines_rejected_total 5\n"),
         "{text}"

@@ -1,7 +1,7 @@
 //! `--profile gunicorn`: the lines of its instrumentation, and the gauges of its monitor threads.
 
 use campanile_tests::{
-    client::{TestRequest, connect},
+    client::{TestRequest, connect, metrics_text},
     process::wait_until,
 };
 
@@ -64,12 +64,7 @@ fn worker_gauges_are_scraped_with_the_process_id() {
             &service,
             &format!("gunicorn_pending_requests{{pid=\"{pid}\"}} 1\n"),
         );
-        let text = || {
-            TestRequest::get("/metrics")
-                .send(service.admin())
-                .text()
-                .to_owned()
-        };
+        let text = || metrics_text(service.admin());
         for gauge in [
             "gunicorn_active_worker_connections",
             "gunicorn_max_worker_connections",

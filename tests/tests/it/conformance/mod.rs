@@ -21,7 +21,7 @@ mod talisker;
 mod traffic;
 
 use campanile_tests::{
-    client::{Socket, TestRequest, connect},
+    client::{Socket, connect, metrics_text},
     process::{Process, wait_until},
 };
 
@@ -57,12 +57,7 @@ fn hold_request_with(service: &Process, active: &str) -> Box<dyn Socket> {
     connection
         .write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("the connection lives");
-    let metrics = || {
-        TestRequest::get("/metrics")
-            .send(service.admin())
-            .text()
-            .to_owned()
-    };
+    let metrics = || metrics_text(service.admin());
     wait_until(
         || metrics().contains(active),
         || format!("the request did not start:\n{}", metrics()),

@@ -9,7 +9,7 @@ use std::{
 
 use campanile_recorder::Format;
 use campanile_tests::{
-    client::{Socket, TestRequest, connect},
+    client::{Socket, TestRequest, connect, metrics_text},
     external_checkers,
     process::{Process, wait_until},
 };
@@ -45,10 +45,7 @@ impl Drop for Directory {
 }
 
 fn text(process: &Process) -> String {
-    TestRequest::get("/metrics")
-        .send(process.admin())
-        .text()
-        .to_owned()
+    metrics_text(process.admin())
 }
 
 fn fast(process: &Process, times: usize) {

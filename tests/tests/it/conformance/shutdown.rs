@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use campanile_tests::{
-    client::{TestRequest, connect},
+    client::{TestRequest, connect, metrics_text},
     process::wait_until,
 };
 
@@ -56,12 +56,7 @@ fn accepting_pauses_at_the_connection_limit() {
     second
         .write_all(b"GET /fast HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .unwrap();
-    let metrics = || {
-        TestRequest::get("/metrics")
-            .send(service.admin())
-            .text()
-            .to_owned()
-    };
+    let metrics = || metrics_text(service.admin());
     let open = format!(
         "http_server_open_connections{{listener=\"{}\"}} 1\n",
         service.address()

@@ -17,7 +17,7 @@ use std::{
 };
 
 use campanile_tests::{
-    client::{Socket, TestRequest, connect, read_head, read_response},
+    client::{Socket, TestRequest, connect, metrics_text, read_head, read_response},
     process::{Process, wait_until},
 };
 
@@ -312,12 +312,7 @@ fn an_incomplete_request_head_does_not_delay_the_exit() {
         service.address()
     );
     wait_until(
-        || {
-            TestRequest::get("/metrics")
-                .send(service.admin())
-                .text()
-                .contains(&open)
-        },
+        || metrics_text(service.admin()).contains(&open),
         || "the connection is not accepted".to_owned(),
     );
     let begun = Instant::now();

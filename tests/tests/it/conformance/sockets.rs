@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use campanile_tests::{
-    client::{Protocol, TestRequest, WebSocketOverHttp2, connect, read_head},
+    client::{Protocol, TestRequest, WebSocketOverHttp2, connect, metrics_text, read_head},
     process::{Process, wait_until},
 };
 use serde_json::Value;
@@ -19,12 +19,7 @@ fn admin_port_works_while_the_service_is_blocked() {
         .unwrap();
     // The gauge shows that the handler occupies the only worker.
     wait_until(
-        || {
-            TestRequest::get("/metrics")
-                .send(service.admin())
-                .text()
-                .contains("http_route=\"/block\"} 1")
-        },
+        || metrics_text(service.admin()).contains("http_route=\"/block\"} 1"),
         || "the request did not start".to_owned(),
     );
     assert_eq!(TestRequest::get("/livez").send(service.admin()).text(), "ok\n");
@@ -49,18 +44,8 @@ fn a_websocket_echoes_and_is_counted_while_it_is_open() {
     let gauge = |value: &str| {
         let line = format!("http_server_upgraded_connections {value}\n");
         wait_until(
-            || {
-                TestRequest::get("/metrics")
-                    .send(service.admin())
-                    .text()
-                    .contains(&line)
-            },
-            || {
-                format!(
-                    "no `{line}` in:\n{}",
-                    TestRequest::get("/metrics").send(service.admin()).text()
-                )
-            },
+            || metrics_text(service.admin()).contains(&line),
+            || format!("no `{line}` in:\n{}", metrics_text(service.admin())),
         );
     };
     gauge("1");
@@ -127,10 +112,7 @@ fn a_unix_socket_serves_both_protocols_and_is_removed_afterwards() {
             assert_eq!(response.id(), "u");
         },
     );
-    let text = TestRequest::get("/metrics")
-        .send(service.admin())
-        .text()
-        .to_owned();
+    let text = metrics_text(service.admin());
     assert!(text.contains(&format!("listener=\"{listen}\"")), "{text}");
     service.signal("TERM");
     assert_eq!(service.wait().code(), Some(0));

@@ -8,7 +8,10 @@ use std::{
 };
 
 use campanile_recorder::Format;
-use campanile_tests::{client::TestRequest, process::Process};
+use campanile_tests::{
+    client::{TestRequest, metrics_text},
+    process::Process,
+};
 use serde_json::Value;
 
 use super::{
@@ -412,8 +415,7 @@ fn retries(daemon: &StatsdDaemon, front: &Process, healthy: &Process) {
 
 /// Returns the families of the profile, with the resolver-specific error codes replaced by `EAI`.
 fn scraped(front: &Process) -> String {
-    let response = TestRequest::get("/metrics").send(front.admin());
-    let text = normalize(response.text(), Format::Prometheus, front);
+    let text = normalize(&metrics_text(front.admin()), Format::Prometheus, front);
     let families = text
         .split("\n\n")
         .filter(|family| family.starts_with("# HELP requests_") || family.starts_with("# HELP wsgi_"));

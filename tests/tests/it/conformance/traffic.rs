@@ -1,7 +1,7 @@
 //! The scripted traffic before metrics are compared.
 
 use campanile_tests::{
-    client::{Protocol, TestRequest, connect, read_head},
+    client::{Protocol, TestRequest, connect, metrics_text, read_head},
     process::{Process, wait_until},
 };
 
@@ -43,12 +43,7 @@ fn abandoned(front: &Process) {
     let to = front.address();
     let wait_for = |what: &str| {
         wait_until(
-            || {
-                TestRequest::get("/metrics")
-                    .send(front.admin())
-                    .text()
-                    .contains(what)
-            },
+            || metrics_text(front.admin()).contains(what),
             || format!("no {what} in the metrics"),
         );
     };

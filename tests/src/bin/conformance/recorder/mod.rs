@@ -7,13 +7,15 @@
 //!
 //! Without a profile metrics-exporter-statsd is used alone, so that tests see which metrics it drops.
 
-mod exemplar;
 mod prometheus_exporter;
 mod statsd;
 
 use std::{error::Error, io, thread, time::Duration};
 
-use campanile_recorder::{CellRecorder, Format, Profile as NameTable, statsd::StatefulRecorder};
+use campanile_core::RequestContext;
+use campanile_recorder::{
+    CellRecorder, ExemplarLabels, Format, Profile as NameTable, statsd::StatefulRecorder,
+};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_exporter_statsd::{StatsdBuilder, StatsdRecorder};
@@ -24,6 +26,9 @@ use crate::flags::{Flags, RecorderKind};
 
 /// How often recorders drain their histograms, which they otherwise do at the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The maximum length of an ID, which with its label name fills an exemplar.
+const MAX_ID_BYTES: usize = 118;
 
 type Boxed = Box<dyn Recorder + Sync>;
 
@@ -65,7 +70,7 @@ fn build(flags: &Flags) -> Result<(Boxed, MetricsText), Box<dyn Error>> {
     let scraped = flags.profile.scraped();
     Ok(match flags.recorder {
         RecorderKind::Campanile => {
-            let mut builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
+            let mut builder = CellRecorder::builder().with_exemplars(current_request);
             if let Some(table) = &scraped {
                 builder = builder.with_buckets_of(table);
             }
@@ -156,4 +161,19 @@ impl MetricsText {
         thread::Builder::new().name("upkeep".to_owned()).spawn(upkeep)?;
         Ok(())
     }
+}
+
+/// Adds the ID of the current request, and its trace ID if there is one.
+fn current_request(labels: &mut ExemplarLabels) {
+    RequestContext::with_current(|request| {
+        let Some(request) = request else { return };
+        let id = request.id().as_str();
+        labels.push("request_id", &id[id.len().saturating_sub(MAX_ID_BYTES)..]);
+        let trace = request
+            .traceparent()
+            .and_then(|value| value.to_str().ok()?.split('-').nth(1));
+        if let Some(trace) = trace {
+            labels.push("trace_id", trace);
+        }
+    });
 }
