@@ -35,7 +35,7 @@ impl Service {
         let listener = runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let app = make(address).layer(campanile_inbound::stack());
         runtime.spawn(axum::serve(listener, app).into_future());
         Self {

@@ -82,7 +82,7 @@ impl TestService {
         runtime.spawn(server.run());
 
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let admin = admin(recorder, &handle).with_history(history);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -186,7 +186,7 @@ async fn upstream() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let address = listener.local_addr().expect("the listener is bound");
     tokio::spawn(axum::serve(listener, app).into_future());
     address
 }

@@ -35,7 +35,7 @@ pub(super) fn resetting() -> String {
 
 fn serve(respond: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let address = listener.local_addr().expect("the listener is bound").to_string();
     // The thread ends with the process.
     thread::spawn(move || listener.incoming().map_while(Result::ok).for_each(respond));
     address
@@ -44,7 +44,7 @@ fn serve(respond: impl Fn(TcpStream) + Send + 'static) -> String {
 /// Starts a server that redirects `/start` to `/next` with 307, and other paths to `target` with 302. Returns its address.
 pub(super) fn redirecting(target: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let address = listener.local_addr().expect("the listener is bound").to_string();
     let target = target.to_owned();
     thread::spawn(move || {
         for mut connection in listener.incoming().map_while(Result::ok) {
@@ -79,11 +79,11 @@ impl FullQueue {
             socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
             socket
                 .listen(1)
-                .expect("it is bound")
+                .expect("the listener is bound")
                 .into_std()
                 .expect("a listener")
         });
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let mut waiting = Vec::new();
         // The queue holds one connection more than its limit.
         while let Ok(connection) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {

@@ -75,7 +75,7 @@ fn get(connection: &mut dyn Socket, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     connection
         .write_all(request.as_bytes())
-        .expect("the connection lives");
+        .expect("the connection is open");
     let (head, body) = read_response(connection);
     assert!(head.starts_with("http/1.1 200"), "{head}");
     String::from_utf8(body).expect("text")

@@ -32,7 +32,7 @@ fn table(admin: &str) -> Vec<Value> {
     let request = "GET /requests?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     connection
         .write_all(request.as_bytes())
-        .expect("the connection lives");
+        .expect("the connection is open");
     let head = read_head(&mut *connection);
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let mut body = String::new();
@@ -56,7 +56,7 @@ fn send_requests(service: &str, client: usize) {
         );
         connection
             .write_all(head.as_bytes())
-            .expect("the connection lives");
+            .expect("the connection is open");
         read_response(&mut *connection);
     }
 }
@@ -103,7 +103,7 @@ fn every_row_describes_one_request_under_load_and_none_is_left() {
             assert_eq!(ids.len(), rows.len(), "a request occurs twice in one table");
             seen.extend(ids);
         }
-        let failed = load.join().expect("it only joins");
+        let failed = load.join().expect("the load does not panic");
         assert_eq!(failed, 0, "clients that failed");
     });
     assert!(seen.len() > 20, "only {} requests were seen", seen.len());

@@ -38,7 +38,7 @@ pub(crate) fn start_service(flags: &[&str]) -> Process {
 /// Returns an address that refuses connections.
 pub(crate) fn refused_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
+    listener.local_addr().expect("the listener is bound").to_string()
 }
 
 /// Holds a request in flight until the returned connection is dropped.
@@ -56,7 +56,7 @@ fn hold_request_with(service: &Process, active: &str) -> Box<dyn Socket> {
     let mut connection = connect(service.address()).expect("the service listens");
     connection
         .write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("the connection lives");
+        .expect("the connection is open");
     let metrics = || metrics_text(service.admin());
     wait_until(
         || metrics().contains(active),

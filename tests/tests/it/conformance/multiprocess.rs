@@ -59,7 +59,7 @@ fn sleeping(process: &Process) -> Box<dyn Socket> {
     let mut connection = connect(process.address()).expect("the service listens");
     connection
         .write_all(b"GET /sleep/600 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("the connection lives");
+        .expect("the connection is open");
     connection
 }
 
@@ -187,12 +187,12 @@ fn an_unusable_directory_is_reported_before_any_socket_is_bound() {
     let directory = Directory::new();
     fs::write(directory.path(), "a file").expect("can be written");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let taken = taken.local_addr().expect("it is bound").to_string();
+    let taken = taken.local_addr().expect("the listener is bound").to_string();
     for path in [directory.path(), "/proc/no-such-folder/there", ""] {
         let output = Command::new(PROGRAM)
             .args(["--listen", &taken, "--admin", &taken, "--multiprocess-dir", path])
             .output()
-            .expect("it starts");
+            .expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{path}: {stderr}");
         assert!(

@@ -31,7 +31,7 @@ fn send(connection: &mut dyn Socket, path: &str) {
     let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     connection
         .write_all(head.as_bytes())
-        .expect("the connection lives");
+        .expect("the connection is open");
 }
 
 /// Reads a response with a length, and returns its head in lower case.

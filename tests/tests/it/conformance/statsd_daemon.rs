@@ -17,7 +17,7 @@ pub(super) struct StatsdDaemon {
 impl StatsdDaemon {
     pub(super) fn listen() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = socket.local_addr().expect("it is bound").to_string();
+        let address = socket.local_addr().expect("the listener is bound").to_string();
         let datagrams = Arc::<Mutex<Vec<String>>>::default();
         let kept = Arc::clone(&datagrams);
         // The thread ends with the process.

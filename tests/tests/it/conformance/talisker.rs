@@ -304,13 +304,13 @@ fn check(daemon: &StatsdDaemon, front: &Process, cases: &[CallCase]) {
         assert_eq!(
             around,
             ["requests.call.view.GET.200:1|c", "latency.call.view.GET.200:T|ms"],
-            "{}: the request around it",
+            "{}: the surrounding request",
             case.name
         );
     }
 }
 
-/// Makes a request and returns the lines below `x.wsgi.` that come until its last one.
+/// Makes a request and returns the lines after `x.wsgi.` up to its last one.
 fn lines_of_request(daemon: &StatsdDaemon, front: &Process, request: &TestRequest) -> Vec<String> {
     let seen = daemon.lines().len();
     let _ = request.send(front.address());

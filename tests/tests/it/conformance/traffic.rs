@@ -56,7 +56,7 @@ fn abandoned(front: &Process) {
     let mut reader = connect(to).expect("the service listens");
     reader
         .write_all(b"GET /stream?n=3000 HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("the connection lives");
+        .expect("the connection is open");
     read_head(&mut *reader);
     drop(reader);
     wait_for("outcome=\"aborted\"} 1\n");
