@@ -8,7 +8,10 @@ use std::{
 use super::PROGRAM;
 
 fn run(flags: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new(PROGRAM).args(flags).output().expect("the program starts");
+    let Output { status, stderr, .. } = Command::new(PROGRAM)
+        .args(flags)
+        .output()
+        .expect("the program starts");
     (status.code(), String::from_utf8(stderr).expect("text"))
 }
 
@@ -98,7 +101,10 @@ fn an_address_in_use_is_reported() {
 
 #[test]
 fn help_lists_every_flag() {
-    let output = Command::new(PROGRAM).arg("--help").output().expect("the program starts");
+    let output = Command::new(PROGRAM)
+        .arg("--help")
+        .output()
+        .expect("the program starts");
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     for flag in [
