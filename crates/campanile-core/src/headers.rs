@@ -31,6 +31,16 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderV
     value
 }
 
+/// Returns whether any of the headers is present.
+#[inline]
+#[must_use]
+pub fn has_any<const N: usize>(headers: &HeaderMap, names: [&HeaderName; N]) -> bool {
+    if headers.keys_len() > LINEAR_SEARCH_MAX {
+        return names.iter().any(|name| headers.contains_key(*name));
+    }
+    headers.keys().any(|name| names.contains(&name))
+}
+
 /// Returns the first value of each header; in one pass on maps with up to 16 headers.
 #[inline]
 #[must_use]

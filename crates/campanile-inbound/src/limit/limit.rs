@@ -87,30 +87,31 @@ impl Limit {
     }
 
     /// Takes a slot, or counts the request as shed.
-    #[inline]
     pub(super) fn take(self) -> Option<InFlightSlot> {
+        let slot = self.try_take();
+        if slot.is_none() {
+            self.0.count_shed();
+        }
+        slot
+    }
+
+    /// Takes a slot, if one is free.
+    #[inline]
+    pub(super) fn try_take(self) -> Option<InFlightSlot> {
         let state = self.0;
         if state.limit_gauge.resolved().is_none() {
             state.record_limit();
         }
         let limit = self.get();
-        let taken = state
+        let take = |in_use: usize| (in_use < limit).then_some(in_use + 1);
+        let before = state
             .in_use
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < limit).then_some(n + 1)
-            });
-        match taken {
-            Ok(before) => {
-                if before + 1 >= limit {
-                    state.update_saturation();
-                }
-                Some(InFlightSlot(self))
-            }
-            Err(_) => {
-                state.count_shed();
-                None
-            }
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .ok()?;
+        if before + 1 >= limit {
+            state.update_saturation();
         }
+        Some(InFlightSlot(self))
     }
 }
 
