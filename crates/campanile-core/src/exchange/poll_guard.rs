@@ -7,7 +7,8 @@ use super::{End, EndReason, Observer};
 /// Enters the observer of an exchange, and ends the exchange as panicked if foreign code unwinds.
 ///
 /// The observer stays where its end is certain until foreign code has returned.
-pub(super) struct PollGuard<'a, O: Observer> {
+#[derive(Debug)]
+pub struct PollGuard<'a, O: Observer> {
     exchange: &'a mut Option<Box<O>>,
     bytes: u64,
 }
@@ -15,31 +16,43 @@ pub(super) struct PollGuard<'a, O: Observer> {
 impl<'a, O: Observer> PollGuard<'a, O> {
     /// Enters the observer, if there is one.
     #[inline]
-    pub(super) fn enter(exchange: &'a mut Option<Box<O>>, bytes: u64) -> Self {
+    pub fn enter(exchange: &'a mut Option<Box<O>>, bytes: u64) -> Self {
         if let Some(observer) = exchange {
             observer.enter();
         }
         Self { exchange, bytes }
     }
 
+    /// Guards an observer that was entered already.
+    #[inline]
+    pub fn of_entered(exchange: &'a mut Option<Box<O>>) -> Self {
+        Self { exchange, bytes: 0 }
+    }
+
     /// Returns the observer; `None` once the exchange has ended.
     #[inline]
-    pub(super) fn observer(&mut self) -> Option<&mut O> {
+    pub fn observer(&mut self) -> Option<&mut O> {
         self.exchange.as_deref_mut()
     }
 
     /// Leaves the observer; the exchange goes on.
     #[inline]
-    pub(super) fn leave(self) {
+    pub fn leave(self) {
         let mut this = std::mem::ManuallyDrop::new(self);
         if let Some(observer) = this.observer() {
             observer.leave();
         }
     }
 
+    /// Drops the guard; the observer stays entered.
+    #[inline]
+    pub fn forget(self) {
+        let _ = std::mem::ManuallyDrop::new(self);
+    }
+
     /// Ends the exchange and leaves the observer.
     #[inline]
-    pub(super) fn end(self, end: End<'_>) {
+    pub fn end(self, end: End<'_>) {
         if let Some(mut observer) = self.exchange.take() {
             // If `on_end` panics the observer is dropped, and the guard finds no exchange to end once more.
             let leaving = Leaving(&mut *observer);
