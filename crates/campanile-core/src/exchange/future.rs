@@ -98,7 +98,7 @@ where
         let mut polled = match guarded(&mut guard, || inner.poll(cx)) {
             Ok(polled) => polled,
             Err(response) => {
-                this.inner.set(Inner::Response(None));
+                let response = drop_inner(this.inner, &mut guard, response);
                 return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
             }
         };
@@ -122,8 +122,8 @@ where
                     };
                     let response = guard.observer().and_then(|observer| observer.interrupt(cause));
                     if let Some(response) = response {
-                        this.inner.set(Inner::Response(None));
-                        return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
+                        let response = drop_inner(this.inner, &mut guard, Box::new(response));
+                        return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
                     }
                 }
                 match polled {
@@ -142,6 +142,17 @@ where
             }
         }
     }
+}
+
+/// Drops the inner future before its end. A panic of its drop is responded to as one of its polls is.
+#[cold]
+fn drop_inner<F, O: Observer>(
+    mut inner: Pin<&mut Inner<F>>,
+    guard: &mut PollGuard<'_, O>,
+    response: Box<Response<()>>,
+) -> Box<Response<()>> {
+    let dropped = guarded(guard, || inner.set(Inner::Response(None)));
+    dropped.err().unwrap_or(response)
 }
 
 /// Shows the response head to the observer and returns the expected length of the body. If the response ends at its
@@ -190,7 +201,7 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
             let guard = PollGuard::enter(this.exchange, 0);
             // Dropped here, so that the observer is entered.
             this.inner.set(Inner::Response(None));
-            guard.end(End::without_data(EndReason::Dropped));
+            guard.end_at_drop(End::without_data(EndReason::Dropped));
         }
     }
 }
