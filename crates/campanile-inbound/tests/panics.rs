@@ -309,6 +309,25 @@ async fn a_recorder_that_panics_leaves_everything_in_order() {
     runs(true).await;
 }
 
+#[test]
+fn a_slot_is_not_lost_when_the_saturated_seconds_cannot_be_registered() {
+    let state = Arc::new(State::default());
+    let limit = InFlightLimitLayer::new(1).with_recorder(Arc::new(Panicking(Arc::clone(&state))));
+    let limited = limit.limit().unwrap();
+    let mut service = limit.layer(service_fn(|_: Request<String>| {
+        pending::<Result<Response<Frames>, &'static str>>()
+    }));
+    let future = service.call(Request::new(String::new()));
+    // The clock of the layers is the processor's.
+    std::thread::sleep(Duration::from_millis(1010));
+    state.left.store(1, Ordering::Relaxed);
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    assert_eq!(limited.in_use(), 0);
+    state.left.store(1, Ordering::Relaxed);
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(service.call(Request::new(String::new())))));
+    assert_eq!(limited.in_use(), 0);
+}
+
 /// Panics at one call of `enter` or `exit`.
 struct PanickingSubscriber(AtomicI64);
 

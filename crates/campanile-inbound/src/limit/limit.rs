@@ -100,10 +100,11 @@ impl Limit {
             });
         match took {
             Ok(before) => {
+                let slot = Slot(self);
                 if before + 1 >= limit {
                     state.note_saturation();
                 }
-                Some(Slot(self))
+                Some(slot)
             }
             Err(_) => {
                 state.count_shed();
@@ -151,13 +152,18 @@ impl LimitState {
         let full = self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed);
         saturation.since = full.then_some(now);
         let whole = saturation.carried.as_secs();
-        if whole > 0
-            && let Some(counter) = self.saturated.get(self.recorder, |recorder| {
-                names::SATURATED.register::<Counter>(recorder, self.labels())
-            })
-        {
-            saturation.carried -= Duration::from_secs(whole);
-            counter.increment(whole);
+        if whole == 0 {
+            return;
+        }
+        // First, so that a recorder that panics is not called again when the slot is dropped.
+        saturation.carried -= Duration::from_secs(whole);
+        let counter: Option<&Counter> = self.saturated.get(self.recorder, |recorder| {
+            names::SATURATED.register(recorder, self.labels())
+        });
+        match counter {
+            Some(counter) => counter.increment(whole),
+            // Until there is a recorder.
+            None => saturation.carried += Duration::from_secs(whole),
         }
     }
 }
