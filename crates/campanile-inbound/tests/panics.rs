@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use campanile_core::{RequestContext, in_flight};
-use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, Route, stack};
+use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, Route, UpgradeGuard, stack};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use metrics::{
@@ -326,6 +326,67 @@ fn a_slot_is_not_lost_when_the_saturated_seconds_cannot_be_registered() {
     state.left.store(1, Ordering::Relaxed);
     let _ = catch_unwind(AssertUnwindSafe(|| drop(service.call(Request::new(String::new())))));
     assert_eq!(limited.in_use(), 0);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_could_not_be_counted_does_not_lower_the_gauge() {
+    let state = Arc::new(State::default());
+    let metrics = MetricsLayer::new().with_recorder(Arc::new(Panicking(Arc::clone(&state))));
+    let mut kept = None;
+    let mut service = metrics.layer(service_fn(|request: Request<String>| {
+        kept = request.extensions().get::<UpgradeGuard>().cloned();
+        assert!(kept.is_some());
+        // The registration and the increment of the gauge follow those of the time to the head.
+        state.left.store(4, Ordering::Relaxed);
+        handle(Handler::Responds)
+    }));
+    let mut request = Request::connect("http://peer").body(String::new()).unwrap();
+    *request.version_mut() = http::Version::HTTP_2;
+    let mut future = Box::pin(service.call(request));
+    let cx = &mut Context::from_waker(std::task::Waker::noop());
+    assert!(catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).is_err());
+    drop((future, service));
+    assert_eq!(
+        state.panicked_at.lock().unwrap().as_deref(),
+        Some("increment http_server_upgraded_connections")
+    );
+    drop(kept);
+    let values = state.values.lock().unwrap();
+    assert_eq!(values.get("http_server_upgraded_connections").copied().unwrap_or_default(), 0.0);
+}
+
+/// Text of a header that counts its owners.
+struct Shared(&'static [u8], #[allow(dead_code, reason = "counts")] Arc<()>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_request_is_kept_after_its_end() {
+    for handler in HANDLERS {
+        let owners = Arc::new(());
+        let value = |text: &'static [u8]| {
+            let shared = Bytes::from_owner(Shared(text, Arc::clone(&owners)));
+            http::HeaderValue::from_maybe_shared(shared).unwrap()
+        };
+        let deadline = DeadlineLayer::new().with_timeout(Duration::from_secs(1));
+        let request_id = RequestIdLayer::new().with_extension(true);
+        let layers = stack().with_view_name(true).with_deadline(deadline).with_request_id(request_id);
+        let inner = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| handle(handler)));
+        let service = layers.layer(inner);
+        let mut service = service.map_request(move |mut request: Request<String>| {
+            let headers = request.headers_mut();
+            headers.insert("x-request-id", value(b"given"));
+            headers.insert("traceparent", value(b"00-trace"));
+            request
+        });
+        serve(&mut service, handler).await;
+        drop(service);
+        assert_eq!(Arc::strong_count(&owners), 1, "{handler:?}");
+    }
 }
 
 /// Panics at one call of `enter` or `exit`.

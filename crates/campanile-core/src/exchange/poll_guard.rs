@@ -132,7 +132,8 @@ pub(super) fn end_while_unwinding<O: Observer>(mut observer: Box<O>, end: End<'_
     if is_entered {
         let _ = catch_unwind(AssertUnwindSafe(|| observer.leave()));
     }
-    let _ = catch_unwind(AssertUnwindSafe(|| observer.recycle()));
+    // Not recycled: an observer that panicked may have kept something.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(observer)));
 }
 
 /// Runs both, the second also if the first panics; a panic of the second is swallowed then.
