@@ -1,4 +1,4 @@
-//! Whatever stands in X-Request-Deadline or grpc-timeout is a moment that is written as it was read, or refused.
+//! `X-Request-Deadline` and `grpc-timeout` are parsed into a deadline that is formatted identically, or rejected.
 #![no_main]
 
 #[path = "../../crates/campanile-core/tests/corpus/deadline.rs"]

@@ -1,4 +1,4 @@
-//! Whatever stands in X-Request-Id is an id within the contract or refused, and so are its descendants.
+//! `X-Request-Id` is parsed into a valid ID with valid descendants, or rejected.
 #![no_main]
 
 #[path = "../../crates/campanile-core/tests/corpus/request_id.rs"]

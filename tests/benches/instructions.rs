@@ -1,14 +1,14 @@
-//! One case for callgrind: instructions do not care what else the machine does.
+//! One case for callgrind: the number of instructions does not depend on the load of the machine.
 //!
-//! Driven by `cargo xtask callgrind`. `--list` prints the number of requests, then the cases, one a line, each
-//! with its baseline and its bound behind tabs;
-//! `--case NAME` warms one up and then runs it in a function that callgrind is told to collect.
+//! Driven by `cargo xtask callgrind`. `--list` prints the number of requests, then one line per case with its name,
+//! baseline and bound, separated by tabs; `--case NAME` warms a case up and then runs it in the function whose instructions
+//! callgrind collects.
 
 #![allow(clippy::print_stdout, reason = "prints its list")]
 
-use campanile_tests::cases::{self, Case};
+use campanile_tests::bench_cases::{self, BenchCase};
 
-/// Instructions that a case may take over its baseline: a few in a hundred more than were counted last.
+/// The number of instructions by which a case may exceed its baseline: a few percent above the last measurement.
 const BOUNDS: &[(&str, u32)] = &[
     ("tower: metrics: count, duration, active", 590),
     ("tower: metrics: every family", 700),
@@ -19,7 +19,7 @@ const BOUNDS: &[(&str, u32)] = &[
     ("client: metrics", 975),
     ("client: id composed and sent", 1_550),
     ("client: metrics, id composed and sent", 2_460),
-    // A profile's table is applied when a handle is registered: what it does not scale is the recorder's own.
+    // A profile is applied when a handle is registered, so it costs almost nothing per request.
     ("recorder: under talisker's: count, duration, active", 5),
     ("recorder: under talisker's: stack()", 40),
 ];
@@ -31,17 +31,17 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--case"), Some(name)) => {
-            let mut cases = cases::all();
+            let mut cases = bench_cases::all();
             let case = cases
                 .iter_mut()
                 .find(|case| case.name == name)
-                .expect("--list names the cases");
+                .expect("a case of --list");
             collected(case, 100);
             measured_loop(case);
         }
         (Some("--list"), _) => {
             println!("{REQUESTS}");
-            for case in cases::all() {
+            for case in bench_cases::all() {
                 let bound = BOUNDS.iter().find(|(name, _)| *name == case.name);
                 let bound = bound.map(|(_, bound)| bound.to_string()).unwrap_or_default();
                 println!("{}\t{}\t{bound}", case.name, case.baseline);
@@ -53,11 +53,11 @@ fn main() {
 }
 
 #[inline(never)]
-fn measured_loop(case: &mut Case) {
+fn measured_loop(case: &mut BenchCase) {
     collected(case, REQUESTS);
 }
 
-fn collected(case: &mut Case, requests: u32) {
+fn collected(case: &mut BenchCase, requests: u32) {
     for _ in 0..requests {
         (case.run)();
     }

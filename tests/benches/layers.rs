@@ -1,19 +1,18 @@
-//! What the layers cost per request, each case beside its baseline in the same rounds.
+//! The cost of the layers per request, each case compared with its baseline.
 //!
-//! `cargo bench -p campanile-tests --bench layers [-- FILTER]`. A round runs baseline, case, case, baseline, some
-//! hundred requests each, so that what else the machine does falls on both; the cases take turns for their rounds, so that
-//! a neighbour at work disturbs a part of each and not all of one. All of it is done by several processes one after the
-//! other: where code, stack and heap come to lie is drawn for each, and shifts a case by tens of nanoseconds.
+//! `cargo bench -p campanile-tests --bench layers [-- FILTER]`. A round runs baseline, case, case, baseline, several
+//! hundred requests each, so that other load on the machine affects both. The cases take turns, so that a disturbance
+//! affects a part of each and not all of one. Several processes repeat the measurement one after the other, because the
+//! placement of code, stack and heap is random per process and shifts a case by tens of nanoseconds.
 //!
-//! Prints nanoseconds of processor time per request: by how much the quietest twentieth of the case's batches is above
-//! that of its baseline's, as the middle one of the processes, the lowest and the highest; and the medians of the
-//! rounds' paired differences, the middle one of them.
+//! Prints nanoseconds of processor time per request: the 5th percentile of the batches of the case; its difference to that
+//! of the baseline, as the median, lowest and highest value of the processes; and the median paired difference.
 
 #![allow(clippy::print_stdout, reason = "prints its figures")]
 
 use std::{env, process::Command};
 
-use campanile_tests::cases::{self, Case};
+use campanile_tests::bench_cases::{self, BenchCase};
 use rustix::time::{ClockId, clock_gettime};
 
 const PROCESSES: usize = 5;
@@ -22,7 +21,7 @@ const TURNS: usize = 5;
 const ROUNDS: usize = 60;
 const REQUESTS: u32 = 400;
 
-/// In the environment of a process that only measures.
+/// The environment variable of a measuring child process.
 const MEASURES: &str = "CAMPANILE_BENCH_MEASURES";
 
 fn main() {
@@ -39,22 +38,22 @@ fn main() {
     }
 }
 
-/// Runs the processes that measure, and prints what they found.
+/// Runs the measuring processes, and prints their results.
 fn report(filter: Option<&str>) {
     let runs: Vec<String> = (0..PROCESSES)
         .map(|_| {
-            let program = env::current_exe().expect("it runs");
+            let program = env::current_exe().expect("the program is running");
             let output = Command::new(program)
                 .args(filter)
                 .env(MEASURES, "")
                 .output()
-                .expect("it can be run again");
+                .expect("the program starts again");
             assert!(
                 output.status.success(),
                 "{}",
                 String::from_utf8_lossy(&output.stderr)
             );
-            String::from_utf8(output.stdout).expect("it prints text")
+            String::from_utf8(output.stdout).expect("the output is UTF-8")
         })
         .collect();
     println!(
@@ -84,7 +83,7 @@ fn middle(sorted: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// What was measured of one case.
+/// The measurements of one case.
 #[derive(Default)]
 struct Samples {
     base: Vec<f64>,
@@ -92,9 +91,10 @@ struct Samples {
     over: Vec<f64>,
 }
 
-/// Measures, and prints a line for each case: its name, its quiet time, and over the baseline this and the median.
+/// Measures, and prints for each case its name, its 5th percentile, the difference to that of the baseline, and the median
+/// paired difference.
 fn measure(chosen: impl Fn(&str) -> bool) {
-    let mut cases = cases::all();
+    let mut cases = bench_cases::all();
     let names: Vec<_> = cases.iter().map(|case| case.name).collect();
     let places: Vec<(usize, usize)> = (0..cases.len())
         .filter(|place| chosen(names[*place]))
@@ -127,8 +127,8 @@ fn place_of(names: &[&str], baseline: &str) -> usize {
 }
 
 impl Samples {
-    /// Runs one turn of a case beside its baseline.
-    fn compare(&mut self, case: &mut Case, base: &mut Case) {
+    /// Runs one turn of a case and its baseline.
+    fn compare(&mut self, case: &mut BenchCase, base: &mut BenchCase) {
         for _ in 0..ROUNDS {
             let before = time(base);
             let (first, second) = (time(case), time(case));
@@ -140,14 +140,14 @@ impl Samples {
     }
 }
 
-/// The time that only a twentieth of the batches stayed below.
+/// Returns the 5th percentile.
 fn quiet(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 20]
 }
 
-/// Nanoseconds of this thread's processor time per request, over one batch.
-fn time(case: &mut Case) -> f64 {
+/// Returns the processor time of this thread per request over one batch, in nanoseconds.
+fn time(case: &mut BenchCase) -> f64 {
     let start = thread_time();
     for _ in 0..REQUESTS {
         (case.run)();

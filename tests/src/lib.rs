@@ -1,17 +1,17 @@
-//! What the integration tests, the torture and the benches share: a recorder that can be asked, an application that
-//! ends its exchanges in every way, servers and clients over real sockets, the table of those ways, measured cases, a
-//! program of ours at work, programs of others that judge.
+//! Support for the integration tests, the torture test and the benches: a recorder that can be queried, an application
+//! whose exchanges end in every possible way, servers and clients over real sockets, the matrix of exchanges, bench cases,
+//! child processes, and external checkers of metrics text.
 
-#![allow(clippy::unwrap_used, reason = "a test's support may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "test support fails by panicking")]
 
 pub mod app;
-pub mod cases;
+pub mod bench_cases;
 pub mod client;
-pub mod exchange;
-pub mod judges;
+pub mod exchange_matrix;
+pub mod external_checkers;
+pub mod metrics_list;
 pub mod process;
+pub mod recorder;
 pub mod server;
-pub mod tally;
 pub mod torture;
 pub mod wait;
-pub mod wire;

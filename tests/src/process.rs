@@ -1,4 +1,4 @@
-//! Boots a program of this workspace, knows where it answers, and ends it.
+//! Runs a program of this workspace as a child process.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -12,25 +12,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a program may take to begin or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program may take to start or to exit.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Finds an address for a program that is told its port by number. Below those that the system gives to whoever asks for
-/// any, so that no client and no other test comes to have it before the program does.
+/// Returns a free address for a program that needs an explicit port. The port is below the ephemeral range, so that no
+/// client is assigned it before the program binds it.
 ///
 /// # Panics
 ///
-/// If of a hundred ports none is free.
+/// If none of a hundred ports is free.
 #[must_use]
-pub fn own_address() -> SocketAddr {
-    let drawn = || SocketAddr::from(([127, 0, 0, 1], fastrand::u16(20_000..32_000)));
-    std::iter::repeat_with(drawn)
+pub fn free_address() -> SocketAddr {
+    let random = || SocketAddr::from(([127, 0, 0, 1], fastrand::u16(20_000..32_000)));
+    std::iter::repeat_with(random)
         .take(100)
         .find(|address| TcpListener::bind(address).is_ok())
-        .expect("of a hundred ports one is free")
+        .expect("one of a hundred ports is free")
 }
 
-/// A running program. It is killed, by its own id, when this is dropped.
+/// A running program. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -41,13 +41,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program and waits until it has said where it listens and where its admin port is.
+    /// Starts a program and waits until it has printed `listening on` and `admin on`.
     ///
     /// # Panics
     ///
-    /// If it does not start, or is not ready within half a minute.
+    /// If the program does not start, or is not ready within half a minute.
     #[must_use]
-    pub fn boot(program: &str, flags: &[&str]) -> Self {
+    pub fn start(program: &str, flags: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(flags)
             .env("RUST_BACKTRACE", "0")
@@ -58,7 +58,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
         let (sender, lines) = mpsc::channel();
-        let out = child.stdout.take().expect("the pipe was asked for");
+        let out = child.stdout.take().expect("stdout is piped");
         thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -67,9 +67,9 @@ impl Process {
             }
         });
         let log = Arc::new(Mutex::new(String::new()));
-        let errors = child.stderr.take().expect("the pipe was asked for");
+        let errors = child.stderr.take().expect("stderr is piped");
         let kept = Arc::clone(&log);
-        thread::spawn(move || keep(errors, &kept));
+        thread::spawn(move || append_log(errors, &kept));
         let mut process = Self {
             child,
             lines,
@@ -82,47 +82,47 @@ impl Process {
         process
     }
 
-    /// Returns where the service listens, as it said so.
+    /// Returns the address that the service printed.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.listening
     }
 
-    /// Returns where the admin port is, as it said so.
+    /// Returns the address of the admin port that the program printed.
     #[must_use]
     pub fn admin(&self) -> &str {
         &self.admin
     }
 
-    /// Returns its number.
+    /// Returns the process ID.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Returns what it has written to its standard error so far.
+    /// Returns what the program has written to standard error so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until its log satisfies `seen`.
+    /// Waits until `matches` returns true for the log.
     ///
     /// # Panics
     ///
-    /// If that does not happen within half a minute.
-    pub fn wait_for_log(&self, what: &str, seen: impl Fn(&str) -> bool) {
+    /// After half a minute.
+    pub fn wait_for_log(&self, what: &str, matches: impl Fn(&str) -> bool) {
         wait_until(
-            || seen(&self.log()),
+            || matches(&self.log()),
             || format!("{what} is not in the log:\n{}", self.log()),
         );
     }
 
-    /// Sends a signal, by the name that `kill` knows.
+    /// Sends a signal, named as for `kill -s`.
     ///
     /// # Panics
     ///
-    /// If there is no `kill`, or no such process any more.
+    /// If `kill` fails.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &id]).status();
@@ -132,39 +132,39 @@ impl Process {
         );
     }
 
-    /// Waits for the program's end.
+    /// Waits until the program exits.
     ///
     /// # Panics
     ///
-    /// If it does not end within half a minute.
+    /// After half a minute.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut ended = None;
+        let mut status = None;
         let log = Arc::clone(&self.log);
         wait_until(
             || {
-                ended = self.child.try_wait().expect("a child can be waited for");
-                ended.is_some()
+                status = self.child.try_wait().expect("a child can be waited for");
+                status.is_some()
             },
             || {
                 format!(
-                    "the program goes on:\n{}",
+                    "the program does not exit:\n{}",
                     log.lock().unwrap_or_else(PoisonError::into_inner)
                 )
             },
         );
-        ended.expect("waited until it is there")
+        status.expect("the wait ended with a status")
     }
 
     fn announced(&mut self, what: &str) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(TIMEOUT) {
             Ok(line) => match line.strip_prefix(what) {
                 Some(address) => address.to_owned(),
-                None => panic!("expected `{what}…`, the program said `{line}`"),
+                None => panic!("expected `{what}…`, the program printed `{line}`"),
             },
             Err(_) => {
                 let status = self.child.try_wait();
                 panic!(
-                    "the program never said `{what}…`; its status: {status:?}; its log:\n{}",
+                    "the program did not print `{what}…`; status: {status:?}; log:\n{}",
                     self.log()
                 )
             }
@@ -174,13 +174,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn keep(mut from: impl Read, log: &Mutex<String>) {
+fn append_log(mut from: impl Read, log: &Mutex<String>) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let text = String::from_utf8_lossy(&buffer[..count]);
@@ -188,15 +188,15 @@ fn keep(mut from: impl Read, log: &Mutex<String>) {
     }
 }
 
-/// Waits until something is so, looking every few milliseconds.
+/// Polls `condition` every few milliseconds until it returns true.
 ///
 /// # Panics
 ///
-/// With what `why` says, if it is not so within half a minute.
-pub fn wait_until(mut so: impl FnMut() -> bool, why: impl FnOnce() -> String) {
+/// After half a minute, with the message of `why`.
+pub fn wait_until(mut condition: impl FnMut() -> bool, why: impl FnOnce() -> String) {
     let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < PATIENCE, "after {PATIENCE:?}: {}", why());
+    while !condition() {
+        assert!(started.elapsed() < TIMEOUT, "after {TIMEOUT:?}: {}", why());
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,4 +1,4 @@
-//! Mixes all rows at random over many connections, and wants every number to add up at the end.
+//! Runs all cases at random over many connections, and checks that the totals agree.
 
 use std::{
     collections::BTreeMap,
@@ -16,95 +16,100 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 use crate::{
-    client::Ask,
-    exchange::{Connection, Protocol, Row, drive, rows},
-    server::{Arrangement, Layers, Server},
-    tally::Tally,
-    wait::PATIENCE,
+    app::EXPECTED_PANIC,
+    client::{Protocol, TestRequest},
+    exchange_matrix::{ClientConnection, ExchangeCase, all_cases, run_case},
+    recorder::TestRecorder,
+    server::{LayerSetup, SharedLayers, TestServer},
+    wait::TIMEOUT,
 };
 
-/// Between two lines about the progress.
-const LINES: Duration = Duration::from_secs(5);
-/// Between two positions of the bar.
-const FRAMES: Duration = Duration::from_millis(100);
+/// The interval of progress lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// The interval of updates of the progress bar.
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is to be done.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Torture {
-    /// How many exchanges.
+    /// The number of exchanges.
     pub exchanges: u64,
-    /// What the chance begins with; the same seed asks for the same exchanges.
+    /// The random seed. The same seed makes the same exchanges.
     pub seed: u64,
-    /// How many clients there are at once.
+    /// The number of concurrent clients.
     pub clients: u64,
-    /// Whether the progress is shown: as a bar on a terminal, elsewhere as a line each five seconds.
+    /// Whether to show progress: a bar on a terminal, otherwise a line every five seconds.
     pub progress: bool,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// Exchanges by outcome, as the layers counted them.
+    /// Exchanges by outcome, as the layers recorded them.
     pub outcomes: BTreeMap<String, f64>,
-    /// Exchanges by outcome, as the clients know them.
+    /// Exchanges by outcome, as the clients saw them.
     pub expected: BTreeMap<String, f64>,
-    /// Connections that the servers saw.
+    /// Connections that the servers accepted.
     pub connections: f64,
-    /// How long it took.
+    /// The duration of the run.
     pub took: Duration,
-    /// What does not add up.
-    pub wrong: Vec<String>,
+    /// Totals that do not agree.
+    pub mismatches: Vec<String>,
 }
 
-struct Shared {
-    rows: Vec<(Row, u32)>,
+struct RunState {
+    cases: Vec<(ExchangeCase, u32)>,
     weights: u32,
-    servers: BTreeMap<Arrangement, Server>,
+    servers: BTreeMap<LayerSetup, TestServer>,
     left: AtomicU64,
     by_outcome: [AtomicU64; Outcome::ALL.len()],
 }
 
 impl Torture {
-    /// Makes all exchanges, waits for their ends, and adds up.
+    /// Makes all exchanges, waits until they have ended, and compares the totals.
     ///
     /// # Panics
     ///
-    /// When a server cannot be started.
+    /// If a server cannot be started.
     pub async fn run(&self) -> Report {
         let began = Instant::now();
-        let tally = Tally::leak();
-        let layers = Layers::new(tally);
-        let shared = Arc::new(Shared::start(&layers, self.exchanges).await);
+        let recorder = TestRecorder::leak();
+        let layers = SharedLayers::new(recorder);
+        let state = Arc::new(RunState::start(&layers, self.exchanges).await);
         let mut clients = JoinSet::new();
         for client in 0..self.clients {
             let rng = Rng::with_seed(self.seed.wrapping_mul(1_000_003).wrapping_add(client));
-            clients.spawn(Arc::clone(&shared).client(rng));
+            clients.spawn(Arc::clone(&state).client(rng));
         }
-        let wrong = self.watch(clients, &shared, began).await;
-        for server in shared.servers.values() {
+        let mismatches = self.join_clients(clients, &state, began).await;
+        for server in state.servers.values() {
             server.idle().await;
         }
         let mut report = Report {
-            outcomes: tally.by_label("http_server_requests_total", "outcome"),
-            expected: shared.expected(),
-            connections: tally.total("http_server_connections_total"),
+            outcomes: recorder.by_label("http_server_requests_total", "outcome"),
+            expected: state.expected(),
+            connections: recorder.total("http_server_connections_total"),
             took: began.elapsed(),
-            wrong,
+            mismatches,
         };
-        report.add_up(&layers);
+        report.check_totals(&layers);
         report
     }
 
-    /// Awaits the clients; says now and then how far they are.
-    async fn watch(
+    /// Waits for the clients, and reports their progress.
+    async fn join_clients(
         &self,
         mut clients: JoinSet<Result<(), String>>,
-        shared: &Shared,
+        state: &RunState,
         began: Instant,
     ) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let bar = self.bar();
-        let mut tick = tokio::time::interval(if bar.is_hidden() { LINES } else { FRAMES });
+        let mut mismatches = Vec::new();
+        let bar = self.progress_bar();
+        let mut tick = tokio::time::interval(if bar.is_hidden() {
+            LINE_INTERVAL
+        } else {
+            BAR_INTERVAL
+        });
         tick.tick().await;
         loop {
             tokio::select! {
@@ -112,20 +117,20 @@ impl Torture {
                     None => break,
                     Some(Ok(Ok(()))) => {}
                     Some(Ok(Err(why))) => {
-                        wrong.push(why);
-                        shared.left.store(0, Ordering::Relaxed);
+                        mismatches.push(why);
+                        state.left.store(0, Ordering::Relaxed);
                     }
-                    Some(Err(error)) => wrong.push(format!("a client: {error}")),
+                    Some(Err(error)) => mismatches.push(format!("a client: {error}")),
                 },
-                _ = tick.tick() => self.say(&bar, shared, began),
+                _ = tick.tick() => self.report_progress(&bar, state, began),
             }
         }
         bar.finish_and_clear();
-        wrong
+        mismatches
     }
 
-    /// Makes the bar, which is hidden where there is no terminal.
-    fn bar(&self) -> ProgressBar {
+    /// Makes the progress bar, hidden without a terminal.
+    fn progress_bar(&self) -> ProgressBar {
         if !self.progress {
             return ProgressBar::hidden();
         }
@@ -134,54 +139,58 @@ impl Torture {
         ProgressBar::new(self.exchanges).with_style(style)
     }
 
-    #[allow(clippy::print_stdout, reason = "asked for by the program that wants it")]
-    fn say(&self, bar: &ProgressBar, shared: &Shared, began: Instant) {
-        let done = self.exchanges - shared.left.load(Ordering::Relaxed);
+    #[allow(clippy::print_stdout, reason = "reports progress on request")]
+    fn report_progress(&self, bar: &ProgressBar, state: &RunState, began: Instant) {
+        let done = self.exchanges - state.left.load(Ordering::Relaxed);
         if !bar.is_hidden() {
             bar.set_position(done);
         } else if self.progress {
             let speed = done as f64 / began.elapsed().as_secs_f64();
-            println!("{done} of {} exchanges, {speed:.0} each second", self.exchanges);
+            println!("{done} of {} exchanges, {speed:.0} per second", self.exchanges);
         }
     }
 }
 
-impl Shared {
-    async fn start(layers: &Layers, exchanges: u64) -> Self {
+impl RunState {
+    async fn start(layers: &SharedLayers, exchanges: u64) -> Self {
         let mut servers = BTreeMap::new();
-        for arrangement in Arrangement::ALL {
-            servers.insert(arrangement, Server::start(layers, arrangement).await);
+        for layer_setup in LayerSetup::ALL {
+            servers.insert(layer_setup, TestServer::start(layers, layer_setup).await);
         }
-        let limited = Row::new("few slots", Ask::get("/stream"), 200, 11).under(Arrangement::Limited);
-        let rows: Vec<_> = rows()
+        let limited = ExchangeCase::new("in-flight limit", TestRequest::get("/stream"), 200, 11)
+            .with_layers(LayerSetup::Limited);
+        let cases: Vec<_> = all_cases()
             .into_iter()
             .chain([limited])
-            .map(|row| (row, weight(&row)))
+            .map(|case| {
+                let weight = weight(&case);
+                (case, weight)
+            })
             .collect();
         Self {
-            weights: rows.iter().map(|(_, weight)| weight).sum(),
-            rows,
+            weights: cases.iter().map(|(_, weight)| weight).sum(),
+            cases,
             servers,
             left: AtomicU64::new(exchanges),
             by_outcome: Default::default(),
         }
     }
 
-    /// Makes exchanges until none is left to be made.
+    /// Makes exchanges until the total is reached.
     async fn client(self: Arc<Self>, mut rng: Rng) -> Result<(), String> {
         let mut connections = BTreeMap::new();
-        while self.take() {
-            let row = self.choose(&mut rng);
-            let protocol = row
-                .only
-                .unwrap_or_else(|| rng.choice([Protocol::H1, Protocol::H2]).expect("two"));
-            let run = self.exchange(&row, protocol, &mut connections);
-            match tokio::time::timeout(PATIENCE, run).await {
+        while self.claim_exchange() {
+            let case = self.choose(&mut rng);
+            let protocol = case
+                .protocol
+                .unwrap_or_else(|| rng.choice([Protocol::Http1, Protocol::Http2]).expect("two"));
+            let run = self.exchange(&case, protocol, &mut connections);
+            match tokio::time::timeout(TIMEOUT, run).await {
                 Ok(Ok(())) => {}
-                Ok(Err(why)) => return Err(format!("{:?} over {protocol:?}: {why}", row.name)),
-                Err(_) => return Err(format!("{:?} over {protocol:?} did not end", row.name)),
+                Ok(Err(why)) => return Err(format!("{:?} over {protocol:?}: {why}", case.name)),
+                Err(_) => return Err(format!("{:?} over {protocol:?} did not end", case.name)),
             }
-            // Now and then all connections are new, and many of them at once.
+            // Reconnects from time to time, with many connections at once.
             if rng.u32(..500) == 0 {
                 connections.clear();
             }
@@ -191,21 +200,25 @@ impl Shared {
 
     async fn exchange(
         &self,
-        row: &Row,
+        case: &ExchangeCase,
         protocol: Protocol,
-        connections: &mut BTreeMap<(Arrangement, Protocol), Connection>,
+        connections: &mut BTreeMap<(LayerSetup, Protocol), ClientConnection>,
     ) -> Result<(), String> {
-        let key = (row.layers, protocol);
-        let server = &self.servers[&row.layers];
+        let key = (case.layers, protocol);
+        let server = &self.servers[&case.layers];
         let connection = match connections.remove(&key) {
             Some(connection) => connection,
-            None => Connection::open(server.address, protocol)
+            None => ClientConnection::open(server.address, protocol)
                 .await
                 .map_err(|error| format!("the connection: {error}"))?,
         };
-        let left = drive(row, connection, &server.app, None).await?;
-        let shed = row.layers == Arrangement::Limited && left.status == Some(503);
-        let outcome = if shed { Outcome::Shed } else { row.expected.outcome };
+        let left = run_case(case, connection, &server.app, None).await?;
+        let shed = case.layers == LayerSetup::Limited && left.status == Some(503);
+        let outcome = if shed {
+            Outcome::Shed
+        } else {
+            case.expected.outcome
+        };
         self.by_outcome[outcome.index()].fetch_add(1, Ordering::Relaxed);
         if let Some(connection) = left.connection {
             connections.insert(key, connection);
@@ -213,19 +226,19 @@ impl Shared {
         Ok(())
     }
 
-    fn take(&self) -> bool {
+    fn claim_exchange(&self) -> bool {
         let take = |left: u64| left.checked_sub(1);
         self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
     }
 
-    fn choose(&self, rng: &mut Rng) -> Row {
+    fn choose(&self, rng: &mut Rng) -> ExchangeCase {
         let mut place = rng.u32(..self.weights);
-        for (row, weight) in &self.rows {
+        for (case, weight) in &self.cases {
             match place.checked_sub(*weight) {
                 Some(rest) => place = rest,
-                None => return *row,
+                None => return case.clone(),
             }
         }
         unreachable!("the weights add up to their sum")
@@ -240,39 +253,40 @@ impl Shared {
     }
 }
 
-/// Rows that wait for a timer, or print a panic, come less often.
-fn weight(row: &Row) -> u32 {
-    match row.layers {
-        Arrangement::Deadline | Arrangement::TimeoutInside | Arrangement::TimeoutOutside => 4,
+/// Cases that wait for a timer are chosen less often.
+fn weight(case: &ExchangeCase) -> u32 {
+    match case.layers {
+        LayerSetup::Deadline | LayerSetup::TimeoutInside | LayerSetup::TimeoutOutside => 4,
         _ => 20,
     }
 }
 
 impl Report {
-    fn add_up(&mut self, layers: &Layers) {
-        let tally = layers.tally();
+    fn check_totals(&mut self, layers: &SharedLayers) {
+        let recorder = layers.recorder();
         let counted: f64 = self.outcomes.values().sum();
         if counted != layers.started() as f64 {
-            self.wrong
-                .push(format!("{} began, and {counted} ended", layers.started()));
+            self.mismatches
+                .push(format!("{} exchanges started, {counted} ended", layers.started()));
         }
-        if self.wrong.is_empty() && self.outcomes != self.expected {
-            self.wrong.push(format!("the clients saw {:?}", self.expected));
+        if self.mismatches.is_empty() && self.outcomes != self.expected {
+            self.mismatches
+                .push(format!("the clients saw {:?}", self.expected));
         }
         for (histogram, expected) in [
             ("http_server_response_duration_seconds", counted),
             (
                 "http_server_request_duration_seconds",
-                counted - tally_headless(tally),
+                counted - count_without_response(recorder),
             ),
             (
                 "http_server_response_body_size_bytes",
-                counted - tally_headless(tally),
+                counted - count_without_response(recorder),
             ),
         ] {
-            let samples = tally.total(histogram);
+            let samples = recorder.total(histogram);
             if samples != expected {
-                self.wrong
+                self.mismatches
                     .push(format!("{histogram} has {samples} samples of {expected}"));
             }
         }
@@ -281,28 +295,31 @@ impl Report {
             "http_server_upgraded_connections",
             "http_server_open_connections",
         ] {
-            let (now, lowest) = (tally.total(gauge), tally.lowest(gauge));
+            let (now, lowest) = (recorder.total(gauge), recorder.lowest(gauge));
             if now != 0.0 || lowest < 0.0 {
-                self.wrong.push(format!(
-                    "{gauge} is {now} at the end, and was {lowest} at its lowest"
+                self.mismatches.push(format!(
+                    "{gauge} ends at {now}, and its lowest value was {lowest}"
                 ));
             }
         }
         if layers.few().in_use() != 0 {
-            self.wrong
-                .push(format!("{} slots were not given back", layers.few().in_use()));
+            self.mismatches.push(format!(
+                "{} permits of the limit were not released",
+                layers.few().in_use()
+            ));
         }
         let id = layers.id();
-        let ours = in_flight::snapshot().iter().filter(|row| row.id == id).count();
+        let ours = in_flight::snapshot().iter().filter(|case| case.id == id).count();
         if ours != 0 {
-            self.wrong
-                .push(format!("{ours} rows are left in the table of requests in flight"));
+            self.mismatches.push(format!(
+                "{ours} cases are left in the table of requests in flight"
+            ));
         }
     }
 }
 
-fn tally_headless(tally: &Tally) -> f64 {
-    let by_status = tally.by_label("http_server_requests_total", "http_response_status_code");
+fn count_without_response(recorder: &TestRecorder) -> f64 {
+    let by_status = recorder.by_label("http_server_requests_total", "http_response_status_code");
     by_status.get("").copied().unwrap_or(0.0)
 }
 
@@ -317,22 +334,22 @@ impl fmt::Display for Report {
         let seconds = self.took.as_secs_f64();
         write!(
             f,
-            "{} connections, {seconds:.1} s, {:.0} exchanges each second",
+            "{} connections, {seconds:.1} s, {:.0} exchanges per second",
             self.connections,
             sum / seconds
         )?;
-        for wrong in &self.wrong {
-            write!(f, "\nWRONG: {wrong}")?;
+        for mismatches in &self.mismatches {
+            write!(f, "\nWRONG: {mismatches}")?;
         }
         Ok(())
     }
 }
 
-/// Prints only the panics that nobody asked for.
+/// Silences the panics that the cases raise.
 pub fn expect_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload().downcast_ref() != Some(&"as asked") {
+        if panic.payload().downcast_ref() != Some(&EXPECTED_PANIC) {
             print(panic);
         }
     }));

@@ -1,34 +1,34 @@
-//! Waits that end: each says what it waited for when it gives up.
+//! Bounded waits, whose failures name what was awaited.
 
 use std::{fmt::Display, time::Duration};
 
-/// How long a test waits for what must happen. Long, since it costs nothing where all is well.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The bound of a wait. Generous, because it costs nothing in a passing test.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Asks until `check` is content.
+/// Polls `check` until it returns `Ok`.
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`], with what was awaited and what `check` said last.
+/// After [`TIMEOUT`], with `awaited` and the last error.
 pub async fn eventually(awaited: impl Display, check: impl Fn() -> Result<(), String>) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     while let Err(why) = check() {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "awaited {awaited}, but {why}"
+            "waited for {awaited}, but {why}"
         );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// Awaits a future no longer than [`PATIENCE`].
+/// Awaits a future.
 ///
 /// # Panics
 ///
-/// When it takes longer, with what was awaited.
+/// After [`TIMEOUT`], with `awaited`.
 pub async fn within<T>(awaited: impl Display, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TIMEOUT, future).await {
         Ok(result) => result,
-        Err(_) => panic!("awaited {awaited} in vain"),
+        Err(_) => panic!("timed out waiting for {awaited}"),
     }
 }

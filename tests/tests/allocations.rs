@@ -1,13 +1,13 @@
-//! The layers allocate nothing for metrics: counted, not timed.
+//! The layers record metrics without allocating.
 //!
-//! A test binary of its own, since it replaces the allocator's front.
+//! A test binary of its own, because it replaces the global allocator.
 
-use campanile_tests::cases;
+use campanile_tests::bench_cases;
 
-/// Allocations of one request, once everything is interned.
+/// Returns the number of allocations of one request after a warm-up.
 fn allocations(name: &str) -> u64 {
     const REQUESTS: u64 = 100;
-    let mut cases = cases::all();
+    let mut cases = bench_cases::all();
     let case = cases
         .iter_mut()
         .find(|case| case.name == name)
@@ -23,9 +23,12 @@ fn allocations(name: &str) -> u64 {
     assert_eq!(
         counted.count_total % REQUESTS,
         0,
-        "{name}: the requests differ in their allocations"
+        "{name}: requests differ in their allocations"
     );
-    assert_eq!(counted.count_current, 0, "{name}: something is kept of a request");
+    assert_eq!(
+        counted.count_current, 0,
+        "{name}: a request leaves memory allocated"
+    );
     counted.count_total / REQUESTS
 }
 
@@ -43,24 +46,20 @@ fn metrics_allocate_nothing_around_a_tower_service() {
 }
 
 #[test]
-fn metrics_allocate_nothing_beyond_the_box_that_axum_makes_of_every_changed_body() {
+fn metrics_allocate_only_the_box_that_axum_makes_for_a_changed_body() {
     let no_op = allocations("axum: layer that does nothing");
-    // One more than a layer that leaves the body's type alone, whose body axum need not box again.
+    // One more than for a layer that keeps the body type, which axum does not box again.
     for case in [
         "axum: metrics: count, duration, active",
         "axum: metrics: every family",
     ] {
-        assert_eq!(
-            allocations(case),
-            no_op + 1,
-            "{case}; a layer that does nothing: {no_op}"
-        );
+        assert_eq!(allocations(case), no_op + 1, "{case}; no-op layer: {no_op}");
     }
 }
 
 #[test]
-fn an_id_costs_its_context_and_its_place_in_the_extensions() {
+fn a_request_id_allocates_its_context_and_its_extension() {
     let bare = allocations("tower: bare, id in the request");
-    // The context; the extensions' map, its table and the context's box in it.
+    // The context, the extension map, its table, and the box of the context in it.
     assert_eq!(allocations("tower: id taken, scoped, echoed"), bare + 4);
 }

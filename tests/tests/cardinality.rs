@@ -1,12 +1,11 @@
-//! What strangers can do to the number of series, and to the memory: nothing.
+//! Hostile requests do not increase the number of series or the memory.
 //!
-//! Each hostile request has a path, a method, a host, a view's name and an id that nobody has seen before, or calls a
-//! gRPC method that does not exist. A part of them goes over a socket, pipelined; the rest calls the same stack
-//! directly, which takes a tenth of the time.
+//! Each request has a path, a method, a host, a view name and a request ID of its own, or calls an unknown gRPC method.
+//! Some requests are pipelined over a socket; the others call the same stack directly, which is ten times as fast.
 //!
-//! A test binary of its own: the memory that it measures is the process's.
+//! A test binary of its own, because it measures the memory of the process.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fmt::Write;
 
@@ -14,10 +13,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use campanile_inbound::{MetricsLayer, RequestIdLayer, Route, stack};
 use campanile_tests::{
-    app::App,
+    app::TestApp,
     client::Http1,
-    server::{Arrangement, Layers, Server},
-    tally::Tally,
+    recorder::TestRecorder,
+    server::{LayerSetup, SharedLayers, TestServer},
     wait::within,
 };
 use http::{Request, Response};
@@ -28,10 +27,10 @@ const HOSTILE: usize = 200_000;
 const OVER_SOCKETS: usize = 20_000;
 const PIPELINED: usize = 50;
 
-/// Every series that two routes (`other` of HTTP and of gRPC), one method label each and a few statuses can make.
+/// The number of series that two routes (`other` of HTTP and of gRPC) with one method and a few statuses can make.
 const SERIES: usize = 40;
 
-/// What an allocator may keep, and what the other two tests may take meanwhile.
+/// Memory that the allocator may keep, and that the other two tests may use.
 const SLACK: usize = 16 << 20;
 
 const REQUESTS: &str = "http_server_requests_total";
@@ -39,10 +38,10 @@ const FOLDED: &str = "campanile_series_folded_total";
 const IDS_REJECTED: &str = "http_server_request_ids_rejected_total";
 
 #[tokio::test]
-async fn strangers_make_no_series_and_take_no_memory() {
-    let tally = Tally::leak();
-    let layers = Layers::new(tally);
-    let server = Server::start(&layers, Arrangement::Stack).await;
+async fn hostile_requests_add_no_series_and_no_memory() {
+    let recorder = TestRecorder::leak();
+    let layers = SharedLayers::new(recorder);
+    let server = TestServer::start(&layers, LayerSetup::Stack).await;
     let mut connection = Http1::connect(server.address).await.unwrap();
     for first in (0..OVER_SOCKETS).step_by(PIPELINED) {
         pipeline(&mut connection, first).await;
@@ -50,32 +49,39 @@ async fn strangers_make_no_series_and_take_no_memory() {
     let warm = resident();
 
     let mut service = stack()
-        .with_metrics(MetricsLayer::new().with_recorder(tally))
-        .with_request_id(RequestIdLayer::new().with_recorder(tally))
-        .layer(App::default());
+        .with_metrics(MetricsLayer::new().with_recorder(recorder))
+        .with_request_id(RequestIdLayer::new().with_recorder(recorder))
+        .layer(TestApp::default());
     for n in OVER_SOCKETS..HOSTILE {
         for request in [http_request(n), rpc_request(n)] {
             call(&mut service, request).await;
         }
     }
 
-    tally.until_total(REQUESTS, 2.0 * HOSTILE as f64).await;
+    recorder.wait_for_total(REQUESTS, 2.0 * HOSTILE as f64).await;
     assert_eq!(
-        tally.by_label(REQUESTS, "http_route").keys().collect::<Vec<_>>(),
+        recorder
+            .by_label(REQUESTS, "http_route")
+            .keys()
+            .collect::<Vec<_>>(),
         ["other"]
     );
     assert_eq!(
-        tally.by_label("rpc_server_requests_total", "rpc_method")["other"],
+        recorder.by_label("rpc_server_requests_total", "rpc_method")["other"],
         HOSTILE as f64
     );
-    assert_eq!(tally.value(IDS_REJECTED), HOSTILE as f64 / 10.0);
-    assert_eq!(tally.total(FOLDED), 0.0, "what was never a label is not folded");
-    assert!(tally.len() < SERIES, "{} series: {tally:?}", tally.len());
+    assert_eq!(recorder.value(IDS_REJECTED), HOSTILE as f64 / 10.0);
+    assert_eq!(
+        recorder.total(FOLDED),
+        0.0,
+        "a value that was never a label is not folded"
+    );
+    assert!(recorder.len() < SERIES, "{} series: {recorder:?}", recorder.len());
     let grown = resident().saturating_sub(warm);
     assert!(grown < SLACK, "memory grew by {grown} bytes");
 }
 
-/// Sends two requests for each number, many at once, and reads as many answers.
+/// Sends two pipelined requests for each number, and reads their responses.
 async fn pipeline(connection: &mut Http1, first: usize) {
     let mut text = String::new();
     for n in first..first + PIPELINED {
@@ -87,19 +93,19 @@ async fn pipeline(connection: &mut Http1, first: usize) {
         )
         .unwrap();
     }
-    within("the requests to be taken", connection.write(text.as_bytes()))
+    within("the requests to be sent", connection.write(text.as_bytes()))
         .await
         .unwrap();
     for _ in 0..PIPELINED {
         for (method, status) in [("M", 404), ("POST", 200)] {
-            let head = within("a pipelined answer", connection.head()).await.unwrap();
+            let head = within("a pipelined response", connection.head()).await.unwrap();
             assert_eq!(head.status, status);
             connection.body(&head, method).await.unwrap();
         }
     }
 }
 
-/// Every tenth id is none.
+/// Returns a request ID; every tenth one is invalid.
 fn id(n: usize) -> String {
     if n.is_multiple_of(10) {
         format!("id;{n}")
@@ -135,7 +141,7 @@ where
     response.into_body().collect().await.unwrap();
 }
 
-/// The resident memory of this process, in bytes.
+/// Returns the resident memory of this process in bytes.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
@@ -143,12 +149,16 @@ fn resident() -> usize {
 }
 
 #[tokio::test]
-async fn routes_beyond_the_limit_are_other_and_each_observation_is_told() {
+async fn routes_beyond_the_limit_are_other_and_each_observation_counts_as_folded() {
     let (routes, limit, visits) = (1_500, 1_000, 3);
-    let tally = Tally::leak();
+    let recorder = TestRecorder::leak();
     let mut service = ServiceBuilder::new()
-        .layer(MetricsLayer::new().with_recorder(tally).with_route_limit(limit))
-        .service(App::default());
+        .layer(
+            MetricsLayer::new()
+                .with_recorder(recorder)
+                .with_route_limit(limit),
+        )
+        .service(TestApp::default());
     for _ in 0..visits {
         for n in 0..routes {
             let mut request = Request::get(format!("/any/{n}")).body(Empty::new()).unwrap();
@@ -158,18 +168,18 @@ async fn routes_beyond_the_limit_are_other_and_each_observation_is_told() {
             call(&mut service, request).await;
         }
     }
-    let counted = tally.by_label(REQUESTS, "http_route");
+    let counted = recorder.by_label(REQUESTS, "http_route");
     assert_eq!(counted.len(), limit + 1);
     let beyond = ((routes - limit) * visits) as f64;
     assert_eq!(counted["other"], beyond);
-    assert_eq!(tally.total(FOLDED), beyond);
+    assert_eq!(recorder.total(FOLDED), beyond);
 }
 
 #[tokio::test]
-async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_is_told() {
+async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_counts_as_folded() {
     let (methods, limit, visits) = (700, 500, 2);
-    let tally = Tally::leak();
-    // Serves whatever is called, as a proxy does.
+    let recorder = TestRecorder::leak();
+    // Serves every method, like a proxy.
     let serves_all = tower::service_fn(|_request| async {
         let mut response = Response::new(Body::new(Full::new(Bytes::from_static(b"\0\0\0\0\0"))));
         response
@@ -178,7 +188,7 @@ async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_is_told() {
         Ok::<_, BoxError>(response)
     });
     let mut service = ServiceBuilder::new()
-        .layer(MetricsLayer::new().with_recorder(tally))
+        .layer(MetricsLayer::new().with_recorder(recorder))
         .service(serves_all);
     for _ in 0..visits {
         for n in 0..methods {
@@ -186,9 +196,9 @@ async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_is_told() {
         }
     }
     let beyond = ((methods - limit) * visits) as f64;
-    let counted = tally.by_label("rpc_server_requests_total", "rpc_method");
+    let counted = recorder.by_label("rpc_server_requests_total", "rpc_method");
     assert_eq!((counted.len(), counted["other"]), (limit + 1, beyond));
-    let counted = tally.by_label(REQUESTS, "http_route");
+    let counted = recorder.by_label(REQUESTS, "http_route");
     assert_eq!((counted.len(), counted["other"]), (limit + 1, beyond));
-    assert_eq!(tally.total(FOLDED), beyond);
+    assert_eq!(recorder.total(FOLDED), beyond);
 }

@@ -1,4 +1,4 @@
-//! Instructions per request of each measured case, counted by valgrind, and held to the bounds that the cases name.
+//! Instructions per request of the bench cases, counted by valgrind and compared with their bounds.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -6,16 +6,16 @@ use std::process::Command;
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
 
-/// A line of the bench's own list.
+/// A line of the list that the bench prints.
 #[derive(Debug, PartialEq, Eq)]
-struct Case {
+struct BenchCase {
     name: String,
     baseline: String,
-    /// Instructions that it may take over its baseline.
+    /// The number of instructions by which it may exceed its baseline.
     bound: Option<u64>,
 }
 
-/// Counts the cases whose names contain the filter, and their baselines.
+/// Counts the instructions of the cases whose names contain the filter, and of their baselines.
 pub(crate) fn run(filter: Option<&str>) -> Result<Outcome, Error> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return Ok(Outcome::Skipped("valgrind is not installed".to_owned()));
@@ -52,7 +52,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<Outcome, Error> {
     }
 }
 
-/// Builds the bench and returns its path, as cargo tells it.
+/// Builds the bench and returns its path.
 fn build() -> Result<String, Error> {
     let cargo = Cargo::new(
         "bench -p campanile-tests --bench instructions --no-run --message-format=json-render-diagnostics",
@@ -66,10 +66,10 @@ fn build() -> Result<String, Error> {
         .ok_or_else(|| Error::new("cargo built no bench `instructions`"))
 }
 
-fn parse_list(text: &str) -> Result<(u64, Vec<Case>), Error> {
-    let unreadable = || Error::new("the bench's list is not of its form");
-    let (requests, cases) = text.split_once('\n').ok_or_else(unreadable)?;
-    let requests = requests.parse().map_err(|_| unreadable())?;
+fn parse_list(text: &str) -> Result<(u64, Vec<BenchCase>), Error> {
+    let invalid = || Error::new("the list of the bench is malformed");
+    let (requests, cases) = text.split_once('\n').ok_or_else(invalid)?;
+    let requests = requests.parse().map_err(|_| invalid())?;
     let cases = cases
         .lines()
         .map(|line| {
@@ -77,14 +77,14 @@ fn parse_list(text: &str) -> Result<(u64, Vec<Case>), Error> {
             let name = fields.next()?;
             let baseline = fields.next()?;
             let bound = fields.next().and_then(|bound| bound.parse().ok());
-            Some(Case {
+            Some(BenchCase {
                 name,
                 baseline,
                 bound,
             })
         })
         .collect::<Option<_>>()
-        .ok_or_else(unreadable)?;
+        .ok_or_else(invalid)?;
     Ok((requests, cases))
 }
 
@@ -92,7 +92,7 @@ fn count(counted: &mut HashMap<String, u64>, program: &str, name: &str, requests
     if let Some(count) = counted.get(name) {
         return Ok(*count);
     }
-    let said = text(Command::new("valgrind").args([
+    let output = text(Command::new("valgrind").args([
         "--tool=callgrind",
         "--toggle-collect=*measured_loop*",
         "--callgrind-out-file=/dev/null",
@@ -100,28 +100,29 @@ fn count(counted: &mut HashMap<String, u64>, program: &str, name: &str, requests
         "--case",
         name,
     ]))?;
-    let count = collected(&said).ok_or_else(|| Error::new(format!("valgrind counted nothing of {name}")))?;
+    let count =
+        collected(&output).ok_or_else(|| Error::new(format!("valgrind reported no count for {name}")))?;
     counted.insert(name.to_owned(), count / requests);
     Ok(count / requests)
 }
 
-/// Reads valgrind's `Collected : N`.
-fn collected(said: &str) -> Option<u64> {
-    let line = said.lines().find(|line| line.contains("Collected :"))?;
+/// Parses the line `Collected : N` of valgrind.
+fn collected(output: &str) -> Option<u64> {
+    let line = output.lines().find(|line| line.contains("Collected :"))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Runs a program and returns all that it printed.
+/// Runs a program and returns its output.
 fn text(command: &mut Command) -> Result<String, Error> {
     let output = command
         .output()
         .map_err(|error| Error::new(format!("cannot start {command:?}: {error}")))?;
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if output.status.success() {
-        Ok(said)
+        Ok(text)
     } else {
         Err(Error::new(format!(
-            "{command:?} failed ({}): {said}",
+            "{command:?} failed ({}): {text}",
             output.status
         )))
     }
@@ -132,12 +133,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_tells_names_baselines_and_bounds() {
+    fn a_list_has_names_baselines_and_bounds() {
         let (requests, cases) = parse_list("1000\na b\ta\t12\na\ta\t\n").unwrap();
         assert_eq!(requests, 1000);
         assert_eq!(
             cases[0],
-            Case {
+            BenchCase {
                 name: "a b".into(),
                 baseline: "a".into(),
                 bound: Some(12)

@@ -1,11 +1,11 @@
-//! What CI runs besides the tests, which it runs by the README's own command.
+//! The checks of CI, without the tests.
 
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::step::{Outcome, skip_nothing};
 use crate::summary::Summary;
-use crate::{callgrind, commands, deny, features, fuzz, tidy};
+use crate::{callgrind, commands, features, fuzz, tidy};
 
 type Step = (&'static str, fn() -> Result<Outcome, Error>);
 
@@ -15,14 +15,14 @@ const STEPS: &[Step] = &[
     ("lint", commands::lint),
     ("doc", commands::doc),
     ("features", features::run),
-    ("deny", deny::run),
+    ("deny", commands::deny),
     ("loom", commands::loom),
     ("fuzz", fuzz::run_in_ci),
     ("callgrind", || callgrind::run(Some("tower: metrics"))),
     ("demo", commands::demo),
 ];
 
-/// Runs every step, also after one failed: a red run should tell everything it knows.
+/// Runs every step, also after a failure, so that one run reports all failures.
 pub(crate) fn run() -> Result<Outcome, Error> {
     let mut summary = Summary::default();
     for (name, step) in STEPS {

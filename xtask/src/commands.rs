@@ -1,10 +1,10 @@
-//! The list of commands. The help text is made of it, so nothing runs that is not listed.
+//! The list of commands, from which the help text is made.
 
 use crate::error::Error;
 use crate::step::{Cargo, Outcome};
-use crate::{callgrind, ci, deny, drain, features, fuzz, metadata, tidy};
+use crate::{callgrind, ci, features, fuzz, metadata, tidy};
 
-/// A command and the arguments it was given.
+/// A command and its arguments.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     command: &'static Command,
@@ -20,17 +20,20 @@ impl Call<'_> {
 #[derive(Debug)]
 struct Command {
     name: &'static str,
-    /// What may follow the name; empty when nothing may.
+    /// The arguments in the help text; empty if there are none.
     args: &'static str,
     about: &'static str,
     run: fn(&[String]) -> Result<Outcome, Error>,
 }
 
+/// The only library that may spawn tasks, and the facade, which depends on it.
+const SPAWNING_LIBRARIES: [&str; 2] = ["campanile-server", "campanile"];
+
 const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
         args: "",
-        about: "what CI runs besides the tests",
+        about: "all checks of CI but the tests",
         run: |_| ci::run(),
     },
     Command {
@@ -67,13 +70,19 @@ const COMMANDS: &[Command] = &[
         name: "deny",
         args: "",
         about: "licences and sources of dependencies",
-        run: |_| deny::run(),
+        run: |_| deny(),
     },
     Command {
         name: "tidy",
         args: "",
-        about: "house rules that a program can hold",
+        about: "house rules",
         run: |_| tidy::run(),
+    },
+    Command {
+        name: "metrics",
+        args: "",
+        about: "write docs/metrics.json, the list of all metrics",
+        run: |_| metrics(),
     },
     Command {
         name: "loom",
@@ -84,59 +93,59 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "fuzz",
         args: "[seconds]",
-        about: "every fuzz target, a short while each",
+        about: "every fuzz target for a short time",
         run: |args| fuzz::run(args.first().map(String::as_str)),
     },
     Command {
         name: "demo",
         args: "",
-        about: "the demo, five seconds of it",
+        about: "the demo for five seconds",
         run: |_| demo(),
     },
     Command {
         name: "torture",
         args: "[-- args]",
-        about: "a million exchanges that end in every way, and must add up",
+        about: "a million exchanges with every outcome, whose totals must agree",
         run: torture,
     },
     Command {
         name: "drain",
         args: "[-- args]",
-        about: "what clients lose when servers stop, campanile's beside six others",
-        run: drain::run,
+        about: "lost requests at shutdown, of campanile and six other servers",
+        run: drain,
     },
     Command {
         name: "bench",
         args: "[filter]",
-        about: "what each layer costs per request, beside its baseline",
+        about: "the cost of each layer per request",
         run: bench,
     },
     Command {
         name: "bench-admin",
         args: "[filter]",
-        about: "what scrapes and open pages of the admin port cost, and do to the service beside them",
+        about: "the cost of scrapes and open pages of the admin port",
         run: bench_admin,
     },
     Command {
         name: "bench-recorder",
         args: "[filter]",
-        about: "what the recorder costs per count, per scrape and in memory, beside others",
+        about: "the cost of the recorder, compared with others",
         run: bench_recorder,
     },
     Command {
         name: "callgrind",
         args: "[filter]",
-        about: "instructions per request, held to their bounds",
+        about: "instructions per request, compared with their bounds",
         run: |args| callgrind::run(args.first().map(String::as_str)),
     },
 ];
 
-/// Finds the command of that name and checks that it takes arguments if there are any.
+/// Finds a command, and rejects arguments that it does not take.
 pub(crate) fn find<'a>(name: &str, args: &'a [String]) -> Result<Call<'a>, Error> {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         return Err(Error::new(format!("no command `{name}`\n\n{}", help())));
     };
-    // Both `cargo xtask torture --short` and `cargo xtask torture -- --short` mean the same.
+    // `cargo xtask torture --short` and `cargo xtask torture -- --short` are equivalent.
     let args = args.strip_prefix(&[String::from("--")]).unwrap_or(args);
     if command.args.is_empty() && !args.is_empty() {
         return Err(Error::new(format!("`{name}` takes no arguments")));
@@ -144,7 +153,7 @@ pub(crate) fn find<'a>(name: &str, args: &'a [String]) -> Result<Call<'a>, Error
     Ok(Call { command, args })
 }
 
-/// The help text.
+/// Returns the help text.
 pub(crate) fn help() -> String {
     let mut text = String::from("cargo xtask <command>\n\n");
     for Command {
@@ -162,7 +171,16 @@ pub(crate) fn fmt_check() -> Result<Outcome, Error> {
 }
 
 pub(crate) fn lint() -> Result<Outcome, Error> {
-    Cargo::new("clippy --workspace --all-targets --all-features -- -D warnings").run()
+    Cargo::new("clippy --workspace --all-targets --all-features -- -D warnings").run()?;
+    // Only libraries must not spawn; in their tests, in programs and in the server, `disallowed_methods` is allowed.
+    let libraries = metadata::read()?;
+    let libraries = libraries
+        .libraries()
+        .filter(|package| !SPAWNING_LIBRARIES.contains(&package.name.as_str()));
+    Cargo::new("clippy --lib --all-features")
+        .with_args(libraries.flat_map(|package| ["-p", &package.name]))
+        .with_args(["--", "-D", "warnings", "-D", "clippy::disallowed_methods"])
+        .run()
 }
 
 pub(crate) fn doc() -> Result<Outcome, Error> {
@@ -176,12 +194,38 @@ pub(crate) fn demo() -> Result<Outcome, Error> {
 }
 
 pub(crate) fn loom() -> Result<Outcome, Error> {
-    // Other flags make other artefacts of every dependency: in the common directory they would push out
-    // those of the ordinary build, and each would be built again at every change of mind.
+    // Other flags rebuild every dependency, so they need a target directory of their own.
     let target = metadata::read()?.target_directory.join("loom");
     Cargo::new("test -p campanile-core -p campanile-lifecycle -p campanile-recorder --release --lib loom")
         .with_env("RUSTFLAGS", "--cfg campanile_loom")
         .with_env("CARGO_TARGET_DIR", target.display().to_string())
+        .run()
+}
+
+/// Checks licences, bans and sources of dependencies; skipped if cargo-deny is not installed.
+///
+/// A separate CI job checks advisories, because they change without a change of this repository.
+pub(crate) fn deny() -> Result<Outcome, Error> {
+    if Cargo::new("deny --version").output().is_err() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned(),
+        ));
+    }
+    Cargo::new("deny check licenses bans sources").run()
+}
+
+/// Writes `docs/metrics.json` from the descriptors of the crates: a test of `campanile-tests`, which links them, compares
+/// the file, and overwrites it on request.
+fn metrics() -> Result<Outcome, Error> {
+    Cargo::new("test -p campanile-tests --test it -- --exact metrics_json::list_of_metrics_is_current")
+        .with_env("UPDATE_GOLDEN", "1")
+        .run()
+}
+
+/// Compares the shutdown of servers under load; nginx and haproxy are included if they are installed.
+fn drain(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("run --release -p campanile-drain --")
+        .with_args(args)
         .run()
 }
 
@@ -226,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_command_is_answered_with_the_list() {
+    fn an_unknown_command_prints_the_list() {
         let error = find("tydi", &[]).unwrap_err().to_string();
         assert!(
             error.contains("no command `tydi`") && error.contains("tidy"),
@@ -235,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_refused_where_they_would_be_ignored() {
+    fn unused_arguments_are_an_error() {
         assert!(find("lint", &words("--fix")).is_err());
     }
 
@@ -244,8 +288,9 @@ mod tests {
         let args = words("-- --short -- x");
         assert_eq!(find("torture", &args).unwrap().args, words("--short -- x"));
     }
+
     #[test]
-    fn the_guide_for_contributors_lists_every_command() {
+    fn the_contributing_guide_lists_every_command() {
         let guide = include_str!("../../CONTRIBUTING.md");
         for Command { name, args, .. } in COMMANDS {
             let row = format!("| `{}` |", format!("{name} {args}").trim_end());

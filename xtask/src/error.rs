@@ -1,8 +1,8 @@
-//! The one error: a sentence for whoever ran the command.
+//! The error of a command.
 
 use std::fmt;
 
-/// Says what went wrong and, where it helps, what to do.
+/// A message for the user.
 #[derive(Debug)]
 pub(crate) struct Error(String);
 

@@ -1,4 +1,4 @@
-//! Every library compiles without features, with each alone, and with all.
+//! Checks that every library compiles without features, with each one, and with all.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::metadata;
 use crate::step::{Cargo, Outcome};
 
-/// Checks each combination of each library, and names all that failed.
+/// Checks each combination of each library, and reports all failures.
 pub(crate) fn run() -> Result<Outcome, Error> {
     let metadata = metadata::read()?;
     let mut failed = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<Outcome, Error> {
     }
 }
 
-/// The flags of each `cargo check`. Where there are no features all of them would be the same one.
+/// Returns the flags of each `cargo check`; only one for a crate without features.
 fn combinations(features: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut flags = vec![String::from("--no-default-features")];
     flags.extend(
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn none_each_and_all() {
+    fn combinations_are_none_each_and_all() {
         let features = BTreeMap::from([("tls".to_owned(), vec![]), ("json".to_owned(), vec![])]);
         assert_eq!(
             combinations(&features),

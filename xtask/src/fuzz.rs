@@ -1,7 +1,6 @@
-//! Runs each fuzz target for a short while, by cargo-fuzz.
+//! Runs each fuzz target for a short time, by cargo-fuzz.
 //!
-//! On stable Rust: without a sanitizer, which safe code needs least of all, a fuzzer asks for nothing but the flags that
-//! tell it which code ran, and these the compiler gives out when it takes itself for its own bootstrap.
+//! On stable Rust, without a sanitizer, which safe code does not need: `RUSTC_BOOTSTRAP` enables the coverage flags.
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use crate::error::Error;
 use crate::metadata;
 use crate::step::{Cargo, Outcome, root};
 
-/// Targets of `fuzz/`, each with a corpus of its name.
+/// The targets of `fuzz/`, each with a corpus of the same name.
 const TARGETS: &[&str] = &[
     "accept",
     "admin_live",
@@ -20,9 +19,9 @@ const TARGETS: &[&str] = &[
     "request_id",
     "statsd",
 ];
-/// Seconds for each target, unless told otherwise.
+/// The default number of seconds per target.
 const SECONDS: u64 = 20;
-/// Seconds for each target in CI, which is there to see that targets run and corpora pass; who looks for more takes longer.
+/// The number of seconds per target in CI, which only checks that the targets run and their corpora pass.
 const SECONDS_IN_CI: u64 = 10;
 
 /// Runs all targets, for `seconds` each.
@@ -30,12 +29,12 @@ pub(crate) fn run(seconds: Option<&str>) -> Result<Outcome, Error> {
     run_targets(seconds.map_or(Ok(SECONDS), parse)?)
 }
 
-/// Runs all targets for a short while.
+/// Runs all targets for a short time.
 pub(crate) fn run_in_ci() -> Result<Outcome, Error> {
     run_targets(SECONDS_IN_CI)
 }
 
-/// Skips them without cargo-fuzz.
+/// Runs all targets; skipped if cargo-fuzz is not installed.
 fn run_targets(seconds: u64) -> Result<Outcome, Error> {
     if Cargo::new("fuzz --version").output().is_err() {
         return Ok(Outcome::Skipped(
@@ -51,12 +50,12 @@ fn run_targets(seconds: u64) -> Result<Outcome, Error> {
 fn parse(seconds: &str) -> Result<u64, Error> {
     seconds
         .parse()
-        .map_err(|_| Error::new(format!("`{seconds}` is no number of seconds")))
+        .map_err(|_| Error::new(format!("`{seconds}` is not a number of seconds")))
 }
 
 fn run_target(target: &str, seconds: u64) -> Result<Outcome, Error> {
     let build = metadata::read()?.target_directory.join("fuzz");
-    // What is found on the way goes here; into the corpus in the repository goes what somebody chose.
+    // New inputs go to the target directory; the corpus in the repository has only selected inputs.
     let found = build.join("found").join(target);
     std::fs::create_dir_all(&found)
         .map_err(|error| Error::new(format!("cannot make {}: {error}", found.display())))?;
@@ -68,7 +67,7 @@ fn run_target(target: &str, seconds: u64) -> Result<Outcome, Error> {
             &corpus.display().to_string(),
         ])
         .with_args(["--", &format!("-max_total_time={seconds}"), "-timeout=10"])
-        // Not each input that reaches something new, only what came of all.
+        // Prints only the final statistics.
         .with_args(["-verbosity=0", "-print_final_stats=1"])
         .with_env("CARGO_TARGET_DIR", build.display().to_string())
         .with_env("RUSTC_BOOTSTRAP", "1")
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_is_in_the_list_and_has_a_corpus() {
+    fn every_target_is_listed_and_has_a_corpus() {
         let manifest = std::fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
         for target in TARGETS {
             assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}");
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_a_number() {
+    fn seconds_must_be_a_number() {
         assert_eq!(parse("5").unwrap(), 5);
         assert!(parse("soon").is_err());
     }

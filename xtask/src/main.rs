@@ -1,16 +1,14 @@
-//! The habits of this repository as commands: `cargo xtask` prints the list.
+//! Development commands; `cargo xtask` prints the list.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "printing is what these commands are for"
+    reason = "commands print their results"
 )]
 
 mod callgrind;
 mod ci;
 mod commands;
-mod deny;
-mod drain;
 mod error;
 mod features;
 mod fuzz;

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says about the packages of this workspace.
+//! The packages of this workspace, from `cargo metadata`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,9 +30,9 @@ pub(crate) struct Package {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
-    /// `None` for a normal one, else `dev` or `build`.
+    /// `None` for a normal dependency, otherwise `dev` or `build`.
     pub(crate) kind: Option<String>,
-    /// Where it lies, when it is not from a registry.
+    /// The path, if it is not from a registry.
     pub(crate) path: Option<PathBuf>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Target {
 }
 
 impl Metadata {
-    /// The packages in `crates/`, the ones that are published.
+    /// Returns the published packages, which are in `crates/`.
     pub(crate) fn libraries(&self) -> impl Iterator<Item = &Package> {
         let crates = self.workspace_root.join("crates");
         self.packages
@@ -56,7 +56,7 @@ impl Package {
         self.manifest_path.parent().unwrap_or_else(|| Path::new(""))
     }
 
-    /// The manifest of a package in `crates/` as findings name it.
+    /// Returns the relative path of the manifest of a package in `crates/`.
     pub(crate) fn library_manifest(&self) -> String {
         let folder = self.directory().file_name().unwrap_or_default();
         format!("crates/{}/Cargo.toml", folder.display())
@@ -68,7 +68,7 @@ impl Package {
             .any(|target| target.kind.iter().any(|kind| kind == "lib"))
     }
 
-    /// A crate that says only its name.
+    /// Makes a package with only a name.
     #[cfg(test)]
     pub(crate) fn sample(name: &str) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Package {
     }
 }
 
-/// Asks cargo.
+/// Runs `cargo metadata`.
 pub(crate) fn read() -> Result<Metadata, Error> {
     let json = Cargo::new("metadata --format-version 1 --no-deps").output()?;
     serde_json::from_slice(&json)

@@ -1,4 +1,4 @@
-//! Runs one program, after a line that says exactly which.
+//! Runs cargo, and prints the command line.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::error::Error;
 
-/// How a command ended when it did not fail.
+/// The outcome of a command that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
@@ -14,7 +14,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Fails instead of being skipped, where nothing may be.
+    /// Turns a skipped command into an error if nothing may be skipped.
     pub(crate) fn or_fail(self, skip_nothing: bool) -> Result<Self, Error> {
         match self {
             Self::Skipped(why) if skip_nothing => {
@@ -25,13 +25,13 @@ impl Outcome {
     }
 }
 
-/// Tells whether a missing tool is a failure, as the tests have it, and where CI says that it is CI.
+/// Returns whether a missing tool is an error: under `CAMPANILE_SKIP_NOTHING`, as in the tests, and in CI.
 pub(crate) fn skip_nothing() -> bool {
     std::env::var_os("CAMPANILE_SKIP_NOTHING").is_some()
         || std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// A call of cargo in the root of the workspace.
+/// An invocation of cargo in the root of the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Cargo {
     args: Vec<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Cargo {
 }
 
 impl Cargo {
-    /// Takes the arguments as one line, split at blanks.
+    /// Makes an invocation; `args` are separated by blanks.
     pub(crate) fn new(args: &str) -> Self {
         Self {
             args: args.split_whitespace().map(str::to_owned).collect(),
@@ -57,7 +57,7 @@ impl Cargo {
         self
     }
 
-    /// Prints the call, runs it with this program's own output, and waits for it.
+    /// Prints the command line, and runs it with inherited output.
     pub(crate) fn run(&self) -> Result<Outcome, Error> {
         println!("$ {}", self.line());
         let status = self
@@ -71,7 +71,7 @@ impl Cargo {
         }
     }
 
-    /// Runs it unseen and returns what it printed.
+    /// Runs it, and returns its standard output.
     pub(crate) fn output(&self) -> Result<Vec<u8>, Error> {
         let output = self
             .command()
@@ -80,12 +80,12 @@ impl Cargo {
         if output.status.success() {
             Ok(output.stdout)
         } else {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let stderr = String::from_utf8_lossy(&output.stderr);
             Err(Error::new(format!(
                 "`{}` failed ({}): {}",
                 self.line(),
                 output.status,
-                said.trim()
+                stderr.trim()
             )))
         }
     }
@@ -94,8 +94,8 @@ impl Cargo {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
         command.args(&self.args).current_dir(root());
-        // Cargo tells this program about its own package. Build scripts that watch these variables would
-        // run again at each change between `cargo xtask x` and `cargo x`.
+        // Cargo sets variables of the xtask package. Build scripts that watch them would run again at each change between
+        // `cargo xtask x` and `cargo x`.
         for (name, _) in std::env::vars_os() {
             if name
                 .to_str()
@@ -122,8 +122,8 @@ impl Cargo {
     }
 }
 
-/// The root of the workspace: above the manifest that cargo names now, not the one this was compiled from,
-/// since several checkouts may share a target directory.
+/// Returns the root of the workspace: above the manifest that cargo passes at run time, because several checkouts may share
+/// a target directory.
 pub(crate) fn root() -> PathBuf {
     let manifest =
         std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_can_be_pasted_into_a_shell() {
+    fn the_command_line_can_be_pasted_into_a_shell() {
         let cargo = Cargo::new("doc --no-deps")
             .with_env("RUSTDOCFLAGS", "-D warnings")
             .with_args(["a b"]);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_skips_nothing_insists_on_a_tool() {
+    fn a_skipped_command_is_an_error_only_if_nothing_may_be_skipped() {
         let skipped = || Outcome::Skipped("no tool is installed".to_owned());
         let error = skipped().or_fail(true).unwrap_err().to_string();
         assert_eq!(error, "nothing may be skipped, but no tool is installed");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_call_is_an_error_that_names_it() {
+    fn a_failed_command_is_an_error_that_names_it() {
         let error = Cargo::new("no-such-command").output().unwrap_err().to_string();
         assert!(error.starts_with("`cargo no-such-command` failed"), "{error}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::step::Outcome;
 
-/// What came of each step, in the order they ran.
+/// The results of the steps, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Summary(Vec<Row>);
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_step_has_a_line_and_failures_are_named() {
+    fn each_step_has_a_line_and_failures_are_listed() {
         let mut summary = Summary::default();
         summary.push("fmt", Ok(Outcome::Done), Duration::from_millis(1500));
         summary.push(

@@ -4,32 +4,51 @@
 //! either; in a box only a pointer moves. A box from the pool costs no allocation: each thread keeps up to [`LIMIT`] boxes
 //! that were recycled on it. Where exchanges begin on one thread and end on another, the first allocates.
 
-use std::{cell::RefCell, fmt, thread::LocalKey};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    thread::LocalKey,
+};
 
 /// The number of boxes that a thread keeps of each type; further ones are freed.
 pub const LIMIT: usize = 256;
 
 /// The vacant boxes of one thread.
-pub struct BoxPool<T>(RefCell<Vec<Box<T>>>);
+pub struct BoxPool<T> {
+    /// The box that was recycled last: taking it back is one load and one store.
+    last: Cell<Option<Box<T>>>,
+    more: RefCell<Vec<Box<T>>>,
+}
 
 impl<T> BoxPool<T> {
     /// Makes an empty pool.
     #[must_use]
     pub const fn new() -> Self {
-        Self(RefCell::new(Vec::new()))
+        Self {
+            last: Cell::new(None),
+            more: RefCell::new(Vec::new()),
+        }
     }
 
     /// Moves a value into a box from the pool, or into a new one if the pool is empty.
     #[inline]
     pub fn fill(pool: &'static LocalKey<Self>, value: T) -> Box<T> {
-        // The pool may be gone while a thread ends.
-        match pool.try_with(|pool| pool.0.borrow_mut().pop()) {
-            Ok(Some(mut vacant)) => {
+        match Self::take(pool) {
+            Some(mut vacant) => {
                 *vacant = value;
                 vacant
             }
-            _ => Box::new(value),
+            None => Box::new(value),
         }
+    }
+
+    /// Takes a vacant box from the pool, with the value that it was recycled with.
+    #[inline]
+    #[must_use]
+    pub fn take(pool: &'static LocalKey<Self>) -> Option<Box<T>> {
+        // The pool may be gone while a thread ends.
+        let take = |pool: &Self| pool.last.take().or_else(|| pool.more.borrow_mut().pop());
+        pool.try_with(take).ok().flatten()
     }
 
     /// Returns a box to the pool. Its value is dropped when the box is filled again or the thread ends, so the caller
@@ -37,11 +56,18 @@ impl<T> BoxPool<T> {
     #[inline]
     pub fn recycle(pool: &'static LocalKey<Self>, vacant: Box<T>) {
         let _ = pool.try_with(|pool| {
-            let mut pool = pool.0.borrow_mut();
-            if pool.len() < LIMIT {
-                pool.push(vacant);
+            if let Some(previous) = pool.last.replace(Some(vacant)) {
+                pool.keep(previous);
             }
         });
+    }
+
+    #[inline(never)]
+    fn keep(&self, vacant: Box<T>) {
+        let mut more = self.more.borrow_mut();
+        if more.len() < LIMIT {
+            more.push(vacant);
+        }
     }
 }
 

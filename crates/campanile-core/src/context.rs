@@ -66,13 +66,23 @@ impl RequestContext {
         entry: Option<InFlightEntryRef>,
         started: FastInstant,
     ) -> Self {
-        Self::filled(State {
-            id,
-            deadline: None,
-            traceparent,
-            entry,
-            started: Some(started),
-        })
+        let Some(mut state) = BoxPool::take(&POOL) else {
+            let state = State {
+                traceparent,
+                entry,
+                started: Some(started),
+                ..State::VACANT
+            };
+            return Self(Box::new(State { id, ..state }));
+        };
+        // Field by field: as a whole the state would be copied, and its old value dropped.
+        state.id = id;
+        if traceparent.is_some() {
+            state.traceparent = traceparent;
+        }
+        state.entry = entry;
+        state.started = Some(started);
+        Self(state)
     }
 
     #[inline]
@@ -84,7 +94,13 @@ impl RequestContext {
     #[doc(hidden)]
     #[inline]
     pub fn recycle(mut self) {
-        *self.0 = State::VACANT;
+        self.0.id = RequestId::VACANT;
+        self.0.deadline = None;
+        if self.0.traceparent.is_some() {
+            self.0.traceparent = None;
+        }
+        self.0.entry = None;
+        self.0.started = None;
         BoxPool::recycle(&POOL, self.0);
     }
 
@@ -171,11 +187,27 @@ impl RequestContext {
         true
     }
 
+    /// Returns the entry of the current request, and when the layer that encloses the running code began it.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn current_entry_and_start() -> (Option<InFlightEntryRef>, Option<FastInstant>) {
+        let look = |current: &Cell<Option<Self>>| {
+            let context = current.take();
+            let found = context
+                .as_ref()
+                .map(|context| (context.0.entry, context.0.started));
+            current.set(context);
+            found.unwrap_or_default()
+        };
+        CURRENT.try_with(look).unwrap_or_default()
+    }
+
     /// Returns the entry of the request that the calling code works for.
     #[inline]
     #[must_use]
     pub fn current_entry() -> Option<InFlightEntryRef> {
-        Self::with_current(|current| current.and_then(Self::entry))
+        Self::current_entry_and_start().0
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].

@@ -66,11 +66,11 @@ impl Deadline {
     #[inline]
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, UnreadableDeadline> {
         static NAMES: [HeaderName; 2] = [headers::GRPC_TIMEOUT, headers::X_REQUEST_DEADLINE];
-        let found = headers::find_each(headers, [&NAMES[0], &NAMES[1]]);
-        if found.iter().all(Option::is_none) {
+        let names = [&NAMES[0], &NAMES[1]];
+        if !headers::has_any(headers, names) {
             return Ok(None);
         }
-        Self::read(headers, found)
+        Self::read(headers, headers::find_each(headers, names))
     }
 
     #[cold]

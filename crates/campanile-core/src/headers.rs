@@ -34,6 +34,16 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderV
     value
 }
 
+/// Returns whether one of some headers is present.
+#[inline]
+#[must_use]
+pub fn has_any<const N: usize>(headers: &HeaderMap, names: [&HeaderName; N]) -> bool {
+    if headers.keys_len() > FEW {
+        return names.iter().any(|name| headers.contains_key(*name));
+    }
+    headers.keys().any(|name| names.contains(&name))
+}
+
 /// Finds the first value of each of some headers, in one pass where the headers are few.
 #[inline]
 #[must_use]

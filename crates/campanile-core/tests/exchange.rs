@@ -631,7 +631,7 @@ fn a_response_at_the_beginning_calls_no_service() {
     });
     assert_eq!(
         log,
-        "abegin a+ bbegin a- a+ b+ b503 a503 bComplete aComplete b- a- |"
+        format!("{BEGUN} b- a- a+ b+ b503 a503 bComplete aComplete b- a- |")
     );
 }
 

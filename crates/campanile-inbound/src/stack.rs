@@ -1,11 +1,11 @@
 //! All inbound layers in the right order, as one exchange.
 
-use std::fmt;
+use std::{fmt, mem::ManuallyDrop};
 
 use campanile_core::{
     box_pool::BoxPool,
     clock,
-    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, Pair},
+    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard, run_both},
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -107,92 +107,165 @@ impl<S> Layer<S> for Stack {
     }
 }
 
-type Nested<A, B> = Pair<Option<A>, Option<B>>;
-type Observers = Nested<
-    RequestIdObserver,
-    Nested<
-        MetricsObserver,
-        Nested<CatchPanicObserver, Nested<InFlightLimitObserver, Nested<DeadlineObserver, ViewNameObserver>>>,
-    >,
->;
-
 /// Observes one exchange for all inbound layers. See [`stack`].
-pub struct StackObserver(Observers);
+#[derive(Default)]
+pub struct StackObserver {
+    request_id: Option<RequestIdObserver>,
+    metrics: Option<MetricsObserver>,
+    catch_panic: Option<CatchPanicObserver>,
+    limit: Option<InFlightLimitObserver>,
+    deadline: Option<DeadlineObserver>,
+    view_name: Option<ViewNameObserver>,
+}
 
 thread_local! {
     static POOL: BoxPool<StackObserver> = const { BoxPool::new() };
 }
 
-/// A [`ViewNameLayer`] that may be off.
-#[derive(Clone, Copy)]
-struct MaybeViewName(bool);
+impl<B: Body> Observe<B> for Stack {
+    type Observer = StackObserver;
 
-impl<B> Observe<B> for MaybeViewName {
-    type Observer = ViewNameObserver;
+    fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
+        let left = |stack: Box<StackObserver>| {
+            let mut exchange = Some(stack);
+            PollGuard::of_entered(&mut exchange).leave();
+            *exchange.expect("only a panic ends the exchange")
+        };
+        match self.begin_entered(request) {
+            Begin::Observe(stack) => Begin::Observe(left(stack)),
+            Begin::Skip => Begin::Skip,
+            Begin::Respond(response, stack) => Begin::Respond(response, stack.map(left)),
+        }
+    }
 
+    /// Begins each layer in the box: as values they would be moved several times.
     #[inline]
-    fn begin(&self, request: &mut Request<B>) -> Begin<ViewNameObserver> {
-        if self.0 {
-            ViewNameLayer::new().begin(request)
-        } else {
-            Begin::Skip
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<StackObserver>> {
+        let mut exchange = Some(BoxPool::take(&POOL).unwrap_or_default());
+        // Ends what has begun if a layer panics.
+        let mut guard = PollGuard::of_entered(&mut exchange);
+        let response = guard
+            .observer()
+            .and_then(|stack| self.begin_layers(stack, request));
+        guard.forget();
+        match (response, exchange) {
+            (Some(response), stack) => Begin::Respond(response, stack),
+            (None, Some(stack)) if stack.is_vacant() => {
+                stack.recycle();
+                Begin::Skip
+            }
+            (None, Some(stack)) => Begin::Observe(stack),
+            (None, None) => Begin::Skip,
         }
     }
 }
 
-impl<B: Body> Observe<B> for Stack {
-    type Observer = StackObserver;
-
+impl Stack {
+    /// Begins and enters the layers from the outside in. Returns the response of the first one that responds itself.
     #[inline]
-    fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
-        let layers = Pair::new(
-            &self.request_id,
-            Pair::new(
-                &self.metrics,
-                Pair::new(
-                    CatchPanicLayer::new(),
-                    Pair::new(
-                        &self.limit,
-                        Pair::new(&self.deadline, MaybeViewName(self.view_name)),
-                    ),
-                ),
-            ),
-        );
-        match layers.begin(request) {
-            Begin::Observe(observers) => Begin::Observe(StackObserver(observers)),
-            Begin::Skip => Begin::Skip,
-            Begin::Respond(response, observers) => Begin::Respond(response, observers.map(StackObserver)),
+    fn begin_layers<B: Body>(
+        &self,
+        stack: &mut StackObserver,
+        request: &mut Request<B>,
+    ) -> Option<Box<Response<()>>> {
+        begin_layer(&self.request_id, request, &mut stack.request_id)
+            .or_else(|| begin_layer(&self.metrics, request, &mut stack.metrics))
+            .or_else(|| begin_layer(&CatchPanicLayer::new(), request, &mut stack.catch_panic))
+            .or_else(|| begin_layer(&self.limit, request, &mut stack.limit))
+            .or_else(|| begin_layer(&self.deadline, request, &mut stack.deadline))
+            .or_else(|| match self.view_name {
+                true => begin_layer(&ViewNameLayer::new(), request, &mut stack.view_name),
+                false => None,
+            })
+    }
+}
+
+#[inline]
+fn begin_layer<B, P: Observe<B>>(
+    layer: &P,
+    request: &mut Request<B>,
+    observer: &mut Option<P::Observer>,
+) -> Option<Box<Response<()>>> {
+    let response = match layer.begin(request) {
+        Begin::Observe(begun) => {
+            *observer = Some(begun);
+            None
         }
+        Begin::Skip => return None,
+        Begin::Respond(response, begun) => {
+            *observer = begun;
+            Some(response)
+        }
+    };
+    let entering = Entering(observer);
+    entering.0.enter();
+    let _ = ManuallyDrop::new(entering);
+    response
+}
+
+/// An observer that panics when it is entered is not there to be left.
+struct Entering<'a, O>(&'a mut Option<O>);
+
+impl<O> Drop for Entering<'_, O> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.0 = None;
+    }
+}
+
+impl StackObserver {
+    /// Returns whether every layer has skipped the request.
+    #[inline]
+    fn is_vacant(&self) -> bool {
+        self.request_id.is_none()
+            && self.metrics.is_none()
+            && self.catch_panic.is_none()
+            && self.limit.is_none()
+            && self.deadline.is_none()
+            && self.view_name.is_none()
     }
 }
 
 impl Observer for StackObserver {
-    const INTERRUPTS: bool = Observers::INTERRUPTS;
-    const CATCHES_PANICS: bool = Observers::CATCHES_PANICS;
+    const INTERRUPTS: bool = true;
+    const CATCHES_PANICS: bool = true;
 
     #[inline]
     fn enter(&mut self) {
-        self.0.enter();
+        self.request_id.enter();
+        self.metrics.enter();
+        self.limit.enter();
+        self.deadline.enter();
     }
 
     #[inline]
     fn leave(&mut self) {
-        self.0.leave();
+        self.deadline.leave();
+        self.limit.leave();
+        // The metrics may call a recorder that panics.
+        run_both(|| self.metrics.leave(), || self.request_id.leave());
     }
 
     #[inline]
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
-        self.0.on_response(response);
+        self.view_name.on_response(response);
+        self.deadline.on_response(response);
+        self.metrics.on_response(response);
+        self.request_id.on_response(response);
     }
 
     #[inline]
     fn on_end(&mut self, end: End<'_>) {
-        self.0.on_end(end);
+        run_both(|| self.limit.on_end(end), || self.metrics.on_end(end));
+        self.request_id.on_end(end);
     }
 
     #[inline]
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
-        self.0.interrupt(cause)
+        match cause {
+            Interrupt::Panicked(_) => self.catch_panic.interrupt(cause),
+            _ => self.deadline.interrupt(cause),
+        }
     }
 
     #[inline]
@@ -202,8 +275,7 @@ impl Observer for StackObserver {
 
     #[inline]
     fn recycle(mut self: Box<Self>) {
-        self.0.outer = None;
-        self.0.inner = None;
+        *self = Self::default();
         BoxPool::recycle(&POOL, self);
     }
 }

@@ -84,14 +84,23 @@ async fn a_carried_context_does_not_keep_an_in_process_service_from_giving_its_o
     let service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| {
         let inner = inner.clone();
         async move {
-            let request = Request::builder().header("x-request-id", "inner").body(String::new()).unwrap();
-            let response = tokio::spawn(inner.oneshot(request).in_current_request()).await.unwrap().unwrap();
+            let request = Request::builder()
+                .header("x-request-id", "inner")
+                .body(String::new())
+                .unwrap();
+            let response = tokio::spawn(inner.oneshot(request).in_current_request())
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(response.headers()["x-request-id"], "inner");
             assert_eq!(RequestContext::current().unwrap().id().as_str(), "outer");
             Ok::<_, Infallible>(Response::new(String::new()))
         }
     }));
-    let request = Request::builder().header("x-request-id", "outer").body(String::new()).unwrap();
+    let request = Request::builder()
+        .header("x-request-id", "outer")
+        .body(String::new())
+        .unwrap();
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.headers()["x-request-id"], "outer");
 }

@@ -17,12 +17,14 @@ use std::{
 
 use bytes::Bytes;
 use campanile_core::{RequestContext, in_flight};
-use campanile_inbound::{DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, Route, UpgradeGuard, stack};
+use campanile_inbound::{
+    DeadlineLayer, InFlightLimitLayer, MetricsLayer, RequestIdLayer, Route, UpgradeGuard, stack,
+};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
-    Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -191,7 +193,9 @@ where
     let cx = &mut Context::from_waker(std::task::Waker::noop());
     let mut request = Request::new(String::new());
     if let Handler::RequestIdIsInvalid = handler {
-        request.headers_mut().insert("x-request-id", "a,b".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("x-request-id", "a,b".parse().unwrap());
     }
     let called = catch_unwind(AssertUnwindSafe(|| Box::pin(service.call(request))));
     let Ok(mut future) = called else { return };
@@ -201,7 +205,9 @@ where
         polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
     }
     let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-    let Ok(Poll::Ready(Ok(response))) = polled else { return };
+    let Ok(Poll::Ready(Ok(response))) = polled else {
+        return;
+    };
     response.finish(cx, matches!(handler, Handler::BodyDropped));
 }
 
@@ -233,8 +239,13 @@ async fn panics_at(n: i64, handler: Handler, persists: bool) -> bool {
     let recorder = Arc::new(Panicking(Arc::clone(&state)));
     let limit = InFlightLimitLayer::new(1).with_recorder(Arc::clone(&recorder));
     let limited = limit.limit().unwrap();
-    let mut deadline = DeadlineLayer::new().with_recorder(Arc::clone(&recorder)).with_soft_limit(Duration::ZERO);
-    if matches!(handler, Handler::DeadlinePasses | Handler::DeadlinePassesAndDropPanics) {
+    let mut deadline = DeadlineLayer::new()
+        .with_recorder(Arc::clone(&recorder))
+        .with_soft_limit(Duration::ZERO);
+    if matches!(
+        handler,
+        Handler::DeadlinePasses | Handler::DeadlinePassesAndDropPanics
+    ) {
         deadline = deadline.with_timeout(Duration::from_secs(1));
     }
     let metrics = MetricsLayer::new().with_recorder(Arc::clone(&recorder));
@@ -254,9 +265,16 @@ async fn panics_at(n: i64, handler: Handler, persists: bool) -> bool {
     let mut service = outer.layer(inner.map_request(named));
     serve(&mut service, handler).await;
 
-    let at = state.panicked_at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let at = state
+        .panicked_at
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let case = format!("{handler:?}, call {n} ({at:?}), persists: {persists}");
-    assert!(RequestContext::current().is_none(), "{case}: a context stays current");
+    assert!(
+        RequestContext::current().is_none(),
+        "{case}: a context stays current"
+    );
     assert_eq!(in_flight::snapshot().len(), 0, "{case}: an entry stays");
     assert_eq!(limited.in_use(), 0, "{case}: a slot is lost");
     if persists {
@@ -279,7 +297,13 @@ async fn panics_at(n: i64, handler: Handler, persists: bool) -> bool {
         assert!(excused || ends == 1.0, "{case}: not counted");
     }
     // Whatever happened, the next request is counted once, so no layer is still entered.
-    let before = state.values.lock().unwrap().get("http_server_requests_total").copied().unwrap_or_default();
+    let before = state
+        .values
+        .lock()
+        .unwrap()
+        .get("http_server_requests_total")
+        .copied()
+        .unwrap_or_default();
     state.left.store(0, Ordering::Relaxed);
     serve(&mut service, Handler::Responds).await;
     let after = state.values.lock().unwrap()["http_server_requests_total"];
@@ -324,7 +348,9 @@ fn a_slot_is_not_lost_when_the_saturated_seconds_cannot_be_registered() {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
     assert_eq!(limited.in_use(), 0);
     state.left.store(1, Ordering::Relaxed);
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(service.call(Request::new(String::new())))));
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        drop(service.call(Request::new(String::new())))
+    }));
     assert_eq!(limited.in_use(), 0);
 }
 
@@ -352,7 +378,13 @@ async fn a_tunnel_that_could_not_be_counted_does_not_lower_the_gauge() {
     );
     drop(kept);
     let values = state.values.lock().unwrap();
-    assert_eq!(values.get("http_server_upgraded_connections").copied().unwrap_or_default(), 0.0);
+    assert_eq!(
+        values
+            .get("http_server_upgraded_connections")
+            .copied()
+            .unwrap_or_default(),
+        0.0
+    );
 }
 
 /// Text of a header that counts its owners.
@@ -374,7 +406,10 @@ async fn nothing_of_a_request_is_kept_after_its_end() {
         };
         let deadline = DeadlineLayer::new().with_timeout(Duration::from_secs(1));
         let request_id = RequestIdLayer::new().with_extension(true);
-        let layers = stack().with_view_name(true).with_deadline(deadline).with_request_id(request_id);
+        let layers = stack()
+            .with_view_name(true)
+            .with_deadline(deadline)
+            .with_request_id(request_id);
         let inner = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| handle(handler)));
         let service = layers.layer(inner);
         let mut service = service.map_request(move |mut request: Request<String>| {
@@ -394,7 +429,11 @@ struct PanickingSubscriber(AtomicI64);
 
 impl PanickingSubscriber {
     fn call(&self) {
-        assert_ne!(self.0.fetch_sub(1, Ordering::Relaxed), 1, "on purpose: subscriber");
+        assert_ne!(
+            self.0.fetch_sub(1, Ordering::Relaxed),
+            1,
+            "on purpose: subscriber"
+        );
     }
 }
 
@@ -425,10 +464,17 @@ async fn a_subscriber_that_panics_leaves_no_context_current() {
             let mut service = stack().layer(service_fn(move |_: Request<String>| handle(handler)));
             serve(&mut service, handler).await;
             let case = format!("{handler:?}, call {n}");
-            assert!(RequestContext::current().is_none(), "{case}: a context stays current");
-            let mut service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| handle(handler)));
+            assert!(
+                RequestContext::current().is_none(),
+                "{case}: a context stays current"
+            );
+            let mut service =
+                RequestIdLayer::new().layer(service_fn(move |_: Request<String>| handle(handler)));
             serve(&mut service, handler).await;
-            assert!(RequestContext::current().is_none(), "{case}: a context stays current");
+            assert!(
+                RequestContext::current().is_none(),
+                "{case}: a context stays current"
+            );
         }
     }
 }

@@ -20,8 +20,8 @@ use campanile_outbound::{CallDeadline, MetricsLayer, stack};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
-    Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -164,7 +164,10 @@ async fn call(peer: Peer) -> Result<Response<Frames>, PeerError> {
         Peer::Hangs | Peer::DeadlinePasses => pending().await,
         _ => {}
     }
-    Ok(Response::builder().header("x-view-name", "view").body(Frames(0, peer)).unwrap())
+    Ok(Response::builder()
+        .header("x-view-name", "view")
+        .body(Frames(0, peer))
+        .unwrap())
 }
 
 /// Makes one call, as a caller does that catches panics.
@@ -174,12 +177,18 @@ where
     B: Body,
 {
     let cx = &mut Context::from_waker(std::task::Waker::noop());
-    let mut request = Request::post("http://stock/pkg.Stock/Get").body(String::new()).unwrap();
+    let mut request = Request::post("http://stock/pkg.Stock/Get")
+        .body(String::new())
+        .unwrap();
     if peer == Peer::DeadlinePasses {
-        request.extensions_mut().insert(CallDeadline::after(Duration::from_secs(1)));
+        request
+            .extensions_mut()
+            .insert(CallDeadline::after(Duration::from_secs(1)));
     }
     if peer == Peer::RespondsToGrpc {
-        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("content-type", "application/grpc".parse().unwrap());
     }
     let called = catch_unwind(AssertUnwindSafe(|| Box::pin(service.call(request))));
     let Ok(mut future) = called else { return };
@@ -189,7 +198,9 @@ where
         polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
     }
     let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-    let Ok(Poll::Ready(Ok(response))) = polled else { return };
+    let Ok(Poll::Ready(Ok(response))) = polled else {
+        return;
+    };
     let mut body = Box::pin(response.into_body());
     let _ = catch_unwind(AssertUnwindSafe(|| {
         while let Poll::Ready(Some(_)) = body.as_mut().poll_frame(cx) {
@@ -222,12 +233,24 @@ async fn panics_at(n: i64, peer: Peer, persists: bool, status_labels: bool) -> b
     let mut service = layer.layer(service_fn(move |_: Request<String>| call(peer)));
     make(&mut service, peer).await;
 
-    let at = state.panicked_at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let at = state
+        .panicked_at
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let case = format!("{peer:?}, call {n} ({at:?}), persists: {persists}, status labels: {status_labels}");
     if persists {
         return at.is_some();
     }
-    let value = |name: &str| state.values.lock().unwrap().get(name).copied().unwrap_or_default();
+    let value = |name: &str| {
+        state
+            .values
+            .lock()
+            .unwrap()
+            .get(name)
+            .copied()
+            .unwrap_or_default()
+    };
     if !at.as_ref().is_some_and(|at| at.starts_with("decrement")) {
         assert_eq!(value("http_client_active_requests"), 0.0, "{case}");
     }
@@ -239,7 +262,11 @@ async fn panics_at(n: i64, peer: Peer, persists: bool, status_labels: bool) -> b
     state.left.store(0, Ordering::Relaxed);
     let mut service = layer.layer(service_fn(|_: Request<String>| call(Peer::Responds)));
     make(&mut service, Peer::Responds).await;
-    assert_eq!(value("http_client_requests_total") - ends, 1.0, "{case}: the next call");
+    assert_eq!(
+        value("http_client_requests_total") - ends,
+        1.0,
+        "{case}: the next call"
+    );
     at.is_some()
 }
 

@@ -1,4 +1,4 @@
-//! Clients, in processes of their own, so that what they take is not counted.
+//! Clients in child processes, whose cost is not measured.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -21,7 +21,7 @@ pub(crate) fn start(arguments: &[String]) -> Child {
         .unwrap()
 }
 
-/// Waits for a client, and returns the numbers that it has printed.
+/// Waits for a client, and returns the numbers that it printed.
 pub(crate) fn finish(child: Child) -> Vec<f64> {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn child(arguments: &[String]) {
     }
 }
 
-/// Reads so many pages for so many seconds, and prints how many events came.
+/// Reads `number` pages for `seconds`, and prints the number of events.
 fn pages(address: SocketAddr, number: u64, seconds: &str) {
     let end = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
     let readers: Vec<_> = (0..number)
@@ -67,7 +67,7 @@ fn pages(address: SocketAddr, number: u64, seconds: &str) {
     );
 }
 
-/// Scrapes every `period` milliseconds until standard input ends or for two seconds, and prints the milliseconds of each.
+/// Scrapes every `period` milliseconds for [`PHASE`], and prints the milliseconds and the length of each.
 fn scrape(address: SocketAddr, period: u64, encoding: &str) {
     let end = Instant::now() + PHASE;
     let mut next = Instant::now();
@@ -80,7 +80,7 @@ fn scrape(address: SocketAddr, period: u64, encoding: &str) {
     }
 }
 
-/// How long a phase of load is.
+/// The duration of a load phase.
 pub(crate) const PHASE: Duration = Duration::from_secs(2);
 
 fn get(address: SocketAddr, encoding: &str) -> usize {
@@ -89,14 +89,14 @@ fn get(address: SocketAddr, encoding: &str) -> usize {
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"));
-    answer.len()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 200"));
+    response.len()
 }
 
-/// Sends requests over kept connections, each a millisecond after the answer to the last, and prints what each took in
-/// milliseconds.
+/// Sends requests over persistent connections, each a millisecond after the previous response, and prints their durations
+/// in milliseconds.
 fn load(address: SocketAddr, connections: u64) {
     let end = Instant::now() + PHASE;
     let senders: Vec<_> = (0..connections)

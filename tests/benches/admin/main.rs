@@ -1,9 +1,9 @@
-//! What the admin port costs: scrapes, what they do to the service beside them, and open pages.
+//! The cost of the admin port: scrapes, their effect on the latency of the service, and open pages.
 //!
-//! `cargo bench -p campanile-tests --bench admin [-- scrapes | pages]`. All clients are processes of their own.
+//! `cargo bench -p campanile-tests --bench admin [-- scrapes | pages]`. The clients run in processes of their own.
 
 #![allow(clippy::print_stdout, reason = "prints its figures")]
-#![allow(clippy::unwrap_used, reason = "a bench may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "benches fail by panicking")]
 
 mod clients;
 mod pages;
@@ -17,11 +17,11 @@ fn main() {
         return;
     }
     let filter = arguments.into_iter().find(|argument| !argument.starts_with("--"));
-    let wanted = |name| filter.as_deref().is_none_or(|filter| name == filter);
-    if wanted("scrapes") {
+    let selected = |name| filter.as_deref().is_none_or(|filter| name == filter);
+    if selected("scrapes") {
         scrapes::run();
     }
-    if wanted("pages") {
+    if selected("pages") {
         pages::run();
     }
 }

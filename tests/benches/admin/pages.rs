@@ -1,4 +1,4 @@
-//! What open pages cost.
+//! The cost of open pages.
 
 use std::{
     thread,
@@ -24,7 +24,7 @@ pub(crate) fn run() {
         ("10,000 counters, 1,000 histograms", 10_000, 1_000),
     ] {
         let port = Port::start(filled(counters, histograms));
-        // The first samples touch memory that the rest uses again.
+        // The first samples allocate memory that later ones reuse.
         thread::sleep(Duration::from_secs(5));
         for pages in [0_u64, 50] {
             let arguments = [

@@ -53,7 +53,7 @@ impl Drop for Port {
     }
 }
 
-/// Makes a recorder with so many counters and histograms.
+/// Makes a recorder with this many counters and histograms.
 pub(crate) fn filled(counters: usize, histograms: usize) -> CellRecorder {
     let recorder = CellRecorder::new();
     metrics::with_local_recorder(&recorder, || {

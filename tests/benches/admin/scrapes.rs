@@ -1,4 +1,4 @@
-//! What a scrape takes, and what it does to the latency of the service beside it.
+//! The duration of a scrape, and its effect on the latency of the service.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::{
     port::{Port, filled},
 };
 
-/// A size, its counters and its histograms.
+/// Names with numbers of counters and histograms.
 const SIZES: [(&str, usize, usize); 3] = [
     ("a few series", 100, 10),
     ("10,000 counters", 10_000, 0),
@@ -18,7 +18,7 @@ const SIZES: [(&str, usize, usize); 3] = [
 const ENCODINGS: [&str; 2] = ["identity", "gzip"];
 const ROUNDS: usize = 6;
 const CONNECTIONS: usize = 8;
-/// Milliseconds between scrapes: fifty times as many as usual.
+/// Milliseconds between scrapes, fifty times as frequent as in production.
 const PERIOD: usize = 200;
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(crate) fn run() {
         let port = Port::start(filled(counters, histograms));
         let mut rows = [const { None }; 3].map(|_: Option<()>| Row::default());
         for round in 0..ROUNDS {
-            // There and back, so that nobody always comes behind the same one.
+            // Forwards and backwards, so that no case always follows the same one.
             let order: [usize; 3] = match round % 2 {
                 0 => [0, 1, 2],
                 _ => [2, 1, 0],

@@ -1,4 +1,4 @@
-//! What it costs to count once, in a series whose handle is kept.
+//! The cost of recording one value through a handle.
 
 use std::sync::{
     Arc,
@@ -7,25 +7,25 @@ use std::sync::{
 
 use crate::{
     stores::{self, Official, handles, seconds},
-    timing::{Companion, Work, quartiles, quiet, stay_on, time},
+    timing::{SecondThread, Work, pin_to, quartiles, quiet, time},
 };
 
 const ROUNDS: usize = 301;
 const COUNTS: u32 = 20_000;
 
-/// A number alone on its cache lines: processors fetch them in pairs.
+/// A number with two cache lines of its own, because processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Alone(AtomicU64);
+struct CacheAligned(AtomicU64);
 
 struct Case {
     name: String,
     work: Work,
-    /// What others do in the background, here between the batches.
+    /// Background work of the recorder, done here between the batches.
     after: Option<Box<dyn Fn()>>,
 }
 
-/// Loops inside, so that the call of the closure is not measured.
+/// Makes a case. The loop is inside the closure, so that its call is not measured.
 fn repeat(name: &str, count: impl Fn(u32) + Send + Sync + 'static) -> Case {
     Case {
         name: name.to_owned(),
@@ -53,7 +53,7 @@ fn cases() -> Vec<Case> {
             histogram.record(seconds(time));
         }));
     }
-    // It keeps what is observed until its upkeep, which a program runs every five seconds or so.
+    // It buffers observations until its upkeep, which a program runs about every five seconds.
     cases.last_mut().unwrap().after = Some(Box::new(move || upkeep.run_upkeep()));
     let (counter, gauge, histogram) = of_official;
     cases.push(repeat("counter: prometheus-client", move |_| {
@@ -71,18 +71,18 @@ fn cases() -> Vec<Case> {
 }
 
 pub(crate) fn run(filter: &str) {
-    let alone = Alone::default();
+    let bare = CacheAligned::default();
     let base = repeat("bare atomic", move |_| {
-        alone.0.fetch_add(1, Relaxed);
+        bare.0.fetch_add(1, Relaxed);
     });
-    let companion = Companion::new();
-    stay_on(0);
+    let second_thread = SecondThread::new();
+    pin_to(0);
     let cases = cases();
     for threads in [1, 2] {
         let time = |case: &Case| {
             let took = match threads {
                 1 => time(&case.work, COUNTS).processor,
-                _ => companion.time(&case.work, COUNTS),
+                _ => second_thread.time(&case.work, COUNTS),
             };
             if let Some(after) = &case.after {
                 after();

@@ -1,11 +1,11 @@
-//! What the recorder costs, beside two others and a bare atomic.
+//! The cost of the recorder, compared with two others and a bare atomic.
 //!
-//! `cargo bench -p campanile-tests --bench recorder [-- FILTER]`. Three tables: processor time per count, on one thread
-//! and on two that count in one series; time to render ten thousand counters and as many histograms; memory, each in a
-//! process of its own.
+//! `cargo bench -p campanile-tests --bench recorder [-- FILTER]`. Three tables: processor time per recorded value, on
+//! one thread and on two that share a series; time to render ten thousand counters and as many histograms; memory, measured
+//! in child processes.
 
 #![allow(clippy::print_stdout, reason = "prints its figures")]
-#![allow(clippy::unwrap_used, reason = "a bench may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "benches fail by panicking")]
 
 mod counts;
 mod memory;

@@ -1,16 +1,16 @@
-//! What series and observations leave in memory: resident pages, in a process that did nothing else.
+//! The resident memory of series and observations, in a child process.
 
 use std::process::Command;
 
 use crate::stores::Store;
 
-/// The argument that makes this program a child.
+/// The argument of the child process.
 pub(crate) const CHILD: &str = "--memory-of";
 
 const ROUTES: usize = 10_000;
 const OBSERVATIONS: u32 = 5_000_000;
 
-/// Bytes that became resident.
+/// The growth of resident memory in bytes.
 pub(crate) struct Grown {
     series: u64,
     observed: u64,
@@ -53,7 +53,7 @@ pub(crate) fn run(filter: &str) {
 /// Measures one store.
 pub(crate) fn child(name: &str) -> Grown {
     let (_, make) = Store::ALL.into_iter().find(|(known, _)| *known == name).unwrap();
-    // First the series, and they are kept: what is given back is taken again, and would not be seen.
+    // The series are kept, because freed memory would be reused and not be measured.
     let before = resident();
     let many = make();
     (0..ROUTES).for_each(|route| many.fill(route));

@@ -1,4 +1,4 @@
-//! What a scrape costs.
+//! The cost of a scrape.
 
 use campanile_recorder::Format;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(filter: &str) {
     let mut took = vec![Vec::new(); stores.len()];
     let mut lengths = vec![0; stores.len()];
     for round in 0..ROUNDS {
-        // There and back, so that nobody always comes behind the same one.
+        // Forwards and backwards, so that no case always follows the same one.
         let order: Vec<usize> = match round % 2 {
             0 => (0..stores.len()).collect(),
             _ => (0..stores.len()).rev().collect(),

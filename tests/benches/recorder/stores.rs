@@ -1,4 +1,4 @@
-//! The recorders that are compared, set up alike: the same buckets, nothing in the background.
+//! The compared recorders, with the same buckets and no background work.
 
 use campanile_recorder::{CellRecorder, Format, Matcher};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 pub(crate) const METADATA: Metadata<'static> = Metadata::new("bench", Level::INFO, None);
 
-/// The bounds of the default names.
+/// The bucket bounds of the default names.
 pub(crate) const SECONDS: [f64; 17] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
@@ -31,12 +31,12 @@ pub(crate) fn exporter() -> (PrometheusRecorder, PrometheusHandle) {
     (recorder, handle)
 }
 
-/// A series of a route.
+/// Returns the key of a series of a route.
 pub(crate) fn key(name: &'static str, route: usize) -> Key {
     Key::from_parts(name, vec![Label::new("route", format!("/route/{route}"))])
 }
 
-/// The handles of one route.
+/// Registers the handles of a route.
 pub(crate) fn handles(recorder: &dyn Recorder, route: usize) -> (Counter, Gauge, Histogram) {
     (
         recorder.register_counter(&key("hits_total", route), &METADATA),
@@ -88,10 +88,10 @@ impl Official {
     }
 }
 
-/// A name and a maker.
+/// A name and a constructor.
 type Contender = (&'static str, fn() -> Store);
 
-/// Something that keeps series and renders them.
+/// A recorder that renders its series.
 pub(crate) enum Store {
     Ours(CellRecorder, Format),
     Exporter(PrometheusRecorder, PrometheusHandle),
@@ -99,7 +99,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// All, ours first.
+    /// All recorders.
     pub(crate) const ALL: [Contender; 3] = [
         ("campanile-recorder", || Self::Ours(ours(), Format::Prometheus)),
         ("metrics-exporter-prometheus", || {
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// Makes a counter and a histogram of a route, and counts once in each.
+    /// Makes a counter and a histogram of a route, and records one value in each.
     pub(crate) fn fill(&self, route: usize) {
         match self {
             Self::Ours(recorder, _) => Self::touch(recorder, route),
@@ -139,7 +139,7 @@ impl Store {
             .record(0.003);
     }
 
-    /// Observes so many times in one series.
+    /// Records `times` values in one histogram.
     pub(crate) fn observe(&self, times: u32) {
         match self {
             Self::Ours(recorder, _) => Self::record(recorder, times),
@@ -157,7 +157,7 @@ impl Store {
     }
 }
 
-/// Durations as services have them: a fraction of a millisecond to a quarter of a second.
+/// Returns a typical duration, from a fraction of a millisecond to a quarter of a second.
 #[inline]
 pub(crate) fn seconds(time: u32) -> f64 {
     f64::from(time.wrapping_mul(2_654_435_761) >> 22) * 0.000_25

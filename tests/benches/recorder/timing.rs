@@ -1,4 +1,4 @@
-//! Processor time, on one thread or on two that begin together.
+//! Processor time on one thread, or on two that start together.
 
 use std::{
     sync::{
@@ -15,24 +15,24 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// Does something so many times.
+/// Work that is repeated a number of times.
 pub(crate) type Work = Arc<dyn Fn(u32) + Send + Sync>;
 
-/// How often two threads try to work at the same time.
-const TRIES: u32 = 50;
+/// How often two threads try to run concurrently.
+const ATTEMPTS: u32 = 50;
 
-/// What a batch took on one thread.
+/// The duration of a batch on one thread.
 #[derive(Clone, Copy)]
-pub(crate) struct Took {
-    /// Nanoseconds of processor time for each time.
+pub(crate) struct BatchTime {
+    /// Nanoseconds of processor time per repetition.
     pub(crate) processor: f64,
     began: Instant,
     ended: Instant,
 }
 
-impl Took {
-    /// Whether the two worked at the same time for the most part.
-    fn beside(self, other: Self) -> bool {
+impl BatchTime {
+    /// Returns whether two batches ran concurrently for most of the time.
+    fn overlaps(self, other: Self) -> bool {
         let passed = |took: Self| took.ended - took.began;
         let both = self
             .ended
@@ -42,24 +42,24 @@ impl Took {
     }
 }
 
-/// A second thread, which works at the same time.
-pub(crate) struct Companion {
+/// A second thread that works concurrently.
+pub(crate) struct SecondThread {
     work: Sender<(Work, u32)>,
-    took: Receiver<Took>,
+    took: Receiver<BatchTime>,
     ready: Arc<AtomicU32>,
 }
 
-impl Companion {
+impl SecondThread {
     pub(crate) fn new() -> Self {
-        let (work, orders) = channel::<(Work, u32)>();
-        let (answers, took) = channel();
+        let (work, requests) = channel::<(Work, u32)>();
+        let (results, took) = channel();
         let ready = Arc::new(AtomicU32::new(0));
         let both = Arc::clone(&ready);
         thread::spawn(move || {
-            stay_on(1);
-            while let Ok((work, times)) = orders.recv() {
-                meet(&both);
-                if answers.send(time(&work, times)).is_err() {
+            pin_to(1);
+            while let Ok((work, times)) = requests.recv() {
+                wait_for_other(&both);
+                if results.send(time(&work, times)).is_err() {
                     return;
                 }
             }
@@ -67,18 +67,18 @@ impl Companion {
         Self { work, took, ready }
     }
 
-    /// Nanoseconds of processor time for each time, of both threads on average, in a batch in which neither was alone
-    /// for long: a thread that waits for a processor leaves the other one undisturbed, which would look good.
+    /// Returns the mean processor time of both threads per repetition in nanoseconds, from a batch in which they ran
+    /// concurrently: a thread that waits for a processor does not contend with the other.
     pub(crate) fn time(&self, work: &Work, times: u32) -> f64 {
         let mut last = 0.0;
-        for _ in 0..TRIES {
+        for _ in 0..ATTEMPTS {
             self.ready.store(0, Ordering::SeqCst);
             self.work.send((Arc::clone(work), times)).unwrap();
-            meet(&self.ready);
+            wait_for_other(&self.ready);
             let own = time(work, times);
             let others = self.took.recv().unwrap();
             last = (own.processor + others.processor) / 2.0;
-            if own.beside(others) {
+            if own.overlaps(others) {
                 break;
             }
         }
@@ -86,9 +86,9 @@ impl Companion {
     }
 }
 
-/// Keeps this thread on one of the processors that it may use, so that two threads are never on the same one.
-pub(crate) fn stay_on(place: usize) {
-    // Without leave it stays where the system puts it.
+/// Pins this thread to one of its processors, so that two threads never share one.
+pub(crate) fn pin_to(place: usize) {
+    // Without permission the thread is not pinned.
     let Ok(all) = sched_getaffinity(None) else { return };
     let mut one = CpuSet::new();
     if let Some(processor) = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).nth(place) {
@@ -97,19 +97,19 @@ pub(crate) fn stay_on(place: usize) {
     }
 }
 
-/// Waits for the other one without sleeping: who is woken comes late, and would find nobody to contend with.
-fn meet(ready: &AtomicU32) {
+/// Spins until the other thread arrives; a sleeping thread would wake too late to contend.
+fn wait_for_other(ready: &AtomicU32) {
     ready.fetch_add(1, Ordering::SeqCst);
     while ready.load(Ordering::SeqCst) < 2 {
         std::hint::spin_loop();
     }
 }
 
-/// Works so many times on this thread.
-pub(crate) fn time(work: &Work, times: u32) -> Took {
+/// Runs the work on this thread.
+pub(crate) fn time(work: &Work, times: u32) -> BatchTime {
     let (began, start) = (Instant::now(), thread_time());
     work(times);
-    Took {
+    BatchTime {
         processor: (thread_time() - start) / f64::from(times),
         began,
         ended: Instant::now(),
@@ -121,7 +121,7 @@ pub(crate) fn thread_time() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// The time that only a twentieth of the batches stayed below.
+/// Returns the 5th percentile.
 pub(crate) fn quiet(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 20]

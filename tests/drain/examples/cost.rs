@@ -1,4 +1,4 @@
-//! Serves `ok` on the request path alone, by the server that is named: what does a server cost beside another?
+//! Serves `ok` with the named server, to compare the cost of servers.
 //!
 //! ```text
 //! cargo run --release -p campanile-drain --example cost -- campanile-axum 127.0.0.1:9003
@@ -31,15 +31,15 @@ fn router() -> axum::Router {
     axum::Router::new().route("/", axum::routing::get(async || BODY))
 }
 
-fn answer() -> Result<Response<Full<Bytes>>, Infallible> {
+fn response() -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from(BODY)))
 }
 
-/// Answers at once.
+/// Responds immediately.
 #[derive(Clone, Copy)]
-struct Answer;
+struct Immediate;
 
-impl Service<Request<Incoming>> for Answer {
+impl Service<Request<Incoming>> for Immediate {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -49,11 +49,11 @@ impl Service<Request<Incoming>> for Answer {
     }
 
     fn call(&mut self, _: Request<Incoming>) -> Self::Future {
-        ready(answer())
+        ready(response())
     }
 }
 
-/// hyper-util's auto builder, a task for each connection.
+/// hyper-util's auto builder with a task per connection.
 async fn plain(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await?;
     loop {
@@ -61,9 +61,9 @@ async fn plain(address: SocketAddr) -> Result<(), Box<dyn Error>> {
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
-            // Whoever goes away early is no matter here.
+            // Clients may close connections early.
             let _ = server
-                .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(async |_| answer()))
+                .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(async |_| response()))
                 .await;
         });
     }
@@ -73,17 +73,17 @@ async fn plain(address: SocketAddr) -> Result<(), Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (name, address) = (arguments.next(), arguments.next());
-    let address: SocketAddr = address.ok_or("which server, and where?")?.parse()?;
+    let address: SocketAddr = address.ok_or("usage: cost SERVER ADDRESS")?.parse()?;
     match name.as_deref() {
         Some("auto") => plain(address).await?,
         Some("campanile") => {
-            Server::new(Answer).bind(address).run().await?;
+            Server::new(Immediate).bind(address).run().await?;
         }
         Some("axum") => axum::serve(TcpListener::bind(address).await?, router()).await?,
         Some("campanile-axum") => {
             Server::new(router()).bind(address).run().await?;
         }
-        _ => return Err("known are auto, campanile, axum and campanile-axum".into()),
+        _ => return Err("the servers are auto, campanile, axum and campanile-axum".into()),
     }
     Ok(())
 }

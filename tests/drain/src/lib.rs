@@ -1,12 +1,12 @@
-//! Stops servers under load and counts what their clients lost.
+//! Shuts servers down under load and counts lost requests.
 //!
-//! Three programs in one, which `cargo xtask drain` runs: a server for each Rust peer ([`peers`]), a load of one kind in
-//! a process of its own ([`load`]), and what starts, stops and compares them ([`compare`]). The clients ([`client`]) are
-//! written to the socket, since any client library repeats requests where it may, and so hides what is counted here.
+//! `cargo xtask drain` runs this program in three roles: as a server for each Rust peer ([`peers`]), as a load of one kind
+//! ([`load`]), and as the comparison that starts and stops them ([`compare`]). The clients ([`client`]) write to the socket
+//! themselves, because client libraries retry requests, which would hide losses.
 
 pub mod client;
 pub mod compare;
-pub mod fate;
 pub mod load;
-pub mod order;
+pub mod load_command;
 pub mod peers;
+pub mod request_outcome;

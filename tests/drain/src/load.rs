@@ -1,4 +1,4 @@
-//! A load of one kind: closed loops, or a burst of connections when it is told so.
+//! A load of one kind: clients in closed loops, or a burst of connections on command.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,32 +12,32 @@ use tokio::{
 
 use crate::{
     client::{h1, h2},
-    fate::{Fate, Loss, Tally},
-    order::{Order, Orders},
+    load_command::{LoadCommand, LoadCommands},
+    request_outcome::{Loss, OutcomeCounts, RequestOutcome},
 };
 
-/// Streams that an HTTP/2 connection has at once, at most.
+/// The maximum number of concurrent streams of an HTTP/2 connection.
 const STREAMS: usize = 10;
 
-/// What kind of clients make the load.
+/// The kind of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_enums, reason = "the kinds that the comparison tells of")]
-pub enum Kind {
-    /// HTTP/1, connections kept open.
+#[allow(clippy::exhaustive_enums, reason = "the comparison handles each of them")]
+pub enum LoadKind {
+    /// HTTP/1 with persistent connections.
     KeepAlive,
-    /// HTTP/1, a connection for each request.
+    /// HTTP/1 with a connection per request.
     New,
-    /// HTTP/2 by prior knowledge, ten streams at once.
+    /// HTTP/2 with prior knowledge and ten concurrent streams.
     H2,
-    /// HTTP/1, all connections at once, each with one request.
+    /// HTTP/1 with all connections at once, one request each.
     Burst,
 }
 
-impl Kind {
+impl LoadKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::KeepAlive, Self::New, Self::H2, Self::Burst];
 
-    /// Returns its name in tables.
+    /// Returns the name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,60 +49,60 @@ impl Kind {
     }
 }
 
-/// Who asks whom.
+/// A load.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Load {
-    /// The server.
+    /// The address of the server.
     pub address: SocketAddr,
     /// The kind of clients.
-    pub kind: Kind,
-    /// How many connections there are at once.
+    pub kind: LoadKind,
+    /// The number of concurrent connections.
     pub connections: usize,
-    /// What HTTP/2 clients ask.
-    pub ask: h2::Ask,
-    /// How long a client rests after an answer, at most; half of it on average.
-    pub rest: Duration,
+    /// The request of HTTP/2 clients.
+    pub request_kind: h2::RequestKind,
+    /// The maximum pause of a client after a response; the average is half of it.
+    pub max_pause: Duration,
 }
 
 impl Load {
     /// Describes a load.
     #[must_use]
-    pub fn new(kind: Kind, address: SocketAddr, connections: usize) -> Self {
+    pub fn new(kind: LoadKind, address: SocketAddr, connections: usize) -> Self {
         Self {
             address,
             kind,
             connections,
-            ask: h2::Ask::Get,
-            rest: Duration::from_millis(40),
+            request_kind: h2::RequestKind::Get,
+            max_pause: Duration::from_millis(40),
         }
     }
 
-    /// Asks until the server is gone, and tells what came of all requests.
+    /// Sends requests until the server has exited, and returns the outcomes.
     ///
-    /// `connected` is called once, when all requests of a burst are sent, or have failed.
-    pub async fn run(self, orders: Orders, connected: impl FnOnce()) -> Tally {
+    /// Calls `connected` once, when all requests of a burst have been sent or have failed.
+    pub async fn run(self, commands: LoadCommands, connected: impl FnOnce()) -> OutcomeCounts {
         let mut clients = JoinSet::new();
         let (sender, mut connecting) = mpsc::channel(1);
         for _ in 0..self.connections {
             let client = Client {
                 load: self.clone(),
-                orders: orders.clone(),
-                tally: Tally::default(),
+                commands: commands.clone(),
+                counts: OutcomeCounts::default(),
             };
             let connecting = sender.clone();
             match self.kind {
-                Kind::KeepAlive | Kind::New => drop(clients.spawn(client.h1())),
-                Kind::H2 => drop(clients.spawn(client.h2())),
-                Kind::Burst => drop(clients.spawn(client.burst(connecting))),
+                LoadKind::KeepAlive | LoadKind::New => drop(clients.spawn(client.h1())),
+                LoadKind::H2 => drop(clients.spawn(client.h2())),
+                LoadKind::Burst => drop(clients.spawn(client.burst(connecting))),
             }
         }
         drop(sender);
-        // Nothing is ever sent: the channel ends when the last client has its connection.
+        // Nothing is sent: the channel closes when the last client is connected.
         let nothing: Option<()> = connecting.recv().await;
-        debug_assert!(nothing.is_none(), "a client that waits has said something");
+        debug_assert!(nothing.is_none(), "no client sends a value");
         connected();
-        let mut sum = Tally::default();
+        let mut sum = OutcomeCounts::default();
         while let Some(client) = clients.join_next().await {
             sum += &client.expect("a client does not panic and is not aborted");
         }
@@ -112,99 +112,99 @@ impl Load {
 
 struct Client {
     load: Load,
-    orders: Orders,
-    tally: Tally,
+    commands: LoadCommands,
+    counts: OutcomeCounts,
 }
 
 impl Client {
-    async fn h1(mut self) -> Tally {
-        let keep = self.load.kind == Kind::KeepAlive;
+    async fn h1(mut self) -> OutcomeCounts {
+        let keep = self.load.kind == LoadKind::KeepAlive;
         let request = request(keep);
-        while !self.orders.given(Order::Finish) {
+        while !self.commands.received(LoadCommand::Finish) {
             let Some(mut connection) = self.open_h1().await else {
                 break;
             };
-            while self.ask_h1(&mut connection, request).await && keep {
-                if !connection.rest(self.rest()).await {
+            while self.send_h1(&mut connection, request).await && keep {
+                if !connection.stays_open_for(self.pause()).await {
                     break;
                 }
             }
             if !keep {
-                sleep(self.rest()).await;
+                sleep(self.pause()).await;
             }
         }
-        self.tally
+        self.counts
     }
 
-    async fn burst(mut self, connecting: mpsc::Sender<()>) -> Tally {
+    async fn burst(mut self, connecting: mpsc::Sender<()>) -> OutcomeCounts {
         tokio::select! {
-            () = self.orders.until(Order::Burst) => {}
-            () = self.orders.until(Order::Finish) => return self.tally,
+            () = self.commands.wait_for(LoadCommand::Burst) => {}
+            () = self.commands.wait_for(LoadCommand::Finish) => return self.counts,
         }
         let request = request(false);
-        let opened = h1::Connection::open_and_send(self.load.address, request, &self.orders).await;
+        let opened = h1::Connection::open_and_send(self.load.address, request, &self.commands).await;
         drop(connecting);
         match opened {
-            Ok(mut connection) => drop(self.ask_h1(&mut connection, request).await),
-            Err(fate) => self.tally.add(fate),
+            Ok(mut connection) => drop(self.send_h1(&mut connection, request).await),
+            Err(outcome) => self.counts.add(outcome),
         }
-        self.tally
+        self.counts
     }
 
-    /// Connects; counts the request that there was to send if it cannot.
+    /// Connects, and counts the pending request if that fails.
     async fn open_h1(&mut self) -> Option<h1::Connection> {
-        let opened = h1::Connection::open(self.load.address, &self.orders).await;
-        opened.map_err(|fate| self.tally.add(fate)).ok()
+        let opened = h1::Connection::open(self.load.address, &self.commands).await;
+        opened.map_err(|outcome| self.counts.add(outcome)).ok()
     }
 
-    /// Tells whether the connection is kept.
-    async fn ask_h1(&mut self, connection: &mut h1::Connection, request: &[u8]) -> bool {
+    /// Sends a request, and returns whether the connection is kept open.
+    async fn send_h1(&mut self, connection: &mut h1::Connection, request: &[u8]) -> bool {
         tokio::select! {
-            exchange = connection.ask(request) => {
-                self.tally.add(exchange.fate);
+            exchange = connection.send(request) => {
+                self.counts.add(exchange.outcome);
                 exchange.keep
             }
-            () = self.orders.past_grace() => {
-                self.tally.add(Fate::Lost(Loss::TimedOut));
+            () = self.commands.after_grace_period() => {
+                self.counts.add(RequestOutcome::Lost(Loss::TimedOut));
                 false
             }
         }
     }
 
-    async fn h2(mut self) -> Tally {
-        while !self.orders.given(Order::Finish) {
-            match h2::Connection::open(self.load.address, self.load.ask, &self.orders).await {
+    async fn h2(mut self) -> OutcomeCounts {
+        while !self.commands.received(LoadCommand::Finish) {
+            match h2::Connection::open(self.load.address, self.load.request_kind, &self.commands).await {
                 Ok(mut connection) => self.streams(&mut connection).await,
-                Err(fate) => {
-                    self.tally.add(fate);
+                Err(outcome) => {
+                    self.counts.add(outcome);
                     break;
                 }
             }
         }
-        self.tally
+        self.counts
     }
 
-    /// Asks on all streams of a connection until it is done.
+    /// Sends requests on all streams of a connection until it ends.
     async fn streams(&mut self, connection: &mut h2::Connection) {
-        // When each stream that rests has its next request.
+        // When each idle stream sends its next request.
         let mut due = vec![Instant::now(); STREAMS];
         while !connection.is_done() {
             due.sort_unstable_by(|one, other| other.cmp(one));
-            let next = due.last().copied().filter(|_| connection.takes_more());
+            let next = due.last().copied().filter(|_| connection.accepts_requests());
             tokio::select! {
-                fates = connection.next() => {
-                    for fate in fates {
-                        self.tally.add(fate);
-                        due.push(Instant::now() + self.rest());
+                outcomes = connection.next() => {
+                    for outcome in outcomes {
+                        self.counts.add(outcome);
+                        due.push(Instant::now() + self.pause());
                     }
                 }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     due.pop();
-                    connection.ask().await;
+                    connection.send_request().await;
                 }
-                () = self.orders.past_grace() => {
+                () = self.commands.after_grace_period() => {
                     for _ in 0..connection.open_streams() {
-                        self.tally.add(Fate::Lost(Loss::TimedOut));
+                        self.counts.add(RequestOutcome::Lost(Loss::TimedOut));
                     }
                     return;
                 }
@@ -212,8 +212,8 @@ impl Client {
         }
     }
 
-    fn rest(&self) -> Duration {
-        self.load.rest.mul_f64(fastrand::f64())
+    fn pause(&self) -> Duration {
+        self.load.max_pause.mul_f64(fastrand::f64())
     }
 }
 

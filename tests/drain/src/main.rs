@@ -1,14 +1,14 @@
-//! What `cargo xtask drain` runs.
+//! The program of `cargo xtask drain`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a report")]
 
 use std::{io, net::SocketAddr, process::ExitCode};
 
 use campanile_drain::{
-    client::h2::Ask,
-    compare::{Comparison, Form},
-    load::{Kind, Load},
-    order::{Order, Orders},
+    client::h2::RequestKind,
+    compare::{Comparison, TableFormat},
+    load::{Load, LoadKind},
+    load_command::{LoadCommand, LoadCommands},
     peers::Peer,
 };
 use clap::{Parser, Subcommand};
@@ -17,7 +17,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Stops servers under load and counts what their clients lost.
+/// Shuts servers down under load and counts lost requests.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask drain", disable_help_subcommand = true)]
 struct Arguments {
@@ -29,35 +29,35 @@ struct Arguments {
 
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// How often each peer is stopped [default: 100, with --long 1000].
+    /// The number of shutdowns of each peer [default: 100, with --long 1000].
     #[arg(long)]
     stops: Option<u32>,
-    /// Who is stopped; all unless named.
+    /// The peers [default: all].
     #[arg(long, value_delimiter = ',')]
     peers: Vec<Peer>,
-    /// Campanile alone, 1,000 stops and at least a million requests.
+    /// Only campanile, with 1,000 shutdowns and at least a million requests.
     #[arg(long)]
     long: bool,
-    /// How many connections come in a burst at each stop.
+    /// The number of connections in the burst of each shutdown.
     #[arg(long, default_value_t = 2000)]
     burst: usize,
-    /// What the chance begins with.
+    /// The random seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Prints the tables as Markdown.
+    /// Print Markdown tables.
     #[arg(long)]
     markdown: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Serves as a Rust peer.
+    /// Serve as a Rust peer.
     #[command(hide = true)]
     Serve { peer: Peer, address: SocketAddr },
-    /// Makes a load of one kind, told on the standard input what to do.
+    /// Make a load of one kind, controlled by commands on standard input.
     #[command(hide = true)]
     Load {
-        kind: Kind,
+        kind: LoadKind,
         address: SocketAddr,
         connections: usize,
         #[arg(long)]
@@ -76,8 +76,8 @@ fn main() -> ExitCode {
             grpc,
         }) => {
             let mut load = Load::new(kind, address, connections);
-            load.ask = if grpc { Ask::Grpc } else { Ask::Get };
-            ask(load)
+            load.request_kind = if grpc { RequestKind::Grpc } else { RequestKind::Get };
+            run_load(load)
         }
         None => compare(&arguments.comparison),
     };
@@ -92,30 +92,30 @@ async fn serve(peer: Peer, address: SocketAddr) -> io::Result<()> {
     peer.serve(address).await
 }
 
-/// Makes a load; says `connected` when its connections are there, and its tally at the end.
+/// Makes a load; prints `connected` once its connections are open, and its outcomes at the end.
 #[tokio::main(flavor = "current_thread")]
-async fn ask(load: Load) -> io::Result<ExitCode> {
-    let (sender, orders) = Orders::channel();
-    std::thread::spawn(move || take_orders(&sender));
+async fn run_load(load: Load) -> io::Result<ExitCode> {
+    let (sender, commands) = LoadCommands::channel();
+    std::thread::spawn(move || read_commands(&sender));
     tokio::select! {
-        tally = load.run(orders.clone(), || println!("connected")) => {
-            println!("{}", serde_json::to_string(&tally)?);
+        counts = load.run(commands.clone(), || println!("connected")) => {
+            println!("{}", serde_json::to_string(&counts)?);
             Ok(ExitCode::SUCCESS)
         }
-        () = orders.until(Order::Abandon) => Ok(ExitCode::FAILURE),
+        () = commands.wait_for(LoadCommand::Abort) => Ok(ExitCode::FAILURE),
     }
 }
 
-/// Reads orders, a line each, until whoever gives them is gone.
-fn take_orders(orders: &watch::Sender<Order>) {
+/// Reads one command per line until standard input is closed.
+fn read_commands(commands: &watch::Sender<LoadCommand>) {
     for line in io::stdin().lines().map_while(Result::ok) {
         match line.as_str() {
-            "burst" => orders.send_replace(Order::Burst),
-            "finish" => orders.send_replace(Order::Finish),
+            "burst" => commands.send_replace(LoadCommand::Burst),
+            "finish" => commands.send_replace(LoadCommand::Finish),
             _ => continue,
         };
     }
-    orders.send_replace(Order::Abandon);
+    commands.send_replace(LoadCommand::Abort);
 }
 
 #[tokio::main]
@@ -124,7 +124,7 @@ async fn compare(flags: &Flags) -> io::Result<ExitCode> {
         .with_burst(flags.burst)
         .with_seed(flags.seed);
     let mut terminated = signal(SignalKind::terminate())?;
-    // What was started is ended when the comparison is dropped.
+    // Dropping the comparison ends its child processes.
     let table = tokio::select! {
         table = comparison.run() => table?,
         caught = tokio::signal::ctrl_c() => {
@@ -133,13 +133,13 @@ async fn compare(flags: &Flags) -> io::Result<ExitCode> {
         }
         _ = terminated.recv() => return Err(io::Error::other("terminated")),
     };
-    let form = if flags.markdown {
-        Form::Markdown
+    let format = if flags.markdown {
+        TableFormat::Markdown
     } else {
-        Form::Plain
+        TableFormat::Plain
     };
-    print!("{}", table.in_form(form));
-    Ok(if table.is_as_promised() {
+    print!("{}", table.with_format(format));
+    Ok(if table.campanile_lost_nothing() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

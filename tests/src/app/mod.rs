@@ -1,7 +1,7 @@
-//! An application that ends its exchanges in every way there is.
+//! An application whose exchanges end in every possible way.
 
-mod answer;
-mod bodies;
+mod handlers;
+mod scripted_body;
 
 use std::{
     collections::HashMap,
@@ -19,83 +19,86 @@ use http::{Request, Response};
 use tokio::sync::oneshot;
 use tower::{BoxError, Service};
 
-/// The header by which a client recognises its own visit.
-pub const TOKEN: &str = "x-token";
+/// The header that links a request to its [`HandlerGate`].
+pub const GATE_HEADER: &str = "x-gate";
 
-/// The application. A clone is the same one.
+/// The payload of the panics, and the text of the errors, that the application raises on request.
+pub const EXPECTED_PANIC: &str = "expected by the test";
+
+/// The application. Clones share its state.
 #[derive(Clone, Default)]
-pub struct App(Arc<Shared>);
+pub struct TestApp(Arc<AppState>);
 
 #[derive(Default)]
-struct Shared {
-    visits: Mutex<HashMap<String, Expected>>,
+struct AppState {
+    gates: Mutex<HashMap<String, PendingGate>>,
     next: AtomicU64,
     id: String,
 }
 
-struct Expected {
-    arrived: oneshot::Sender<()>,
-    go_on: oneshot::Receiver<()>,
+struct PendingGate {
+    entered: oneshot::Sender<()>,
+    release: oneshot::Receiver<()>,
 }
 
-/// A request that the client will send, seen from outside.
+/// Lets a client wait until the handler of its request runs, and holds a handler back.
 #[derive(Debug, Default)]
-pub struct Visit {
+pub struct HandlerGate {
     token: String,
-    arrived: Option<oneshot::Receiver<()>>,
-    go_on: Option<oneshot::Sender<()>>,
+    entered: Option<oneshot::Receiver<()>>,
+    release: Option<oneshot::Sender<()>>,
 }
 
-impl App {
-    /// Makes an application whose requests carry this id.
+impl TestApp {
+    /// Makes an application whose requests carry `id`.
     #[must_use]
     pub fn new(id: String) -> Self {
-        let shared = Shared {
+        let state = AppState {
             id,
-            ..Shared::default()
+            ..AppState::default()
         };
-        Self(Arc::new(shared))
+        Self(Arc::new(state))
     }
 
-    /// Returns the id that its requests carry.
+    /// Returns the request ID that its requests carry.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Announces a request, so that its arrival can be awaited; one that is not watched leaves no trace.
+    /// Makes the gate of one request. Without `observed` the gate does nothing.
     #[must_use]
-    pub fn visit(&self, watched: bool) -> Visit {
-        if !watched {
-            return Visit::default();
+    pub fn gate(&self, observed: bool) -> HandlerGate {
+        if !observed {
+            return HandlerGate::default();
         }
         let token = self.0.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let (arrived, arrival) = oneshot::channel();
-        let (go_on, going_on) = oneshot::channel();
-        let expected = Expected {
-            arrived,
-            go_on: going_on,
+        let (entered, entry) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        let pending = PendingGate {
+            entered,
+            release: released,
         };
-        self.0.visits.lock().unwrap().insert(token.clone(), expected);
-        Visit {
+        self.0.gates.lock().unwrap().insert(token.clone(), pending);
+        HandlerGate {
             token,
-            arrived: Some(arrival),
-            go_on: Some(go_on),
+            entered: Some(entry),
+            release: Some(release),
         }
     }
 
-    /// Tells the client that its request is being handled.
-    fn arrive<B>(&self, request: &Request<B>) -> Option<oneshot::Receiver<()>> {
-        let token = request.headers().get(TOKEN)?.to_str().ok()?;
-        let expected = self.0.visits.lock().unwrap().remove(token)?;
-        // The client may have lost its patience; that is its own affair.
-        let _ = expected.arrived.send(());
-        Some(expected.go_on)
+    /// Notifies the client that the handler of its request runs.
+    fn enter<B>(&self, request: &Request<B>) -> Option<oneshot::Receiver<()>> {
+        let token = request.headers().get(GATE_HEADER)?.to_str().ok()?;
+        let pending = self.0.gates.lock().unwrap().remove(token)?;
+        // The client may have given up.
+        let _ = pending.entered.send(());
+        Some(pending.release)
     }
 }
 
-impl Visit {
-    /// Returns the value of [`TOKEN`].
+impl HandlerGate {
+    /// Returns the value of [`GATE_HEADER`].
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
@@ -105,22 +108,22 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// When it never will.
-    pub async fn arrival(&mut self) -> Result<(), String> {
-        let arrived = self.arrived.take().ok_or("nobody watches")?;
-        arrived.await.map_err(|_| "the handler did not run".into())
+    /// If the handler never runs.
+    pub async fn entered(&mut self) -> Result<(), String> {
+        let entered = self.entered.take().ok_or("the gate is not observed")?;
+        entered.await.map_err(|_| "the handler did not run".into())
     }
 
-    /// Lets `/wait` answer.
-    pub fn go_on(&mut self) {
-        if let Some(go_on) = self.go_on.take() {
-            // A handler that is gone does not answer anyhow.
-            let _ = go_on.send(());
+    /// Lets `/wait` respond.
+    pub fn release(&mut self) {
+        if let Some(release) = self.release.take() {
+            // The handler may have been dropped.
+            let _ = release.send(());
         }
     }
 }
 
-impl<B> Service<Request<B>> for App
+impl<B> Service<Request<B>> for TestApp
 where
     B: http_body::Body + Send + 'static,
     B::Data: Send,
@@ -135,14 +138,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        assert!(request.uri().path() != "/boom-at-once", "as asked");
+        if request.uri().path() == "/panic-in-call" {
+            std::panic::panic_any(EXPECTED_PANIC);
+        }
         let app = self.clone();
-        Box::pin(async move { answer::answer(&app, request).await })
+        Box::pin(async move { handlers::handle(&app, request).await })
     }
 }
 
-impl fmt::Debug for App {
+impl fmt::Debug for TestApp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").finish_non_exhaustive()
+        f.debug_struct("TestApp").finish_non_exhaustive()
     }
 }

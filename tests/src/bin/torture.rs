@@ -1,25 +1,25 @@
-//! Ends a million exchanges in every way there is, and wants the numbers to add up.
+//! Makes a million exchanges that end in every possible way, and checks that the totals agree.
 
-#![allow(clippy::print_stdout, reason = "a program that reports")]
+#![allow(clippy::print_stdout, reason = "prints a report")]
 
 use std::process::ExitCode;
 
 use campanile_tests::torture::{Torture, expect_panics};
 use clap::Parser;
 
-/// Ends exchanges in every way there is, over HTTP/1 and HTTP/2 on loopback, and adds up what was counted.
+/// Makes exchanges that end in every possible way, over HTTP/1 and HTTP/2 on loopback, and checks the recorded totals.
 #[derive(Parser)]
 struct Arguments {
-    /// How many exchanges to make.
+    /// The number of exchanges.
     #[arg(long, default_value_t = 1_000_000)]
     exchanges: u64,
-    /// What the chance begins with.
+    /// The random seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many clients there are at once.
+    /// The number of concurrent clients.
     #[arg(long, default_value_t = 96)]
     clients: u64,
-    /// Makes 20,000 exchanges.
+    /// Make 20,000 exchanges.
     #[arg(long)]
     short: bool,
 }
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     };
     let report = torture.run().await;
     println!("{report}");
-    if report.wrong.is_empty() {
+    if report.mismatches.is_empty() {
         println!("every gauge is zero, every exchange has one outcome");
         ExitCode::SUCCESS
     } else {

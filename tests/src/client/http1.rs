@@ -1,29 +1,27 @@
-//! HTTP/1.1 by hand.
+//! A raw HTTP/1.1 connection, whose exchanges can be ended at any point.
 
 use std::{
+    fmt::Display,
     io::{Error, ErrorKind, Result},
-    net::SocketAddr,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::either::Either;
 
-use super::{Ask, AskBody};
+use super::{RequestBody, Stream, TestRequest, open_stream};
 
 /// A connection.
 #[derive(Debug)]
 pub struct Http1 {
-    stream: TcpStream,
-    /// Read, but not taken.
+    stream: Stream,
+    /// Bytes that were received and not parsed yet.
     buffer: Vec<u8>,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
-pub struct Head {
+pub struct ResponseHead {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -31,16 +29,14 @@ pub struct Head {
 }
 
 impl Http1 {
-    /// Opens a connection.
+    /// Connects to `127.0.0.1:PORT` or `unix:/path`.
     ///
     /// # Errors
     ///
-    /// Those of the socket.
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    /// I/O errors.
+    pub async fn connect(address: impl Display) -> Result<Self> {
         Ok(Self {
-            stream,
+            stream: open_stream(address).await?,
             buffer: Vec::new(),
         })
     }
@@ -49,76 +45,81 @@ impl Http1 {
     ///
     /// # Errors
     ///
-    /// Those of the socket.
-    pub async fn send(&mut self, ask: &Ask, id: &str, token: &str) -> Result<()> {
-        let mut text = format!(
-            "{} {} HTTP/1.1\r\nhost: test\r\nte: trailers\r\nx-request-id: {id}\r\nx-token: {token}\r\n",
-            ask.method, ask.path
-        );
-        for (name, value) in ask.headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        match ask.body {
-            AskBody::None => text += "\r\n",
-            AskBody::Sized(body) => text += &format!("content-length: {}\r\n\r\n{body}", body.len()),
-            AskBody::Streamed(body) => {
-                text += &format!(
-                    "transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
-                    body.len()
-                );
+    /// I/O errors.
+    pub async fn send(&mut self, request: &TestRequest) -> Result<()> {
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\nHost: test\r\n", request.method, request.path).into_bytes();
+        for (name, value) in &request.headers {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                bytes.extend_from_slice(part);
             }
         }
-        self.write(text.as_bytes()).await
+        match &request.body {
+            RequestBody::Empty => bytes.extend_from_slice(b"\r\n"),
+            RequestBody::Sized(body) => {
+                bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+                bytes.extend_from_slice(body);
+            }
+            RequestBody::Streamed(body) => {
+                let length = body.len();
+                let chunks = format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+                bytes.extend_from_slice(chunks.as_bytes());
+            }
+        }
+        self.write(&bytes).await
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes.
     ///
     /// # Errors
     ///
-    /// Those of the socket.
+    /// I/O errors.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).await
     }
 
-    /// Closes the half that sends.
+    /// Closes the sending half.
     ///
     /// # Errors
     ///
-    /// Those of the socket.
+    /// I/O errors.
     pub async fn shutdown(&mut self) -> Result<()> {
         self.stream.shutdown().await
     }
 
-    /// Sees to it that dropping resets the connection.
+    /// Makes the drop of a TCP connection reset it.
     ///
     /// # Errors
     ///
-    /// Those of the socket.
+    /// I/O errors.
     pub fn reset_on_drop(&self) -> Result<()> {
-        self.stream.set_zero_linger()
+        match &self.stream {
+            Either::Left(stream) => stream.set_zero_linger(),
+            Either::Right(_) => Ok(()),
+        }
     }
 
-    /// Reads the head of an answer.
+    /// Reads the head of a response.
     ///
     /// # Errors
     ///
-    /// Those of the socket, and of an answer that ends or is no HTTP.
-    pub async fn head(&mut self) -> Result<Head> {
+    /// I/O errors, an early end of the connection, and a malformed head.
+    pub async fn head(&mut self) -> Result<ResponseHead> {
         let line = self.line().await?;
         let status = line
-            .strip_prefix("HTTP/1.1 ")
-            .and_then(|rest| rest.get(..3)?.parse().ok())
-            .ok_or_else(|| Error::new(ErrorKind::InvalidData, line))?;
+            .strip_prefix(b"HTTP/1.1 ")
+            .and_then(|rest| str::from_utf8(rest.get(..3)?).ok()?.parse().ok())
+            .ok_or_else(|| malformed(&line))?;
         let headers = self.headers().await?;
-        Ok(Head { status, headers })
+        Ok(ResponseHead { status, headers })
     }
 
-    /// Reads the body that belongs to a head, and its trailers.
+    /// Reads the body of a response, and its trailers.
     ///
     /// # Errors
     ///
-    /// Those of the socket, and of a body that ends early.
-    pub async fn body(&mut self, head: &Head, method: &str) -> Result<(Vec<u8>, HeaderMap)> {
+    /// I/O errors, and an early end of the body.
+    pub async fn body(&mut self, head: &ResponseHead, method: &str) -> Result<(Vec<u8>, HeaderMap)> {
         if method == "HEAD" || matches!(head.status, 204 | 304) {
             return Ok(Default::default());
         }
@@ -126,8 +127,10 @@ impl Http1 {
             let mut body = Vec::new();
             loop {
                 let line = self.line().await?;
-                let len =
-                    usize::from_str_radix(&line, 16).map_err(|_| Error::new(ErrorKind::InvalidData, line))?;
+                let len = str::from_utf8(&line)
+                    .ok()
+                    .and_then(|len| usize::from_str_radix(len, 16).ok());
+                let len = len.ok_or_else(|| malformed(&line))?;
                 if len == 0 {
                     return Ok((body, self.headers().await?));
                 }
@@ -139,14 +142,19 @@ impl Http1 {
             .headers
             .get("content-length")
             .and_then(|len| len.to_str().ok()?.parse().ok());
-        Ok((self.take(len.unwrap_or(0)).await?, HeaderMap::new()))
+        let body = match len {
+            Some(len) => self.take(len).await?,
+            None if head.status < 200 => Vec::new(),
+            None => self.read_to_end().await?,
+        };
+        Ok((body, HeaderMap::new()))
     }
 
-    /// Reads until what came ends with or holds `text`.
+    /// Reads up to the end of `text`.
     ///
     /// # Errors
     ///
-    /// Those of the socket, and of an end before.
+    /// I/O errors, and the end of the connection before `text`.
     pub async fn read_to(&mut self, text: &str) -> Result<()> {
         let text = text.as_bytes();
         loop {
@@ -158,11 +166,11 @@ impl Http1 {
         }
     }
 
-    /// Reads until the server closes.
+    /// Reads until the server closes or resets the connection.
     ///
     /// # Errors
     ///
-    /// Those of the socket other than a reset.
+    /// I/O errors other than a reset.
     pub async fn read_to_end(&mut self) -> Result<Vec<u8>> {
         loop {
             match self.fill().await {
@@ -187,21 +195,23 @@ impl Http1 {
             if line.is_empty() {
                 return Ok(headers);
             }
-            let pair = line.split_once(':').and_then(|(name, value)| {
+            let colon = line.iter().position(|byte| *byte == b':');
+            let header = colon.and_then(|colon| {
+                let name = HeaderName::from_bytes(&line[..colon]).ok()?;
                 Some((
-                    HeaderName::try_from(name).ok()?,
-                    HeaderValue::try_from(value.trim()).ok()?,
+                    name,
+                    HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?,
                 ))
             });
-            let (name, value) = pair.ok_or_else(|| Error::new(ErrorKind::InvalidData, line))?;
+            let (name, value) = header.ok_or_else(|| malformed(&line))?;
             headers.append(name, value);
         }
     }
 
-    async fn line(&mut self) -> Result<String> {
+    async fn line(&mut self) -> Result<Vec<u8>> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
-                let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                let line = self.buffer[..end].to_vec();
                 self.buffer.drain(..end + 2);
                 return Ok(line);
             }
@@ -222,4 +232,8 @@ impl Http1 {
             _ => Ok(()),
         }
     }
+}
+
+fn malformed(line: &[u8]) -> Error {
+    Error::new(ErrorKind::InvalidData, line.escape_ascii().to_string())
 }

@@ -1,9 +1,8 @@
-//! HTTP/2 by the h2 crate, so that streams and connections can be ended at any point.
+//! A raw HTTP/2 connection by the h2 crate, whose streams can be ended at any point.
 
 use std::{
-    fmt,
+    fmt::{self, Display},
     io::{Error, Result},
-    net::SocketAddr,
     sync::Arc,
 };
 
@@ -13,19 +12,19 @@ use h2::{
     client::{ResponseFuture, SendRequest},
     ext::Protocol,
 };
-use http::{HeaderMap, Request};
-use tokio::{net::TcpStream, task::AbortHandle};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use tokio::task::JoinHandle;
 
-use super::{Ask, AskBody};
+use super::{RequestBody, TestRequest, block_on, open_stream};
 
-/// A connection. A clone is the same one; the last clone closes it.
+/// A connection. Clones share it; dropping the last one closes the socket.
 #[derive(Clone)]
 pub struct Http2 {
     requests: SendRequest<Bytes>,
     driver: Arc<Driver>,
 }
 
-struct Driver(AbortHandle);
+struct Driver(JoinHandle<()>);
 
 impl Drop for Driver {
     fn drop(&mut self) {
@@ -35,88 +34,96 @@ impl Drop for Driver {
 
 /// A request that was sent.
 #[derive(Debug)]
-pub struct Sent {
-    /// The answer, when it comes.
-    pub answer: ResponseFuture,
-    /// What goes to the server; dropping it says nothing.
+pub struct SentRequest {
+    /// The response.
+    pub response: ResponseFuture,
+    /// The request body. Dropping it does not end the stream.
     pub sending: SendStream<Bytes>,
 }
 
 impl Http2 {
-    /// Opens a connection.
+    /// Connects to `127.0.0.1:PORT` or `unix:/path`.
     ///
     /// # Errors
     ///
-    /// Those of the socket and of the handshake.
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    /// I/O errors, and a failed handshake.
+    pub async fn connect(address: impl Display) -> Result<Self> {
+        let stream = open_stream(address).await?;
         let (requests, connection) = h2::client::handshake(stream).await.map_err(Error::other)?;
         let driver = tokio::spawn(async move {
-            // What breaks a connection is seen by its streams.
+            // The streams report errors of the connection.
             let _ = connection.await;
         });
         Ok(Self {
             requests,
-            driver: Arc::new(Driver(driver.abort_handle())),
+            driver: Arc::new(Driver(driver)),
         })
     }
 
-    /// Sends a request.
+    /// Sends a request; a `CONNECT` opens a WebSocket.
     ///
     /// # Errors
     ///
-    /// Those of the connection.
+    /// Connection errors.
     ///
     /// # Panics
     ///
-    /// For a request that is none.
-    pub async fn send(&self, ask: &Ask, id: &str, token: &str) -> Result<Sent> {
+    /// If the request is not a valid one.
+    pub async fn send(&self, request: &TestRequest) -> Result<SentRequest> {
         let mut requests = self.requests.clone().ready().await.map_err(Error::other)?;
-        let mut request = Request::builder()
-            .method(ask.method)
-            .uri(format!("http://test{}", ask.path))
-            .header("te", "trailers")
-            .header("x-request-id", id)
-            .header("x-token", token);
-        for (name, value) in ask.headers {
-            request = request.header(*name, *value);
+        let mut head = Request::builder()
+            .method(request.method)
+            .uri(format!("http://test{}", request.path))
+            .body(())
+            .expect("tests send valid requests");
+        for (name, value) in &request.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a valid header name");
+            let value = HeaderValue::from_bytes(value).expect("control bytes need `send_raw_header`");
+            head.headers_mut().append(name, value);
         }
-        if let AskBody::Sized(body) = ask.body {
-            request = request.header("content-length", body.len());
+        if let RequestBody::Sized(body) = &request.body {
+            head.headers_mut().insert("content-length", body.len().into());
         }
-        let mut request = request.body(()).expect("rows ask for what there is");
-        let connect = ask.method == "CONNECT";
+        let connect = request.method == "CONNECT";
         if connect {
             while !requests.is_extended_connect_protocol_enabled() {
                 tokio::task::yield_now().await;
             }
-            request
-                .extensions_mut()
-                .insert(Protocol::from_static("websocket"));
+            head.extensions_mut().insert(Protocol::from_static("websocket"));
         }
-        let ends = ask.body == AskBody::None && !connect;
-        let (answer, mut sending) = requests.send_request(request, ends).map_err(Error::other)?;
-        if let AskBody::Sized(body) | AskBody::Streamed(body) = ask.body {
-            sending
-                .send_data(Bytes::from_static(body.as_bytes()), true)
-                .map_err(Error::other)?;
+        let ends = request.body == RequestBody::Empty && !connect;
+        let (response, mut sending) = requests.send_request(head, ends).map_err(Error::other)?;
+        let body = match &request.body {
+            RequestBody::Empty => None,
+            RequestBody::Sized(body) => Some(Bytes::from(body.clone())),
+            RequestBody::Streamed(body) => Some(Bytes::from_static(body.as_bytes())),
+        };
+        if let Some(body) = body {
+            sending.send_data(body, true).map_err(Error::other)?;
         }
-        Ok(Sent { answer, sending })
+        Ok(SentRequest { response, sending })
     }
 
-    /// Ends the connection without a word: the socket is closed.
-    pub fn cut(self) {
+    /// Closes the connection with GOAWAY, and waits until it is closed.
+    pub async fn close(self) {
+        drop(self.requests);
+        if let Some(mut driver) = Arc::into_inner(self.driver) {
+            let _ = (&mut driver.0).await;
+        }
+    }
+
+    /// Closes the socket without GOAWAY.
+    pub fn abort(self) {
         self.driver.0.abort();
     }
 }
 
-/// Reads a body to its end.
+/// Reads a body to its end, and its trailers.
 ///
 /// # Errors
 ///
-/// Those of the stream.
-pub async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, HeaderMap)> {
+/// Errors of the stream.
+pub async fn read_body(body: &mut RecvStream) -> Result<(Vec<u8>, HeaderMap)> {
     let mut read = Vec::new();
     while let Some(data) = body.data().await {
         let data = data.map_err(Error::other)?;
@@ -125,10 +132,52 @@ pub async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, HeaderMap)> {
             .map_err(Error::other)?;
         read.extend(data);
     }
-    Ok((
-        read,
-        body.trailers().await.map_err(Error::other)?.unwrap_or_default(),
-    ))
+    let trailers = body.trailers().await.map_err(Error::other)?;
+    Ok((read, trailers.unwrap_or_default()))
+}
+
+/// The result of a WebSocket exchange over HTTP/2.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WebSocketOverHttp2 {
+    /// The status of the response to the extended `CONNECT`.
+    pub status: u16,
+    /// The request ID on the response.
+    pub id: Option<String>,
+    /// The first bytes that the server sent.
+    pub received: Vec<u8>,
+}
+
+impl WebSocketOverHttp2 {
+    /// Opens a WebSocket, sends `frame` and reads `length` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the exchange fails, or takes longer than half a minute.
+    #[must_use]
+    pub fn exchange(address: &str, path: &'static str, frame: Vec<u8>, length: usize) -> Self {
+        block_on(path, async {
+            let connection = Http2::connect(address).await.expect("the server speaks HTTP/2");
+            let request = TestRequest::new("CONNECT", path).header("sec-websocket-version", "13");
+            let mut sent = connection.send(&request).await.expect("the connection is open");
+            let (head, mut body) = sent.response.await.expect("a response to CONNECT").into_parts();
+            let id = head.headers.get("x-request-id");
+            let id = id.map(|id| id.to_str().expect("an ID is ASCII").to_owned());
+            sent.sending
+                .send_data(Bytes::from(frame), false)
+                .expect("the tunnel is open");
+            let mut received = Vec::new();
+            while received.len() < length {
+                let data = body.data().await.expect("the tunnel is open");
+                received.extend(data.expect("the tunnel is open"));
+            }
+            Self {
+                status: head.status.as_u16(),
+                id,
+                received,
+            }
+        })
+    }
 }
 
 impl fmt::Debug for Http2 {

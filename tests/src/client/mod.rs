@@ -1,78 +1,48 @@
-//! Clients that can misbehave.
+//! Test clients for HTTP/1 and HTTP/2: whole exchanges, and single steps for clients that misbehave.
 
 mod http1;
 mod http2;
+mod raw_http2;
+mod request;
+mod response;
+mod socket;
+
+use std::{fmt::Display, io};
+
+use tokio::{
+    net::{TcpStream, UnixStream},
+    runtime, time,
+};
+use tokio_util::either::Either;
 
 pub use self::{
-    http1::{Head, Http1},
-    http2::{Http2, Sent, read},
+    http1::{Http1, ResponseHead},
+    http2::{Http2, SentRequest, WebSocketOverHttp2, read_body},
+    raw_http2::{Http2Reaction, send_raw_header},
+    request::{Protocol, RequestBody, TestRequest, metrics_text},
+    response::TestResponse,
+    socket::{Socket, TIMEOUT, connect, read_head, read_response},
 };
 
-/// A request to be sent.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask {
-    /// The method.
-    pub method: &'static str,
-    /// The path.
-    pub path: &'static str,
-    /// Headers, beside those of the protocol.
-    pub headers: &'static [(&'static str, &'static str)],
-    /// The body.
-    pub body: AskBody,
+type Stream = Either<TcpStream, UnixStream>;
+
+/// Connects to `127.0.0.1:PORT` or `unix:/path`.
+async fn open_stream(address: impl Display) -> io::Result<Stream> {
+    let address = address.to_string();
+    if let Some(path) = address.strip_prefix("unix:") {
+        return Ok(Either::Right(UnixStream::connect(path).await?));
+    }
+    let stream = TcpStream::connect(&address).await?;
+    stream.set_nodelay(true)?;
+    Ok(Either::Left(stream))
 }
 
-/// The body of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskBody {
-    /// None.
-    None,
-    /// One whose length is told.
-    Sized(&'static str),
-    /// One whose length is not told.
-    Streamed(&'static str),
-}
-
-impl Ask {
-    /// A GET.
-    #[must_use]
-    pub const fn get(path: &'static str) -> Self {
-        Self {
-            method: "GET",
-            path,
-            headers: &[],
-            body: AskBody::None,
-        }
-    }
-
-    /// A gRPC call.
-    #[must_use]
-    pub const fn grpc(path: &'static str) -> Self {
-        Self {
-            method: "POST",
-            path,
-            headers: &[("content-type", "application/grpc")],
-            body: AskBody::Sized("\0\0\0\0\0"),
-        }
-    }
-
-    /// The same with another method.
-    #[must_use]
-    pub const fn with_method(mut self, method: &'static str) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// The same with headers.
-    #[must_use]
-    pub const fn with_headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
-        self.headers = headers;
-        self
-    }
-
-    /// The same with a body.
-    #[must_use]
-    pub const fn with_body(mut self, body: AskBody) -> Self {
-        self.body = body;
-        self
-    }
+/// Runs a client for tests that are not async, no longer than [`TIMEOUT`].
+fn block_on<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a single-threaded runtime starts");
+    let result = runtime.block_on(async { time::timeout(TIMEOUT, work).await });
+    result.unwrap_or_else(|_| panic!("{what} took longer than {TIMEOUT:?}"))
 }

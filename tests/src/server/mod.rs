@@ -1,6 +1,6 @@
-//! Servers on loopback.
+//! Test servers on loopback.
 
-mod arrangement;
+mod layer_setup;
 
 use std::{fmt, net::SocketAddr};
 
@@ -14,37 +14,35 @@ use tokio::{
     task::AbortHandle,
 };
 
-use self::arrangement::Served;
-pub use self::arrangement::{Arrangement, Layers};
-use crate::{app::App, wait::within};
+use self::layer_setup::BoxedApp;
+pub use self::layer_setup::{LayerSetup, SharedLayers};
+use crate::{app::TestApp, wait::within};
 
-/// A server that speaks HTTP/1 and HTTP/2. Stops accepting when dropped.
-pub struct Server {
-    /// Where it listens.
+/// A server for HTTP/1 and HTTP/2. Stops accepting when dropped.
+pub struct TestServer {
+    /// The listen address.
     pub address: SocketAddr,
-    /// What it serves.
-    pub app: App,
-    /// Its counted connections.
+    /// The application.
+    pub app: TestApp,
+    /// Its connection gauge.
     pub connections: Connections,
-    tasks: Tasks,
+    tasks: TaskCounter,
     accepting: AbortHandle,
 }
 
-impl Server {
-    /// Starts a server of the application under the layers.
-    pub async fn start(layers: &Layers, arrangement: Arrangement) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("loopback has a port");
+impl TestServer {
+    /// Starts a server of the application with the layers of a setup.
+    pub async fn start(layers: &SharedLayers, setup: LayerSetup) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let connections = Connections::new(address).with_recorder(layers.tally());
-        let app = App::new(layers.id());
-        let tasks = Tasks(watch::Sender::new(0));
-        let accept = Accept {
+        let connections = Connections::new(address).with_recorder(layers.recorder());
+        let app = TestApp::new(layers.id());
+        let tasks = TaskCounter(watch::Sender::new(0));
+        let accept = AcceptLoop {
             connections: connections.clone(),
-            service: layers.around(app.clone(), arrangement),
+            service: layers.around(app.clone(), setup),
             tasks: tasks.clone(),
-            half_close: arrangement == Arrangement::StackHalfClose,
+            half_close: setup == LayerSetup::StackHalfClose,
         };
         Self {
             address,
@@ -55,51 +53,49 @@ impl Server {
         }
     }
 
-    /// Waits until nothing is left of any connection: whatever was to be counted has been.
+    /// Waits until all connections and their streams have ended, and are recorded.
     pub async fn idle(&self) {
         let mut running = self.tasks.0.subscribe();
         within(
-            "the end of the server's tasks",
+            "the end of the tasks of the server",
             running.wait_for(|running| *running == 0),
         )
         .await
-        .expect("the sender is in self");
+        .expect("self holds the sender");
     }
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
+        f.debug_struct("TestServer")
             .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }
 
-struct Accept {
+struct AcceptLoop {
     connections: Connections,
-    service: Served,
-    tasks: Tasks,
+    service: BoxedApp,
+    tasks: TaskCounter,
     half_close: bool,
 }
 
-impl Accept {
+impl AcceptLoop {
     async fn run(self, listener: TcpListener) {
         loop {
             let slot = self.connections.ready().await;
-            // Out of descriptors, perhaps; the client sees it too, and fails with what it awaited.
+            // Out of descriptors, perhaps: the client fails then.
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::task::yield_now().await;
                 continue;
             };
-            stream
-                .set_nodelay(true)
-                .expect("a connected socket takes options");
+            stream.set_nodelay(true).expect("the socket is connected");
             self.serve(slot.wrap(stream));
         }
     }
@@ -110,29 +106,29 @@ impl Accept {
         builder.http1().half_close(self.half_close);
         builder.http2().enable_connect_protocol();
         let served = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
-        // How a connection ends is for its layers to tell.
+        // The layers record how a connection ends.
         self.tasks.execute(served.into_owned().map(drop));
     }
 }
 
-/// Spawns tasks and counts those that run.
+/// Spawns tasks, and counts those that run.
 #[derive(Clone)]
-struct Tasks(watch::Sender<usize>);
+struct TaskCounter(watch::Sender<usize>);
 
-struct Running(watch::Sender<usize>);
+struct RunningTask(watch::Sender<usize>);
 
-impl Drop for Running {
+impl Drop for RunningTask {
     fn drop(&mut self) {
         self.0.send_modify(|running| *running -= 1);
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for TaskCounter {
     fn execute(&self, future: F) {
         self.0.send_modify(|running| *running += 1);
-        let running = Running(self.0.clone());
+        let running = RunningTask(self.0.clone());
         tokio::spawn(async move {
-            // Moved in, so that it is dropped after the future, also by a panic.
+            // Dropped after the future, and on unwinding.
             let _running = running;
             future.await;
         });

@@ -1,7 +1,7 @@
-//! The worst text that the recorder can be made to write, before judges that other people wrote.
+//! Extreme metric names, labels and values, before external_checkers that other people wrote.
 
 use campanile_recorder::{CellRecorder, Format, Matcher};
-use campanile_tests::judges;
+use campanile_tests::external_checkers;
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit};
 
 const METADATA: Metadata<'static> = Metadata::new("test", Level::INFO, None);
@@ -11,14 +11,14 @@ fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
     Key::from_parts(name, labels.iter().map(label).collect::<Vec<_>>())
 }
 
-/// Everything that a name, a label, a help or a number can be.
-fn nasty() -> CellRecorder {
+/// Makes a recorder with extreme names, labels, help texts and values.
+fn extreme() -> CellRecorder {
     let recorder = CellRecorder::builder()
         .with_buckets(Matcher::name("signed"), &[-1.5, 0.0, 1e-9, 3.0, 1e15, 1.5e300])
         .with_buckets(Matcher::name("no_buckets"), &[])
         .with_series_limit(3)
         .with_exemplars(|labels| {
-            // No quotes: the Python parser believes that an escaped one ends an exemplar's label. An id has none.
+            // Without quotes, which the Python parser takes for the end of an exemplar label. Request IDs have none.
             labels.push("request_id", "a\\b\nc} é");
             labels.push("trace_id", "x".repeat(95));
         })
@@ -43,31 +43,31 @@ fn nasty() -> CellRecorder {
     .increment(1);
     counter("escaped_total", &[("text", "\\"), ("other", "},{=\"# EOF")]).increment(1);
 
-    recorder.describe_counter("huge_total".into(), None, "Nearly too much.".into());
+    recorder.describe_counter("huge_total".into(), None, "The largest value.".into());
     counter("huge_total", &[]).increment(u64::MAX);
-    recorder.describe_gauge("odd".into(), None, "What gauges may be.".into());
-    gauge("odd", &[("is", "nan")]).set(f64::NAN);
-    gauge("odd", &[("is", "inf")]).set(f64::INFINITY);
-    gauge("odd", &[("is", "negative inf")]).set(f64::NEG_INFINITY);
-    recorder.describe_gauge("small".into(), None, "What gauges may be, too.".into());
+    recorder.describe_gauge("special".into(), None, "Special values.".into());
+    gauge("special", &[("is", "nan")]).set(f64::NAN);
+    gauge("special", &[("is", "inf")]).set(f64::INFINITY);
+    gauge("special", &[("is", "negative inf")]).set(f64::NEG_INFINITY);
+    recorder.describe_gauge("small".into(), None, "Extreme values.".into());
     gauge("small", &[("is", "least")]).set(f64::MIN_POSITIVE);
     gauge("small", &[("is", "most")]).set(f64::MAX);
-    gauge("small", &[("is", "less than nothing")]).set(-0.0);
+    gauge("small", &[("is", "negative zero")]).set(-0.0);
 
     recorder.describe_histogram("signed".into(), None, "Bounds of every size.".into());
     for value in [-2.0, -1.5, 0.0, 1e-10, 2.0, 1e14, 1e200] {
         histogram("signed", &[("a", "b")]).record(value);
     }
-    recorder.describe_histogram("no_buckets".into(), None, "One bucket, which has no end.".into());
+    recorder.describe_histogram("no_buckets".into(), None, "One bucket without a bound.".into());
     histogram("no_buckets", &[]).record(5.0);
     recorder.describe_histogram(
         "untouched_seconds".into(),
         Some(Unit::Seconds),
-        "Nothing yet.".into(),
+        "No samples.".into(),
     );
     drop(histogram("untouched_seconds", &[]));
 
-    // Units that the name has, has not, and has in the wrong place.
+    // Units that are in the name, missing, and in the wrong place.
     recorder.describe_gauge("lag_seconds".into(), Some(Unit::Seconds), "Has its unit.".into());
     gauge("lag_seconds", &[]).set(0.5);
     recorder.describe_gauge("lag".into(), Some(Unit::Seconds), "Lacks its unit.".into());
@@ -81,7 +81,7 @@ fn nasty() -> CellRecorder {
     recorder.describe_gauge(
         "load_percent".into(),
         Some(Unit::Percent),
-        "A unit that is a sign.".into(),
+        "A unit that is a symbol.".into(),
     );
     gauge("load_percent", &[]).set(12.0);
     recorder.describe_gauge(
@@ -91,10 +91,10 @@ fn nasty() -> CellRecorder {
     );
     gauge("rate", &[]).set(12.0);
 
-    // Described, and never registered.
-    recorder.describe_counter("nothing_total".into(), None, "Nothing.".into());
+    // Described, but never registered.
+    recorder.describe_counter("nothing_total".into(), None, "No series.".into());
 
-    // What becomes one after it was made valid: names, and labels.
+    // Names and labels that become equal when they are made valid.
     recorder.describe_counter("http.hits-total".into(), None, "One of three spellings.".into());
     counter("http.hits-total", &[("a.b", "1")]).increment(1);
     counter("http_hits_total", &[("a_b", "1")]).increment(1);
@@ -102,17 +102,17 @@ fn nasty() -> CellRecorder {
     recorder.describe_gauge("9.lives é".into(), None, "Begins with a digit.".into());
     gauge("9.lives é", &[("9.is", "x")]).set(9.0);
 
-    // Beyond the limit of series.
-    recorder.describe_counter("many_total".into(), None, "Too many.".into());
+    // More series than the limit.
+    recorder.describe_counter("many_total".into(), None, "Too many series.".into());
     for id in ["1", "2", "3", "4", "5"] {
         counter("many_total", &[("id", id)]).increment(1);
     }
-    // Two kinds of one name.
+    // One name with two kinds.
     gauge("many_total", &[]).set(1.0);
     recorder
 }
 
-/// Names that differ in the classic format, and in OpenMetrics only if somebody cares.
+/// Makes a recorder whose names differ in the classic format, but would be equal in OpenMetrics.
 fn clashing() -> CellRecorder {
     let recorder = CellRecorder::new();
     let counter = |name| recorder.register_counter(&key(name, &[]), &METADATA).increment(1);
@@ -137,7 +137,7 @@ fn types(text: &str) -> usize {
 }
 
 fn assert_parsed(text: &str, format: Format) {
-    if let Some(found) = judges::python(text, format, env!("CARGO_TARGET_TMPDIR")) {
+    if let Some(found) = external_checkers::python(text, format, env!("CARGO_TARGET_TMPDIR")) {
         assert_eq!(
             (found.families, found.samples),
             (types(text), samples(text)),
@@ -152,9 +152,9 @@ fn assert_parsed(text: &str, format: Format) {
 }
 
 #[test]
-fn nothing_is_so_odd_that_its_text_cannot_be_read() {
-    for recorder in [nasty(), CellRecorder::new()] {
-        judges::promtool(&recorder.render(Format::Prometheus));
+fn extreme_metrics_are_parsed_by_external_checkers() {
+    for recorder in [extreme(), CellRecorder::new()] {
+        external_checkers::promtool(&recorder.render(Format::Prometheus));
         for format in [Format::Prometheus, Format::OpenMetrics] {
             assert_parsed(&recorder.render(format), format);
         }
@@ -162,9 +162,9 @@ fn nothing_is_so_odd_that_its_text_cannot_be_read() {
 }
 
 #[test]
-fn a_sum_that_can_fall_is_not_in_openmetrics() {
-    assert!(nasty().render(Format::Prometheus).contains("signed_sum{"));
-    let text = nasty().render(Format::OpenMetrics);
+fn sum_of_a_histogram_with_negative_bounds_is_not_in_openmetrics() {
+    assert!(extreme().render(Format::Prometheus).contains("signed_sum{"));
+    let text = extreme().render(Format::OpenMetrics);
     assert!(
         text.contains("signed_bucket{") && !text.contains("signed_sum{"),
         "{text}"
@@ -172,7 +172,7 @@ fn a_sum_that_can_fall_is_not_in_openmetrics() {
 }
 
 #[test]
-fn names_that_would_be_one_in_openmetrics_stay_two() {
+fn names_that_would_be_equal_in_openmetrics_stay_separate() {
     let recorder = clashing();
     assert_parsed(&recorder.render(Format::Prometheus), Format::Prometheus);
     let text = recorder.render(Format::OpenMetrics);

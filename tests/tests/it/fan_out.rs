@@ -1,4 +1,4 @@
-//! One request that becomes many: every id ends with the first one's.
+//! The request IDs of a fan-out: each ends with the ID of the first request.
 
 use std::{collections::HashSet, net::SocketAddr};
 
@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use campanile_core::{InRequestExt, RequestContext};
 use campanile_outbound::{MetricsLayer, PropagateLayer};
-use campanile_tests::wire::Ask;
+use campanile_tests::client::TestRequest;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
@@ -21,9 +21,9 @@ use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::conformance::boot;
+use crate::conformance::start_service;
 
-/// A service with campanile's layers on both sides. Lives as long as its runtime.
+/// A service with campanile's layers in both directions.
 struct Service {
     address: SocketAddr,
     _runtime: Runtime,
@@ -35,7 +35,7 @@ impl Service {
         let listener = runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let app = make(address).layer(campanile_inbound::stack());
         runtime.spawn(axum::serve(listener, app).into_future());
         Self {
@@ -44,12 +44,12 @@ impl Service {
         }
     }
 
-    fn get(&self, path: &str, id: &str) -> String {
-        let answer = Ask::get(path)
-            .field("x-request-id", id)
-            .of(&self.address.to_string());
-        assert_eq!((answer.status(), answer.id()), (200, id), "{answer:?}");
-        answer.text().to_owned()
+    fn get(&self, path: &'static str, id: &str) -> String {
+        let response = TestRequest::get(path)
+            .header("x-request-id", id)
+            .send(&self.address.to_string());
+        assert_eq!((response.status(), response.id()), (200, id), "{response:?}");
+        response.text().to_owned()
     }
 }
 
@@ -59,7 +59,7 @@ fn caller() -> Caller {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-/// Makes a call through the layers and returns the body of its answer.
+/// Makes a call through the layers and returns the response body.
 async fn fetch(caller: Caller, url: String) -> String {
     let client = ServiceBuilder::new()
         .layer(MetricsLayer::new())
@@ -74,7 +74,7 @@ async fn fetch(caller: Caller, url: String) -> String {
     String::from_utf8(body.to_bytes().to_vec()).expect("text")
 }
 
-/// Calls `url` three times at once, and once from a task of its own.
+/// Calls `url` three times concurrently, and once from a spawned task.
 async fn fan_out(State((caller, url)): State<(Caller, String)>) -> Json<Vec<String>> {
     let spawned = tokio::spawn(fetch(caller.clone(), url.clone()).in_current_request());
     let (one, two, three) = tokio::join!(
@@ -86,20 +86,20 @@ async fn fan_out(State((caller, url)): State<(Caller, String)>) -> Json<Vec<Stri
 }
 
 #[test]
-fn every_call_of_a_fan_out_ends_with_the_first_id() {
-    let (b, c) = (boot(&[]), boot(&[]));
+fn every_call_id_of_a_fan_out_ends_with_the_first_id() {
+    let (b, c) = (start_service(&[]), start_service(&[]));
     let url = format!("http://{}/call?url=http://{}/echo", b.address(), c.address());
     let a = Service::start(|_| Router::new().route("/", get(fan_out)).with_state((caller(), url)));
-    let answers: Vec<String> = serde_json::from_str(&a.get("/", "order-7")).unwrap();
-    assert_eq!(answers.len(), 4);
+    let responses: Vec<String> = serde_json::from_str(&a.get("/", "order-7")).unwrap();
+    assert_eq!(responses.len(), 4);
     let mut of_b = HashSet::new();
     let mut of_c = HashSet::new();
-    for answer in &answers {
-        let answer: Value = serde_json::from_str(answer).unwrap();
-        let echo: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    for response in &responses {
+        let response: Value = serde_json::from_str(response).unwrap();
+        let echo: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
         let seen = echo["request_id"].as_str().unwrap();
-        assert_eq!(seen, answer["upstream_id"]);
-        // <of B's call>-<of A's call>-order-7
+        assert_eq!(seen, response["upstream_id"]);
+        // <prefix of B>-<prefix of A>-order-7
         let (own, rest) = seen.split_once('-').unwrap();
         let (before, first) = rest.split_once('-').unwrap();
         assert_eq!(first, "order-7", "{seen}");
@@ -110,8 +110,8 @@ fn every_call_of_a_fan_out_ends_with_the_first_id() {
         of_b.insert(rest.to_owned());
         of_c.insert(seen.to_owned());
     }
-    assert_eq!((of_b.len(), of_c.len()), (4, 4), "{answers:?}");
-    // The logs of both tell the same ids.
+    assert_eq!((of_b.len(), of_c.len()), (4, 4), "{responses:?}");
+    // Both logs contain the same IDs.
     for (service, ids, what) in [(&b, of_b, "called"), (&c, of_c, "echoed")] {
         for id in ids {
             service.wait_for_log(&id, |log| {
@@ -124,8 +124,8 @@ fn every_call_of_a_fan_out_ends_with_the_first_id() {
 }
 
 #[test]
-fn a_call_outside_any_request_has_an_id_all_its_own() {
-    let c = boot(&[]);
+fn a_call_outside_any_request_gets_a_new_id() {
+    let c = start_service(&[]);
     let runtime = Runtime::new().unwrap();
     let echo = runtime.block_on(fetch(caller(), format!("http://{}/echo", c.address())));
     let echo: Value = serde_json::from_str(&echo).unwrap();
@@ -134,19 +134,23 @@ fn a_call_outside_any_request_has_an_id_all_its_own() {
 }
 
 #[test]
-fn a_spawned_task_that_was_not_given_the_request_has_an_id_of_its_own() {
-    async fn forgets(State((caller, url)): State<(Caller, String)>) -> String {
+fn a_call_from_a_task_without_the_request_context_gets_a_new_id() {
+    async fn without_context(State((caller, url)): State<(Caller, String)>) -> String {
         tokio::spawn(fetch(caller, url)).await.expect("the task ended")
     }
-    let c = boot(&[]);
+    let c = start_service(&[]);
     let url = format!("http://{}/echo", c.address());
-    let a = Service::start(|_| Router::new().route("/", get(forgets)).with_state((caller(), url)));
+    let a = Service::start(|_| {
+        Router::new()
+            .route("/", get(without_context))
+            .with_state((caller(), url))
+    });
     let echo: Value = serde_json::from_str(&a.get("/", "order-7")).unwrap();
     let id = echo["request_id"].as_str().unwrap();
     assert!(!id.ends_with("order-7"), "{id}");
 }
 
-/// Calls itself as often as the path says, and answers with the id of the last call.
+/// Calls itself as often as the path requests, and responds with the ID of the last call.
 async fn hop(State((caller, address)): State<(Caller, SocketAddr)>, Path(left): Path<u32>) -> String {
     let id = RequestContext::current()
         .expect("a request is served")
@@ -170,12 +174,12 @@ fn thirty_hops_keep_a_first_id_of_239_bytes_whole() {
     let last = service.get("/hop/30", &first);
     assert_eq!(last.len(), 256);
     assert_eq!(&last[17..], first);
-    // One byte more does not fit behind a prefix: the front goes, the end stays.
+    // One byte more does not fit after the prefix, so the front is cut.
     let longer = format!("Z{first}");
     let last = service.get("/hop/30", &longer);
     assert_eq!(last.len(), 256);
     assert_eq!(&last[17..], first);
-    // A short one is found behind all the prefixes that fit.
+    // A short ID stays at the end of all prefixes that fit.
     let last = service.get("/hop/30", "short");
     assert!(last.ends_with("-short"), "{last}");
     assert_eq!(last.len(), 256);

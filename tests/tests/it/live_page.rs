@@ -1,4 +1,4 @@
-//! What the layers record is what the live page shows.
+//! The live page shows the metrics of the layers.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn the_live_page_shows_what_the_layers_record() {
         let response = app.clone().oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
     };
-    // A first one, since counters have to be seen twice to rise.
+    // The page needs two samples of a counter to show a rate.
     call("/fine").await;
     let connections = Connections::new("127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap())
         .with_limit(10)
@@ -65,7 +65,7 @@ async fn the_live_page_shows_what_the_layers_record() {
             break serde_json::from_str::<serde_json::Value>(sample.lines().next().unwrap()).unwrap();
         }
     };
-    // A second of a busy machine may be longer than one, so that rates are lower.
+    // On a busy machine the sampling interval is longer, and rates are lower.
     let rate = |value: &serde_json::Value| value.as_f64().unwrap();
     assert!((1.0..=5.1).contains(&rate(&sample["requests"])), "{sample}");
     assert!((0.8..=4.1).contains(&rate(&sample["codes"]["200"])), "{sample}");

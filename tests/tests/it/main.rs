@@ -1,16 +1,16 @@
-//! The integration tests: real sockets, and every way in which an exchange ends.
+//! The integration tests, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod backlog;
 #[cfg(target_os = "linux")]
 mod browser;
 mod conformance;
-mod exchange;
+mod exchange_matrix;
 mod exposition;
 mod fan_out;
 mod layers;
 mod live_page;
+mod metrics_json;
 mod prometheus;
 mod request_ids;
-mod torture;

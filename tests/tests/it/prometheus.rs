@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the service, and answers what dashboards ask.
+//! A real Prometheus scrapes the service, and evaluates the queries of dashboards.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,15 +7,15 @@ use std::{
 };
 
 use campanile_tests::{
-    judges,
-    process::{Process, own_address, wait_until},
-    wire::Ask,
+    client::TestRequest,
+    external_checkers,
+    process::{Process, free_address, wait_until},
 };
 use serde_json::Value;
 
-use crate::conformance::boot;
+use crate::conformance::start_service;
 
-/// A Prometheus with a folder of its own. Both go when this is dropped.
+/// A Prometheus with a data directory. Dropping it ends the process and removes the directory.
 struct Prometheus {
     child: Child,
     address: String,
@@ -23,7 +23,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes `target`; nothing if there is none on this machine.
+    /// Starts a Prometheus that scrapes `target`; `None` if it is not installed.
     fn start(target: &str) -> Option<Self> {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("prometheus-{}", std::process::id()));
@@ -34,9 +34,9 @@ impl Prometheus {
              - job_name: conformance\n  static_configs:\n  - targets: ['{target}']\n"
         );
         std::fs::write(&config, text).expect("the configuration can be written");
-        // The port is free for a moment only, so somebody else may be faster.
+        // Another process may bind the port first.
         for _ in 0..3 {
-            let address = own_address().to_string();
+            let address = free_address().to_string();
             let child = Command::new("prometheus")
                 .arg(format!("--config.file={}", config.display()))
                 .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
@@ -49,7 +49,7 @@ impl Prometheus {
             let child = match child {
                 Ok(child) => child,
                 Err(error) => {
-                    judges::skip(&format!("prometheus cannot be started: {error}"));
+                    external_checkers::skip(&format!("prometheus cannot be started: {error}"));
                     return None;
                 }
             };
@@ -62,40 +62,40 @@ impl Prometheus {
                 return Some(started);
             }
         }
-        panic!("prometheus ended three times before it was ready");
+        panic!("prometheus exited three times before it was ready");
     }
 
-    /// Waits until it answers; tells whether it does, and did not end instead.
+    /// Waits until it is ready; returns false if it exited.
     fn becomes_ready(&mut self) -> bool {
-        let mut ended = false;
+        let mut exited = false;
         let (child, address) = (&mut self.child, &self.address);
         wait_until(
             || {
-                ended = child.try_wait().expect("a child can be waited for").is_some();
-                // Asks only where somebody listens already.
+                exited = child.try_wait().expect("a child can be waited for").is_some();
+                // `send` panics if the connection is refused.
                 let listens = || std::net::TcpStream::connect(address).is_ok();
-                ended || (listens() && Ask::get("/-/ready").of(address).status() == 200)
+                exited || (listens() && TestRequest::get("/-/ready").send(address).status() == 200)
             },
-            || "prometheus does not answer".to_owned(),
+            || "prometheus is not ready".to_owned(),
         );
-        !ended
+        !exited
     }
 
-    fn ask(&self, path: &str, query: &str) -> Value {
+    fn query(&self, path: &str, query: &str) -> Value {
         let escape = |byte: u8| match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
             other => format!("%{other:02X}"),
         };
         let query: String = query.bytes().map(escape).collect();
-        let answer = Ask::get(format!("/api/v1/{path}query={query}")).of(&self.address);
-        assert_eq!(answer.status(), 200, "{}", answer.text());
-        answer.json()
+        let response = TestRequest::get(format!("/api/v1/{path}query={query}")).send(&self.address);
+        assert_eq!(response.status(), 200, "{}", response.text());
+        response.json()
     }
 
-    /// The values of what a query finds now.
+    /// Returns the current values of a query.
     fn values(&self, query: &str) -> Vec<f64> {
-        let answer = self.ask("query?", query);
-        let series = answer["data"]["result"].as_array().expect("a vector").clone();
+        let response = self.query("query?", query);
+        let series = response["data"]["result"].as_array().expect("a vector").clone();
         let value = |one: &Value| one["value"][1].as_str().and_then(|text| text.parse().ok());
         series
             .iter()
@@ -106,7 +106,7 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // It may have ended by itself, and the folder may stay: it is one of cargo's.
+        // The process may have exited; the directory is in the target directory.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -115,14 +115,14 @@ impl Drop for Prometheus {
 
 fn requests(service: &Process) {
     for _ in 0..10 {
-        let ask = Ask::get("/sleep/0.003").field("x-request-id", "a-scraped-request");
-        assert_eq!(ask.of(service.address()).status(), 200);
+        let request = TestRequest::get("/sleep/0.003").header("x-request-id", "a-scraped-request");
+        assert_eq!(request.send(service.address()).status(), 200);
     }
 }
 
 #[test]
-fn prometheus_answers_rates_quantiles_and_exemplars() {
-    let service = boot(&[]);
+fn prometheus_evaluates_rates_quantiles_and_exemplars() {
+    let service = start_service(&[]);
     requests(&service);
     let Some(prometheus) = Prometheus::start(service.admin()) else {
         return;
@@ -132,7 +132,7 @@ fn prometheus_answers_rates_quantiles_and_exemplars() {
     let buckets = format!("http_server_request_duration_seconds_bucket{route}");
     let quantile = format!("histogram_quantile(0.5, sum by (le) (rate({buckets}[10s])))");
     let began = Instant::now();
-    // Rates need two scrapes that saw different counts.
+    // Rates need two scrapes with different counts.
     let mut found = (Vec::new(), Vec::new());
     wait_until(
         || {
@@ -141,16 +141,11 @@ fn prometheus_answers_rates_quantiles_and_exemplars() {
             let number = |values: &[f64]| matches!(values, [value] if *value > 0.0);
             number(&found.0) && number(&found.1)
         },
-        || {
-            format!(
-                "neither a rate nor a quantile: up is {:?}",
-                prometheus.values("up")
-            )
-        },
+        || format!("no rate and no quantile; up is {:?}", prometheus.values("up")),
     );
     let (rates, quantiles) = found;
-    assert!(rates[0] < 5_000.0, "{rates:?} requests each second");
-    // At least what it slept, and no more than has passed at all.
+    assert!(rates[0] < 5_000.0, "{rates:?} requests per second");
+    // At least the sleep of the handler, at most the elapsed time.
     let passed = began.elapsed().as_secs_f64();
     assert!(
         (0.0025..passed.max(0.1)).contains(&quantiles[0]),
@@ -162,15 +157,18 @@ fn prometheus_answers_rates_quantiles_and_exemplars() {
         .expect("after 1970")
         .as_secs();
     let range = format!("query_exemplars?start={}&end={}&", now - 600, now + 600);
-    let mut answer = Value::Null;
+    let mut response = Value::Null;
     wait_until(
         || {
-            answer = prometheus.ask(&range, &buckets);
-            answer["data"][0]["exemplars"][0].is_object()
+            response = prometheus.query(&range, &buckets);
+            response["data"][0]["exemplars"][0].is_object()
         },
-        || "there is no exemplar".to_owned(),
+        || "no exemplar".to_owned(),
     );
-    let exemplar = &answer["data"][0]["exemplars"][0];
-    assert_eq!(exemplar["labels"]["request_id"], "a-scraped-request", "{answer}");
-    assert_eq!(answer["data"][0]["seriesLabels"]["http_route"], "/sleep/{s}");
+    let exemplar = &response["data"][0]["exemplars"][0];
+    assert_eq!(
+        exemplar["labels"]["request_id"], "a-scraped-request",
+        "{response}"
+    );
+    assert_eq!(response["data"][0]["seriesLabels"]["http_route"], "/sleep/{s}");
 }

@@ -1,4 +1,4 @@
-//! What a user will see of the next release has a line in the changelog, which names the crate.
+//! The changelog has a line for each unreleased change, which names the crate.
 
 use crate::tidy::finding::Finding;
 use crate::tidy::repository::Repository;
@@ -35,7 +35,7 @@ fn is_heading(line: &str) -> bool {
     line.trim_end() == HEADING
 }
 
-/// The lines of the section that are not blank, with their numbers.
+/// Returns the non-blank lines of the section with their numbers.
 fn unreleased(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let section = text
         .lines()
@@ -48,7 +48,7 @@ fn unreleased(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(|(line, number)| (number, line))
 }
 
-/// Besides entries there are the headings of Keep a Changelog, second lines, and the links at the end.
+/// Returns whether a line is an entry, a heading of Keep a Changelog, a continuation, or a link.
 fn is_well_formed(line: &str, crates: &[&str]) -> bool {
     if line.starts_with("### ") || line.starts_with("  ") || line.starts_with('[') {
         return true;
@@ -60,7 +60,7 @@ fn is_well_formed(line: &str, crates: &[&str]) -> bool {
     subject.is_some_and(|subject| subject == "workspace" || crates.contains(&subject))
 }
 
-/// The commit that makes a release empties the section, and touches the changelog but no library.
+/// Returns whether the last commit was a release, which changes the changelog but no library.
 fn is_release(changed: &[String]) -> bool {
     let library = |path: &String| path.starts_with("crates/") && path.contains("/src/");
     changed.iter().any(|path| path == PATH) && !changed.iter().any(library)
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn no_section_is_red() {
+    fn a_missing_section_is_an_error() {
         assert_eq!(check(&Repository::sample(&[])).len(), 1);
         assert_eq!(
             findings("# Changelog\n\n## [0.1.0]\n- workspace: x\n", &[]).len(),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_section_is_red_unless_the_commit_is_the_release() {
+    fn an_empty_section_is_an_error_unless_the_commit_is_a_release() {
         let text = "## [Unreleased]\n\n## [0.1.0]\n- workspace: x\n";
         assert_eq!(findings(text, &[]).len(), 1);
         assert_eq!(
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_crate_is_red() {
+    fn a_line_without_a_crate_is_an_error() {
         let text = "## [Unreleased]\n\n- campanile-core: x\n- campanile-htpt: y\nprose\n- no crate\n";
         assert_eq!(
             findings(text, &[]),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn keep_a_changelog_is_green() {
+    fn keep_a_changelog_format_is_accepted() {
         let text = "# Changelog\n\nProse.\n\n## [Unreleased]\n\n### Added\n\n- campanile-core: x\n  and y\n\
                     - workspace: z\n\n## [0.1.0]\n- old prose\n\n[0.1.0]: https://example.org\n";
         assert!(findings(text, &[]).is_empty());

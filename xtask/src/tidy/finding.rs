@@ -1,15 +1,16 @@
-//! What a rule has to say about one place.
+//! The finding of a rule.
 
 use std::fmt;
 
-/// Whether it fails the run.
+/// The severity of a finding. Only errors fail the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     Error,
     Warning,
+    Note,
 }
 
-/// One sentence about one place.
+/// A message about a file.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
@@ -35,7 +36,14 @@ impl Finding {
         }
     }
 
-    /// Names the line, counted from one.
+    pub(crate) fn note(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::error(path, message)
+        }
+    }
+
+    /// Adds the line, counted from one.
     pub(crate) fn at_line(self, line: usize) -> Self {
         Self {
             line: Some(line),
@@ -49,6 +57,7 @@ impl fmt::Display for Finding {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         write!(f, "{severity}: {}", self.path)?;
         if let Some(line) = self.line {

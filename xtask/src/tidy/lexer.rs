@@ -1,14 +1,15 @@
-//! Tells code from comments and strings, which is all the rules need to know of Rust.
+//! Separates code, comments and strings of Rust sources.
 
-/// A file taken apart.
+/// The parts of a file.
 #[derive(Debug)]
 pub(crate) struct Lexed {
-    /// The text with comments and literals blanked, line for line.
+    /// The text with comments and literals replaced by blanks.
     pub(crate) code: String,
     pub(crate) literals: Vec<Literal>,
+    pub(crate) comments: Vec<String>,
 }
 
-/// A string literal as it is written, escapes and all.
+/// A string literal as written, with its escapes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Literal {
     /// Counted from one.
@@ -16,29 +17,39 @@ pub(crate) struct Literal {
     pub(crate) text: String,
 }
 
-/// Where a token ends that is not code, and what of it is a string's content.
+/// A token that is not code.
 struct Token {
     end: usize,
-    content: Option<(usize, usize)>,
+    kind: TokenKind,
+}
+
+enum TokenKind {
+    Comment,
+    Char,
+    /// The range of its content.
+    String(usize, usize),
 }
 
 pub(crate) fn lex(text: &str) -> Lexed {
     let bytes = text.as_bytes();
     let mut code = bytes.to_vec();
     let mut literals = Vec::new();
+    let mut comments = Vec::new();
     let mut line = 1;
     let mut at = 0;
     while at < bytes.len() {
-        let Some(Token { end, content }) = token(text, at) else {
+        let Some(Token { end, kind }) = token(text, at) else {
             line += usize::from(bytes[at] == b'\n');
             at += 1;
             continue;
         };
-        if let Some((from, to)) = content {
-            literals.push(Literal {
+        match kind {
+            TokenKind::Comment => comments.push(text[at..end].to_owned()),
+            TokenKind::Char => {}
+            TokenKind::String(from, to) => literals.push(Literal {
                 line,
                 text: text[from..to].to_owned(),
-            });
+            }),
         }
         for byte in &mut code[at..end] {
             if *byte == b'\n' {
@@ -52,6 +63,7 @@ pub(crate) fn lex(text: &str) -> Lexed {
     Lexed {
         code: String::from_utf8_lossy(&code).into_owned(),
         literals,
+        comments,
     }
 }
 
@@ -64,22 +76,32 @@ fn token(text: &str, at: usize) -> Option<Token> {
             let end = quoted(rest, b'"');
             Some(Token {
                 end: at + end,
-                content: Some((at + 1, at + end.saturating_sub(1).max(1))),
+                kind: TokenKind::String(at + 1, at + end.saturating_sub(1).max(1)),
             })
         }
         [b'r', b'"' | b'#', ..] => raw_string(rest, at),
-        [b'\'', b'\\', ..] => Some(comment(at + quoted(rest, b'\''))),
+        [b'\'', b'\\', ..] => Some(character(at + quoted(rest, b'\''))),
         [b'\'', ..] => {
-            // `'a'` is a character, `'a` a lifetime.
+            // `'a'` is a character, `'a` is a lifetime.
             let length = text[at + 1..].chars().next()?.len_utf8();
-            (rest.get(length + 1) == Some(&b'\'')).then(|| comment(at + length + 2))
+            (rest.get(length + 1) == Some(&b'\'')).then(|| character(at + length + 2))
         }
         _ => None,
     }
 }
 
 fn comment(end: usize) -> Token {
-    Token { end, content: None }
+    Token {
+        end,
+        kind: TokenKind::Comment,
+    }
+}
+
+fn character(end: usize) -> Token {
+    Token {
+        end,
+        kind: TokenKind::Char,
+    }
 }
 
 fn until(bytes: &[u8], stop: u8) -> usize {
@@ -100,7 +122,7 @@ fn block_comment(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The length of a literal that begins with a quote and may hold escapes.
+/// Returns the length of a literal that begins with a quote and may contain escapes.
 fn quoted(bytes: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while at < bytes.len() {
@@ -132,7 +154,7 @@ fn raw_string(rest: &[u8], at: usize) -> Option<Token> {
     };
     Some(Token {
         end: at + end,
-        content: Some((at + start, at + content)),
+        kind: TokenKind::String(at + start, at + content),
     })
 }
 
@@ -155,20 +177,26 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_lifetimes_are_no_strings() {
+    fn comments_and_lifetimes_are_not_strings() {
         let text =
             "// \"a\"\n/* /* \"b\" */ \"c\" */ fn f<'a>(x: &'a str, r#type: u8) { \"d\" }\n/// é \"e\"";
         assert_eq!(literals(text), ["d"]);
     }
 
     #[test]
-    fn code_keeps_its_lines_and_loses_the_rest() {
+    fn code_keeps_its_lines_without_comments_and_strings() {
         let lexed = lex("let a = \"x\ny\"; // z\nspawn();");
         assert_eq!(lexed.code, "let a =   \n  ;     \nspawn();");
     }
 
     #[test]
-    fn a_literal_knows_its_line() {
+    fn comments_are_found() {
+        let lexed = lex("//! a\nlet b = \"// c\"; // d\n/* e */ 'f'");
+        assert_eq!(lexed.comments, ["//! a", "// d", "/* e */"]);
+    }
+
+    #[test]
+    fn literals_have_line_numbers() {
         assert_eq!(
             lex("/*\n*/ \"\n\";\n\"b\"").literals[1],
             Literal {
@@ -179,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_ends_too_early_is_survived() {
+    fn incomplete_tokens_do_not_panic() {
         for text in ["\"", "'", "r#\"", "/*", "'\\", "\"\\", "r", "é'é"] {
             lex(text);
         }

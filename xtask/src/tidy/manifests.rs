@@ -1,4 +1,4 @@
-//! Published crates take the workspace's lints, say what each feature buys, and describe themselves.
+//! Published crates use the lints of the workspace, explain each feature, and have a description and a README.
 
 use crate::metadata::Package;
 use crate::tidy::finding::Finding;
@@ -7,7 +7,7 @@ use crate::tidy::repository::Repository;
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let texts = repository.library_manifests().flat_map(|(path, text)| {
         let lints =
-            (!takes_lints(text)).then(|| Finding::error(path, "lacks `[lints]` with `workspace = true`"));
+            (!inherits_lints(text)).then(|| Finding::error(path, "lacks `[lints]` with `workspace = true`"));
         lints.into_iter().chain(unexplained_features(path, text))
     });
     texts
@@ -15,7 +15,7 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
         .collect()
 }
 
-/// The lines of a TOML table, with their numbers, up to the next table.
+/// Returns the lines of a TOML table with their numbers, up to the next table.
 pub(crate) fn section<'a>(text: &'a str, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
     let heading = format!("[{name}]");
     let lines = text
@@ -28,7 +28,7 @@ pub(crate) fn section<'a>(text: &'a str, name: &str) -> impl Iterator<Item = (us
         .map(|(line, number)| (number, line))
 }
 
-fn takes_lints(manifest: &str) -> bool {
+fn inherits_lints(manifest: &str) -> bool {
     section(manifest, "lints").any(|(_, line)| line.trim() == "workspace = true")
         || manifest
             .lines()
@@ -40,13 +40,13 @@ fn unexplained_features(path: &str, manifest: &str) -> Vec<Finding> {
     let mut commented = false;
     for (number, line) in section(manifest, "features") {
         let feature = line.split_once('=').map(|(name, _)| name.trim_end());
-        // Entries begin in the first column; the rest of a long list is indented.
+        // Entries begin in the first column; continuations are indented.
         let feature = feature.filter(|name| !name.starts_with([' ', '\t', '#']) && *name != "default");
         if let Some(feature) = feature
             && !commented
             && !line.contains('#')
         {
-            let message = format!("feature `{feature}` has no comment that says what it buys");
+            let message = format!("feature `{feature}` has no comment that explains it");
             found.push(Finding::error(path, message).at_line(number));
         }
         commented = line.trim_start().starts_with('#');
@@ -85,24 +85,24 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_with_lints_of_its_own_is_red() {
+    fn a_crate_without_the_lints_of_the_workspace_is_an_error() {
         assert_eq!(findings("[lints.rust]\nx = 1\n").len(), 1);
         assert_eq!(findings("[lints]\n[dependencies]\nworkspace = true\n").len(), 1);
         assert!(findings("[lints]\nworkspace = true\n").is_empty());
     }
 
     #[test]
-    fn a_feature_without_a_comment_is_red() {
+    fn a_feature_without_a_comment_is_an_error() {
         let features =
             "[features]\ndefault = []\n# TLS.\ntls = []\njson = [ # JSON.\n    \"dep:x\",\n]\nbare = []\n";
         assert_eq!(
             findings(&format!("{features}\n[lints]\nworkspace = true\n")),
-            ["error: crates/a/Cargo.toml:8: feature `bare` has no comment that says what it buys"]
+            ["error: crates/a/Cargo.toml:8: feature `bare` has no comment that explains it"]
         );
     }
 
     #[test]
-    fn a_crate_that_says_nothing_of_itself_is_a_warning() {
+    fn a_crate_without_description_and_readme_is_a_warning() {
         let found = undescribed(&Package::sample("a"));
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|finding| finding.severity == Severity::Warning));

@@ -1,55 +1,46 @@
-//! A metric name stands in one file of its crate, so that two places cannot come to disagree.
+//! A metric name is written in one file of its crate: the one with its descriptor.
+//!
+//! The names are those of `docs/metrics.json`, which is generated from the descriptors, and all literals with a prefix
+//! that only metrics have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 
 use crate::tidy::finding::Finding;
 use crate::tidy::repository::Repository;
 use crate::tidy::source::Source;
 
-/// What begins so is a metric and nothing else.
-const OWN: &[&str] = &[
+const LIST: &str = "docs/metrics.json";
+
+/// Prefixes that only metric names have.
+const PREFIXES: &[&str] = &[
     "http_server_",
     "http_client_",
     "rpc_server_",
     "rpc_client_",
     "listener_backlog_",
 ];
-/// What begins so may also be a setting or a field; it is a metric if it ends like one or stands in `names.rs`.
-const SHARED: &[&str] = &[
-    "campanile_",
-    "cgroup_",
-    "lifecycle_",
-    "listener_",
-    "pressure_",
-    "process_",
-    "runtime_",
-];
-const ENDINGS: &[&str] = &[
-    "_total",
-    "_seconds",
-    "_bytes",
-    "_requests",
-    "_connections",
-    "_limit",
-    "_pending",
-    "_ratio",
-    "_depth",
-    "_fds",
-];
+
+#[derive(Deserialize)]
+struct Metric {
+    name: String,
+}
 
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
-    let sources = repository.library_sources();
-    let listed: BTreeSet<(&str, &str)> = sources
-        .iter()
-        .filter(|source| source.path.ends_with("/names.rs"))
-        .flat_map(|source| {
-            source
-                .literals
-                .iter()
-                .map(|literal| (source.crate_name, literal.text.as_str()))
-        })
-        .collect();
+    let listed: Vec<Metric> = match repository.text(LIST).map(serde_json::from_str) {
+        Some(Ok(metrics)) => metrics,
+        Some(Err(error)) => return vec![Finding::error(LIST, error.to_string())],
+        None => return vec![Finding::error(LIST, "is missing; run `cargo xtask metrics`")],
+    };
+    let is_metric = |literal: &str| {
+        let snake_case = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        literal.bytes().all(snake_case)
+            && (PREFIXES.iter().any(|prefix| literal.starts_with(prefix))
+                || listed.iter().any(|metric| metric.name == literal))
+    };
     let mut places: BTreeMap<(&str, &str), Vec<(&str, usize)>> = BTreeMap::new();
+    let sources = repository.library_sources();
     for Source {
         path,
         crate_name,
@@ -57,39 +48,31 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
         ..
     } in &sources
     {
-        for literal in literals {
-            let key = (*crate_name, literal.text.as_str());
-            if is_metric(&literal.text, listed.contains(&key)) {
-                places.entry(key).or_default().push((path, literal.line));
-            }
+        for literal in literals.iter().filter(|literal| is_metric(&literal.text)) {
+            let place = (*path, literal.line);
+            places
+                .entry((*crate_name, &literal.text))
+                .or_default()
+                .push(place);
         }
     }
     places
         .iter()
-        .flat_map(|((_, name), places)| strays(name, places))
+        .flat_map(|((_, name), places)| repetitions(name, places))
         .collect()
 }
 
-/// All places but those in the file that has the best claim: `names.rs`, else the first.
-fn strays(name: &str, places: &[(&str, usize)]) -> Vec<Finding> {
-    let home = places
+/// Reports the places outside the file of the descriptors, or without one outside the first file.
+fn repetitions(name: &str, places: &[(&str, usize)]) -> Vec<Finding> {
+    let declares = |path: &str| path.ends_with("/metrics.rs") || path.ends_with("/names.rs");
+    let (home, _) = places
         .iter()
-        .find(|(path, _)| path.ends_with("/names.rs"))
-        .unwrap_or(&places[0])
-        .0;
-    let strays = places.iter().filter(|(path, _)| *path != home);
-    strays
-        .map(|(path, line)| Finding::error(*path, format!("`{name}` stands in {home}")).at_line(*line))
+        .find(|(path, _)| declares(path))
+        .unwrap_or(&places[0]);
+    let others = places.iter().filter(|(path, _)| path != home);
+    others
+        .map(|(path, line)| Finding::error(*path, format!("`{name}` is declared in {home}")).at_line(*line))
         .collect()
-}
-
-fn is_metric(literal: &str, listed: bool) -> bool {
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| literal.starts_with(prefix));
-    let ends = || ENDINGS.iter().any(|ending| literal.ends_with(ending));
-    literal
-        .bytes()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        && (begins(OWN) || begins(SHARED) && (listed || ends()))
 }
 
 #[cfg(test)]
@@ -97,43 +80,51 @@ mod tests {
     use super::*;
 
     fn findings(files: &[(&str, &str)]) -> Vec<String> {
-        check(&Repository::sample(files))
+        let list = (LIST, r#"[{ "name": "lifecycle_phase" }]"#);
+        check(&Repository::sample(&[&[list], files].concat()))
             .iter()
             .map(ToString::to_string)
             .collect()
     }
 
     #[test]
-    fn a_name_in_two_files_is_red() {
+    fn a_name_in_two_files_is_an_error() {
         let found = findings(&[
             (
                 "crates/a/src/layer.rs",
                 "//! x\nfn f() { counter!(\"http_server_requests_total\") }\n",
             ),
             (
-                "crates/a/src/names.rs",
+                "crates/a/src/metrics.rs",
                 "//! x\nconst A: &str = \"http_server_requests_total\";\n",
             ),
         ]);
         assert_eq!(
             found,
-            ["error: crates/a/src/layer.rs:2: `http_server_requests_total` stands in crates/a/src/names.rs"]
+            [
+                "error: crates/a/src/layer.rs:2: `http_server_requests_total` is declared in crates/a/src/metrics.rs"
+            ]
         );
     }
 
     #[test]
-    fn a_name_without_a_telling_end_is_red_if_it_is_listed() {
-        let names = ("crates/a/src/names.rs", "const A: &str = \"lifecycle_phase\";");
+    fn a_listed_name_needs_no_prefix() {
+        let metrics = ("crates/a/src/metrics.rs", "const A: &str = \"lifecycle_phase\";");
         let layer = ("crates/a/src/layer.rs", "f(\"lifecycle_phase\")");
-        assert_eq!(findings(&[names, layer]).len(), 1);
-        assert!(findings(&[layer, ("crates/a/src/other.rs", layer.1)]).is_empty());
+        assert_eq!(findings(&[metrics, layer]).len(), 1);
     }
 
     #[test]
-    fn tests_docs_labels_and_other_crates_are_green() {
+    fn a_missing_or_invalid_list_is_an_error() {
+        assert_eq!(check(&Repository::sample(&[])).len(), 1);
+        assert_eq!(check(&Repository::sample(&[(LIST, "{}")])).len(), 1);
+    }
+
+    #[test]
+    fn tests_docs_labels_and_other_crates_are_ignored() {
         let found = findings(&[
             (
-                "crates/a/src/names.rs",
+                "crates/a/src/metrics.rs",
                 "const A: &str = \"http_server_requests_total\";\nconst B: &str = \"http_route\";",
             ),
             (

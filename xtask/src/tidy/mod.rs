@@ -1,23 +1,25 @@
-//! House rules that a program can hold, each a small function over the [`Repository`](repository::Repository).
+//! House rules, each a function of the [`Repository`](repository::Repository).
 //!
 //! | rule | file |
 //! |---|---|
 //! | crates depend on each other only along the arrows of the table | `arrows` |
-//! | every source file says first what it is for | `module_docs` |
-//! | library files stay small | `file_size` |
-//! | the changelog has a line for what is not released yet | `changelog` |
-//! | a metric name stands in one file of its crate | `metric_names` |
-//! | libraries do not spawn, set variables, or leave a TODO without a number | `banned_words` |
+//! | every source file begins with its documentation | `module_docs` |
+//! | library files of more than 400 lines are noted | `file_size` |
+//! | the changelog lists unreleased changes by crate | `changelog` |
+//! | a metric name is written in one file of its crate | `metric_names` |
+//! | docs and comments use the words of the field | `prose` |
+//! | a TODO names its issue | `todos` |
 //! | versions are sorted and without default features | `workspace_dependencies` |
-//! | crates take the workspace's lints, explain features, describe themselves | `manifests` |
+//! | crates use the lints of the workspace, explain their features, and have a description | `manifests` |
 //! | `unsafe` is forbidden outside the fence | `unsafe_fence` |
-//! | the README names the two commands that others rely on | `readme` |
+//! | the README contains two commands on which other programs rely | `readme` |
 //!
-//! A rule has a unit test that shows it going red. It does not parse Rust: what the compiler or clippy can
-//! hold is left to them.
+//! Each rule has a unit test in which it fails. Rules do not parse Rust; the compiler, clippy and cargo-deny check what
+//! they can, for example that libraries do not spawn (`disallowed-methods` in clippy.toml). The arrows between crates are
+//! checked here and not by the `wrappers` of cargo-deny: those would list every example and test program for every
+//! library, cannot allow only dev-dependencies, and ignore a crate without an entry.
 
 mod arrows;
-mod banned_words;
 mod changelog;
 mod file_size;
 mod finding;
@@ -25,10 +27,12 @@ mod lexer;
 mod manifests;
 mod metric_names;
 mod module_docs;
+mod prose;
 mod readme;
 mod repository;
 mod run;
 mod source;
+mod todos;
 mod unsafe_fence;
 mod workspace_dependencies;
 

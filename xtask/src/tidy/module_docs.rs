@@ -1,25 +1,25 @@
-//! Every Rust file says in its first line what it is for.
+//! Every Rust file begins with its documentation.
 
 use crate::tidy::finding::Finding;
 use crate::tidy::repository::Repository;
 
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
-    let silent = repository.rust_files().filter(|(_, text)| !begins_with_doc(text));
-    silent
+    let undocumented = repository.rust_files().filter(|(_, text)| !begins_with_doc(text));
+    undocumented
         .map(|(path, _)| Finding::error(path, "does not begin with `//!` or its README").at_line(1))
         .collect()
 }
 
 fn begins_with_doc(text: &str) -> bool {
     let mut lines = text.lines();
-    // `#![` is an attribute, not the line that names an interpreter.
+    // `#![` is an attribute, not a shebang.
     let first = lines.next().unwrap_or_default();
     let first = if first.starts_with("#!") && !first.starts_with("#![") {
         lines.next().unwrap_or_default()
     } else {
         first
     };
-    // The root of a library may have its README as doc.
+    // The root of a library may include its README.
     first.starts_with("//!") || first.starts_with("#![doc = include_str!(")
 }
 
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_before_the_doc_is_red() {
+    fn code_before_the_documentation_is_an_error() {
         let repository = Repository::sample(&[
             ("crates/a/src/lib.rs", "#![forbid(unsafe_code)]\n//! Late.\n"),
             ("examples/b/src/main.rs", ""),
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn doc_first_is_green() {
+    fn documentation_first_is_accepted() {
         let repository = Repository::sample(&[
             (
                 "crates/a/src/lib.rs",

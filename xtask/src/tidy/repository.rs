@@ -1,4 +1,4 @@
-//! Everything the rules look at, read once, so that each rule is a pure function and its test a few lines.
+//! The files that the rules check, read once, so that each rule is a pure function.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,17 @@ use crate::error::Error;
 use crate::metadata::{self, Metadata};
 use crate::tidy::source::Source;
 
-const FOLDERS: &[&str] = &["benches", "crates", "examples", "tests", "xtask"];
+const ROOT_FILES: [&str; 6] = [
+    "ARCHITECTURE.md",
+    "BENCHMARKS.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.toml",
+    "README.md",
+];
+const FOLDERS: &[&str] = &["crates", "docs", "examples", "tests", "xtask"];
 
-/// The texts of the workspace, what cargo says about it, and what the last commit changed.
+/// The files of the workspace, its metadata, and the paths that the last commit changed.
 #[derive(Debug)]
 pub(crate) struct Repository {
     files: BTreeMap<String, String>,
@@ -24,7 +32,7 @@ impl Repository {
         let metadata = metadata::read()?;
         let root = &metadata.workspace_root;
         let mut files = BTreeMap::new();
-        for name in ["Cargo.toml", "CHANGELOG.md", "README.md"] {
+        for name in ROOT_FILES {
             if root.join(name).exists() {
                 insert(&mut files, root, &root.join(name))?;
             }
@@ -46,12 +54,17 @@ impl Repository {
         self.files.get(path).map(String::as_str)
     }
 
-    /// All Rust files, ours and the tests'.
+    /// All Rust files.
     pub(crate) fn rust_files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.named(|path| path.ends_with(".rs"))
     }
 
-    /// The manifests of the crates that are published.
+    /// All Markdown files.
+    pub(crate) fn markdown_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.named(|path| path.ends_with(".md"))
+    }
+
+    /// The manifests of the published crates.
     pub(crate) fn library_manifests(&self) -> impl Iterator<Item = (&str, &str)> {
         self.named(|path| {
             matches!(
@@ -61,7 +74,7 @@ impl Repository {
         })
     }
 
-    /// The files under `crates/*/src` that are not tests.
+    /// The files under `crates/*/src` without test modules.
     pub(crate) fn library_sources(&self) -> Vec<Source<'_>> {
         let all: Vec<_> = self
             .rust_files()
@@ -78,11 +91,11 @@ impl Repository {
         all.into_iter().filter(|source| !is_test(source.path)).collect()
     }
 
-    fn named(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
+    fn named(&self, matches: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
         self.files
             .iter()
             .map(|(path, text)| (path.as_str(), text.as_str()))
-            .filter(move |(path, _)| wanted(path))
+            .filter(move |(path, _)| matches(path))
     }
 
     #[cfg(test)]
@@ -113,7 +126,11 @@ fn walk(files: &mut BTreeMap<String, String>, root: &Path, folder: &Path) -> Res
             if name != "target" && !name.starts_with('.') {
                 walk(files, root, &path)?;
             }
-        } else if name == "Cargo.toml" || name.ends_with(".rs") {
+        } else if name == "Cargo.toml"
+            || [".rs", ".md", "metrics.json"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        {
             insert(files, root, &path)?;
         }
     }
@@ -135,7 +152,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("cannot read {}: {error}", path.display()))
 }
 
-/// The paths that the last commit touched; none where there is no history to ask.
+/// Returns the paths that the last commit changed; none without a history.
 fn last_commit(root: &Path) -> Vec<String> {
     let git = Command::new("git")
         .args(["diff", "--name-only", "HEAD~1..HEAD"])
@@ -155,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_that_is_declared_as_test_is_no_library_source() {
+    fn a_test_module_is_not_a_library_source() {
         let repository = Repository::sample(&[
             (
                 "crates/campanile-core/src/lib.rs",

@@ -5,7 +5,7 @@ use crate::step::Outcome;
 use crate::tidy::finding::{Finding, Severity};
 use crate::tidy::repository::Repository;
 use crate::tidy::{
-    arrows, banned_words, changelog, file_size, manifests, metric_names, module_docs, readme, unsafe_fence,
+    arrows, changelog, file_size, manifests, metric_names, module_docs, prose, readme, todos, unsafe_fence,
     workspace_dependencies,
 };
 
@@ -17,14 +17,15 @@ const RULES: &[Rule] = &[
     ("file_size", file_size::check),
     ("changelog", changelog::check),
     ("metric_names", metric_names::check),
-    ("banned_words", banned_words::check),
+    ("prose", prose::check),
+    ("todos", todos::check),
     ("workspace_dependencies", workspace_dependencies::check),
     ("manifests", manifests::check),
     ("unsafe_fence", unsafe_fence::check),
     ("readme", readme::check),
 ];
 
-/// Prints every finding; errors fail, warnings do not.
+/// Prints every finding; only errors fail the run.
 pub(crate) fn run() -> Result<Outcome, Error> {
     let repository = Repository::read()?;
     let mut errors = 0;
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result<Outcome, Error> {
             match finding.severity {
                 Severity::Error => errors += 1,
                 Severity::Warning => warnings += 1,
+                Severity::Note => {}
             }
             println!("{rule}: {finding}");
         }

@@ -1,4 +1,4 @@
-//! One file of a library, split into what is shipped and what only tests.
+//! A library file, without its tests.
 
 use crate::tidy::lexer::{Literal, lex};
 
@@ -6,18 +6,18 @@ use crate::tidy::lexer::{Literal, lex};
 #[derive(Debug)]
 pub(crate) struct Source<'a> {
     pub(crate) path: &'a str,
-    /// The crate's folder under `crates/`.
+    /// The directory of the crate under `crates/`.
     pub(crate) crate_name: &'a str,
     pub(crate) text: &'a str,
-    /// The shipped code, line by line, with comments and strings blanked.
+    /// The lines of code without tests, with comments and strings replaced by blanks.
     pub(crate) code: Vec<String>,
-    /// The shipped string literals.
+    /// The string literals outside of tests.
     pub(crate) literals: Vec<Literal>,
     modules: Vec<String>,
 }
 
 impl<'a> Source<'a> {
-    /// `None` for a file that belongs to no library.
+    /// Returns `None` for a file outside of a library.
     pub(crate) fn new(path: &'a str, text: &'a str) -> Option<Self> {
         let (crate_name, inside) = path.strip_prefix("crates/")?.split_once('/')?;
         if !inside.starts_with("src/") {
@@ -26,7 +26,7 @@ impl<'a> Source<'a> {
         let lexed = lex(text);
         let mut code: Vec<String> = lexed.code.lines().map(str::to_owned).collect();
         let modules = out_of_line_test_modules(&code);
-        // Clippy's items_after_test_module sees to it that nothing shipped comes after.
+        // Clippy's items_after_test_module ensures that the tests are last.
         let shipped = inline_test_module(&code).unwrap_or(code.len());
         code.truncate(shipped);
         let literals = lexed
@@ -44,7 +44,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Where the test modules lie that this file declares, without the ending of their files.
+    /// Returns the paths of the test modules that this file declares, without file extensions.
     pub(crate) fn test_modules(&self) -> Vec<String> {
         let stem = self.path.strip_suffix(".rs").unwrap_or(self.path);
         let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
@@ -58,14 +58,9 @@ impl<'a> Source<'a> {
             .map(|module| format!("{base}/{module}"))
             .collect()
     }
-
-    /// Whether it belongs to a program of the crate, not to the library.
-    pub(crate) fn is_program(&self) -> bool {
-        self.path.contains("/src/bin/") || self.path.ends_with("/src/main.rs")
-    }
 }
 
-/// The modules that only exist in tests: index of the attribute's line, and the declaration.
+/// Returns the test modules: the index of the attribute, and the declaration.
 fn test_modules(code: &[String]) -> impl Iterator<Item = (usize, &str)> {
     code.iter().enumerate().filter_map(|(index, line)| {
         if !line.starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test,") {
@@ -97,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trailing_tests_are_not_shipped() {
+    fn trailing_tests_are_excluded() {
         let text =
             "//! x\nconst A: &str = \"a\";\n\n#[cfg(test)]\nmod tests {\n    const B: &str = \"b\";\n}\n";
         let source = Source::new("crates/campanile-core/src/a.rs", text).unwrap();
@@ -107,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_single_item_for_tests_does_not_hide_what_follows() {
+    fn code_after_a_test_item_is_included() {
         let text = "//! x\n#[cfg(test)]\nfn sample() {}\n\nfn shipped() {}\n";
         let source = Source::new("crates/campanile-core/src/a.rs", text).unwrap();
         assert_eq!(source.code.len(), 5);
     }
 
     #[test]
-    fn only_files_of_libraries() {
+    fn only_library_files_are_sources() {
         assert!(Source::new("crates/campanile-core/tests/a.rs", "").is_none());
         assert!(Source::new("xtask/src/main.rs", "").is_none());
     }

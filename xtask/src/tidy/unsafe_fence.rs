@@ -1,10 +1,10 @@
-//! `unsafe` lives in two crates; the others forbid it.
+//! Only two crates may contain `unsafe`; the others forbid it.
 
 use crate::tidy::finding::Finding;
 use crate::tidy::repository::Repository;
 
-/// Socket options, memory-mapped cells. Here the workspace's `deny` holds, and the one
-/// file that needs it says so.
+/// The crates with socket options and memory-mapped cells. There `unsafe` is denied by the workspace, and allowed by the one
+/// file that needs it.
 const FENCED: &[&str] = &["campanile-backlog", "campanile-recorder"];
 
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_outside_the_fence_that_does_not_forbid_is_red() {
+    fn a_crate_outside_the_fence_must_forbid_unsafe() {
         assert_eq!(findings("crates/campanile-core/src/lib.rs", "//! x\n"), 1);
         assert_eq!(
             findings(
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn forbidding_and_the_fence_are_green() {
+    fn crates_that_forbid_unsafe_and_fenced_crates_are_accepted() {
         assert_eq!(
             findings(
                 "crates/campanile-core/src/lib.rs",

@@ -1,4 +1,4 @@
-//! Versions stand in one sorted list, and whoever needs a feature of a dependency asks for it.
+//! Dependency versions are in one sorted list, without default features.
 
 use crate::tidy::finding::Finding;
 use crate::tidy::manifests::section;
@@ -21,7 +21,7 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
         .collect()
 }
 
-/// Each block between blank lines is sorted by itself.
+/// Each block between blank lines must be sorted.
 fn unsorted(lines: &[(usize, &str)]) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut last = "";
@@ -38,7 +38,7 @@ fn unsorted(lines: &[(usize, &str)]) -> Vec<Finding> {
     found
 }
 
-/// Entries from outside say `default-features = false`, or a comment above or behind says why not.
+/// External dependencies have `default-features = false`, or a comment with the reason.
 fn with_default_features(lines: &[(usize, &str)]) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut commented = false;
@@ -48,14 +48,14 @@ fn with_default_features(lines: &[(usize, &str)]) -> Vec<Finding> {
             commented = line.trim_start().starts_with('#');
             continue;
         };
-        // An entry with a long list of features goes on over several lines.
+        // An entry with many features spans several lines.
         let mut entry = (*line).to_owned();
         while let Some((_, more)) = rest.next_if(|(_, line)| is_continuation(line)) {
             entry.push_str(more);
         }
         let ours = entry.contains("path = ");
         if !ours && !entry.contains("default-features = false") && !commented && !entry.contains('#') {
-            let message = format!("`{name}` lacks `default-features = false`, or a comment that says why");
+            let message = format!("`{name}` lacks `default-features = false`, or a comment with the reason");
             found.push(Finding::error(PATH, message).at_line(*number));
         }
         commented = false;
@@ -90,19 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_out_of_order_is_red() {
+    fn an_entry_out_of_order_is_an_error() {
         let found =
             findings("http = { version = \"1\", default-features = false }\nbytes = { path = \"b\" }\n");
         assert_eq!(found, ["error: Cargo.toml:6: `bytes` belongs before `http`"]);
     }
 
     #[test]
-    fn each_block_is_sorted_by_itself() {
+    fn blocks_are_sorted_separately() {
         assert!(findings("http = { path = \"h\" }\n\nbytes = { path = \"b\" }\n").is_empty());
     }
 
     #[test]
-    fn default_features_without_a_reason_are_red() {
+    fn default_features_without_a_reason_are_an_error() {
         assert_eq!(findings("bytes = \"1\"\n").len(), 1);
         assert_eq!(
             findings("# Why.\nbytes = \"1\"\nhttp = { version = \"1\" }\n").len(),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_or_their_absence_is_green() {
+    fn a_reason_or_no_default_features_is_accepted() {
         assert!(findings("# Why.\nbytes = \"1\"\nhttp = \"1\" # why\n").is_empty());
         assert!(
             findings("bytes = { version = \"1\", default-features = false, features = [\n    \"a\",\n] }\n")

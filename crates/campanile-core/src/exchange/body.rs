@@ -21,8 +21,9 @@ use super::{
 /// Passes frames, errors, size hint and `is_end_stream` of the inner body through.
 #[pin_project(PinnedDrop)]
 pub struct ObservedBody<B, O: Observer, V = ()> {
+    /// `None` for the body of a response that an observer made.
     #[pin]
-    inner: Inner<B>,
+    inner: Option<B>,
     /// `None` for a body that is not observed, and after the end.
     exchange: Option<Box<O>>,
     bytes: u64,
@@ -30,18 +31,11 @@ pub struct ObservedBody<B, O: Observer, V = ()> {
     errors: V,
 }
 
-#[pin_project(project = InnerProjection)]
-enum Inner<B> {
-    Body(#[pin] B),
-    /// The body of a response that a layer made, or of one that was dropped.
-    Empty,
-}
-
 impl<B, O: Observer, V> ObservedBody<B, O, V> {
     #[inline]
     pub(super) fn new(inner: B, exchange: Option<Box<O>>, expected: ExpectedLength, errors: V) -> Self {
         Self {
-            inner: Inner::Body(inner),
+            inner: Some(inner),
             exchange,
             bytes: 0,
             expected,
@@ -51,7 +45,7 @@ impl<B, O: Observer, V> ObservedBody<B, O, V> {
 
     pub(super) fn empty(errors: V) -> Self {
         Self {
-            inner: Inner::Empty,
+            inner: None,
             exchange: None,
             bytes: 0,
             expected: UNKNOWN,
@@ -90,7 +84,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let InnerProjection::Body(mut inner) = this.inner.as_mut().project() else {
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
         if this.exchange.is_none() {
@@ -130,17 +124,14 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Inner::Body(inner) => inner.is_end_stream(),
-            Inner::Empty => true,
-        }
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Body(inner) => inner.size_hint(),
-            Inner::Empty => SizeHint::with_exact(0),
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(0),
         }
     }
 }
@@ -153,7 +144,7 @@ impl<B, O: Observer, V> PinnedDrop for ObservedBody<B, O, V> {
         if this.exchange.is_some() {
             let guard = PollGuard::enter(this.exchange, *this.bytes);
             // Dropped here, so that the observer is entered.
-            this.inner.set(Inner::Empty);
+            this.inner.set(None);
             let reason = if *this.bytes >= *this.expected {
                 EndReason::Complete
             } else {
@@ -177,12 +168,8 @@ impl<B, O: Observer, V: Default> Default for ObservedBody<B, O, V> {
 
 impl<B: fmt::Debug, O: Observer, V> fmt::Debug for ObservedBody<B, O, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = match &self.inner {
-            Inner::Body(inner) => Some(inner),
-            Inner::Empty => None,
-        };
         f.debug_struct("ObservedBody")
-            .field("inner", &inner)
+            .field("inner", &self.inner)
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
     }

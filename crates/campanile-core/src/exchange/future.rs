@@ -1,6 +1,7 @@
 //! The future that carries an exchange to the response head.
 
 use std::{
+    any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -20,8 +21,11 @@ use super::{
 /// The future of [`ExchangeService`](super::ExchangeService).
 #[pin_project(PinnedDrop)]
 pub struct ResponseFuture<F, O: Observer, W = (), V = ()> {
+    /// `None` if the observer responds in place of the inner service.
     #[pin]
-    inner: Inner<F>,
+    inner: Option<F>,
+    /// The response in place of the inner service's.
+    early: Option<Box<Response<()>>>,
     /// `None` for a request that is not observed, and once the body carries the exchange on.
     exchange: Option<Box<O>>,
     method: MethodClass,
@@ -29,23 +33,19 @@ pub struct ResponseFuture<F, O: Observer, W = (), V = ()> {
     body_errors: V,
 }
 
-#[pin_project(project = InnerProjection)]
-pub(super) enum Inner<F> {
-    Running(#[pin] F),
-    /// There is no inner future, or it was interrupted. The response is taken when it is returned.
-    Response(Option<Box<Response<()>>>),
-}
-
 impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
+    /// Makes the future of the inner service's response, or of an early one.
     #[inline]
     pub(super) fn new(
-        inner: Inner<F>,
+        inner: Option<F>,
+        early: Option<Box<Response<()>>>,
         exchange: Option<Box<O>>,
         method: MethodClass,
         (service_errors, body_errors): (W, V),
     ) -> Self {
         Self {
             inner,
+            early,
             exchange,
             method,
             service_errors,
@@ -54,24 +54,31 @@ impl<F, O: Observer, W, V> ResponseFuture<F, O, W, V> {
     }
 }
 
-/// Calls or polls the inner service. Where the observer responds to a panic, returns that response.
+/// Runs the inner service. If it panics and the observer responds to the panic, returns that response.
+///
+/// The closure keeps request and result in the caller's variables: `catch_unwind` copies several times what it is given
+/// and returns.
 #[inline]
-pub(super) fn guarded<O: Observer, R>(
+pub(super) fn catching<O: Observer>(
     guard: &mut PollGuard<'_, O>,
-    run: impl FnOnce() -> R,
-) -> Result<R, Box<Response<()>>> {
-    if !O::CATCHES_PANICS {
-        return Ok(run());
+    run: impl FnOnce(),
+) -> Option<Box<Response<()>>> {
+    let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
+    Some(respond_to_panic(guard, panic))
+}
+
+#[cold]
+fn respond_to_panic<O: Observer>(
+    guard: &mut PollGuard<'_, O>,
+    panic: Box<dyn Any + Send>,
+) -> Box<Response<()>> {
+    let response = guard
+        .observer()
+        .and_then(|observer| observer.interrupt(Interrupt::Panicked(&*panic)));
+    match response {
+        Some(response) => Box::new(response),
+        None => resume_unwind(panic),
     }
-    catch_unwind(AssertUnwindSafe(run)).or_else(|panic| {
-        let response = guard
-            .observer()
-            .and_then(|observer| observer.interrupt(Interrupt::Panicked(&*panic)));
-        match response {
-            Some(response) => Err(Box::new(response)),
-            None => resume_unwind(panic),
-        }
-    })
 }
 
 impl<F, O, W, V, B, E> Future for ResponseFuture<F, O, W, V>
@@ -88,71 +95,81 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut guard = PollGuard::enter(this.exchange, 0);
-        let inner = match this.inner.as_mut().project() {
-            InnerProjection::Running(inner) => inner,
-            InnerProjection::Response(response) => {
-                let response = response.take().expect("polled after the response");
-                return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
-            }
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            let response = this.early.take().expect("polled after the response");
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
         };
-        let mut polled = match guarded(&mut guard, || inner.poll(cx)) {
-            Ok(polled) => polled,
-            Err(response) => {
-                let response = drop_inner(this.inner, &mut guard, response);
-                return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
-            }
-        };
+        let mut polled = Poll::Pending;
+        if !O::CATCHES_PANICS {
+            polled = inner.poll(cx);
+        } else if let Some(response) = catching(&mut guard, || polled = inner.poll(cx)) {
+            let response = drop_inner(this.inner, &mut guard, response);
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
+        }
         match &mut polled {
             Poll::Ready(Ok(response)) => {
                 let expected = head(guard, response, *this.method);
                 let exchange = this.exchange.take();
                 let hook = this.body_errors.clone();
-                polled
-                    .map_ok(|response| response.map(|body| ObservedBody::new(body, exchange, expected, hook)))
+                return polled.map_ok(|response| {
+                    response.map(|body| ObservedBody::new(body, exchange, expected, hook))
+                });
             }
             Poll::Pending if !O::INTERRUPTS => {
                 guard.leave();
-                Poll::Pending
+                return Poll::Pending;
             }
-            unfinished => {
-                if O::INTERRUPTS {
-                    let cause = match unfinished {
-                        Poll::Pending => Interrupt::Pending(cx),
-                        Poll::Ready(_) => Interrupt::Failed,
-                    };
-                    let response = guard.observer().and_then(|observer| observer.interrupt(cause));
-                    if let Some(response) = response {
-                        let response = drop_inner(this.inner, &mut guard, Box::new(response));
-                        return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
-                    }
+            _ => {}
+        }
+        if let Some(response) = interrupt(&mut guard, &polled, cx) {
+            let response = drop_inner(this.inner, &mut guard, Box::new(response));
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
+        }
+        match polled {
+            Poll::Ready(Err(error)) => {
+                if let Some(observer) = guard.observer() {
+                    this.service_errors.on_error(observer, &error);
                 }
-                match polled {
-                    Poll::Ready(Err(error)) => {
-                        if let Some(observer) = guard.observer() {
-                            this.service_errors.on_error(observer, &error);
-                        }
-                        guard.end(End::without_data(EndReason::Failed));
-                        Poll::Ready(Err(error))
-                    }
-                    _ => {
-                        guard.leave();
-                        Poll::Pending
-                    }
-                }
+                guard.end(End::without_data(EndReason::Failed));
+                Poll::Ready(Err(error))
+            }
+            _ => {
+                guard.leave();
+                Poll::Pending
             }
         }
     }
 }
 
+/// Lets the observer respond in place of an inner future that is pending or has failed.
+#[cold]
+fn interrupt<O: Observer, T>(
+    guard: &mut PollGuard<'_, O>,
+    polled: &Poll<T>,
+    cx: &mut Context<'_>,
+) -> Option<Response<()>> {
+    if !O::INTERRUPTS {
+        return None;
+    }
+    let cause = match polled {
+        Poll::Pending => Interrupt::Pending(cx),
+        Poll::Ready(_) => Interrupt::Failed,
+    };
+    guard.observer()?.interrupt(cause)
+}
+
 /// Drops the inner future before its end. A panic of its drop is responded to as one of its polls is.
 #[cold]
 fn drop_inner<F, O: Observer>(
-    mut inner: Pin<&mut Inner<F>>,
+    mut inner: Pin<&mut Option<F>>,
     guard: &mut PollGuard<'_, O>,
     response: Box<Response<()>>,
 ) -> Box<Response<()>> {
-    let dropped = guarded(guard, || inner.set(Inner::Response(None)));
-    dropped.err().unwrap_or(response)
+    if !O::CATCHES_PANICS {
+        inner.set(None);
+        return response;
+    }
+    catching(guard, || inner.set(None)).unwrap_or(response)
 }
 
 /// Shows the response head to the observer and returns the expected length of the body. If the response ends at its
@@ -200,7 +217,7 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
         if this.exchange.is_some() {
             let guard = PollGuard::enter(this.exchange, 0);
             // Dropped here, so that the observer is entered.
-            this.inner.set(Inner::Response(None));
+            this.inner.set(None);
             guard.end_at_drop(End::without_data(EndReason::Dropped));
         }
     }
@@ -208,12 +225,8 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
 
 impl<F: fmt::Debug, O: Observer, W, V> fmt::Debug for ResponseFuture<F, O, W, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = match &self.inner {
-            Inner::Running(inner) => Some(inner),
-            Inner::Response(_) => None,
-        };
         f.debug_struct("ResponseFuture")
-            .field("inner", &inner)
+            .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }

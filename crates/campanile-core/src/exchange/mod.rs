@@ -84,6 +84,8 @@ mod pair;
 mod poll_guard;
 mod service;
 
+#[doc(hidden)]
+pub use self::poll_guard::{PollGuard, run_both};
 pub use self::{
     body::ObservedBody,
     body_length::MethodClass,

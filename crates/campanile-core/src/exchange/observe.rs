@@ -2,7 +2,7 @@
 
 use http::{Request, Response};
 
-use super::Observer;
+use super::{Observer, PollGuard};
 
 /// Makes an [`Observer`] for each request. Cloned with the service.
 pub trait Observe<B> {
@@ -11,6 +11,33 @@ pub trait Observe<B> {
 
     /// Begins to observe the exchange of a request. The inner service has not been called yet.
     fn begin(&self, request: &mut Request<B>) -> Begin<Self::Observer>;
+
+    /// Does what [`begin`](Self::begin) does, moves the observer into its box and enters it.
+    #[doc(hidden)]
+    #[inline]
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<Self::Observer>> {
+        let entered = |observer: Self::Observer| {
+            let mut exchange = Some(observer.boxed());
+            PollGuard::enter(&mut exchange, 0).forget();
+            exchange.expect("only the guard's drop takes it")
+        };
+        match self.begin(request) {
+            Begin::Observe(observer) => Begin::Observe(entered(observer)),
+            Begin::Skip => Begin::Skip,
+            Begin::Respond(response, observer) => Begin::Respond(response, observer.map(entered)),
+        }
+    }
+
+    /// Begins to observe the exchange of a common request; `None` leaves the request to [`begin`](Self::begin).
+    ///
+    /// Must be inlined, with everything that gets a reference to the request: the request is then handed to the inner
+    /// service from where it is, otherwise the compiler copies it once more.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn begin_fast(&self, request: &Request<B>) -> Option<Box<Self::Observer>> {
+        let _ = request;
+        None
+    }
 }
 
 impl<B, P: Observe<B>> Observe<B> for &P {
@@ -19,6 +46,16 @@ impl<B, P: Observe<B>> Observe<B> for &P {
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<P::Observer> {
         (**self).begin(request)
+    }
+
+    #[inline]
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<P::Observer>> {
+        (**self).begin_entered(request)
+    }
+
+    #[inline(always)]
+    fn begin_fast(&self, request: &Request<B>) -> Option<Box<P::Observer>> {
+        (**self).begin_fast(request)
     }
 }
 

@@ -11,7 +11,8 @@ use super::{End, EndReason, Observer};
 /// Enters the observer of an exchange, and ends the exchange as panicked if foreign code unwinds.
 ///
 /// The observer stays where its end is certain until foreign code has returned.
-pub(super) struct PollGuard<'a, O: Observer> {
+#[derive(Debug)]
+pub struct PollGuard<'a, O: Observer> {
     exchange: &'a mut Option<Box<O>>,
     bytes: u64,
 }
@@ -19,7 +20,7 @@ pub(super) struct PollGuard<'a, O: Observer> {
 impl<'a, O: Observer> PollGuard<'a, O> {
     /// Enters the observer, if there is one.
     #[inline]
-    pub(super) fn enter(exchange: &'a mut Option<Box<O>>, bytes: u64) -> Self {
+    pub fn enter(exchange: &'a mut Option<Box<O>>, bytes: u64) -> Self {
         let outside = Outside {
             exchange: &mut *exchange,
             bytes,
@@ -31,15 +32,21 @@ impl<'a, O: Observer> PollGuard<'a, O> {
         Self { exchange, bytes }
     }
 
+    /// Guards an observer that was entered already.
+    #[inline]
+    pub fn of_entered(exchange: &'a mut Option<Box<O>>) -> Self {
+        Self { exchange, bytes: 0 }
+    }
+
     /// Returns the observer; `None` once the exchange has ended.
     #[inline]
-    pub(super) fn observer(&mut self) -> Option<&mut O> {
+    pub fn observer(&mut self) -> Option<&mut O> {
         self.exchange.as_deref_mut()
     }
 
     /// Leaves the observer; the exchange goes on.
     #[inline]
-    pub(super) fn leave(self) {
+    pub fn leave(self) {
         let mut this = ManuallyDrop::new(self);
         let outside = Outside {
             bytes: this.bytes,
@@ -51,9 +58,15 @@ impl<'a, O: Observer> PollGuard<'a, O> {
         let _ = ManuallyDrop::new(outside);
     }
 
+    /// Drops the guard; the observer stays entered.
+    #[inline]
+    pub fn forget(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
     /// Ends the exchange and leaves the observer.
     #[inline]
-    pub(super) fn end(self, end: End<'_>) {
+    pub fn end(self, end: End<'_>) {
         if let Some(mut observer) = self.exchange.take() {
             // If `on_end` panics the observer is dropped, and the guard finds no exchange to end once more.
             let leaving = Leaving(&mut *observer);
@@ -65,7 +78,7 @@ impl<'a, O: Observer> PollGuard<'a, O> {
 
     /// Ends the exchange where the future or the body is dropped, which may happen while the thread unwinds.
     #[inline]
-    pub(super) fn end_at_drop(self, end: End<'_>) {
+    pub fn end_at_drop(self, end: End<'_>) {
         if !thread::panicking() {
             return self.end(end);
         }
@@ -138,7 +151,7 @@ pub(super) fn end_while_unwinding<O: Observer>(mut observer: Box<O>, end: End<'_
 
 /// Runs both, the second also if the first panics; a panic of the second is swallowed then.
 #[inline]
-pub(super) fn run_both(first: impl FnOnce(), second: impl FnOnce()) {
+pub fn run_both(first: impl FnOnce(), second: impl FnOnce()) {
     struct OnUnwind<F: FnOnce()>(Option<F>);
     impl<F: FnOnce()> Drop for OnUnwind<F> {
         #[inline]

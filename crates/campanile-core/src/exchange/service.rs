@@ -8,8 +8,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture,
-    future::{Inner, guarded},
+    Begin, ErrorHook, MethodClass, Observe, ObservedBody, Observer, ResponseFuture, future::catching,
     poll_guard::PollGuard,
 };
 
@@ -104,26 +103,72 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let method = MethodClass::of(request.method());
-        let hooks = (self.service_errors.clone(), self.body_errors.clone());
-        let mut exchange = match self.observe.begin(&mut request) {
-            Begin::Observe(observer) => Some(observer.boxed()),
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        match self.observe.begin_fast(&request) {
+            Some(observer) => self.call_observed::<_, false>(request, observer),
+            None => self.call_slow(request),
+        }
+    }
+}
+
+impl<S, P, W: Clone, V: Clone> ExchangeService<S, P, W, V> {
+    #[inline]
+    fn call_slow<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, P::Observer, W, V>
+    where
+        S: Service<Request<B>>,
+        P: Observe<B>,
+    {
+        match self.observe.begin_entered(&mut request) {
+            Begin::Observe(observer) => self.call_observed::<_, true>(request, observer),
             Begin::Skip => {
-                let inner = Inner::Running(self.inner.call(request));
-                return ResponseFuture::new(inner, None, method, hooks);
+                let method = MethodClass::of(request.method());
+                let inner = Some(self.inner.call(request));
+                ResponseFuture::new(inner, None, None, method, self.error_hooks())
             }
-            Begin::Respond(response, observer) => {
-                let exchange = observer.map(Observer::boxed);
-                return ResponseFuture::new(Inner::Response(Some(response)), exchange, method, hooks);
+            Begin::Respond(response, mut exchange) => {
+                let method = MethodClass::of(request.method());
+                PollGuard::of_entered(&mut exchange).leave();
+                ResponseFuture::new(None, Some(response), exchange, method, self.error_hooks())
             }
+        }
+    }
+
+    /// Calls the inner service for a request that is observed.
+    // Always inlined: the request is handed on from where it is.
+    #[inline(always)]
+    fn call_observed<B, const ENTERED: bool>(
+        &mut self,
+        request: Request<B>,
+        observer: Box<P::Observer>,
+    ) -> ResponseFuture<S::Future, P::Observer, W, V>
+    where
+        S: Service<Request<B>>,
+        P: Observe<B>,
+    {
+        let method = MethodClass::of(request.method());
+        let mut exchange = Some(observer);
+        let mut guard = if ENTERED {
+            PollGuard::of_entered(&mut exchange)
+        } else {
+            PollGuard::enter(&mut exchange, 0)
         };
-        let mut guard = PollGuard::enter(&mut exchange, 0);
-        let inner = match guarded(&mut guard, || self.inner.call(request)) {
-            Ok(inner) => Inner::Running(inner),
-            Err(response) => Inner::Response(Some(response)),
-        };
+        if !<P::Observer as Observer>::CATCHES_PANICS {
+            let inner = self.inner.call(request);
+            guard.leave();
+            return ResponseFuture::new(Some(inner), None, exchange, method, self.error_hooks());
+        }
+        let (mut request, mut inner) = (Some(request), None);
+        let response = catching(&mut guard, || {
+            if let Some(request) = request.take() {
+                inner = Some(self.inner.call(request));
+            }
+        });
         guard.leave();
-        ResponseFuture::new(inner, exchange, method, hooks)
+        ResponseFuture::new(inner, response, exchange, method, self.error_hooks())
+    }
+
+    #[inline]
+    fn error_hooks(&self) -> (W, V) {
+        (self.service_errors.clone(), self.body_errors.clone())
     }
 }

@@ -94,6 +94,15 @@ impl<S> Layer<S> for InFlightLimitLayer {
 impl<B: Body> Observe<B> for InFlightLimitLayer {
     type Observer = InFlightLimitObserver;
 
+    #[inline(always)]
+    fn begin_fast(&self, _request: &Request<B>) -> Option<Box<InFlightLimitObserver>> {
+        let limit = self
+            .limit
+            .filter(|limit| self.exempt.is_none() && !limit.layer_id().is_entered())?;
+        let slot = limit.try_take()?;
+        Some(InFlightLimitObserver { slot: Some(slot) }.boxed())
+    }
+
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<InFlightLimitObserver> {
         let Some(limit) = self.limit else {

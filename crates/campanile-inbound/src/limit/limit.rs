@@ -86,31 +86,33 @@ impl Limit {
     }
 
     /// Takes a slot, or counts a shed request.
-    #[inline]
     pub(super) fn take(self) -> Option<Slot> {
+        let slot = self.try_take();
+        if slot.is_none() {
+            self.0.count_shed();
+        }
+        slot
+    }
+
+    /// Takes a slot, if one is free.
+    #[inline]
+    pub(super) fn try_take(self) -> Option<Slot> {
         let state = self.0;
         if state.limit_gauge.resolved().is_none() {
             state.show_limit();
         }
         let limit = self.get();
-        let took = state
+        let take = |in_use: usize| (in_use < limit).then_some(in_use + 1);
+        let before = state
             .in_use
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < limit).then_some(n + 1)
-            });
-        match took {
-            Ok(before) => {
-                let slot = Slot(self);
-                if before + 1 >= limit {
-                    state.note_saturation();
-                }
-                Some(slot)
-            }
-            Err(_) => {
-                state.count_shed();
-                None
-            }
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .ok()?;
+        // Before a recorder is called, which may panic.
+        let slot = Slot(self);
+        if before + 1 >= limit {
+            state.note_saturation();
         }
+        Some(slot)
     }
 }
 

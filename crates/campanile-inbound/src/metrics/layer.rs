@@ -125,6 +125,28 @@ impl MetricsLayer {
         skipped.contains(route)
     }
 
+    /// Begins a common exchange with `begin`; `None` for requests that take the slow path.
+    #[inline(always)]
+    fn begin_common<B: Body, O>(
+        &self,
+        request: &Request<B>,
+        begin: impl FnOnce(&'static Settings, u8, Option<KnownRoute<'_>>, u64) -> O,
+    ) -> Option<O> {
+        let settings = self.settings;
+        let method = request.method();
+        if settings.slow
+            || *method == Method::CONNECT
+            // gRPC posts, so the method alone decides for most requests.
+            || *method == Method::POST && grpc::may_be_grpc(request.headers())
+            || LayerId::of(settings.table).is_entered()
+        {
+            return None;
+        }
+        let number = method::number(method);
+        let route = KnownRoute::of(request.extensions());
+        Some(begin(settings, number, route, request_bytes(request)))
+    }
+
     #[cold]
     fn begin_slow<B: Body>(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
         let settings = self.settings;
@@ -169,20 +191,15 @@ impl<B: Body> Observe<B> for MetricsLayer {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
-        let settings = self.settings;
-        let method = request.method();
-        if settings.slow
-            || *method == Method::CONNECT
-            // gRPC posts, so the method alone decides for most requests.
-            || *method == Method::POST && grpc::may_be_grpc(request.headers())
-            || LayerId::of(settings.table).is_entered()
-        {
-            return self.begin_slow(request);
+        match self.begin_common(request, MetricsObserver::begin) {
+            Some(observer) => Begin::Observe(observer),
+            None => self.begin_slow(request),
         }
-        let method = method::number(method);
-        let route = KnownRoute::of(request.extensions());
-        let bytes = request_bytes(request);
-        Begin::Observe(MetricsObserver::begin(settings, method, route, bytes))
+    }
+
+    #[inline(always)]
+    fn begin_fast(&self, request: &Request<B>) -> Option<Box<MetricsObserver>> {
+        self.begin_common(request, MetricsObserver::begin_boxed)
     }
 }
 

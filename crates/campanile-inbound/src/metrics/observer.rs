@@ -10,6 +10,7 @@ use campanile_core::{
     exchange::{End, EndReason, Observer},
     grpc::{self, Code},
     headers,
+    in_flight::InFlightEntryRef,
     layer_id::LayerId,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -55,9 +56,20 @@ pub(super) fn request_bytes<B: Body>(request: &Request<B>) -> u64 {
 }
 
 impl MetricsObserver {
-    /// Begins an exchange on the fast path.
+    /// Begins an exchange on the fast path, in its box.
     // Not inlined: a layer's own code is small then, and the inner service can be inlined into it.
     #[inline(never)]
+    pub(super) fn begin_boxed(
+        settings: &'static Settings,
+        method: u8,
+        route: Option<KnownRoute<'_>>,
+        request_bytes: u64,
+    ) -> Box<Self> {
+        Self::begin(settings, method, route, request_bytes).boxed()
+    }
+
+    /// Begins an exchange on the fast path.
+    #[inline(always)]
     pub(super) fn begin(
         settings: &'static Settings,
         method: u8,
@@ -118,7 +130,7 @@ impl MetricsObserver {
         Self::with_series(settings, (series, rpc), request_bytes(request), flags, cold)
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_series(
         settings: &'static Settings,
         (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
@@ -126,30 +138,30 @@ impl MetricsObserver {
         flags: ExchangeFlags,
         cold: ColdState<Cold>,
     ) -> Self {
-        // The request ID layer has read the clock a moment ago.
-        let started = RequestContext::with_current(|current| current.and_then(RequestContext::started));
+        let (entry, started) = RequestContext::current_entry_and_start();
         let mut this = Self {
             settings,
             series,
             rpc,
+            // The request ID layer has read the clock a moment ago.
             started: started.unwrap_or_else(FastInstant::now),
             request_bytes,
             flags,
             cold,
         };
-        this.enter_series();
+        this.enter_series(entry);
         this
     }
 
     /// Raises the gauge of the route, and writes the route to the table of requests in flight.
     #[inline]
-    fn enter_series(&mut self) {
+    fn enter_series(&mut self, entry: Option<InFlightEntryRef>) {
         let gauge = self.series.active(self.settings.table);
         if let Some(gauge) = gauge {
             gauge.increment(1.0);
         }
         self.flags.set(ACTIVE, gauge.is_some());
-        if let Some(entry) = RequestContext::current_entry() {
+        if let Some(entry) = entry {
             entry.set_route(self.series.label);
         }
     }
@@ -171,7 +183,7 @@ impl MetricsObserver {
     fn move_to(&mut self, series: &'static RouteSeries) {
         self.leave_series();
         self.series = series;
-        self.enter_series();
+        self.enter_series(RequestContext::current_entry());
     }
 
     /// Takes over the route that an inner layer has seen.

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use campanile_core::{
     clock,
-    exchange::{Begin, ExchangeService, Observe},
+    exchange::{Begin, ExchangeService, Observe, Observer},
     grpc, method,
 };
 use campanile_metrics::RecorderHandle;
@@ -163,6 +163,27 @@ impl<W: Clone, V: Clone> MetricsLayer<W, V> {
 }
 
 impl<W, V> MetricsLayer<W, V> {
+    /// Begins a common call; `None` for calls that take the slow path.
+    #[inline(always)]
+    fn begin_common<B>(&self, request: &Request<B>) -> Option<CallObserver> {
+        let method = request.method();
+        if self.options.is_some()
+            || request.extensions().get::<CallName>().is_some()
+            // gRPC posts, so the method alone decides for most requests.
+            || *method == Method::POST && grpc::may_be_grpc(request.headers())
+            || log::is_enabled()
+        {
+            return None;
+        }
+        let authority = request.uri().authority()?.as_str();
+        CallObserver::begin(
+            self.table,
+            authority,
+            request.uri().path(),
+            method::number(method),
+        )
+    }
+
     #[cold]
     fn begin_slow<B>(&self, request: &Request<B>) -> Begin<CallObserver> {
         let uri = request.uri();
@@ -191,23 +212,14 @@ impl<B, W, V> Observe<B> for MetricsLayer<W, V> {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<CallObserver> {
-        let method = request.method();
-        let is_common = self.options.is_none()
-            && request.extensions().get::<CallName>().is_none()
-            // gRPC posts, so the method alone decides for most requests.
-            && (*method != Method::POST || !grpc::may_be_grpc(request.headers()))
-            && !log::is_enabled();
-        if is_common
-            && let Some(authority) = request.uri().authority()
-            && let Some(call) = CallObserver::begin(
-                self.table,
-                authority.as_str(),
-                request.uri().path(),
-                method::number(method),
-            )
-        {
-            return Begin::Observe(call);
+        match self.begin_common(request) {
+            Some(call) => Begin::Observe(call),
+            None => self.begin_slow(request),
         }
-        self.begin_slow(request)
+    }
+
+    #[inline(always)]
+    fn begin_fast(&self, request: &Request<B>) -> Option<Box<CallObserver>> {
+        self.begin_common(request).map(Observer::boxed)
     }
 }

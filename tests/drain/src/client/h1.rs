@@ -1,4 +1,4 @@
-//! An HTTP/1 connection: requests one after the other, and the truth about each.
+//! An HTTP/1 connection that reports the exact outcome of each request.
 
 use std::{
     io::{self, ErrorKind},
@@ -13,35 +13,35 @@ use tokio::{
 
 use crate::{
     client::{connect, connect_and_send},
-    fate::{Fate, Loss},
-    order::Orders,
+    load_command::LoadCommands,
+    request_outcome::{Loss, RequestOutcome},
 };
 
-/// How long after a FIN the RST may come that tells of a request nobody read.
-const RESET_FOLLOWS: Duration = Duration::from_millis(100);
+/// How long after a FIN the RST for an unread request may arrive.
+const RESET_DELAY: Duration = Duration::from_millis(100);
 
 /// An open connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Answers that it has had.
-    answers: u64,
-    /// Bytes of the next request that are sent already.
+    /// The number of responses so far.
+    responses: u64,
+    /// The number of bytes of the next request that were sent.
     sent: usize,
 }
 
-/// What came of a request, and whether another may follow.
+/// The outcome of a request, and whether another one may follow.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// What came of it.
-    pub fate: Fate,
-    /// Whether the server keeps the connection open, as far as it said.
+    /// The outcome.
+    pub outcome: RequestOutcome,
+    /// Whether the server keeps the connection open.
     pub keep: bool,
 }
 
-struct Answer {
+struct Response {
     bytes: usize,
     ok: bool,
     close: bool,
@@ -52,41 +52,45 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Without a connection, what came of the request that it was for.
-    pub async fn open(address: SocketAddr, orders: &Orders) -> Result<Self, Fate> {
+    /// The outcome of the pending request, without a connection.
+    pub async fn open(address: SocketAddr, commands: &LoadCommands) -> Result<Self, RequestOutcome> {
         Ok(Self {
-            stream: connect(address, orders).await?,
+            stream: connect(address, commands).await?,
             buffer: Vec::new(),
-            answers: 0,
+            responses: 0,
             sent: 0,
         })
     }
 
-    /// Connects, and sends at once what [`ask`](Self::ask) will be given first.
+    /// Connects, and immediately sends the request that is passed to [`send`](Self::send) first.
     ///
     /// # Errors
     ///
-    /// Without a connection, what came of the request that it was for.
-    pub async fn open_and_send(address: SocketAddr, request: &[u8], orders: &Orders) -> Result<Self, Fate> {
-        let (stream, sent) = connect_and_send(address, request, orders).await?;
+    /// The outcome of the pending request, without a connection.
+    pub async fn open_and_send(
+        address: SocketAddr,
+        request: &[u8],
+        commands: &LoadCommands,
+    ) -> Result<Self, RequestOutcome> {
+        let (stream, sent) = connect_and_send(address, request, commands).await?;
         Ok(Self {
             stream,
             buffer: Vec::new(),
-            answers: 0,
+            responses: 0,
             sent,
         })
     }
 
-    /// Asks nothing for a while; tells whether the connection is still open then.
+    /// Waits, and returns whether the connection is still open then.
     ///
-    /// What the server closes meanwhile has cost no request.
-    pub async fn rest(&self, time: Duration) -> bool {
+    /// A connection that the server closes while it is idle costs no request.
+    pub async fn stays_open_for(&self, time: Duration) -> bool {
         let ended = async {
             loop {
                 if self.stream.readable().await.is_err() {
                     return;
                 }
-                // Readiness may be a thing of the past. A byte that nobody asked for ends the matter too.
+                // Readiness may be stale. Unexpected bytes end the connection too.
                 match self.stream.try_read(&mut [0]) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     _ => return,
@@ -96,61 +100,61 @@ impl Connection {
         tokio::time::timeout(time, ended).await.is_err()
     }
 
-    /// Sends a request and reads its answer.
-    pub async fn ask(&mut self, request: &[u8]) -> Exchange {
-        // What became of a request that could not be written whole is told by what there is to read.
+    /// Sends a request and reads its response.
+    pub async fn send(&mut self, request: &[u8]) -> Exchange {
+        // After a failed write, reading shows the outcome.
         let unsent = request.get(std::mem::take(&mut self.sent)..).unwrap_or_default();
         let written = self.stream.write_all(unsent).await;
         let lost = |loss| Exchange {
-            fate: Fate::Lost(loss),
+            outcome: RequestOutcome::Lost(loss),
             keep: false,
         };
         loop {
             match parse(&self.buffer) {
-                Ok(Some(answer)) => return self.answered(&answer),
+                Ok(Some(response)) => return self.complete(&response),
                 Ok(None) => {}
-                Err(_) => return lost(Loss::OtherAnswer),
+                Err(_) => return lost(Loss::UnexpectedResponse),
             }
             let begun = !self.buffer.is_empty();
             match self.stream.read_buf(&mut self.buffer).await {
                 Ok(1..) => {}
-                Ok(_) if begun => return lost(Loss::ClosedInAnswer),
-                Err(_) if begun => return lost(Loss::ResetInAnswer),
-                ended => return self.unanswered(ended.is_err() || written.is_err()).await,
+                Ok(_) if begun => return lost(Loss::ClosedInResponse),
+                Err(_) if begun => return lost(Loss::ResetInResponse),
+                ended => return self.without_response(ended.is_err() || written.is_err()).await,
             }
         }
     }
 
-    fn answered(&mut self, answer: &Answer) -> Exchange {
-        self.buffer.drain(..answer.bytes);
-        self.answers += 1;
+    fn complete(&mut self, response: &Response) -> Exchange {
+        self.buffer.drain(..response.bytes);
+        self.responses += 1;
         Exchange {
-            fate: if answer.ok {
-                Fate::Answered
+            outcome: if response.ok {
+                RequestOutcome::Completed
             } else {
-                Fate::Lost(Loss::OtherAnswer)
+                RequestOutcome::Lost(Loss::UnexpectedResponse)
             },
-            keep: !answer.close,
+            keep: !response.close,
         }
     }
 
-    /// Judges an end without a byte of an answer.
+    /// Returns the outcome of a connection that ended without a response.
     ///
-    /// The kernel answers with RST what arrives after a close, or lies unread at it. So a reset after an answer says that
-    /// the close crossed the request. A mere FIN says that the server has read the request, and cut it.
-    async fn unanswered(&self, reset: bool) -> Exchange {
-        let unread = reset || self.reset_follows().await;
-        let fate = if self.answers > 0 && unread {
-            Fate::IdleClose
+    /// The kernel sends RST for bytes that arrive after a close, or are unread at it. So a reset after an earlier response
+    /// means that the close crossed the request. A FIN alone means that the server read the request and aborted it.
+    async fn without_response(&self, reset: bool) -> Exchange {
+        let unread = reset || self.reset_arrives().await;
+        let outcome = if self.responses > 0 && unread {
+            RequestOutcome::IdleClose
         } else if unread {
-            Fate::Lost(Loss::ResetBeforeAnswer)
+            RequestOutcome::Lost(Loss::ResetBeforeResponse)
         } else {
-            Fate::Lost(Loss::ClosedBeforeAnswer)
+            RequestOutcome::Lost(Loss::ClosedBeforeResponse)
         };
-        Exchange { fate, keep: false }
+        Exchange { outcome, keep: false }
     }
 
-    async fn reset_follows(&self) -> bool {
+    async fn reset_arrives(&self) -> bool {
         let error = async {
             loop {
                 if !matches!(self.stream.take_error(), Ok(None)) {
@@ -159,12 +163,12 @@ impl Connection {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(RESET_FOLLOWS, error).await.is_ok()
+        tokio::time::timeout(RESET_DELAY, error).await.is_ok()
     }
 }
 
-/// Finds a whole answer at the beginning of what was read.
-fn parse(buffer: &[u8]) -> io::Result<Option<Answer>> {
+/// Parses a whole response at the start of the buffer.
+fn parse(buffer: &[u8]) -> io::Result<Option<Response>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head_bytes) = head.parse(buffer).map_err(io::Error::other)? else {
@@ -175,12 +179,12 @@ fn parse(buffer: &[u8]) -> io::Result<Option<Answer>> {
         let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(header.value).ok()
     };
-    // All peers know the length of an answer of two bytes.
+    // All peers send `Content-Length`.
     let body_bytes: usize = value("content-length")
         .and_then(|length| length.parse().ok())
-        .ok_or_else(|| io::Error::other("an answer without its length"))?;
+        .ok_or_else(|| io::Error::other("a response without a length"))?;
     let bytes = head_bytes + body_bytes;
-    Ok((buffer.len() >= bytes).then(|| Answer {
+    Ok((buffer.len() >= bytes).then(|| Response {
         bytes,
         ok: head.code == Some(200),
         close: value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),

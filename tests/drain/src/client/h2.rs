@@ -1,8 +1,8 @@
-//! An HTTP/2 connection with several streams, and the truth about each.
+//! An HTTP/2 connection that reports the exact outcome of each stream.
 //!
-//! Frames are read by hand: the `h2` crate does not tell GOAWAY's last id, and gives the error of a GOAWAY also to requests
-//! that it never sent. What is needed of the protocol is little: requests without a body, or gRPC's of five bytes; of an
-//! answer its status, where it ends, and nothing of its other headers.
+//! It has its own frame parser, because the `h2` crate does not report the last stream ID of GOAWAY, and fails requests
+//! that it never sent with the error of a GOAWAY. Only a part of the protocol is needed: requests without a body or with a
+//! gRPC message of five bytes, and the status and the end of responses.
 
 use std::{collections::BTreeMap, io, net::SocketAddr};
 
@@ -13,12 +13,12 @@ use tokio::{
 
 use crate::{
     client::connect,
-    fate::{Fate, Loss},
-    order::Orders,
+    load_command::LoadCommands,
+    request_outcome::{Loss, RequestOutcome},
 };
 
-/// The preface, SETTINGS without push, and a window for all the answers that a connection may live to see.
-const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+/// The preface, SETTINGS without push, and a flow-control window for all responses of a connection.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
     \x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\
     \x00\x00\x04\x08\x00\x00\x00\x00\x00\x7f\x00\x00\x00";
 const FRAME_HEAD: usize = 9;
@@ -35,13 +35,13 @@ const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
 const REFUSED_STREAM: u32 = 7;
-/// `:status: 200` in HPACK's static table, which every encoder uses.
+/// `:status: 200` in the static table of HPACK, which every encoder uses.
 const STATUS_200: u8 = 0x88;
 
-/// What is asked for.
+/// The kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "what the peers serve, no more")]
-pub enum Ask {
+#[allow(clippy::exhaustive_enums, reason = "the requests that the peers serve")]
+pub enum RequestKind {
     /// `GET /`.
     Get,
     /// The unary call `/drain.Echo/Echo` with an empty message.
@@ -52,73 +52,77 @@ pub enum Ask {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    ask: Ask,
+    request_kind: RequestKind,
     authority: String,
     buffer: Vec<u8>,
     next_id: u32,
-    /// Streams without an end, by id.
+    /// Open streams by ID.
     open: BTreeMap<u32, Progress>,
-    /// GOAWAY's last id.
+    /// The last stream ID of GOAWAY.
     last_id: Option<u32>,
-    over: bool,
+    closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    Nothing,
+    NoResponse,
     Good,
-    /// Another status than 200.
+    /// A status other than 200.
     Bad,
 }
 
 impl Connection {
-    /// Connects and begins, without waiting for the server's settings.
+    /// Connects, without waiting for the settings of the server.
     ///
     /// # Errors
     ///
-    /// Without a connection, what came of the request that it was for.
-    pub async fn open(address: SocketAddr, ask: Ask, orders: &Orders) -> Result<Self, Fate> {
+    /// The outcome of the pending request, without a connection.
+    pub async fn open(
+        address: SocketAddr,
+        request_kind: RequestKind,
+        commands: &LoadCommands,
+    ) -> Result<Self, RequestOutcome> {
         let mut connection = Self {
-            stream: connect(address, orders).await?,
-            ask,
+            stream: connect(address, commands).await?,
+            request_kind,
             authority: address.to_string(),
             buffer: Vec::new(),
             next_id: 1,
             open: BTreeMap::new(),
             last_id: None,
-            over: false,
+            closed: false,
         };
-        connection.write(BEGIN).await;
+        connection.write(PREFACE).await;
         Ok(connection)
     }
 
-    /// Tells whether another request may be sent.
+    /// Returns whether another request may be sent.
     #[must_use]
-    pub fn takes_more(&self) -> bool {
-        self.last_id.is_none() && !self.over
+    pub fn accepts_requests(&self) -> bool {
+        self.last_id.is_none() && !self.closed
     }
 
-    /// Tells whether nothing more can come of it.
+    /// Returns whether all outcomes are known.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.over || (self.last_id.is_some() && self.open.is_empty())
+        self.closed || (self.last_id.is_some() && self.open.is_empty())
     }
 
-    /// Returns how many streams have no end yet.
+    /// Returns the number of open streams.
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.open.len()
     }
 
-    /// Sends a request on a stream of its own.
-    pub async fn ask(&mut self) {
+    /// Sends a request on a new stream.
+    pub async fn send_request(&mut self) {
         let id = self.next_id;
         self.next_id += 2;
-        self.open.insert(id, Progress::Nothing);
+        self.open.insert(id, Progress::NoResponse);
         let mut frames = Vec::with_capacity(128);
-        match self.ask {
-            Ask::Get => frame(HEADERS, END_HEADERS | END_STREAM, id, &self.head(), &mut frames),
-            Ask::Grpc => {
+        match self.request_kind {
+            RequestKind::Get => frame(HEADERS, END_HEADERS | END_STREAM, id, &self.head(), &mut frames),
+            RequestKind::Grpc => {
                 frame(HEADERS, END_HEADERS, id, &self.head(), &mut frames);
                 frame(DATA, END_STREAM, id, &[0; 5], &mut frames);
             }
@@ -126,29 +130,29 @@ impl Connection {
         self.write(&frames).await;
     }
 
-    /// Waits for what comes next, and returns the fates that it decided. May be dropped at any time.
-    pub async fn next(&mut self) -> Vec<Fate> {
-        let mut fates = Vec::new();
+    /// Waits for frames, and returns the outcomes that they determine. Cancel safe.
+    pub async fn next(&mut self) -> Vec<RequestOutcome> {
+        let mut outcomes = Vec::new();
         let reset = match self.stream.read_buf(&mut self.buffer).await {
             Ok(1..) => {
-                self.take_frames(&mut fates).await;
-                return fates;
+                self.take_frames(&mut outcomes).await;
+                return outcomes;
             }
             ended => ended.is_err(),
         };
-        self.over = true;
+        self.closed = true;
         for (_, progress) in std::mem::take(&mut self.open) {
-            fates.push(Fate::Lost(match (progress, reset) {
-                (Progress::Nothing, true) => Loss::ResetBeforeAnswer,
-                (Progress::Nothing, false) => Loss::ClosedBeforeAnswer,
-                (_, true) => Loss::ResetInAnswer,
-                (_, false) => Loss::ClosedInAnswer,
+            outcomes.push(RequestOutcome::Lost(match (progress, reset) {
+                (Progress::NoResponse, true) => Loss::ResetBeforeResponse,
+                (Progress::NoResponse, false) => Loss::ClosedBeforeResponse,
+                (_, true) => Loss::ResetInResponse,
+                (_, false) => Loss::ClosedInResponse,
             }));
         }
-        fates
+        outcomes
     }
 
-    async fn take_frames(&mut self, fates: &mut Vec<Fate>) {
+    async fn take_frames(&mut self, outcomes: &mut Vec<RequestOutcome>) {
         let mut read = std::mem::take(&mut self.buffer);
         let mut taken = 0;
         while let Some((head, payload)) = split_frame(&read[taken..]) {
@@ -156,19 +160,19 @@ impl Connection {
             let id = number(&head[5..]) & 0x7fff_ffff;
             taken += FRAME_HEAD + payload.len();
             match kind {
-                DATA | HEADERS => fates.extend(self.advance(id, kind, flags, payload)),
-                RST_STREAM => fates.extend(self.open.remove(&id).map(|_| match number(payload) {
-                    REFUSED_STREAM => Fate::AboveGoaway,
-                    _ => Fate::Lost(Loss::StreamReset),
+                DATA | HEADERS => outcomes.extend(self.advance(id, kind, flags, payload)),
+                RST_STREAM => outcomes.extend(self.open.remove(&id).map(|_| match number(payload) {
+                    REFUSED_STREAM => RequestOutcome::AboveGoaway,
+                    _ => RequestOutcome::Lost(Loss::StreamReset),
                 })),
-                SETTINGS if flags & ACK == 0 => self.answer(SETTINGS, &[]).await,
-                // A server that leaves in two steps waits for this one.
-                PING if flags & ACK == 0 => self.answer(PING, payload).await,
+                SETTINGS if flags & ACK == 0 => self.acknowledge(SETTINGS, &[]).await,
+                // A server that shuts down in two steps waits for this PING.
+                PING if flags & ACK == 0 => self.acknowledge(PING, payload).await,
                 GOAWAY => {
                     let last = number(payload) & 0x7fff_ffff;
                     self.last_id = Some(last);
                     let above = self.open.split_off(&(last.saturating_add(1)));
-                    fates.extend(above.iter().map(|_| Fate::AboveGoaway));
+                    outcomes.extend(above.iter().map(|_| RequestOutcome::AboveGoaway));
                 }
                 _ => {}
             }
@@ -177,14 +181,14 @@ impl Connection {
         self.buffer = read;
     }
 
-    /// Takes a part of an answer; returns the fate of the request if it was the last.
-    fn advance(&mut self, id: u32, kind: u8, flags: u8, payload: &[u8]) -> Option<Fate> {
+    /// Handles a frame of a response; returns the outcome with the last one.
+    fn advance(&mut self, id: u32, kind: u8, flags: u8, payload: &[u8]) -> Option<RequestOutcome> {
         let progress = self.open.get_mut(&id)?;
-        if *progress == Progress::Nothing && kind == HEADERS {
+        if *progress == Progress::NoResponse && kind == HEADERS {
             let good = payload.first() == Some(&STATUS_200);
             *progress = if good { Progress::Good } else { Progress::Bad };
-            // gRPC tells its errors in the only headers of an answer that has no message.
-            if self.ask == Ask::Grpc && flags & END_STREAM != 0 {
+            // gRPC errors without a message are trailers-only responses.
+            if self.request_kind == RequestKind::Grpc && flags & END_STREAM != 0 {
                 *progress = Progress::Bad;
             }
         }
@@ -192,25 +196,25 @@ impl Connection {
         (flags & END_STREAM != 0).then(|| {
             self.open.remove(&id);
             if good {
-                Fate::Answered
+                RequestOutcome::Completed
             } else {
-                Fate::Lost(Loss::OtherAnswer)
+                RequestOutcome::Lost(Loss::UnexpectedResponse)
             }
         })
     }
 
-    async fn answer(&mut self, kind: u8, payload: &[u8]) {
+    async fn acknowledge(&mut self, kind: u8, payload: &[u8]) {
         let mut bytes = Vec::new();
         frame(kind, ACK, 0, payload, &mut bytes);
         self.write(&bytes).await;
     }
 
-    /// Writes, and leaves it to what there is to read to tell what became of it.
+    /// Writes. After a failed write, reading shows the outcome.
     async fn write(&mut self, bytes: &[u8]) {
         let _: io::Result<()> = self.stream.write_all(bytes).await;
     }
 
-    /// The request's headers in HPACK, without Huffman's code and without the dynamic table.
+    /// Encodes the request headers in HPACK, without Huffman coding and the dynamic table.
     fn head(&self) -> Vec<u8> {
         const METHOD_GET: u8 = 0x82;
         const METHOD_POST: u8 = 0x83;
@@ -223,17 +227,17 @@ impl Connection {
         let mut block = vec![SCHEME_HTTP];
         let mut literal = |name: &[u8], value: &str| {
             block.extend_from_slice(name);
-            block.push(u8::try_from(value.len()).expect("our values are short"));
+            block.push(u8::try_from(value.len()).expect("the values are short"));
             block.extend_from_slice(value.as_bytes());
         };
         literal(AUTHORITY, &self.authority);
-        match self.ask {
-            Ask::Get => block.splice(0..0, [METHOD_GET, PATH_ROOT]).for_each(drop),
-            Ask::Grpc => {
+        match self.request_kind {
+            RequestKind::Get => block.splice(0..0, [METHOD_GET, PATH_ROOT]).for_each(drop),
+            RequestKind::Grpc => {
                 literal(PATH, "/drain.Echo/Echo");
                 literal(CONTENT_TYPE, "application/grpc");
                 literal(TE, "trailers");
-                // Pseudo headers stand before all others.
+                // Pseudo-headers precede all others.
                 block.insert(0, METHOD_POST);
             }
         }
@@ -242,7 +246,7 @@ impl Connection {
 }
 
 fn frame(kind: u8, flags: u8, id: u32, payload: &[u8], into: &mut Vec<u8>) {
-    let length = u32::try_from(payload.len()).expect("our frames are short");
+    let length = u32::try_from(payload.len()).expect("the frames are short");
     into.extend_from_slice(&length.to_be_bytes()[1..]);
     into.extend_from_slice(&[kind, flags]);
     into.extend_from_slice(&id.to_be_bytes());
@@ -255,7 +259,7 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((head, rest.get(..length)?))
 }
 
-/// The first four bytes as a number; what is too short is zero, and of no frame that counts.
+/// Returns the first four bytes as a number; zero if there are fewer.
 fn number(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }

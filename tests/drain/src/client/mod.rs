@@ -1,7 +1,6 @@
-//! Clients that know exactly what came of a request, and repeat none.
+//! Clients that report the exact outcome of each request, and retry none.
 //!
-//! Nothing here chooses a port: each server that is stopped has a port of its own, so that all ephemeral ports are free
-//! for it, whatever connections to servers before it are left in TIME_WAIT.
+//! Each server has a port of its own, so that connections in TIME_WAIT to earlier servers occupy no ephemeral ports.
 
 pub mod h1;
 pub mod h2;
@@ -16,38 +15,38 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
 use crate::{
-    fate::{Fate, Loss},
-    order::{Order, Orders},
+    load_command::{LoadCommand, LoadCommands},
+    request_outcome::{Loss, RequestOutcome},
 };
 
-/// Connects once. Without a connection, tells what came of the request that it was for.
-async fn connect(address: SocketAddr, orders: &Orders) -> Result<TcpStream, Fate> {
+/// Connects once. The error is the outcome of the pending request.
+async fn connect(address: SocketAddr, commands: &LoadCommands) -> Result<TcpStream, RequestOutcome> {
     let connected = tokio::select! {
         biased;
         connected = TcpStream::connect(address) => connected,
-        // Where a server is gone its SYNs stay unanswered, or will be refused.
-        () = orders.until(Order::Finish) => return Err(Fate::Refused),
+        // A server that has exited does not accept any more.
+        () = commands.wait_for(LoadCommand::Finish) => return Err(RequestOutcome::Refused),
     };
     let stream = connected.map_err(|error| unconnected(&error))?;
-    // Without it, a request in two writes would wait for an acknowledgement.
+    // Otherwise a request in two writes would wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
-/// Connects and sends in one breath: nothing else of this process comes in between, unless the handshake takes longer
-/// than connect(2). Returns how many bytes are sent.
+/// Connects and sends without yielding to other tasks, unless the handshake takes longer than connect(2). Returns the
+/// number of sent bytes.
 async fn connect_and_send(
     address: SocketAddr,
     bytes: &[u8],
-    orders: &Orders,
-) -> Result<(TcpStream, usize), Fate> {
+    commands: &LoadCommands,
+) -> Result<(TcpStream, usize), RequestOutcome> {
     let (socket, sent) = begin(address, bytes).map_err(|error| unconnected(&error))?;
     let stream = TcpStream::from_std(socket.into()).map_err(|error| unconnected(&error))?;
     if sent == 0 {
         tokio::select! {
             biased;
             _ = stream.writable() => {}
-            () = orders.until(Order::Finish) => return Err(Fate::Refused),
+            () = commands.wait_for(LoadCommand::Finish) => return Err(RequestOutcome::Refused),
         }
         if let Ok(Some(error)) = stream.take_error() {
             return Err(unconnected(&error));
@@ -71,11 +70,11 @@ fn begin(address: SocketAddr, bytes: &[u8]) -> io::Result<(Socket, usize)> {
     }
 }
 
-fn unconnected(error: &io::Error) -> Fate {
+fn unconnected(error: &io::Error) -> RequestOutcome {
     match error.kind() {
-        ErrorKind::ConnectionRefused | ErrorKind::TimedOut => Fate::Refused,
-        // The kernel says "refused" of a handshake that did not come to its end, and "reset" of one that did.
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Fate::Lost(Loss::ResetBeforeAnswer),
-        _ => Fate::Unsent,
+        ErrorKind::ConnectionRefused | ErrorKind::TimedOut => RequestOutcome::Refused,
+        // "Refused" means an incomplete handshake, "reset" a complete one.
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => RequestOutcome::Lost(Loss::ResetBeforeResponse),
+        _ => RequestOutcome::Unsent,
     }
 }

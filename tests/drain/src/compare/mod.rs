@@ -1,12 +1,12 @@
-//! Stops each peer many times under the same load, and makes a table of what its clients saw.
+//! Shuts each peer down many times under the same load, and tabulates the outcomes.
 
-mod listener;
+mod accept_queue;
 mod process;
 mod run;
-mod stop;
+mod shutdown;
 mod table;
 
 pub use self::{
     run::Comparison,
-    table::{Form, Row, Table},
+    table::{PeerRow, Table, TableFormat},
 };

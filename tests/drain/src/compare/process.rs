@@ -1,4 +1,4 @@
-//! Processes that end with whoever started them.
+//! Child processes that are killed when dropped.
 
 use std::{
     io,
@@ -15,16 +15,16 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{client::h2::Ask, fate::Tally, load::Kind};
+use crate::{client::h2::RequestKind, load::LoadKind, request_outcome::OutcomeCounts};
 
-/// How long a load may take for what it does at once, on a busy machine.
+/// How long a load may take to respond to a command.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A process and whatever it starts: a group of its own, killed when this is dropped.
+/// A process and its children: a process group, killed when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// `None` once it has ended: its number may then be another's.
+    /// `None` once it has exited, because the ID may be reused.
     id: Option<Pid>,
 }
 
@@ -45,7 +45,7 @@ impl Process {
         self.id.map_or(Ok(()), |id| Ok(kill_process(id, signal)?))
     }
 
-    /// Signals the process and all that it started.
+    /// Signals the process and its children.
     pub(super) fn signal_all(&self, signal: Signal) -> io::Result<()> {
         self.id.map_or(Ok(()), |id| Ok(kill_process_group(id, signal)?))
     }
@@ -67,21 +67,26 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Gone already, most likely.
+        // The process has probably exited.
         let _ = self.signal_all(Signal::KILL);
     }
 }
 
-/// A load in a process of its own.
+/// A load in a child process.
 #[derive(Debug)]
 pub(super) struct LoadProcess {
     process: Process,
-    orders: ChildStdin,
+    commands: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl LoadProcess {
-    pub(super) fn start(kind: Kind, address: SocketAddr, connections: usize, ask: Ask) -> io::Result<Self> {
+    pub(super) fn start(
+        kind: LoadKind,
+        address: SocketAddr,
+        connections: usize,
+        request_kind: RequestKind,
+    ) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let name = kind.to_possible_value().expect("no kind is skipped");
         command.args([
@@ -90,34 +95,34 @@ impl LoadProcess {
             &address.to_string(),
             &connections.to_string(),
         ]);
-        if ask == Ask::Grpc {
+        if request_kind == RequestKind::Grpc {
             command.arg("--grpc");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command)?;
-        let orders = process.child.stdin.take().expect("the pipe was asked for");
-        let lines = process.child.stdout.take().expect("the pipe was asked for");
+        let commands = process.child.stdin.take().expect("stdin is piped");
+        let lines = process.child.stdout.take().expect("stdout is piped");
         Ok(Self {
             process,
-            orders,
+            commands,
             lines: BufReader::new(lines).lines(),
         })
     }
 
-    /// Gives an order, a line.
-    pub(super) async fn order(&mut self, order: &str) -> io::Result<()> {
-        self.orders.write_all(format!("{order}\n").as_bytes()).await
+    /// Sends a command as a line.
+    pub(super) async fn send_command(&mut self, command: &str) -> io::Result<()> {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await
     }
 
-    /// Waits until all connections of a burst are there, or have failed.
+    /// Waits until all connections of a burst are open or have failed.
     pub(super) async fn connected(&mut self) -> io::Result<()> {
         self.line().await.map(drop)
     }
 
-    /// Has it come to its end, and returns what it saw.
-    pub(super) async fn finish(mut self) -> io::Result<Tally> {
-        // Where everything was refused it has ended already, and left its tally in the pipe.
-        let _ = self.order("finish").await;
+    /// Ends the load, and returns its outcomes.
+    pub(super) async fn finish(mut self) -> io::Result<OutcomeCounts> {
+        // A load whose requests were all refused may have exited, with its outcomes in the pipe.
+        let _ = self.send_command("finish").await;
         loop {
             let line = self.line().await?;
             if line.starts_with('{') {
@@ -130,7 +135,7 @@ impl LoadProcess {
     async fn line(&mut self) -> io::Result<String> {
         let line = timeout(PATIENCE, self.lines.next_line())
             .await
-            .map_err(|_| io::Error::other("a load says nothing any more"))?;
-        line?.ok_or_else(|| io::Error::other("a load has failed"))
+            .map_err(|_| io::Error::other("a load does not respond"))?;
+        line?.ok_or_else(|| io::Error::other("a load failed"))
     }
 }

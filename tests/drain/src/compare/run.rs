@@ -1,4 +1,4 @@
-//! All stops of all peers, in turn.
+//! All shutdowns of all peers, in turn.
 
 use std::io;
 
@@ -7,16 +7,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     compare::{
-        stop::Place,
-        table::{Row, Table},
+        shutdown::ShutdownRunner,
+        table::{PeerRow, Table},
     },
     peers::Peer,
 };
 
-/// Requests that the long form makes at least.
+/// The minimum number of requests of the long form.
 const LONG_REQUESTS: u64 = 1_000_000;
 
-/// Who is stopped, and how often.
+/// The peers, and how often they are shut down.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     peers: Vec<Peer>,
@@ -27,8 +27,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Plans the stops; of all peers if none is named, of campanile alone in the long form, without a drain time to
-    /// help it.
+    /// Plans the shutdowns. Without named peers, of all of them, or in the long form of campanile without a drain time.
     #[must_use]
     pub fn new(mut peers: Vec<Peer>, stops: Option<u32>, long: bool) -> Self {
         if peers.is_empty() && long {
@@ -45,45 +44,45 @@ impl Comparison {
         }
     }
 
-    /// Says how many connections come in a burst at each stop.
+    /// Sets the number of connections in the burst of each shutdown.
     #[must_use]
     pub fn with_burst(mut self, connections: usize) -> Self {
         self.burst = connections;
         self
     }
 
-    /// Says what the chance begins with.
+    /// Sets the random seed.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Makes all stops, peer after peer in each round: what else goes on in the machine meets all alike.
+    /// Runs all shutdowns. Each round includes every peer, so that other load on the machine affects all of them.
     ///
     /// # Errors
     ///
-    /// If a process cannot be started, or does not do what it should.
+    /// If a process cannot be started, or fails.
     pub async fn run(&self) -> io::Result<Table> {
-        all_descriptors()?;
+        raise_descriptor_limit()?;
         let mut rows = Vec::new();
         let mut missing = Vec::new();
         for peer in &self.peers {
             match peer.version() {
-                Ok(version) => rows.push(Row::new(*peer, version)),
+                Ok(version) => rows.push(PeerRow::new(*peer, version)),
                 Err(error) => missing.push((*peer, error.to_string())),
             }
         }
-        let mut place = Place::new(self.burst, self.seed)?;
+        let mut runner = ShutdownRunner::new(self.burst, self.seed)?;
         let progress = Progress::new(u64::from(self.stops) * rows.len() as u64);
         let mut round = 0;
-        while round < self.stops || rows.iter().any(|row| row.answered() < self.requests) {
+        while round < self.stops || rows.iter().any(|row| row.completed() < self.requests) {
             for row in &mut rows {
-                let stopped = place.stop(row.peer(), round % 2 == 1).await;
-                let stopped = stopped.map_err(|error| {
+                let result = runner.stop(row.peer(), round % 2 == 1).await;
+                let result = result.map_err(|error| {
                     io::Error::other(format!("{}, round {}: {error}", row.peer().name(), round + 1))
                 })?;
-                row.add(stopped);
+                row.add(result);
                 progress.advance(row.peer());
             }
             round += 1;
@@ -94,8 +93,8 @@ impl Comparison {
     }
 }
 
-/// Raises the limit of open files as far as it goes; what is started inherits it.
-fn all_descriptors() -> io::Result<()> {
+/// Raises the limit of open files to its maximum; child processes inherit it.
+fn raise_descriptor_limit() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(
         Resource::Nofile,
@@ -106,7 +105,7 @@ fn all_descriptors() -> io::Result<()> {
     )?)
 }
 
-/// A bar on a terminal, a line for each tenth of the rounds elsewhere.
+/// A progress bar on a terminal, otherwise a line for each tenth of the rounds.
 struct Progress(ProgressBar);
 
 impl Progress {
@@ -121,7 +120,7 @@ impl Progress {
         self.0.inc(1);
     }
 
-    #[allow(clippy::print_stderr, reason = "the bar of those who have no terminal")]
+    #[allow(clippy::print_stderr, reason = "progress without a terminal")]
     fn line(&self, round: u32, rounds: u32) {
         if self.0.is_hidden() && round.is_multiple_of(rounds.div_ceil(10)) {
             eprintln!(

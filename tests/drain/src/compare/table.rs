@@ -1,42 +1,46 @@
-//! What the stops showed, as tables: a row for each peer, and how its clients lost what they lost.
+//! Tables of the results: a row per peer, and how its requests were lost.
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-use crate::{compare::stop::Stopped, fate::Tally, load::Kind, peers::Peer};
+use crate::{compare::shutdown::ShutdownResult, load::LoadKind, peers::Peer, request_outcome::OutcomeCounts};
 
-/// How tables are written.
+/// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there are two")]
-pub enum Form {
+pub enum TableFormat {
     /// Aligned columns.
     Plain,
-    /// Markdown's.
+    /// Markdown.
     Markdown,
 }
 
-/// All stops of one peer.
+/// The shutdowns of one peer.
 #[derive(Debug)]
-pub struct Row {
+pub struct PeerRow {
     peer: Peer,
     version: String,
-    seen: BTreeMap<Kind, Tally>,
+    outcomes: BTreeMap<LoadKind, OutcomeCounts>,
     took: Vec<Duration>,
-    /// What the stops of a running server showed, and those of a held one.
-    running: Half,
-    held: Half,
+    /// The results of running servers and of suspended ones.
+    running: VariantStats,
+    held: VariantStats,
     ends: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Default)]
-struct Half {
+struct VariantStats {
     lost: u64,
     waiting: Vec<u64>,
 }
 
-impl Half {
-    fn add(&mut self, stopped: &Stopped) {
-        self.lost += stopped.seen.values().map(Tally::all_lost).sum::<u64>();
-        self.waiting.push(stopped.waiting);
+impl VariantStats {
+    fn add(&mut self, result: &ShutdownResult) {
+        self.lost += result
+            .outcomes
+            .values()
+            .map(OutcomeCounts::total_lost)
+            .sum::<u64>();
+        self.waiting.push(result.waiting);
     }
 
     fn lost_a_stop(&self) -> String {
@@ -48,15 +52,15 @@ impl Half {
     }
 }
 
-impl Row {
+impl PeerRow {
     pub(super) fn new(peer: Peer, version: String) -> Self {
         Self {
             peer,
             version,
-            seen: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             took: Vec::new(),
-            running: Half::default(),
-            held: Half::default(),
+            running: VariantStats::default(),
+            held: VariantStats::default(),
             ends: BTreeMap::new(),
         }
     }
@@ -65,18 +69,18 @@ impl Row {
         self.peer
     }
 
-    pub(super) fn add(&mut self, stopped: Stopped) {
-        let half = if stopped.held {
+    pub(super) fn add(&mut self, result: ShutdownResult) {
+        let stats = if result.held {
             &mut self.held
         } else {
             &mut self.running
         };
-        half.add(&stopped);
-        for (kind, tally) in stopped.seen {
-            *self.seen.entry(kind).or_default() += &tally;
+        stats.add(&result);
+        for (kind, counts) in result.outcomes {
+            *self.outcomes.entry(kind).or_default() += &counts;
         }
-        self.took.push(stopped.took);
-        let end = match stopped.status {
+        self.took.push(result.took);
+        let end = match result.status {
             None => "killed".to_owned(),
             Some(status) => match status.code() {
                 Some(code) => code.to_string(),
@@ -86,14 +90,14 @@ impl Row {
         *self.ends.entry(end).or_default() += 1;
     }
 
-    pub(super) fn answered(&self) -> u64 {
-        self.sum().answered
+    pub(super) fn completed(&self) -> u64 {
+        self.sum().completed
     }
 
-    fn sum(&self) -> Tally {
-        let mut sum = Tally::default();
-        for tally in self.seen.values() {
-            sum += tally;
+    fn sum(&self) -> OutcomeCounts {
+        let mut sum = OutcomeCounts::default();
+        for counts in self.outcomes.values() {
+            sum += counts;
         }
         sum
     }
@@ -109,9 +113,9 @@ impl Row {
             self.peer.name().to_owned(),
             self.version.clone(),
             stops.to_string(),
-            sum.answered.to_string(),
+            sum.completed.to_string(),
             sum.refused.to_string(),
-            sum.all_lost().to_string(),
+            sum.total_lost().to_string(),
             self.running.lost_a_stop(),
             self.held.lost_a_stop(),
             sum.above_goaway.to_string(),
@@ -123,10 +127,10 @@ impl Row {
         ]
     }
 
-    /// How its clients lost what they lost, a line for each kind of load that lost anything.
+    /// Returns a line for each kind of loss of each load.
     fn losses(&self) -> impl Iterator<Item = Vec<String>> {
-        self.seen.iter().flat_map(|(kind, tally)| {
-            tally.lost.iter().map(|(loss, count)| {
+        self.outcomes.iter().flat_map(|(kind, counts)| {
+            counts.lost.iter().map(|(loss, count)| {
                 vec![
                     self.peer.name().to_owned(),
                     kind.name().to_owned(),
@@ -137,24 +141,24 @@ impl Row {
         })
     }
 
-    /// Nothing lost, nothing left unsent, and an exit as it should be.
+    /// Returns whether no request was lost or unsent, and each exit code is zero.
     fn is_clean(&self) -> bool {
         let sum = self.sum();
-        sum.all_lost() == 0 && sum.unsent == 0 && self.ends.keys().all(|end| end == "0")
+        sum.total_lost() == 0 && sum.unsent == 0 && self.ends.keys().all(|end| end == "0")
     }
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 #[derive(Debug)]
 pub struct Table {
-    rows: Vec<Row>,
+    rows: Vec<PeerRow>,
     missing: Vec<(Peer, String)>,
-    /// How many answers a row needs to be worth anything.
+    /// The minimum number of responses of a valid row.
     requests: u64,
 }
 
 impl Table {
-    pub(super) fn new(rows: Vec<Row>, missing: Vec<(Peer, String)>, requests: u64) -> Self {
+    pub(super) fn new(rows: Vec<PeerRow>, missing: Vec<(Peer, String)>, requests: u64) -> Self {
         Self {
             rows,
             missing,
@@ -162,17 +166,17 @@ impl Table {
         }
     }
 
-    /// Tells whether our own rows lost nothing.
+    /// Returns whether the rows of campanile lost no request.
     #[must_use]
-    pub fn is_as_promised(&self) -> bool {
+    pub fn campanile_lost_nothing(&self) -> bool {
         let mut ours = self.rows.iter().filter(|row| row.peer.is_ours());
-        ours.all(|row| row.is_clean() && row.answered() >= self.requests)
+        ours.all(|row| row.is_clean() && row.completed() >= self.requests)
     }
 
-    /// Writes it.
+    /// Formats the tables.
     #[must_use]
-    pub fn in_form(&self, form: Form) -> String {
-        let mut rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+    pub fn with_format(&self, format: TableFormat) -> String {
+        let mut rows: Vec<_> = self.rows.iter().map(PeerRow::cells).collect();
         for (peer, why) in &self.missing {
             rows.push(vec![peer.name().to_owned(), format!("not installed ({why})")]);
         }
@@ -194,12 +198,12 @@ impl Table {
                 "exit",
             ],
             &rows,
-            form,
+            format,
         );
-        let losses: Vec<_> = self.rows.iter().flat_map(Row::losses).collect();
+        let losses: Vec<_> = self.rows.iter().flat_map(PeerRow::losses).collect();
         if !losses.is_empty() {
             text.push('\n');
-            text.push_str(&lines(&["lost by", "load", "how", "requests"], &losses, form));
+            text.push_str(&lines(&["lost by", "load", "how", "requests"], &losses, format));
         }
         for row in &self.rows {
             let unsent = row.sum().unsent;
@@ -221,15 +225,15 @@ fn median<T: Copy + Ord>(values: &[T]) -> Option<T> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// Writes cells below their heads; numbers to the right.
-fn lines(heads: &[&str], rows: &[Vec<String>], form: Form) -> String {
+/// Formats cells below their headings, with numbers right-aligned.
+fn lines(heads: &[&str], rows: &[Vec<String>], format: TableFormat) -> String {
     let head: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     let is_number = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
         cells.all(|cell| cell.parse::<f64>().is_ok())
     };
     let numbers: Vec<bool> = (0..heads.len()).map(is_number).collect();
-    // A row that ends early says a sentence, which no column has to make room for.
+    // A short row is a message, which does not determine column widths.
     let whole = rows.iter().filter(|row| row.len() == heads.len());
     let all: Vec<_> = whole.chain([&head]).collect();
     let widths: Vec<usize> = (0..heads.len())
@@ -254,14 +258,14 @@ fn lines(heads: &[&str], rows: &[Vec<String>], form: Form) -> String {
                 }
             });
         let padded: Vec<_> = padded.collect();
-        match form {
-            Form::Plain => text.push_str(padded.join("  ").trim_end()),
-            Form::Markdown => text.push_str(&format!("| {} |", padded.join(" | "))),
+        match format {
+            TableFormat::Plain => text.push_str(padded.join("  ").trim_end()),
+            TableFormat::Markdown => text.push_str(&format!("| {} |", padded.join(" | "))),
         }
         text.push('\n');
     };
     line(&head);
-    if form == Form::Markdown {
+    if format == TableFormat::Markdown {
         let rule = |(number, width): (&bool, &usize)| {
             let dashes = "-".repeat(*width - usize::from(*number));
             if *number { format!("{dashes}:") } else { dashes }
@@ -277,14 +281,14 @@ mod tests {
     use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
     use super::*;
-    use crate::fate::{Fate, Loss};
+    use crate::request_outcome::{Loss, RequestOutcome};
 
-    fn row(peer: Peer, fates: &[Fate], held: bool, status: Option<i32>) -> Row {
-        let mut tally = Tally::default();
-        fates.iter().for_each(|fate| tally.add(*fate));
-        let mut row = Row::new(peer, "1.2.3".to_owned());
-        row.add(Stopped {
-            seen: BTreeMap::from([(Kind::New, tally)]),
+    fn row(peer: Peer, outcomes: &[RequestOutcome], held: bool, status: Option<i32>) -> PeerRow {
+        let mut counts = OutcomeCounts::default();
+        outcomes.iter().for_each(|outcome| counts.add(*outcome));
+        let mut row = PeerRow::new(peer, "1.2.3".to_owned());
+        row.add(ShutdownResult {
+            outcomes: BTreeMap::from([(LoadKind::New, counts)]),
             took: Duration::from_millis(7),
             waiting: 1500,
             held,
@@ -293,32 +297,43 @@ mod tests {
         row
     }
 
-    const LOST: Fate = Fate::Lost(Loss::TimedOut);
+    const LOST: RequestOutcome = RequestOutcome::Lost(Loss::TimedOut);
 
     #[test]
-    fn a_promise_is_about_our_own_rows() {
-        let promised = |peer, fates: &[Fate], status, requests| {
-            Table::new(vec![row(peer, fates, false, status)], Vec::new(), requests).is_as_promised()
+    fn campanile_lost_nothing_considers_only_its_rows() {
+        let passes = |peer, outcomes: &[RequestOutcome], status, requests| {
+            Table::new(vec![row(peer, outcomes, false, status)], Vec::new(), requests)
+                .campanile_lost_nothing()
         };
-        assert!(promised(
+        assert!(passes(
             Peer::Campanile,
-            &[Fate::Answered, Fate::Refused],
+            &[RequestOutcome::Completed, RequestOutcome::Refused],
             Some(0),
             1
         ));
-        assert!(promised(Peer::Axum, &[LOST], None, 0));
-        assert!(!promised(Peer::Campanile, &[Fate::Answered, LOST], Some(0), 0));
-        assert!(!promised(Peer::Campanile, &[Fate::Unsent], Some(0), 0));
-        assert!(!promised(Peer::Campanile, &[Fate::Answered], Some(1), 0));
-        assert!(!promised(Peer::Campanile, &[Fate::Answered], None, 0));
-        assert!(!promised(Peer::Campanile, &[Fate::Answered], Some(0), 2));
+        assert!(passes(Peer::Axum, &[LOST], None, 0));
+        assert!(!passes(
+            Peer::Campanile,
+            &[RequestOutcome::Completed, LOST],
+            Some(0),
+            0
+        ));
+        assert!(!passes(Peer::Campanile, &[RequestOutcome::Unsent], Some(0), 0));
+        assert!(!passes(Peer::Campanile, &[RequestOutcome::Completed], Some(1), 0));
+        assert!(!passes(Peer::Campanile, &[RequestOutcome::Completed], None, 0));
+        assert!(!passes(Peer::Campanile, &[RequestOutcome::Completed], Some(0), 2));
     }
 
     #[test]
-    fn a_table_has_a_row_for_each_peer_and_says_how_requests_were_lost() {
-        let mut axum = row(Peer::Axum, &[Fate::Answered, LOST, LOST], true, Some(0));
-        axum.add(Stopped {
-            seen: BTreeMap::new(),
+    fn a_table_has_a_row_per_peer_and_the_kinds_of_losses() {
+        let mut axum = row(
+            Peer::Axum,
+            &[RequestOutcome::Completed, LOST, LOST],
+            true,
+            Some(0),
+        );
+        axum.add(ShutdownResult {
+            outcomes: BTreeMap::new(),
             took: Duration::from_millis(9),
             waiting: 3,
             held: false,
@@ -331,17 +346,17 @@ server       version  stops  ok  refused  lost  per stop  if held  above GOAWAY 
 axum::serve  1.2.3        2   1        0     2       0.0      2.0             0           0      3     1500        9  0 ×1, killed ×1
 nginx        not installed (no such file)
 
-lost by      load    how     requests
-axum::serve  h1 new  no end         2
+lost by      load    how        requests
+axum::serve  h1 new  timed out         2
 ";
-        assert_eq!(table.in_form(Form::Plain), expected);
-        let markdown = table.in_form(Form::Markdown);
+        assert_eq!(table.with_format(TableFormat::Plain), expected);
+        let markdown = table.with_format(TableFormat::Markdown);
         assert!(
-            markdown.contains("| lost by     | load   | how    | requests |\n"),
+            markdown.contains("| lost by     | load   | how       | requests |\n"),
             "{markdown}"
         );
         assert!(
-            markdown.contains("| ----------- | ------ | ------ | -------: |\n"),
+            markdown.contains("| ----------- | ------ | --------- | -------: |\n"),
             "{markdown}"
         );
     }

@@ -1,4 +1,4 @@
-//! axum-server with a handle that is told to shut down gracefully, and ten seconds as in its example.
+//! axum-server with `Handle::graceful_shutdown` and ten seconds, as in its example.
 
 use std::{io, net::SocketAddr, time::Duration};
 

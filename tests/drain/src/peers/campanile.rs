@@ -1,4 +1,4 @@
-//! campanile-server, by its manual: the signals, the drain and the close of the listener are its own.
+//! campanile-server, which handles signals, drain and listener itself.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -14,9 +14,9 @@ pub(super) async fn serve(address: SocketAddr, drain_time: Duration) -> io::Resu
         .run()
         .await
         .map_err(io::Error::other)?;
-    // What had to be cut was lost, whoever may not have noticed.
+    // Aborted requests are lost, even if no client noticed.
     if report.was_cut() {
-        return Err(io::Error::other("something was cut"));
+        return Err(io::Error::other("requests were aborted"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! hyper-util's auto builder and `GracefulShutdown`, by the example in its repository.
+//! hyper-util's auto builder and `GracefulShutdown`, as in the example of its repository.
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -31,7 +31,7 @@ pub(super) async fn serve(address: SocketAddr) -> io::Result<()> {
                 let connection = server.serve_connection_with_upgrades(stream, service);
                 let connection = graceful.watch(connection.into_owned());
                 tokio::spawn(async move {
-                    // Whoever goes away early is no matter here.
+                    // Clients may close connections early.
                     let _ = connection.await;
                 });
             }

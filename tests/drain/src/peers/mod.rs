@@ -1,13 +1,13 @@
-//! The servers that are compared, each set up as its own documentation tells its users to.
+//! The compared servers, each set up as in its documentation.
 //!
-//! All listen with the same backlog. The Rust ones answer after [`HANDLER`], so that requests are in flight at any moment;
-//! nginx and haproxy answer at once.
+//! All listen with the same backlog. The Rust servers respond after [`HANDLER_TIME`], so that requests are always in flight;
+//! nginx and haproxy respond immediately.
 
 mod axum;
 mod axum_server;
 mod campanile;
-mod debian;
 mod hyper_util;
+mod packaged;
 mod service;
 mod tonic;
 
@@ -22,29 +22,29 @@ use std::{
 use clap::ValueEnum;
 use rustix::process::Signal;
 
-use crate::client::h2::Ask;
+use crate::client::h2::RequestKind;
 
-/// How many connections may wait in each listener's queue. The kernel cuts it to `net.core.somaxconn`.
+/// The backlog of each listener, which the kernel limits to `net.core.somaxconn`.
 pub const BACKLOG: u32 = 4096;
 
-/// How long a handler takes, in the Rust peers.
-pub const HANDLER: Duration = Duration::from_millis(1);
+/// The time that a handler of a Rust peer takes.
+pub const HANDLER_TIME: Duration = Duration::from_millis(1);
 
-/// Who is stopped.
+/// A server to shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 #[allow(clippy::exhaustive_enums, reason = "the rows of the comparison")]
 pub enum Peer {
     /// `axum::serve` with graceful shutdown.
     Axum,
-    /// hyper-util's `GracefulShutdown`, by its example.
+    /// hyper-util's `GracefulShutdown`, as in its example.
     HyperUtil,
     /// axum-server's `Handle::graceful_shutdown`.
     AxumServer,
     /// tonic's own server with a shutdown signal.
     Tonic,
-    /// nginx, by QUIT.
+    /// nginx, with QUIT.
     Nginx,
-    /// haproxy, by USR1.
+    /// haproxy, with USR1.
     Haproxy,
     /// campanile-server without a drain time.
     Campanile,
@@ -58,7 +58,7 @@ pub enum Peer {
 pub struct Addresses {
     /// For HTTP/1.
     pub h1: SocketAddr,
-    /// For HTTP/2 by prior knowledge: the same, unless the server cannot tell them apart.
+    /// For HTTP/2 with prior knowledge; the same if the server detects the protocol.
     pub h2: SocketAddr,
 }
 
@@ -75,7 +75,7 @@ impl Peer {
         Self::CampanileDrain,
     ];
 
-    /// Returns its name in tables.
+    /// Returns the name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -90,30 +90,30 @@ impl Peer {
         }
     }
 
-    /// Tells whether the row is about this repository.
+    /// Returns whether the peer is campanile.
     #[must_use]
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Campanile | Self::CampanileDrain)
     }
 
-    /// Returns its version.
+    /// Returns the version.
     ///
     /// # Errors
     ///
-    /// If it is a program that cannot be started here.
+    /// If the peer is a program that is not installed.
     pub fn version(self) -> io::Result<String> {
         match self {
             Self::Axum => locked("axum"),
             Self::HyperUtil => locked("hyper-util"),
             Self::AxumServer => locked("axum-server"),
             Self::Tonic => locked("tonic"),
-            Self::Nginx => debian::version("nginx"),
-            Self::Haproxy => debian::version("haproxy"),
+            Self::Nginx => packaged::version("nginx"),
+            Self::Haproxy => packaged::version("haproxy"),
             Self::Campanile | Self::CampanileDrain => Ok(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
 
-    /// Returns the signal that asks it to end when all is answered.
+    /// Returns the signal for a graceful shutdown.
     #[must_use]
     pub fn signal(self) -> Signal {
         match self {
@@ -123,28 +123,32 @@ impl Peer {
         }
     }
 
-    /// Returns what its HTTP/2 clients ask.
+    /// Returns the request of its HTTP/2 clients.
     #[must_use]
-    pub fn ask(self) -> Ask {
-        if self == Self::Tonic { Ask::Grpc } else { Ask::Get }
+    pub fn request_kind(self) -> RequestKind {
+        if self == Self::Tonic {
+            RequestKind::Grpc
+        } else {
+            RequestKind::Get
+        }
     }
 
-    /// Tells whether it needs a port of its own for HTTP/2 in clear text.
+    /// Returns whether it needs a separate port for HTTP/2 without TLS.
     #[must_use]
     pub fn needs_two_ports(self) -> bool {
-        // Before 1.25.1 a port of nginx speaks either.
+        // Before 1.25.1 a port of nginx serves only one protocol.
         self == Self::Nginx
     }
 
-    /// Returns the command that starts it; what it needs besides goes into `folder`.
+    /// Returns the command that starts the peer, with its configuration in `folder`.
     ///
     /// # Errors
     ///
-    /// If its configuration cannot be written.
+    /// If the configuration cannot be written.
     pub fn command(self, addresses: Addresses, folder: &Path) -> io::Result<Command> {
         let mut command = match self {
-            Self::Nginx => debian::nginx(addresses, folder)?,
-            Self::Haproxy => debian::haproxy(addresses, folder)?,
+            Self::Nginx => packaged::nginx(addresses, folder)?,
+            Self::Haproxy => packaged::haproxy(addresses, folder)?,
             _ => {
                 let mut command = Command::new(std::env::current_exe()?);
                 let name = self.to_possible_value().expect("no peer is skipped");
@@ -156,11 +160,11 @@ impl Peer {
         Ok(command)
     }
 
-    /// Serves, as a Rust peer, until the process is told to end and all is answered.
+    /// Serves as a Rust peer until a graceful shutdown is complete.
     ///
     /// # Errors
     ///
-    /// As the server has them, and if the peer is a program.
+    /// Errors of the server, and if the peer is an external program.
     pub async fn serve(self, address: SocketAddr) -> io::Result<()> {
         match self {
             Self::Axum => axum::serve(address).await,
@@ -169,12 +173,12 @@ impl Peer {
             Self::Tonic => tonic::serve(address).await,
             Self::Campanile => campanile::serve(address, Duration::ZERO).await,
             Self::CampanileDrain => campanile::serve(address, Duration::from_millis(500)).await,
-            Self::Nginx | Self::Haproxy => Err(io::Error::other("a program of its own")),
+            Self::Nginx | Self::Haproxy => Err(io::Error::other("an external program")),
         }
     }
 }
 
-/// The version of a crate in this repository's lock file.
+/// Returns the version of a crate in `Cargo.lock`.
 fn locked(name: &str) -> io::Result<String> {
     let lock = include_str!("../../../../Cargo.lock");
     let after = lock.split_once(&format!("name = \"{name}\"\nversion = \""));

@@ -1,4 +1,4 @@
-//! What the Rust peers have in common: the handler, the listener, the signal.
+//! The handler, the listener and the signal of the Rust peers.
 
 use std::{io, net::SocketAddr};
 
@@ -7,14 +7,14 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::peers::{BACKLOG, HANDLER};
+use crate::peers::{BACKLOG, HANDLER_TIME};
 
-/// What everybody answers.
+/// The response body.
 pub(super) const BODY: &str = "ok";
 
-/// Takes a moment.
+/// Responds after [`HANDLER_TIME`].
 pub(super) async fn handle() -> &'static str {
-    tokio::time::sleep(HANDLER).await;
+    tokio::time::sleep(HANDLER_TIME).await;
     BODY
 }
 
@@ -23,7 +23,7 @@ pub(super) fn router() -> axum::Router {
     axum::Router::new().route("/", axum::routing::get(handle))
 }
 
-/// Binds with the backlog of all.
+/// Binds with [`BACKLOG`].
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -31,7 +31,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Ends when the process is told to end.
+/// Waits for TERM.
 pub(super) async fn terminated() {
     signal(SignalKind::terminate())
         .expect("a process may catch TERM")

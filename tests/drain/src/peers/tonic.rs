@@ -1,6 +1,6 @@
-//! tonic's own server with a shutdown signal: a unary call over HTTP/2, and HTTP/1 let in beside it.
+//! tonic's own server with a shutdown signal: a unary call over HTTP/2, and HTTP/1 on the same port.
 //!
-//! The service is what tonic's generator would make of `service Echo { rpc Echo(Empty) returns (Empty); }` in the package
+//! The service is equivalent to the generated code of `service Echo { rpc Echo(Empty) returns (Empty); }` in the package
 //! `drain`, without a build script.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The log, whose filter can be read and changed while the service runs.
+//! The log, whose filter can be changed while the service runs.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use tracing_subscriber::{
 
 /// The filter of the log.
 #[derive(Debug, Clone)]
-pub(crate) struct Log(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct LogFilter(reload::Handle<EnvFilter, Registry>);
 
-impl Log {
-    /// Begins to log to stderr what `RUST_LOG` says.
+impl LogFilter {
+    /// Starts logging to stderr, filtered by `RUST_LOG`.
     pub(crate) fn init() -> Self {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let (filter, handle) = reload::Layer::new(filter);
@@ -23,7 +23,7 @@ impl Log {
     /// Returns the filter.
     pub(crate) fn filter(&self) -> String {
         let filter = self.0.with_current(ToString::to_string);
-        // Only a panic of the log itself could have lost it.
+        // Only a panic in the log itself poisons the filter.
         filter.unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
-//! One service that stands in for each ancestor's, for whoever wants to drive campanile from outside.
+//! A service that covers every feature of campanile, to be driven by external programs.
 //!
-//! `conformance --help` lists the flags. Once ready it prints `listening on ADDR` and `admin on ADDR`. Exit codes: 0
-//! after a stop, 1 if it cannot serve, 2 for flags that it cannot honour, before any socket is bound.
+//! `conformance --help` lists the flags. The service prints `listening on ADDR` and `admin on ADDR` once it is ready. Exit
+//! codes: 0 after a shutdown, 1 if it cannot serve, 2 for invalid flags, before any socket is bound.
 
 mod call;
 mod flags;
@@ -9,7 +9,7 @@ mod log;
 mod profile;
 mod recorder;
 mod routes;
-mod serve;
+mod service;
 
 use std::{
     error::Error,
@@ -18,35 +18,35 @@ use std::{
     process::ExitCode,
 };
 
-use self::{flags::Flags, log::Log, recorder::Text, serve::Service};
+use self::{flags::Flags, log::LogFilter, recorder::MetricsText, service::Service};
 
 fn main() -> ExitCode {
     let flags = match Flags::from_command_line() {
         Ok(flags) => flags,
         Err(error) => {
-            // Nobody is left to tell if the terminal is gone.
+            // There is no other place to report a closed terminal.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let log = Log::init();
+    let log = LogFilter::init();
     match run(&flags, log) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {}", Chain(&*error));
+            let _ = writeln!(io::stderr(), "error: {}", ErrorChain(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(flags: &Flags, log: Log) -> Result<ExitCode, Box<dyn Error>> {
+fn run(flags: &Flags, log: LogFilter) -> Result<ExitCode, Box<dyn Error>> {
     let recorder = recorder::install(flags)?;
     let result = serve(flags, log, recorder.text.clone());
     recorder.finish();
     result
 }
 
-fn serve(flags: &Flags, log: Log, metrics: Text) -> Result<ExitCode, Box<dyn Error>> {
+fn serve(flags: &Flags, log: LogFilter, metrics: MetricsText) -> Result<ExitCode, Box<dyn Error>> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = flags.threads {
         builder.worker_threads(threads.get());
@@ -64,19 +64,19 @@ fn serve(flags: &Flags, log: Log, metrics: Text) -> Result<ExitCode, Box<dyn Err
             out.write_all(announcement.as_bytes())?;
             out.flush()
         };
-        // Nobody to tell is no reason not to serve.
+        // The service also runs with a closed stdout.
         let (report, _) = tokio::join!(service.run(), announced);
         report
     });
-    // A handler that blocks its thread must not keep the process.
+    // A handler that blocks its thread must not keep the process alive.
     runtime.shutdown_background();
     Ok(report.exit_code())
 }
 
-/// An error and what it comes from, in a line.
-struct Chain<'a>(&'a dyn Error);
+/// Displays an error and its sources in one line.
+struct ErrorChain<'a>(&'a dyn Error);
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut next = self.0.source();

@@ -1,10 +1,10 @@
-//! Whose metrics are shown: what the layers have to record for it, and the tables that are laid over the recorders.
+//! The metric profiles: which labels the layers record, and how recorders rename metrics.
 
 use campanile_outbound::PropagateLayer;
-use campanile_recorder::{Profile as Table, profile::MethodCase};
+use campanile_recorder::{Profile as NameTable, profile::MethodCase};
 use clap::ValueEnum;
 
-/// Whose metrics are shown.
+/// The profile of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
     Semconv,
@@ -14,27 +14,27 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// The table over what is scraped; nothing where the names stay.
-    pub(crate) fn scraped(self) -> Option<Table> {
+    /// Returns the name table of scraped metrics; `None` for the default names.
+    pub(crate) fn scraped(self) -> Option<NameTable> {
         match self {
             Self::Semconv => None,
-            Self::Talisker => Some(Table::talisker()),
-            Self::Gunicorn => Some(Table::gunicorn()),
-            Self::Baseplate => Some(Table::baseplate(MethodCase::Lower)),
+            Self::Talisker => Some(NameTable::talisker()),
+            Self::Gunicorn => Some(NameTable::gunicorn()),
+            Self::Baseplate => Some(NameTable::baseplate(MethodCase::Lower)),
         }
     }
 
-    /// The table over what is sent.
-    pub(crate) fn sent(self) -> Option<Table> {
+    /// Returns the name table of metrics that are sent to statsd.
+    pub(crate) fn sent(self) -> Option<NameTable> {
         match self {
             Self::Semconv => None,
-            Self::Talisker => Some(Table::talisker()),
-            Self::Gunicorn => Some(Table::gunicorn_statsd()),
-            Self::Baseplate => Some(Table::baseplate_statsd()),
+            Self::Talisker => Some(NameTable::talisker()),
+            Self::Gunicorn => Some(NameTable::gunicorn_statsd()),
+            Self::Baseplate => Some(NameTable::baseplate_statsd()),
         }
     }
 
-    /// The layer of incoming requests.
+    /// Returns the metrics layer of incoming requests.
     pub(crate) fn server_metrics(self) -> campanile_inbound::MetricsLayer {
         let layer = campanile_inbound::MetricsLayer::new();
         match self {
@@ -44,7 +44,7 @@ impl Profile {
         }
     }
 
-    /// The layer of outgoing calls.
+    /// Returns the metrics layer of outgoing calls.
     pub(crate) fn client_metrics(self) -> campanile_outbound::MetricsLayer {
         let layer = campanile_outbound::MetricsLayer::new();
         match self {
@@ -53,7 +53,7 @@ impl Profile {
         }
     }
 
-    /// The layer of what is sent along.
+    /// Returns the propagation layer of outgoing calls.
     pub(crate) fn propagation(self) -> PropagateLayer {
         PropagateLayer::new().with_pass_through(self == Self::Talisker)
     }

@@ -1,5 +1,4 @@
-# A team's configuration of gunicorn with monitor threads, as it was in use: what our gauges stand beside. What has to do
-# with logging is left out, and two docstrings.
+# A production configuration of gunicorn with monitor threads, without its logging and two docstrings.
 import os
 import socket
 import struct

@@ -1,4 +1,4 @@
-# Answers when the file that it is told of is there.
+# Responds once the file `RELEASE` exists.
 import os
 import time
 

@@ -1,43 +1,43 @@
-//! The live page in a real browser, whose network ends at loopback.
+//! The live page in a real browser, on a loopback-only network.
 
-mod alone;
-mod driver;
-mod looks;
-mod metrics;
-mod stage;
+mod isolation;
+mod metrics_poller;
+mod screenshots;
+mod service;
+mod webdriver;
 
 use std::time::{Duration, Instant};
 
-use campanile_tests::wire::Ask;
+use campanile_tests::client::TestRequest;
 
 use self::{
-    alone::in_network_of_its_own,
-    driver::Browser,
-    metrics::{Watch, total},
-    stage::{DRAIN_TIME, Stage},
+    isolation::run_isolated,
+    metrics_poller::{MetricsPoller, total},
+    service::{DRAIN_TIME, TestService},
+    webdriver::Browser,
 };
 
-/// The page is told once a second; the rest is for the way to it, on a machine that is busy.
+/// The page is updated once a second; the rest is tolerance for busy machines.
 const LAG: Duration = Duration::from_millis(1500);
-/// The key, as [WebDriver](https://www.w3.org/TR/webdriver2/#keyboard-actions) spells it.
+/// The Tab key as a [WebDriver](https://www.w3.org/TR/webdriver2/#keyboard-actions) code point.
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 const LEFT: &str = "\u{e012}";
 
 /// Opens the page of a service and waits until it draws.
-fn open(stage: &Stage) -> Browser {
+fn open(service: &TestService) -> Browser {
     let browser = Browser::start();
-    browser.open(&format!("http://{}/", stage.admin));
+    browser.open(&format!("http://{}/", service.admin));
     let drawn = "document.querySelector('#v-inflight').innerText != '–'";
     browser.wait_for("how many requests are in flight", drawn);
     browser
 }
 
-/// Asks whether the page was content all the while, and loaded nothing from elsewhere.
-fn finish(stage: &Stage, browser: &Browser) {
+/// Checks that the console is empty, and that the page loaded no foreign resource.
+fn finish(service: &TestService, browser: &Browser) {
     assert_eq!(browser.console(), Vec::<String>::new(), "the console is empty");
     let loaded = browser.run("return performance.getEntriesByType('resource').map(entry => entry.name)");
-    let own = format!("http://{}/", stage.admin);
+    let own = format!("http://{}/", service.admin);
     for name in loaded.as_array().unwrap() {
         let name = name.as_str().unwrap();
         assert!(name.starts_with(&own) || name.starts_with("data:"), "{name}");
@@ -45,38 +45,38 @@ fn finish(stage: &Stage, browser: &Browser) {
 }
 
 #[test]
-fn page_shows_what_the_metrics_say() {
-    if !in_network_of_its_own("browser::page_shows_what_the_metrics_say") {
+fn page_shows_the_values_of_the_metrics() {
+    if !run_isolated("browser::page_shows_the_values_of_the_metrics") {
         return;
     }
-    let stage = Stage::start(Duration::from_secs(60));
-    let watch = Watch::start(stage.admin);
-    let browser = open(&stage);
+    let service = TestService::start(Duration::from_secs(60));
+    let poller = MetricsPoller::start(service.admin);
+    let browser = open(&service);
 
     let mut held = Vec::new();
-    for (turn, wanted) in [3, 8, 2].into_iter().enumerate() {
-        held.truncate(wanted);
-        while held.len() < wanted {
-            held.push(stage.hold(&format!("turn-{turn}-{}", held.len())));
+    for (turn, count) in [3, 8, 2].into_iter().enumerate() {
+        held.truncate(count);
+        while held.len() < count {
+            held.push(service.hold(&format!("turn-{turn}-{}", held.len())));
         }
-        let known = watch.wait_for("requests in flight", |text| {
-            total(text, "http_server_active_requests", "") == wanted as f64
+        let known = poller.wait_for("requests in flight", |text| {
+            total(text, "http_server_active_requests", "") == count as f64
         });
-        let what = format!("{wanted} requests in flight");
+        let what = format!("{count} requests in flight");
         let shown = browser.wait_for(
             &what,
-            &format!("document.querySelector('#v-inflight').innerText == '{wanted} of 64'"),
+            &format!("document.querySelector('#v-inflight').innerText == '{count} of 64'"),
         );
         let late = shown.saturating_duration_since(known);
         assert!(
             late <= LAG,
-            "{what} were shown {late:?} after the metrics said so"
+            "{what} were shown {late:?} after the metrics showed them"
         );
     }
 
-    // From one rate to another: what is shown was so in the second before.
+    // At each rate, the page shows the rate of the second before.
     for rate in [20.0, 120.0] {
-        stage.traffic(rate);
+        service.traffic(rate);
         let until = Instant::now() + Duration::from_secs(5);
         let mut agreed = 0;
         while Instant::now() < until {
@@ -88,37 +88,37 @@ fn page_shows_what_the_metrics_say() {
                 let Some(shown) = shown[index].as_str().and_then(|text| text.parse::<f64>().ok()) else {
                     continue;
                 };
-                let Some((least, most)) = watch.rates("http_server_requests_total", labels, now, LAG) else {
+                let Some((least, most)) = poller.rates("http_server_requests_total", labels, now, LAG) else {
                     continue;
                 };
-                // Seconds that begin elsewhere have a few more or fewer.
+                // The seconds of the page are not aligned with those of the poller.
                 let near = least * 0.85 - 4.0..=most * 1.15 + 4.0;
                 assert!(
                     near.contains(&shown),
-                    "{shown} of {labels:?} is shown, {least} to {most} was"
+                    "the page shows {shown} for {labels:?}, the metrics {least} to {most}"
                 );
                 agreed += 1;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        assert!(agreed >= 10, "there was something to compare, {agreed} times");
+        assert!(agreed >= 10, "only {agreed} comparisons");
     }
-    let open = total(&watch.newest(), "http_server_open_connections", "");
+    let open = total(&poller.newest(), "http_server_open_connections", "");
     let what = format!("{open} open connections");
     let shown = format!("parseInt(document.querySelector('#v-connections').innerText) >= {open}");
     browser.wait_for(&what, &shown);
-    finish(&stage, &browser);
+    finish(&service, &browser);
 }
 
 #[test]
-fn row_of_a_status_comes_and_goes() {
-    if !in_network_of_its_own("browser::row_of_a_status_comes_and_goes") {
+fn row_of_a_status_appears_and_disappears() {
+    if !run_isolated("browser::row_of_a_status_appears_and_disappears") {
         return;
     }
     let history = Duration::from_secs(6);
-    let stage = Stage::start(history);
-    stage.traffic(40.0);
-    let browser = open(&stage);
+    let service = TestService::start(history);
+    service.traffic(40.0);
+    let browser = open(&service);
     let row = |status: u16| format!("document.querySelector('#codes tr[data-key=\"{status}\"]')");
     browser.wait_for("a row of 200", &row(200));
     assert_eq!(
@@ -126,35 +126,35 @@ fn row_of_a_status_comes_and_goes() {
         serde_json::Value::Null
     );
 
-    assert_eq!(stage.send("GET", "/banned"), 451);
-    let asked = Instant::now();
-    let came = browser.wait_for("a row of 451", &row(451));
-    assert!(came - asked <= LAG, "after {:?}", came - asked);
-    let told = browser.text("#codes tr[data-key=\"451\"] th");
-    assert_eq!(told, "451 Unavailable For Legal Reasons");
-    let went = browser.wait_for("no row of 451", &format!("!{}", row(451)));
-    let stayed = went - came;
+    assert_eq!(service.send("GET", "/banned"), 451);
+    let sent = Instant::now();
+    let appeared = browser.wait_for("a row of 451", &row(451));
+    assert!(appeared - sent <= LAG, "after {:?}", appeared - sent);
+    let title = browser.text("#codes tr[data-key=\"451\"] th");
+    assert_eq!(title, "451 Unavailable For Legal Reasons");
+    let disappeared = browser.wait_for("no row of 451", &format!("!{}", row(451)));
+    let stayed = disappeared - appeared;
     let about = history - Duration::from_secs(2)..history + Duration::from_secs(3);
-    assert!(about.contains(&stayed), "it stayed for {stayed:?}");
-    browser.wait_for("a row of 200 all the same", &row(200));
-    finish(&stage, &browser);
+    assert!(about.contains(&stayed), "the row stayed for {stayed:?}");
+    browser.wait_for("a row of 200 still", &row(200));
+    finish(&service, &browser);
 }
 
 #[test]
 fn drain_is_counted_down() {
-    if !in_network_of_its_own("browser::drain_is_counted_down") {
+    if !run_isolated("browser::drain_is_counted_down") {
         return;
     }
-    let stage = Stage::start(Duration::from_secs(60));
-    stage.traffic(40.0);
-    let browser = open(&stage);
+    let service = TestService::start(Duration::from_secs(60));
+    service.traffic(40.0);
+    let browser = open(&service);
     browser.wait_for("ready", "document.querySelector('#phase').innerText == 'ready'");
     assert_eq!(
         browser.run("return document.querySelector('#drain').hidden"),
         true
     );
 
-    let status = browser.run("return fetch('drain', { method: 'POST' }).then(answer => answer.status)");
+    let status = browser.run("return fetch('drain', { method: 'POST' }).then(response => response.status)");
     assert_eq!(status, 202);
     browser.wait_for("a banner", "!document.querySelector('#drain').hidden");
     let mut seen: Vec<u64> = Vec::new();
@@ -166,7 +166,9 @@ fn drain_is_counted_down() {
             .and_then(|rest| rest.split_once(" s left"))
             .and_then(|(left, _)| left.parse().ok())
             .unwrap_or_else(|| panic!("no seconds in {banner:?}"));
-        let ready = Ask::get("/readyz").of(&stage.admin.to_string()).json();
+        let ready = TestRequest::get("/readyz")
+            .send(&service.admin.to_string())
+            .json();
         let true_left = ready["seconds_left"].as_f64().unwrap();
         let late = left as f64 - true_left;
         assert!(
@@ -183,30 +185,34 @@ fn drain_is_counted_down() {
         "{seen:?}"
     );
     assert_eq!(browser.text("#phase"), "draining");
-    // Whoever listens is told once, not every second.
+    // Screen readers announce the drain once, not every second.
     let spoken = browser.text("#spoken");
     assert!(spoken.starts_with("Draining: "), "{spoken:?}");
     for scheme in ["light", "dark"] {
-        browser.look(1280, 900, scheme);
-        assert_eq!(looks::faint(&browser), Vec::<String>::new(), "{scheme}");
+        browser.set_screen(1280, 900, scheme);
+        assert_eq!(
+            screenshots::low_contrast(&browser),
+            Vec::<String>::new(),
+            "{scheme}"
+        );
     }
     browser.wait_for(
         "the end",
         "document.querySelector('#drain').innerText.startsWith('Stop')",
     );
-    finish(&stage, &browser);
+    finish(&service, &browser);
 }
 
 #[test]
-fn page_is_used_without_a_mouse_and_without_eyes() {
-    if !in_network_of_its_own("browser::page_is_used_without_a_mouse_and_without_eyes") {
+fn page_works_with_keyboard_and_screen_reader() {
+    if !run_isolated("browser::page_works_with_keyboard_and_screen_reader") {
         return;
     }
-    let stage = Stage::start(Duration::from_secs(60));
+    let service = TestService::start(Duration::from_secs(60));
     let ids = ["order-4711", "order-4712", "order-4713", "invoice-4713"];
-    let _held = ids.map(|id| stage.hold(id));
-    let browser = open(&stage);
-    let rows = |wanted: usize| format!("document.querySelectorAll('#table tbody tr').length == {wanted}");
+    let _held = ids.map(|id| service.hold(id));
+    let browser = open(&service);
+    let rows = |count: usize| format!("document.querySelectorAll('#table tbody tr').length == {count}");
     browser.wait_for("all requests", &rows(4));
     let focus = || browser.run("return document.activeElement.id || document.activeElement.className");
 
@@ -217,13 +223,13 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
         let host = browser.run("return document.activeElement.parentElement.id");
         assert_eq!(host, chart);
         let ring = browser.run("return getComputedStyle(document.activeElement).outlineStyle");
-        assert_eq!(ring, "solid", "it shows where the focus is");
+        assert_eq!(ring, "solid", "the focus is visible");
     }
     browser.press(LEFT);
     let spoken = browser.text("#spoken");
     assert!(spoken.starts_with("Open connections, 1 s ago: "), "{spoken:?}");
 
-    // By the link that leads past the charts.
+    // By the link that skips the charts.
     browser.run("document.activeElement.blur(); scrollTo(0, 0)");
     browser.run("document.querySelector('a.skip').focus()");
     browser.press(ENTER);
@@ -241,7 +247,7 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
         table.contains("calling ledger") && table.contains("/reports/{name}"),
         "{table}"
     );
-    // What comes each second is filtered too.
+    // Updates are filtered too.
     std::thread::sleep(LAG);
     browser.wait_for("two requests still", &rows(2));
     browser.press("x");
@@ -251,8 +257,8 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
     browser.press("\u{e003}");
     browser.wait_for("all requests again", &rows(4));
 
-    let told = browser.told();
-    for wanted in [
+    let names = browser.accessible_names();
+    for expected in [
         "RootWebArea: shop",
         "heading: shop",
         "image: Open connections: now ",
@@ -268,10 +274,10 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
         "link: metrics",
         "contentinfo: ",
     ] {
-        let there = told.iter().any(|told| told.starts_with(wanted));
-        assert!(there, "{wanted:?} is not told:\n{}", told.join("\n"));
+        let found = names.iter().any(|name| name.starts_with(expected));
+        assert!(found, "no {expected:?} among\n{}", names.join("\n"));
     }
-    let nameless = told.iter().filter(|told| {
+    let nameless = names.iter().filter(|name| {
         [
             "image: ",
             "link: ",
@@ -280,48 +286,56 @@ fn page_is_used_without_a_mouse_and_without_eyes() {
             "table: ",
             "region: ",
         ]
-        .contains(&told.as_str())
+        .contains(&name.as_str())
     });
-    assert_eq!(nameless.count(), 0, "{}", told.join("\n"));
-    finish(&stage, &browser);
+    assert_eq!(nameless.count(), 0, "{}", names.join("\n"));
+    finish(&service, &browser);
 }
 
 #[test]
-fn page_can_be_read_in_any_light_and_width() {
-    if !in_network_of_its_own("browser::page_can_be_read_in_any_light_and_width") {
+fn page_is_legible_in_each_colour_scheme_and_width() {
+    if !run_isolated("browser::page_is_legible_in_each_colour_scheme_and_width") {
         return;
     }
-    let wanted = looks::wanted();
-    let history = Duration::from_secs(if wanted { 120 } else { 12 });
-    let stage = Stage::start(history);
-    stage.traffic(80.0);
+    let update = screenshots::update_requested();
+    let history = Duration::from_secs(if update { 120 } else { 12 });
+    let service = TestService::start(history);
+    service.traffic(80.0);
     let ids = [
         "order-4711",
         "order-4712",
         "order-4713",
         "a-part-of-a-fan-out:invoice-4713",
     ];
-    let _held = ids.map(|id| stage.hold(id));
-    let browser = open(&stage);
+    let _held = ids.map(|id| service.hold(id));
+    let browser = open(&service);
     let rows = "document.querySelectorAll('#codes tbody tr').length >= 3";
     browser.wait_for("a few statuses", rows);
-    if wanted {
+    if update {
         std::thread::sleep(history);
     }
     for (width, first_screen) in [(1280, 735), (390, 844)] {
         for scheme in ["light", "dark"] {
-            browser.look(width, first_screen, scheme);
-            let first = browser.picture();
+            browser.set_screen(width, first_screen, scheme);
+            let first = browser.screenshot();
             let height = browser.run("return document.documentElement.scrollHeight");
-            browser.look(width, u32::try_from(height.as_u64().unwrap()).unwrap(), scheme);
-            looks::keep(
+            browser.set_screen(width, u32::try_from(height.as_u64().unwrap()).unwrap(), scheme);
+            screenshots::save(
                 &format!("live-page-{width}-{scheme}.png"),
-                &browser.picture(),
+                &browser.screenshot(),
                 &first,
             );
-            assert_eq!(looks::faint(&browser), Vec::<String>::new(), "{width} {scheme}");
-            assert_eq!(looks::cut_off(&browser), Vec::<String>::new(), "{width} {scheme}");
+            assert_eq!(
+                screenshots::low_contrast(&browser),
+                Vec::<String>::new(),
+                "{width} {scheme}"
+            );
+            assert_eq!(
+                screenshots::overflowing(&browser),
+                Vec::<String>::new(),
+                "{width} {scheme}"
+            );
         }
     }
-    finish(&stage, &browser);
+    finish(&service, &browser);
 }

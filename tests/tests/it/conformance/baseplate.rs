@@ -1,26 +1,25 @@
-//! `--profile baseplate`: its HTTP metrics as they are scraped, and the gauges of its runtime monitors as they are sent.
+//! `--profile baseplate`: its scraped HTTP metrics, and the gauges that its runtime monitors send.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile_recorder::Format;
 use campanile_tests::{
+    client::{TestRequest, metrics_text},
     process::{Process, wait_until},
-    wire::Ask,
 };
 
 use super::{
-    boot,
+    broken_upstreams::responding_with,
     call::call,
-    daemon::Daemon,
-    nobody,
-    steady::{assert_golden, steady},
-    upstreams::says,
+    normalize::{assert_golden, normalize},
+    refused_address, start_service,
+    statsd_daemon::StatsdDaemon,
 };
 
-/// What is scraped, whatever the recorder.
+/// The scraped metrics of each recorder.
 ///
-/// Other than baseplate.py's: sizes are those of all bodies, streamed ones too; a call answered with 400 or more has a
-/// code and is no success, where baseplate.py leaves both empty; a request that panics has the code that its client saw.
+/// Differences to baseplate.py: sizes include streamed bodies; a call with a status of 400 or more has a code and is no
+/// success, where baseplate.py leaves both empty; a request that panics has the status of its response.
 const GOLDEN: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/conformance/baseplate.golden"
@@ -29,7 +28,7 @@ const GOLDEN: &str = concat!(
 fn traffic(front: &Process, back: &Process) {
     let to = front.address();
     let at = |path: &str| format!("http://{}{path}", back.address());
-    // Found by pattern, not found, created, redirected, bad, broken, streamed, empty, out of time.
+    // Matched, unmatched, created, redirected, client and server error, panic, streamed, empty.
     for path in [
         "/fast",
         "/nowhere",
@@ -41,31 +40,25 @@ fn traffic(front: &Process, back: &Process) {
         "/stream?n=1",
         "/status/204",
     ] {
-        let _ = Ask::get(path).of(to);
+        let _ = TestRequest::get(path).send(to);
     }
-    let _ = Ask::new("POST", "/echo").body("hello").of(to);
-    let _ = Ask::get("/sleep/600")
-        .field("x-request-deadline", "2001-02-03T04:05:06Z")
-        .of(to);
+    let _ = TestRequest::new("POST", "/echo").body("hello").send(to);
+    let _ = TestRequest::get("/sleep/600")
+        .header("x-request-deadline", "2001-02-03T04:05:06Z")
+        .send(to);
     call(to, &at("/fast"), "");
     call(to, &at("/echo"), "&method=POST&body=x&hostname=stock");
     call(to, &at("/status/404"), "");
     call(to, &at("/status/503"), "");
     call(to, &at("/fast"), "&timeout=0");
-    call(to, &format!("http://{}/", nobody()), "");
-    let short = says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok");
+    call(to, &format!("http://{}/", refused_address()), "");
+    let short = responding_with("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok");
     call(to, &format!("http://{short}/"), "&hostname=short");
 }
 
-/// The families of the profile, once nothing is in flight: the gauge falls last.
+/// Returns the families of the profile once no request is in flight.
 fn scraped(front: &Process) -> String {
-    let scrape = || {
-        steady(
-            Ask::get("/metrics").of(front.admin()).text(),
-            Format::Prometheus,
-            front,
-        )
-    };
+    let scrape = || normalize(&metrics_text(front.admin()), Format::Prometheus, front);
     let idle = |text: &str| {
         let mut gauges = text
             .lines()
@@ -78,7 +71,7 @@ fn scraped(front: &Process) -> String {
             text = scrape();
             idle(&text)
         },
-        || "a request goes on".to_owned(),
+        || "a request is still active".to_owned(),
     );
     let mine = |family: &&str| {
         family.lines().any(|line| {
@@ -93,11 +86,11 @@ fn scraped(front: &Process) -> String {
 }
 
 #[test]
-fn http_metrics_are_scraped_under_baseplates_names() {
+fn http_metrics_are_scraped_under_the_names_of_baseplate() {
     for recorder in ["campanile", "prometheus-exporter"] {
         let (front, back) = (
-            boot(&["--profile", "baseplate", "--recorder", recorder]),
-            boot(&[]),
+            start_service(&["--profile", "baseplate", "--recorder", recorder]),
+            start_service(&[]),
         );
         traffic(&front, &back);
         assert_golden(GOLDEN, &scraped(&front), recorder);
@@ -105,8 +98,8 @@ fn http_metrics_are_scraped_under_baseplates_names() {
 }
 
 #[test]
-fn gauges_of_the_monitors_are_sent_at_tens_of_seconds() {
-    let daemon = Daemon::listen();
+fn monitor_gauges_are_sent_at_multiples_of_ten_seconds() {
+    let daemon = StatsdDaemon::listen();
     let flags = [
         "--profile",
         "baseplate",
@@ -114,16 +107,18 @@ fn gauges_of_the_monitors_are_sent_at_tens_of_seconds() {
         daemon.address(),
         "--statsd-prefix",
         "shop",
+        "--drain",
+        "0",
     ];
-    let (mut front, back) = (boot(&flags), boot(&[]));
+    let (mut front, back) = (start_service(&flags), start_service(&[]));
     call(front.address(), &format!("http://{}/fast", back.address()), "");
     let sent = daemon.lines_until(0, "shop.runtime.active_requests,");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    // By a thread that had to be woken, and a test that looks now and then.
+    // The sending thread and the test may be late.
     assert!(now.as_secs() % 10 < 3, "{now:?}: {sent:?}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
     let (pid, host) = (front.id(), host.trim());
-    // The pool's connection is idle, and may be closed: what counts is that there is a line.
+    // The values depend on whether the idle connection is closed already.
     let names: Vec<&str> = sent
         .iter()
         .map(|line| line.split_once(':').expect("a value").0)
@@ -139,7 +134,7 @@ fn gauges_of_the_monitors_are_sent_at_tens_of_seconds() {
     );
     assert!(sent.iter().all(|line| line.ends_with("|g")), "{sent:?}");
     assert!(sent[0].ends_with(":0|g"), "{sent:?}");
-    // A stop sends the state once more.
+    // A shutdown sends the gauges again.
     let seen = sent.len();
     front.signal("TERM");
     assert!(front.wait().success());

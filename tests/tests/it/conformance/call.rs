@@ -1,11 +1,11 @@
-//! Outgoing calls by `/call`, with everything that can be asked of them.
+//! Outgoing calls by `/call`, with all of its parameters.
 
-use campanile_tests::wire::{Answer, Ask};
+use campanile_tests::client::{TestRequest, TestResponse, metrics_text};
 use serde_json::{Value, json};
 
-use super::{boot, nobody, occupy, upstreams::redirector};
+use super::{broken_upstreams::redirecting, hold_request, refused_address, start_service};
 
-/// Escapes what would end a value in a query.
+/// Escapes a query value.
 fn escaped(text: &str) -> String {
     text.replace('%', "%25")
         .replace('&', "%26")
@@ -14,43 +14,39 @@ fn escaped(text: &str) -> String {
         .replace(' ', "%20")
 }
 
-/// Calls `url` with further parameters and returns what became of it.
+/// Calls `url` with further parameters and returns the report.
 pub(super) fn call(from: &str, url: &str, more: &str) -> Value {
-    let answer = call_with(from, &format!("{}{more}", escaped(url)), "front");
-    assert_eq!(answer.id(), "front");
-    answer.json()
+    let response = call_with(from, &format!("{}{more}", escaped(url)), "front");
+    assert_eq!(response.id(), "front");
+    response.json()
 }
 
-fn call_with(from: &str, query: &str, id: &str) -> Answer {
-    let answer = Ask::get(format!("/call?url={query}"))
-        .field("x-request-id", id)
-        .of(from);
-    assert_eq!(answer.status(), 200, "{answer:?}");
-    assert_eq!(answer.field("x-view-name"), Some("call.view"));
-    answer
-}
-
-fn metrics(admin: &str) -> String {
-    Ask::get("/metrics").of(admin).text().to_owned()
+fn call_with(from: &str, query: &str, id: &str) -> TestResponse {
+    let response = TestRequest::get(format!("/call?url={query}"))
+        .header("x-request-id", id)
+        .send(from);
+    assert_eq!(response.status(), 200, "{response:?}");
+    assert_eq!(response.header("x-view-name"), Some("call.view"));
+    response
 }
 
 #[test]
-fn a_call_tells_what_came_back() {
-    let (front, back) = (boot(&[]), boot(&[]));
-    let said = call(
+fn a_call_reports_the_response() {
+    let (front, back) = (start_service(&[]), start_service(&[]));
+    let report = call(
         front.address(),
         &format!("http://{}/echo?x=1", back.address()),
         "",
     );
-    assert_eq!(said["status"], 200);
-    assert_eq!(said["history"], json!([]));
-    assert_eq!(said["upstream_view"], "echo.view");
-    let id = said["upstream_id"].as_str().expect("an id");
+    assert_eq!(report["status"], 200);
+    assert_eq!(report["history"], json!([]));
+    assert_eq!(report["upstream_view"], "echo.view");
+    let id = report["upstream_id"].as_str().expect("an id");
     assert_eq!(id.len(), 16 + 1 + 5);
     assert!(id.ends_with("-front"), "{id}");
-    let echo: Value = serde_json::from_str(said["body"].as_str().expect("a body")).expect("JSON");
+    let echo: Value = serde_json::from_str(report["body"].as_str().expect("a body")).expect("JSON");
     assert_eq!(echo["request_id"], id);
-    let keys: Vec<_> = said.as_object().expect("an object").keys().cloned().collect();
+    let keys: Vec<_> = report.as_object().expect("an object").keys().cloned().collect();
     assert_eq!(
         keys,
         ["body", "history", "status", "upstream_id", "upstream_view"]
@@ -58,25 +54,25 @@ fn a_call_tells_what_came_back() {
 }
 
 #[test]
-fn a_call_takes_method_body_and_an_id_of_its_own() {
-    let (front, back) = (boot(&[]), boot(&[]));
+fn a_call_uses_the_given_method_body_and_id() {
+    let (front, back) = (start_service(&[]), start_service(&[]));
     let echo = format!("http://{}/echo", back.address());
-    let said = call(front.address(), &echo, "&method=POST&body=hello%20you");
-    assert_eq!(said["body"], "hello you");
-    let said = call(front.address(), &echo, "&rid=mine");
-    assert_eq!(said["upstream_id"], "mine");
-    let said = call(front.address(), &echo, "&rid=not%0Apossible");
-    assert!(said["error"].is_string(), "{said}");
-    let said = call(front.address(), &echo, "&method=NOT%20POSSIBLE");
-    assert!(said["error"].is_string(), "{said}");
+    let report = call(front.address(), &echo, "&method=POST&body=hello%20you");
+    assert_eq!(report["body"], "hello you");
+    let report = call(front.address(), &echo, "&rid=mine");
+    assert_eq!(report["upstream_id"], "mine");
+    let report = call(front.address(), &echo, "&rid=not%0Apossible");
+    assert!(report["error"].is_string(), "{report}");
+    let report = call(front.address(), &echo, "&method=NOT%20POSSIBLE");
+    assert!(report["error"].is_string(), "{report}");
 }
 
 #[test]
-fn a_call_is_counted_under_the_names_it_is_given() {
-    let (front, back) = (boot(&[]), boot(&[]));
+fn a_call_is_recorded_under_the_given_names() {
+    let (front, back) = (start_service(&[]), start_service(&[]));
     let url = format!("http://{}/echo", back.address());
     let counted = |labels: &str| {
-        let text = metrics(front.admin());
+        let text = metrics_text(front.admin());
         let line = format!("http_client_requests_total{{{labels}}} 1\n");
         assert!(text.contains(&line), "no `{line}` in\n{text}");
     };
@@ -99,44 +95,44 @@ fn a_call_is_counted_under_the_names_it_is_given() {
 }
 
 #[test]
-fn retries_go_round_the_backends_and_are_one_call() {
-    let (front, back) = (boot(&[]), boot(&["--max-concurrency", "1"]));
-    // Holds the only slot of `back`, which sheds with 503 from then on.
-    let _busy = occupy(&back);
-    let well = boot(&[]);
-    let backends = format!("&backends=http://{},{}", back.address(), well.address());
-    let said = call(
+fn retries_rotate_through_the_backends_and_are_one_call() {
+    let (front, back) = (start_service(&[]), start_service(&["--max-concurrency", "1"]));
+    // Holds the only permit of `back`, which sheds all other requests with 503.
+    let _busy = hold_request(&back);
+    let healthy = start_service(&[]);
+    let backends = format!("&backends=http://{},{}", back.address(), healthy.address());
+    let report = call(
         front.address(),
         "http://shop/echo",
         &format!("{backends}&retries=1"),
     );
-    assert_eq!(said["status"], 200, "{said}");
-    let text = metrics(front.admin());
+    assert_eq!(report["status"], 200, "{report}");
+    let text = metrics_text(front.admin());
     let line = "http_client_requests_total{server_address=\"shop\",url_template=\"echo.view\"} 1\n";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("http_client_errors_total{"), "{text}");
-    // It is the turn of `back` again, and without a retry its answer stands.
-    let said = call(front.address(), "http://shop/echo", &backends);
-    assert_eq!(said["status"], 503, "{said}");
-    let text = metrics(front.admin());
+    // The next call goes to `back` again, without a retry.
+    let report = call(front.address(), "http://shop/echo", &backends);
+    assert_eq!(report["status"], 503, "{report}");
+    let text = metrics_text(front.admin());
     let line = "http_client_errors_total{error_code=\"503\",error_type=\"http\",server_address=\"shop\",url_template=\"unknown\"} 1\n";
     assert!(text.contains(line), "{text}");
 }
 
 #[test]
-fn redirects_are_followed_each_hop_a_call_of_its_own() {
-    let (front, back) = (boot(&[]), boot(&[]));
-    let server = redirector(&format!("http://{}/echo", back.address()));
-    let said = call(
+fn redirects_are_followed_and_each_hop_is_a_call() {
+    let (front, back) = (start_service(&[]), start_service(&[]));
+    let server = redirecting(&format!("http://{}/echo", back.address()));
+    let report = call(
         front.address(),
         &format!("http://{server}/start"),
         "&method=POST&body=x",
     );
-    assert_eq!(said["status"], 200, "{said}");
-    assert_eq!(said["history"], json!([307, 302]));
-    let echo: Value = serde_json::from_str(said["body"].as_str().expect("a body")).expect("JSON");
+    assert_eq!(report["status"], 200, "{report}");
+    assert_eq!(report["history"], json!([307, 302]));
+    let echo: Value = serde_json::from_str(report["body"].as_str().expect("a body")).expect("JSON");
     assert_eq!(echo["method"], "GET");
-    let text = metrics(front.admin());
+    let text = metrics_text(front.admin());
     assert!(
         text.contains(
             "http_client_requests_total{server_address=\"127.0.0.1\",url_template=\"unknown\"} 2\n"
@@ -145,27 +141,27 @@ fn redirects_are_followed_each_hop_a_call_of_its_own() {
         ),
         "{text}"
     );
-    let server = redirector("/start");
-    let said = call(front.address(), &format!("http://{server}/start"), "");
-    assert_eq!(said["error"], "redirected too often");
+    let server = redirecting("/start");
+    let report = call(front.address(), &format!("http://{server}/start"), "");
+    assert_eq!(report["error"], "redirected too often");
 }
 
 #[test]
-fn a_call_that_fails_says_why_and_is_counted_so() {
-    let front = boot(&[]);
-    let nobody = nobody();
-    let said = call(front.address(), &format!("http://{nobody}/"), "");
+fn a_failed_call_reports_its_error_and_is_recorded() {
+    let front = start_service(&[]);
+    let address = refused_address();
+    let report = call(front.address(), &format!("http://{address}/"), "");
     assert!(
-        said["error"]
+        report["error"]
             .as_str()
             .expect("an error")
             .contains("Connection refused"),
-        "{said}"
+        "{report}"
     );
-    let said = call(front.address(), "nonsense://:::", "");
-    assert!(said["error"].is_string(), "{said}");
-    let text = metrics(front.admin());
+    let report = call(front.address(), "nonsense://:::", "");
+    assert!(report["error"].is_string(), "{report}");
+    let text = metrics_text(front.admin());
     let line = "http_client_errors_total{error_code=\"ECONNREFUSED\",error_type=\"connection\",server_address=\"127.0.0.1\",url_template=\"unknown\"} 1\n";
     assert!(text.contains(line), "{text}");
-    assert_eq!(Ask::get("/call").of(front.address()).status(), 400);
+    assert_eq!(TestRequest::get("/call").send(front.address()).status(), 400);
 }

@@ -1,4 +1,4 @@
-//! What the command line refuses, and how.
+//! Invalid command lines.
 
 use std::{
     net::TcpListener,
@@ -8,16 +8,19 @@ use std::{
 use super::PROGRAM;
 
 fn run(flags: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new(PROGRAM).args(flags).output().expect("it starts");
+    let Output { status, stderr, .. } = Command::new(PROGRAM)
+        .args(flags)
+        .output()
+        .expect("the program starts");
     (status.code(), String::from_utf8(stderr).expect("text"))
 }
 
 #[test]
-fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
-    // Were a socket bound first, this one being taken would be the error.
+fn an_invalid_flag_is_reported_before_any_socket_is_bound() {
+    // If a socket were bound first, the error would be that this address is in use.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let there = ["--listen", &taken, "--admin", &taken];
+    let base = ["--listen", &taken, "--admin", &taken];
     for (flag, value, why) in [
         ("--profile", "other", "semconv, talisker, gunicorn, baseplate"),
         ("--recorder", "statsd-exporter", "needs --statsd"),
@@ -40,7 +43,7 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
         ("--threads", "0", "zero"),
         ("--no-such-flag", "1", "unexpected argument"),
     ] {
-        let (code, text) = run(&[&there[..], &[flag, value]].concat());
+        let (code, text) = run(&[&base[..], &[flag, value]].concat());
         assert_eq!(code, Some(2), "{flag} {value}: {text}");
         assert!(
             text.contains(flag) && text.contains(why),
@@ -52,10 +55,10 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
         ("statsd-exporter", &["--statsd", "127.0.0.1:8125"]),
     ] {
         let flags = ["--recorder", recorder, "--multiprocess-dir", "/tmp"];
-        let (code, text) = run(&[&there[..], &flags, more].concat());
+        let (code, text) = run(&[&base[..], &flags, more].concat());
         assert_eq!(code, Some(2), "{recorder}: {text}");
-        let said = "--multiprocess-dir: only --recorder campanile counts in a directory";
-        assert!(text.contains(said), "{recorder}: {text}");
+        let expected = "--multiprocess-dir: only --recorder campanile counts in a directory";
+        assert!(text.contains(expected), "{recorder}: {text}");
     }
     for (flags, named) in [
         (&["--listen", "nowhere"][..], "--listen"),
@@ -71,7 +74,7 @@ fn a_flag_that_cannot_be_honoured_is_named_before_any_socket_is_bound() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for flags in [
@@ -80,8 +83,8 @@ fn an_address_in_use_is_named() {
     ] {
         let (code, text) = run(&flags);
         assert_eq!(code, Some(1), "{flags:?}: {text}");
-        let said = format!("cannot listen on {taken}: Address already in use");
-        assert!(text.contains(&said), "{flags:?}: {text}");
+        let expected = format!("cannot listen on {taken}: Address already in use");
+        assert!(text.contains(&expected), "{flags:?}: {text}");
     }
     let (code, text) = run(&[
         "--listen",
@@ -98,7 +101,10 @@ fn an_address_in_use_is_named() {
 
 #[test]
 fn help_lists_every_flag() {
-    let output = Command::new(PROGRAM).arg("--help").output().expect("it starts");
+    let output = Command::new(PROGRAM)
+        .arg("--help")
+        .output()
+        .expect("the program starts");
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     for flag in [

@@ -1,19 +1,18 @@
-//! `--profile gunicorn`: its instrumentation's lines, and the gauges of its monitor threads as far as they are fed.
+//! `--profile gunicorn`: the lines of its instrumentation, and the gauges of its monitor threads.
 
 use campanile_tests::{
+    client::{TestRequest, connect, metrics_text},
     process::wait_until,
-    wire::{Ask, connect},
 };
 
 use super::{
-    boot,
-    daemon::{Daemon, masked},
-    occupy_with,
+    hold_request_with, start_service,
+    statsd_daemon::{StatsdDaemon, masked},
 };
 
 #[test]
 fn requests_are_sent_as_gunicorn_sends_them() {
-    let daemon = Daemon::listen();
+    let daemon = StatsdDaemon::listen();
     let flags = [
         "--profile",
         "gunicorn",
@@ -22,19 +21,19 @@ fn requests_are_sent_as_gunicorn_sends_them() {
         "--statsd-prefix",
         "x",
     ];
-    let service = boot(&flags);
+    let service = start_service(&flags);
     for (path, status) in [("/fast", 200), ("/nowhere", 404), ("/boom", 500)] {
         let seen = daemon.lines().len();
-        let _ = Ask::get(path).of(service.address());
+        let _ = TestRequest::get(path).send(service.address());
         let lines = daemon.lines_until(seen, "x.gunicorn.request.duration:");
         let sent: Vec<String> = lines
             .iter()
             .filter(|line| line.starts_with("x.gunicorn."))
-            // A gauge comes by the clock, in between.
+            // A gauge is sent periodically.
             .filter(|line| !line.starts_with("x.gunicorn.backlog:"))
             .map(|line| masked(line))
             .collect();
-        // gunicorn sends the duration first and each with `|@1.0`, which says that all are sent.
+        // gunicorn sends the duration first, and adds the sample rate `|@1.0` to each line.
         let code = format!("x.gunicorn.request.status.{status}:1|c");
         assert_eq!(
             sent,
@@ -48,7 +47,7 @@ fn requests_are_sent_as_gunicorn_sends_them() {
 }
 
 #[test]
-fn gauges_of_the_worker_are_scraped_by_its_number() {
+fn worker_gauges_are_scraped_with_the_process_id() {
     for recorder in ["campanile", "prometheus-exporter"] {
         let flags = [
             "--profile",
@@ -58,14 +57,14 @@ fn gauges_of_the_worker_are_scraped_by_its_number() {
             "--max-connections",
             "7",
         ];
-        let service = boot(&flags);
+        let service = start_service(&flags);
         let pid = service.id();
         let _idle = connect(service.address()).expect("the service listens");
-        let _busy = occupy_with(
+        let _busy = hold_request_with(
             &service,
             &format!("gunicorn_pending_requests{{pid=\"{pid}\"}} 1\n"),
         );
-        let text = || Ask::get("/metrics").of(service.admin()).text().to_owned();
+        let text = || metrics_text(service.admin());
         for gauge in [
             "gunicorn_active_worker_connections",
             "gunicorn_max_worker_connections",
@@ -74,7 +73,7 @@ fn gauges_of_the_worker_are_scraped_by_its_number() {
             let line = format!("{gauge}{{pid=\"{pid}\"}} {value}\n");
             wait_until(|| text().contains(&line), || format!("no {line} in\n{}", text()));
         }
-        // In place of those that they are made of; what gunicorn has not stays.
+        // The profile replaces the gauges from which these are made.
         let text = text();
         assert!(!text.contains("http_server_active_requests"), "{text}");
         assert!(!text.contains("http_server_open_connections"), "{text}");

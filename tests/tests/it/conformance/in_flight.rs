@@ -1,4 +1,4 @@
-//! The table of requests in flight, read while thousands come and go.
+//! The in-flight table, read under load.
 
 use std::{
     collections::HashSet,
@@ -8,17 +8,17 @@ use std::{
 };
 
 use campanile_tests::{
+    client::{connect, read_head, read_response},
     process::wait_until,
-    wire::{connect, read_head},
 };
 use serde_json::Value;
 
-use super::boot;
+use super::start_service;
 
 const CLIENTS: usize = 20;
 const REQUESTS: usize = 500;
 
-/// What a client asks for, the route of it, and how its ids begin.
+/// The method, path, route and ID prefix of a request.
 const KINDS: [(&str, &str, &str, &str); 4] = [
     ("GET", "/sleep/0.002", "/sleep/{s}", "sleeper-"),
     ("GET", "/status/404/some.view", "/status/{code}/{view}", "seeker-"),
@@ -26,26 +26,26 @@ const KINDS: [(&str, &str, &str, &str); 4] = [
     ("GET", "/fast", "/fast", "racer-"),
 ];
 
-/// Reads the table; the admin port hands it to whoever names it by its address.
+/// Reads the table. The admin port requires its address as `Host`.
 fn table(admin: &str) -> Vec<Value> {
     let mut connection = connect(admin).expect("the admin port listens");
-    let ask = "GET /requests?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    let request = "GET /requests?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     connection
-        .write_all(ask.as_bytes())
-        .expect("the connection lives");
+        .write_all(request.as_bytes())
+        .expect("the connection is open");
     let head = read_head(&mut *connection);
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let mut body = String::new();
     connection.read_to_string(&mut body).expect("the whole table");
-    let mut told: Value = serde_json::from_str(&body).expect("JSON");
-    match told["requests"].take() {
+    let mut json: Value = serde_json::from_str(&body).expect("JSON");
+    match json["requests"].take() {
         Value::Array(rows) => rows,
         other => panic!("no table: {other}"),
     }
 }
 
-/// Makes requests one after the other on a connection of its own.
-fn ask(service: &str, client: usize) {
+/// Makes requests one after the other on one connection.
+fn send_requests(service: &str, client: usize) {
     let mut connection = connect(service).expect("the service listens");
     for request in 0..REQUESTS {
         let (method, path, _, name) = KINDS[(client + request) % KINDS.len()];
@@ -56,28 +56,23 @@ fn ask(service: &str, client: usize) {
         );
         connection
             .write_all(head.as_bytes())
-            .expect("the connection lives");
-        let head = read_head(&mut *connection).to_ascii_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
-        connection.read_exact(&mut body).expect("the body comes");
+            .expect("the connection is open");
+        read_response(&mut *connection);
     }
 }
 
-/// Sees that a row speaks of one request, and not of two that had its seat.
+/// Checks that a row describes one request, and not parts of two.
 fn check(row: &Value) {
     let id = row["id"].as_str().expect("an id");
     let kind = KINDS.iter().find(|(.., name)| id.starts_with(name));
-    let (method, _, route, name) = kind.unwrap_or_else(|| panic!("whose is {row}?"));
+    let (method, _, route, name) = kind.unwrap_or_else(|| panic!("unknown request: {row}"));
     let numbers: Vec<&str> = id[name.len()..].split('-').collect();
     assert!(
         numbers.len() == 2 && numbers.iter().all(|number| number.parse::<usize>().is_ok()),
         "{row}"
     );
     assert_eq!(row["method"], *method, "{row}");
-    // Between the accept and the router there is none yet.
+    // There is no route before the router has run.
     let known = row["route"].as_str().unwrap_or_default();
     assert!(known.is_empty() || known == *route, "{row}");
     assert!(matches!(row["phase"].as_str(), Some("app" | "body")), "{row}");
@@ -86,34 +81,34 @@ fn check(row: &Value) {
 }
 
 #[test]
-fn every_row_is_of_one_request_while_ten_thousand_come_and_go_and_nothing_is_left() {
-    let service = boot(&[]);
+fn every_row_describes_one_request_under_load_and_none_is_left() {
+    let service = start_service(&[]);
     let (address, admin) = (service.address(), service.admin());
-    let over = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let mut seen = HashSet::new();
     thread::scope(|scope| {
-        let asking = scope.spawn(|| {
+        let load = scope.spawn(|| {
             let clients: Vec<_> = (0..CLIENTS)
-                .map(|client| scope.spawn(move || ask(address, client)))
+                .map(|client| scope.spawn(move || send_requests(address, client)))
                 .collect();
             let ended = clients.into_iter().map(|client| client.join());
             let failed = ended.filter(Result::is_err).count();
-            over.store(true, Ordering::Release);
+            done.store(true, Ordering::Release);
             failed
         });
-        while !over.load(Ordering::Acquire) {
+        while !done.load(Ordering::Acquire) {
             let rows = table(admin);
             rows.iter().for_each(check);
             let ids: HashSet<_> = rows.iter().map(|row| row["id"].to_string()).collect();
-            assert_eq!(ids.len(), rows.len(), "a request twice in one table");
+            assert_eq!(ids.len(), rows.len(), "a request occurs twice in one table");
             seen.extend(ids);
         }
-        let failed = asking.join().expect("it only joins");
+        let failed = load.join().expect("the load does not panic");
         assert_eq!(failed, 0, "clients that failed");
     });
-    assert!(seen.len() > 20, "only {} were ever seen", seen.len());
+    assert!(seen.len() > 20, "only {} requests were seen", seen.len());
     wait_until(
         || table(admin).is_empty(),
-        || format!("left behind: {:?}", table(admin)),
+        || format!("requests left in the table: {:?}", table(admin)),
     );
 }

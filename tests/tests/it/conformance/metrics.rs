@@ -1,27 +1,26 @@
-//! `/metrics` after scripted traffic, to the letter, whatever keeps them.
+//! The exact text of `/metrics` after scripted traffic, for each recorder.
 
 use campanile_recorder::Format;
 use campanile_tests::{
-    judges,
+    client::TestRequest,
+    external_checkers,
     process::{Process, wait_until},
-    wire::Ask,
 };
 
 use super::{
-    boot,
-    script::traffic,
-    steady::{assert_golden, steady},
+    normalize::{assert_golden, normalize},
+    start_service,
+    traffic::traffic,
 };
 
-/// What the script makes of the metrics: each series once, sorted, its buckets in a line, and `T` for values that are
-/// times. `UPDATE_GOLDEN=1` writes it anew.
+/// The normalized metrics after the traffic. `UPDATE_GOLDEN=1` overwrites the file.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/conformance/metrics.golden");
 
-/// What Prometheus sends.
-const WANTS_OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0,\
+/// The `Accept` header of Prometheus.
+const ACCEPT_OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0,\
                                   application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-/// Boots the service that the traffic is for, and one that it calls; sends the traffic; waits until it is over.
+/// Starts the service and an upstream, sends the traffic, and waits until it has ended.
 fn after_traffic(recorder: &str) -> (Process, Process) {
     let flags = [
         "--max-concurrency",
@@ -31,30 +30,32 @@ fn after_traffic(recorder: &str) -> (Process, Process) {
         "--recorder",
         recorder,
     ];
-    let (front, back) = (boot(&flags), boot(&[]));
+    let (front, back) = (start_service(&flags), start_service(&[]));
     traffic(&front, &back);
-    let unsettled = || unsettled(&text(&front, Format::Prometheus));
+    let nonzero_gauges = || nonzero_gauges(&text(&front, Format::Prometheus));
     wait_until(
-        || unsettled().is_empty(),
-        || format!("all is over, but:\n{}", unsettled()),
+        || nonzero_gauges().is_empty(),
+        || format!("gauges that are not zero:\n{}", nonzero_gauges()),
     );
     (front, back)
 }
 
 fn text(service: &Process, format: Format) -> String {
     let accept = match format {
-        Format::OpenMetrics => WANTS_OPEN_METRICS,
+        Format::OpenMetrics => ACCEPT_OPEN_METRICS,
         _ => "*/*",
     };
-    let answer = Ask::get("/metrics").field("accept", accept).of(service.admin());
-    assert_eq!(answer.field("content-type"), Some(format.content_type()));
-    answer.text().to_owned()
+    let response = TestRequest::get("/metrics")
+        .header("accept", accept)
+        .send(service.admin());
+    assert_eq!(response.header("content-type"), Some(format.content_type()));
+    response.text().to_owned()
 }
 
-/// Returns the gauges that fall behind the traffic's end and have not yet: connections end a moment after their last
-/// answer was read, and the last look at the accept queue may have met one of them there, which the next will not.
-fn unsettled(text: &str) -> String {
-    let falls = |line: &&str| {
+/// Returns the gauges that are not zero yet: connections close after their last response, and the last sample of the
+/// accept queue may include one.
+fn nonzero_gauges(text: &str) -> String {
+    let is_gauge = |line: &&str| {
         [
             "http_server_open_connections{",
             "http_server_active_requests{",
@@ -63,12 +64,12 @@ fn unsettled(text: &str) -> String {
         .iter()
         .any(|gauge| line.starts_with(gauge))
     };
-    let lines = text.lines().filter(falls).filter(|line| !line.ends_with(" 0"));
+    let lines = text.lines().filter(is_gauge).filter(|line| !line.ends_with(" 0"));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn assert_contract(service: &Process, format: Format, of: &str) {
-    assert_golden(GOLDEN, &steady(&text(service, format), format, service), of);
+    assert_golden(GOLDEN, &normalize(&text(service, format), format, service), of);
 }
 
 #[test]
@@ -82,10 +83,10 @@ fn metrics_of_our_recorder_are_those_of_the_contract_in_both_formats() {
 fn metrics_of_the_prometheus_exporter_are_the_same() {
     let (front, _back) = after_traffic("prometheus-exporter");
     assert_contract(&front, Format::Prometheus, "metrics-exporter-prometheus");
-    // It has one format, whatever is wanted.
-    let answer = Ask::get("/metrics").field("accept", WANTS_OPEN_METRICS);
+    // It has only one format.
+    let response = TestRequest::get("/metrics").header("accept", ACCEPT_OPEN_METRICS);
     assert_eq!(
-        answer.of(front.admin()).field("content-type"),
+        response.send(front.admin()).header("content-type"),
         Some(Format::Prometheus.content_type())
     );
 }
@@ -118,13 +119,13 @@ fn labels_are_sorted_by_name_and_so_are_families_and_series() {
 }
 
 #[test]
-fn promtool_and_the_python_parsers_have_nothing_to_say() {
+fn promtool_and_the_python_parsers_accept_the_text() {
     for recorder in ["campanile", "prometheus-exporter"] {
         let (front, _back) = after_traffic(recorder);
         let classic = text(&front, Format::Prometheus);
-        judges::promtool(&classic);
+        external_checkers::promtool(&classic);
         let folder = env!("CARGO_TARGET_TMPDIR");
-        let Some(found) = judges::python(&classic, Format::Prometheus, folder) else {
+        let Some(found) = external_checkers::python(&classic, Format::Prometheus, folder) else {
             return;
         };
         let samples = |text: &str| {
@@ -135,8 +136,8 @@ fn promtool_and_the_python_parsers_have_nothing_to_say() {
         assert_eq!(found.samples, samples(&classic));
         if recorder == "campanile" {
             let open_metrics = text(&front, Format::OpenMetrics);
-            let found_there = judges::python(&open_metrics, Format::OpenMetrics, folder)
-                .expect("it was there a moment ago");
+            let found_there = external_checkers::python(&open_metrics, Format::OpenMetrics, folder)
+                .expect("the parser is installed");
             assert_eq!(found_there.samples, samples(&open_metrics));
             assert_eq!(found_there.families, found.families);
             assert_eq!(found_there.exemplars, open_metrics.matches("request_id=").count());
@@ -146,18 +147,18 @@ fn promtool_and_the_python_parsers_have_nothing_to_say() {
 
 #[test]
 fn every_histogram_of_the_layers_has_exemplars() {
-    let (front, back) = (boot(&[]), boot(&[]));
+    let (front, back) = (start_service(&[]), start_service(&[]));
     let url = format!("http://{}/echo", back.address());
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    let answer = Ask::get(format!("/call?url={url}"))
-        .field("x-request-id", "order-7")
-        .field("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
-        .of(front.address());
-    assert_eq!(answer.status(), 200);
-    let posted = Ask::new("POST", "/echo")
+    let response = TestRequest::get(format!("/call?url={url}"))
+        .header("x-request-id", "order-7")
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+        .send(front.address());
+    assert_eq!(response.status(), 200);
+    let posted = TestRequest::new("POST", "/echo")
         .body("hello")
-        .field("x-request-id", "order-8");
-    assert_eq!(posted.of(front.address()).status(), 200);
+        .header("x-request-id", "order-8");
+    assert_eq!(posted.send(front.address()).status(), 200);
     let all = text(&front, Format::OpenMetrics);
     let has = |family: &str, exemplar: &str| {
         all.lines()
@@ -166,23 +167,23 @@ fn every_histogram_of_the_layers_has_exemplars() {
     for family in all
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram"))
-        // A connection waits for its accept before it has any request.
+        // A connection waits in the accept queue before it has a request.
         .filter(|family| *family != "listener_backlog_wait_seconds")
     {
         let exemplar = match family {
             "http_server_request_body_size_bytes" => " # {request_id=\"order-8\"} 5 ".to_owned(),
             _ => format!(" # {{request_id=\"order-7\",trace_id=\"{trace}\"}} "),
         };
-        assert!(has(family, &exemplar), "{family} lacks {exemplar} in\n{all}");
+        assert!(has(family, &exemplar), "no {exemplar} in {family}:\n{all}");
     }
-    // A label's name and 118 bytes are all that there may be.
+    // The last 118 bytes of a long ID.
     let long = "x".repeat(138) + &"y".repeat(118);
-    let _ = Ask::get("/sleep/0.01")
-        .field("x-request-id", &long)
-        .of(front.address());
+    let _ = TestRequest::get("/sleep/0.01")
+        .header("x-request-id", &long)
+        .send(front.address());
     let all = text(&front, Format::OpenMetrics);
     let cut = format!(" # {{request_id=\"{}\"}} ", "y".repeat(118));
     assert!(all.contains(&cut), "{cut} is not in\n{all}");
-    // Ids are for those who asked for the format that has them.
+    // The classic format has no exemplars.
     assert!(!text(&front, Format::Prometheus).contains("request_id="));
 }

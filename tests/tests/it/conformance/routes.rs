@@ -1,103 +1,128 @@
-//! Every route of the service, with its status, its headers and what it says.
+//! The routes of the service, with their statuses, headers and bodies.
 
 use std::io::{Read, Write};
 
 use campanile_tests::{
+    client::{Protocol, TestRequest, TestResponse, connect, read_head},
     process::Process,
-    wire::{Answer, Ask, Protocol, connect, read_head},
 };
 use serde_json::json;
 
-use super::boot;
+use super::start_service;
 
-/// Asks in both protocols and expects a status; every answer has one id.
-pub(super) fn each(service: &Process, ask: &Ask, status: u16, check: impl Fn(&Answer)) {
+/// Sends a request in both protocols, and checks the status and the request ID.
+pub(super) fn send_in_each_protocol(
+    service: &Process,
+    request: &TestRequest,
+    status: u16,
+    check: impl Fn(&TestResponse),
+) {
     for protocol in Protocol::ALL {
-        let answer = ask.ask(protocol, service.address());
-        assert_eq!(answer.status(), status, "{ask:?} over {protocol:?}: {answer:?}");
-        assert!(!answer.id().is_empty());
-        check(&answer);
+        let response = request.send_over(protocol, service.address());
+        assert_eq!(
+            response.status(),
+            status,
+            "{request:?} over {protocol:?}: {response:?}"
+        );
+        assert!(!response.id().is_empty());
+        check(&response);
     }
 }
 
 #[test]
-fn fast_and_any_say_ok_to_whom_they_should() {
-    let service = boot(&[]);
+fn fast_and_any_respond_with_ok() {
+    let service = start_service(&[]);
     for path in ["/fast", "/any/", "/any/a", "/any/a/b?c=d"] {
-        each(&service, &Ask::get(path), 200, |answer| {
-            assert_eq!(answer.text(), "ok")
+        send_in_each_protocol(&service, &TestRequest::get(path), 200, |response| {
+            assert_eq!(response.text(), "ok")
         });
     }
-    each(&service, &Ask::new("PUT", "/any/a").body("x"), 200, |_| {});
-    each(&service, &Ask::new("POST", "/fast"), 405, |_| {});
-    each(&service, &Ask::get("/nowhere"), 404, |_| {});
+    send_in_each_protocol(
+        &service,
+        &TestRequest::new("PUT", "/any/a").body("x"),
+        200,
+        |_| {},
+    );
+    send_in_each_protocol(&service, &TestRequest::new("POST", "/fast"), 405, |_| {});
+    send_in_each_protocol(&service, &TestRequest::get("/nowhere"), 404, |_| {});
 }
 
 #[test]
-fn echo_shows_the_request_as_the_service_saw_it() {
-    let service = boot(&[]);
-    let ask = Ask::get("/echo?x=1")
-        .field("X-Request-Id", "abc")
-        .field("X-Twice", "1")
-        .field("X-Twice", "2");
-    each(&service, &ask, 200, |answer| {
-        assert_eq!(answer.field("x-view-name"), Some("echo.view"));
-        assert_eq!(answer.field("content-type"), Some("application/json"));
-        assert_eq!(answer.id(), "abc");
-        let said = answer.json();
-        assert_eq!(said["request_id"], "abc");
-        assert_eq!(said["method"], "GET");
-        assert_eq!(said["path"], "/echo");
-        assert_eq!(said["headers"]["x-request-id"], "abc");
-        assert_eq!(said["headers"]["x-twice"], "1, 2");
-        let keys: Vec<_> = said.as_object().expect("an object").keys().cloned().collect();
+fn echo_shows_the_request_as_the_service_received_it() {
+    let service = start_service(&[]);
+    let request = TestRequest::get("/echo?x=1")
+        .header("X-Request-Id", "abc")
+        .header("X-Twice", "1")
+        .header("X-Twice", "2");
+    send_in_each_protocol(&service, &request, 200, |response| {
+        assert_eq!(response.header("x-view-name"), Some("echo.view"));
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.id(), "abc");
+        let json = response.json();
+        assert_eq!(json["request_id"], "abc");
+        assert_eq!(json["method"], "GET");
+        assert_eq!(json["path"], "/echo");
+        assert_eq!(json["headers"]["x-request-id"], "abc");
+        assert_eq!(json["headers"]["x-twice"], "1, 2");
+        let keys: Vec<_> = json.as_object().expect("an object").keys().cloned().collect();
         assert_eq!(keys, ["headers", "method", "path", "request_id"]);
     });
     for body in [Vec::new(), b"hello".to_vec(), vec![0xff; 300_000]] {
-        let ask = Ask::new("POST", "/echo").field("Content-Type", "x/y").body(&body);
-        each(&service, &ask, 200, |answer| {
-            assert!(answer.body() == body, "{} bytes came back", answer.body().len());
-            assert_eq!(answer.field("content-type"), Some("x/y"));
+        let request = TestRequest::new("POST", "/echo")
+            .header("Content-Type", "x/y")
+            .body(&body);
+        send_in_each_protocol(&service, &request, 200, |response| {
+            assert!(
+                response.body() == body,
+                "{} bytes came back",
+                response.body().len()
+            );
+            assert_eq!(response.header("content-type"), Some("x/y"));
         });
     }
 }
 
 #[test]
-fn status_answers_with_what_it_is_told() {
-    let service = boot(&[]);
+fn status_responds_with_the_requested_status() {
+    let service = start_service(&[]);
     for status in [200, 204, 302, 304, 404, 418, 500, 503, 599] {
-        each(
+        send_in_each_protocol(
             &service,
-            &Ask::get(format!("/status/{status}")),
+            &TestRequest::get(format!("/status/{status}")),
             status,
-            |answer| {
-                assert_eq!(answer.field("x-view-name"), None);
+            |response| {
+                assert_eq!(response.header("x-view-name"), None);
             },
         );
-        each(
+        send_in_each_protocol(
             &service,
-            &Ask::get(format!("/status/{status}/some.view")),
+            &TestRequest::get(format!("/status/{status}/some.view")),
             status,
-            |answer| {
-                assert_eq!(answer.field("x-view-name"), Some("some.view"));
+            |response| {
+                assert_eq!(response.header("x-view-name"), Some("some.view"));
             },
         );
     }
-    each(&service, &Ask::get("/status/200/a%7Cb%3Ac%20d"), 200, |answer| {
-        assert_eq!(answer.field("x-view-name"), Some("a|b:c d"));
-    });
+    send_in_each_protocol(
+        &service,
+        &TestRequest::get("/status/200/a%7Cb%3Ac%20d"),
+        200,
+        |response| {
+            assert_eq!(response.header("x-view-name"), Some("a|b:c d"));
+        },
+    );
     for path in ["/status/101", "/status/1000", "/status/x", "/status/200/a%0Ab"] {
-        each(&service, &Ask::get(path), 400, |_| {});
+        send_in_each_protocol(&service, &TestRequest::get(path), 400, |_| {});
     }
 }
 
 #[test]
-fn slow_routes_take_their_time() {
-    let service = boot(&[]);
+fn slow_routes_respond_after_their_delay() {
+    let service = start_service(&[]);
     for path in ["/sleep/0.05", "/slow?s=0.05"] {
         let started = std::time::Instant::now();
-        each(&service, &Ask::get(path), 200, |answer| {
-            assert_eq!(answer.field("x-view-name"), Some("sleep.view"));
+        send_in_each_protocol(&service, &TestRequest::get(path), 200, |response| {
+            assert_eq!(response.header("x-view-name"), Some("sleep.view"));
         });
         assert!(
             started.elapsed().as_millis() >= 100,
@@ -106,33 +131,33 @@ fn slow_routes_take_their_time() {
         );
     }
     let started = std::time::Instant::now();
-    each(&service, &Ask::get("/block?ms=50"), 200, |answer| {
-        assert_eq!(answer.text(), "ok")
+    send_in_each_protocol(&service, &TestRequest::get("/block?ms=50"), 200, |response| {
+        assert_eq!(response.text(), "ok")
     });
     assert!(started.elapsed().as_millis() >= 100);
     let started = std::time::Instant::now();
-    each(&service, &Ask::get("/stream?n=2"), 200, |answer| {
-        assert_eq!(answer.text(), "chunk 0\nchunk 1\n");
-        assert_eq!(answer.field("content-length"), None);
+    send_in_each_protocol(&service, &TestRequest::get("/stream?n=2"), 200, |response| {
+        assert_eq!(response.text(), "chunk 0\nchunk 1\n");
+        assert_eq!(response.header("content-length"), None);
     });
     assert!(started.elapsed().as_millis() >= 800);
     for path in ["/sleep/x", "/sleep/-1", "/slow", "/block", "/stream?n=x"] {
-        each(&service, &Ask::get(path), 400, |_| {});
+        send_in_each_protocol(&service, &TestRequest::get(path), 400, |_| {});
     }
 }
 
 #[test]
-fn a_panic_is_an_answer_and_the_connection_survives() {
-    let service = boot(&[]);
-    each(
+fn a_panic_becomes_a_500_and_the_connection_survives() {
+    let service = start_service(&[]);
+    send_in_each_protocol(
         &service,
-        &Ask::get("/boom").field("x-request-id", "the-boom"),
+        &TestRequest::get("/boom").header("x-request-id", "the-boom"),
         500,
-        |answer| {
-            assert_eq!(answer.id(), "the-boom");
+        |response| {
+            assert_eq!(response.id(), "the-boom");
         },
     );
-    service.wait_for_log("the panic, under its id", |log| {
+    service.wait_for_log("the panic with its request ID", |log| {
         log.lines()
             .any(|line| line.contains("request_id=the-boom") && line.contains("panic=\"boom\""))
     });
@@ -154,8 +179,8 @@ fn a_panic_is_an_answer_and_the_connection_survives() {
 }
 
 #[test]
-fn health_is_told_to_probes_of_every_kind() {
-    let service = boot(&[]);
+fn health_responds_to_every_kind_of_probe() {
+    let service = start_service(&[]);
     let shape = json!({"phase": "ready", "seconds_left": null, "checks": {}});
     for kind in [
         "",
@@ -167,14 +192,20 @@ fn health_is_told_to_probes_of_every_kind() {
         "?type=3",
         "?type=x",
     ] {
-        let ask = Ask::get(format!("/health{kind}"));
-        each(&service, &ask, 200, |answer| assert_eq!(answer.json(), shape));
-        let admin = ask.of(service.admin());
+        let request = TestRequest::get(format!("/health{kind}"));
+        send_in_each_protocol(&service, &request, 200, |response| {
+            assert_eq!(response.json(), shape)
+        });
+        let admin = request.send(service.admin());
         assert_eq!((admin.status(), admin.json()), (200, shape.clone()));
     }
-    assert_eq!(Ask::get("/livez").of(service.admin()).status(), 200);
-    assert_eq!(Ask::get("/readyz").of(service.admin()).json(), shape);
+    assert_eq!(TestRequest::get("/livez").send(service.admin()).status(), 200);
+    assert_eq!(TestRequest::get("/readyz").send(service.admin()).json(), shape);
     for path in ["/nowhere", "/fast", "/echo"] {
-        assert_eq!(Ask::get(path).of(service.admin()).status(), 404, "{path}");
+        assert_eq!(
+            TestRequest::get(path).send(service.admin()).status(),
+            404,
+            "{path}"
+        );
     }
 }

@@ -1,7 +1,6 @@
-//! `--profile talisker`, as a daemon and a scraper of talisker's see it.
+//! `--profile talisker`: the lines that it sends to statsd, and the metrics that are scraped.
 //!
-//! Each row is a case of what talisker counts, with what it sends. Where this service differs from talisker, and is
-//! meant to, the row says so.
+//! Each case has the lines that talisker sends. Comments name the intended differences.
 
 use std::{
     thread,
@@ -9,39 +8,47 @@ use std::{
 };
 
 use campanile_recorder::Format;
-use campanile_tests::{process::Process, wire::Ask};
+use campanile_tests::{
+    client::{TestRequest, metrics_text},
+    process::Process,
+};
 use serde_json::Value;
 
 use super::{
-    boot,
+    broken_upstreams::{FullQueue, redirecting, resetting, responding_with, silent},
     call::call,
-    daemon::{Daemon, masked},
-    nobody, occupy,
-    steady::{assert_golden, steady},
-    upstreams::{Full, redirector, resets, says, silent},
+    hold_request,
+    normalize::{assert_golden, normalize},
+    refused_address, start_service,
+    statsd_daemon::{StatsdDaemon, masked},
 };
 
-/// What is scraped after all rows, whatever the recorder.
+/// The scraped metrics after all cases, for each recorder.
 const GOLDEN: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/conformance/talisker.golden"
 );
 
 /// An outgoing call.
-struct Row {
-    what: &'static str,
+struct CallCase {
+    name: &'static str,
     url: String,
-    more: String,
-    /// The lines below `x.requests.`, in their order.
-    sent: &'static [&'static str],
+    query: String,
+    /// The lines after `x.requests.`, in order.
+    lines: &'static [&'static str],
 }
 
-fn row(what: &'static str, url: impl Into<String>, more: &str, sent: &'static [&'static str]) -> Row {
-    Row {
-        what,
+fn call_case(
+    name: &'static str,
+    url: impl Into<String>,
+    query: &str,
+    lines: &'static [&'static str],
+) -> CallCase {
+    CallCase {
+        name,
         url: url.into(),
-        more: more.to_owned(),
-        sent,
+        query: query.to_owned(),
+        lines,
     }
 }
 
@@ -53,7 +60,7 @@ const UNKNOWN: &[&str] = &[
     "count.127-0-0-1.unknown:1|c",
     "errors.127-0-0-1.connection.unknown.unknown:1|c",
 ];
-/// talisker has no line for timeouts, though its documents promise one.
+/// talisker sends no line for timeouts, although its documentation mentions one.
 const TIMED_OUT: &[&str] = &[
     "count.127-0-0-1.unknown:1|c",
     "errors.127-0-0-1.connection.unknown.unknown:1|c",
@@ -69,11 +76,11 @@ const SHED: &[&str] = &[
     "errors.shop.http.unknown.503:1|c",
 ];
 
-/// What counts as what.
-fn ends(back: &Process, full: &Full) -> Vec<Row> {
+/// The results of calls.
+fn results(back: &Process, full: &FullQueue) -> Vec<CallCase> {
     let at = |path: &str| format!("http://{}{path}", back.address());
     vec![
-        row(
+        call_case(
             "2xx",
             at("/echo"),
             "",
@@ -82,8 +89,8 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "latency.127-0-0-1.echo.view.200:T|ms",
             ],
         ),
-        row(
-            "4xx is no error",
+        call_case(
+            "4xx is not an error",
             at("/status/404/gone.view"),
             "",
             &[
@@ -91,7 +98,7 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "latency.127-0-0-1.gone.view.404:T|ms",
             ],
         ),
-        row(
+        call_case(
             "500",
             at("/status/500/bad.view"),
             "",
@@ -101,7 +108,7 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "errors.127-0-0-1.http.bad.view.500:1|c",
             ],
         ),
-        row(
+        call_case(
             "599",
             at("/status/599/bad.view"),
             "",
@@ -111,17 +118,17 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "errors.127-0-0-1.http.bad.view.599:1|c",
             ],
         ),
-        row("refused", format!("http://{}/", nobody()), "", REFUSED),
-        row(
+        call_case("refused", format!("http://{}/", refused_address()), "", REFUSED),
+        call_case(
             "reset by the peer",
-            format!("http://{}/", resets()),
+            format!("http://{}/", resetting()),
             "",
             &[
                 "count.127-0-0-1.unknown:1|c",
                 "errors.127-0-0-1.connection.unknown.ECONNRESET:1|c",
             ],
         ),
-        row(
+        call_case(
             "name not found",
             "http://nowhere.invalid/",
             "",
@@ -130,42 +137,42 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "errors.nowhere-invalid.connection.unknown.EAI:1|c",
             ],
         ),
-        row(
+        call_case(
             "read timeout",
             format!("http://{}/", silent()),
             "&timeout=0.2",
             TIMED_OUT,
         ),
-        row(
+        call_case(
             "connect timeout, by the call's own",
             format!("http://{}/", full.address),
             "&timeout=0.2",
             TIMED_OUT,
         ),
-        row(
+        call_case(
             "connect timeout, by the connector's",
             format!("http://{}/", full.address),
             "",
             TIMED_OUT,
         ),
-        row(
-            "closed without an answer",
-            format!("http://{}/", says("")),
+        call_case(
+            "closed without a response",
+            format!("http://{}/", responding_with("")),
             "",
             UNKNOWN,
         ),
-        row(
-            "garbage in place of a status line",
-            format!("http://{}/", says("what do you want\r\n\r\n")),
+        call_case(
+            "malformed status line",
+            format!("http://{}/", responding_with("not a status line\r\n\r\n")),
             "",
             UNKNOWN,
         ),
-        row(
-            // talisker counts it twice, the second time without its view.
-            "body shorter than promised, one call",
+        call_case(
+            // talisker records it twice, the second time without its view.
+            "incomplete body",
             format!(
                 "http://{}/",
-                says("HTTP/1.1 200 OK\r\nX-View-Name: short.view\r\nContent-Length: 9\r\n\r\nok")
+                responding_with("HTTP/1.1 200 OK\r\nX-View-Name: short.view\r\nContent-Length: 9\r\n\r\nok")
             ),
             "",
             &[
@@ -174,12 +181,12 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
                 "errors.127-0-0-1.connection.short.view.unknown:1|c",
             ],
         ),
-        row("unsupported scheme", "gopher://127.0.0.1:70/", "", UNKNOWN),
-        row("malformed URL: no call", "nonsense://:::", "", &[]),
-        row("deadline passed", at("/fast"), "&timeout=0", TIMED_OUT),
-        row(
+        call_case("unsupported scheme", "gopher://127.0.0.1:70/", "", UNKNOWN),
+        call_case("malformed URL", "nonsense://:::", "", &[]),
+        call_case("deadline passed", at("/fast"), "&timeout=0", TIMED_OUT),
+        call_case(
             "redirect, each hop with its own view",
-            format!("http://{}/start", redirector(&at("/echo"))),
+            format!("http://{}/start", redirecting(&at("/echo"))),
             "",
             &[
                 "count.127-0-0-1.unknown:1|c",
@@ -193,14 +200,14 @@ fn ends(back: &Process, full: &Full) -> Vec<Row> {
     ]
 }
 
-/// How hosts and views are named.
-fn names(back: &Process) -> Vec<Row> {
+/// The names of hosts and views.
+fn names(back: &Process) -> Vec<CallCase> {
     let at = |path: &str| format!("http://{}{path}", back.address());
     let long = format!("/status/200/{}", "v".repeat(65));
     let port = back.address().rsplit_once(':').expect("a port").1;
     vec![
-        row("no view", at("/fast"), "", UNNAMED),
-        row(
+        call_case("no view", at("/fast"), "", UNNAMED),
+        call_case(
             "api and hostname given",
             at("/echo"),
             "&api=get-item&hostname=Stock.Lon:8080",
@@ -209,9 +216,9 @@ fn names(back: &Process) -> Vec<Row> {
                 "latency.stock-lon.get-item.200:T|ms",
             ],
         ),
-        row(
-            // talisker takes them as names and sends `requests.count..`.
-            "api and hostname empty: as if not given",
+        call_case(
+            // talisker uses the empty names and sends `requests.count..`.
+            "api and hostname empty",
             at("/echo"),
             "&api=&hostname=",
             &[
@@ -219,7 +226,7 @@ fn names(back: &Process) -> Vec<Row> {
                 "latency.127-0-0-1.echo.view.200:T|ms",
             ],
         ),
-        row(
+        call_case(
             "host in capitals, with port",
             format!("http://LocalHost:{port}/fast"),
             "",
@@ -228,8 +235,8 @@ fn names(back: &Process) -> Vec<Row> {
                 "latency.localhost.unknown.200:T|ms",
             ],
         ),
-        row(
-            // talisker leaves the colons, and no daemon can read the line.
+        call_case(
+            // talisker keeps the colons, which no daemon can parse.
             "IPv6 literal",
             "http://[::1]:1/",
             "",
@@ -238,18 +245,18 @@ fn names(back: &Process) -> Vec<Row> {
                 "errors.--1.connection.unknown.ECONNREFUSED:1|c",
             ],
         ),
-        row(
-            // talisker sends it raw, and breaks the line.
-            "view with what would break a line",
+        call_case(
+            // talisker sends it unescaped, which breaks the line.
+            "view with special characters",
             at("/status/200/a:b.c"),
             "",
             &["count.127-0-0-1.a-b.c:1|c", "latency.127-0-0-1.a-b.c.200:T|ms"],
         ),
-        // talisker takes any: here they are none.
-        row("odd view", at("/status/200/a%7Cb%23c"), "", UNNAMED),
-        row("long view", at(&long), "", UNNAMED),
-        row(
-            // Last: the name stays for the calls after this.
+        // talisker accepts any view; campanile ignores invalid ones.
+        call_case("invalid view", at("/status/200/a%7Cb%23c"), "", UNNAMED),
+        call_case("long view", at(&long), "", UNNAMED),
+        call_case(
+            // Last, because the name is kept for further calls.
             "registered name, by host and port",
             at("/echo"),
             &format!("&name={},Cata.logue", back.address()),
@@ -261,8 +268,8 @@ fn names(back: &Process) -> Vec<Row> {
     ]
 }
 
-fn start(recorder: &str) -> (Daemon, Process) {
-    let daemon = Daemon::listen();
+fn start(recorder: &str) -> (StatsdDaemon, Process) {
+    let daemon = StatsdDaemon::listen();
     let flags = [
         "--profile",
         "talisker",
@@ -272,22 +279,24 @@ fn start(recorder: &str) -> (Daemon, Process) {
         daemon.address(),
         "--statsd-prefix",
         "x",
+        "--drain",
+        "0",
     ];
-    let service = boot(&flags);
+    let service = start_service(&flags);
     (daemon, service)
 }
 
-/// Makes each call and compares the lines that come until the request around it has ended.
-fn check(daemon: &Daemon, front: &Process, rows: &[Row]) {
-    for row in rows {
+/// Makes each call, and compares the lines that are sent until the surrounding request has ended.
+fn check(daemon: &StatsdDaemon, front: &Process, cases: &[CallCase]) {
+    for case in cases {
         let seen = daemon.lines().len();
-        call(front.address(), &row.url, &row.more);
+        call(front.address(), &case.url, &case.query);
         let lines = daemon.lines_until(seen, "x.wsgi.latency.call.view.GET.200:");
         let sent: Vec<String> = lines
             .iter()
             .filter_map(|line| Some(masked(line.strip_prefix("x.requests.")?)))
             .collect();
-        assert_eq!(sent, row.sent, "{}: {}", row.what, row.url);
+        assert_eq!(sent, case.lines, "{}: {}", case.name, case.url);
         let around: Vec<String> = lines
             .iter()
             .filter_map(|line| Some(masked(line.strip_prefix("x.wsgi.")?)))
@@ -295,54 +304,54 @@ fn check(daemon: &Daemon, front: &Process, rows: &[Row]) {
         assert_eq!(
             around,
             ["requests.call.view.GET.200:1|c", "latency.call.view.GET.200:T|ms"],
-            "{}: the request around it",
-            row.what
+            "{}: the surrounding request",
+            case.name
         );
     }
 }
 
-/// Makes a request and returns the lines below `x.wsgi.` that come until its last one.
-fn answered(daemon: &Daemon, front: &Process, ask: &Ask) -> Vec<String> {
+/// Makes a request and returns the lines after `x.wsgi.` up to its last one.
+fn lines_of_request(daemon: &StatsdDaemon, front: &Process, request: &TestRequest) -> Vec<String> {
     let seen = daemon.lines().len();
-    let _ = ask.of(front.address());
+    let _ = request.send(front.address());
     let lines = daemon.lines_until(seen, "x.wsgi.latency.");
     let below = lines.iter().filter_map(|line| line.strip_prefix("x.wsgi."));
     below.map(masked).collect()
 }
 
-fn requests(daemon: &Daemon, front: &Process) {
-    for (ask, sent) in [
+fn requests(daemon: &StatsdDaemon, front: &Process) {
+    for (request, sent) in [
         (
-            Ask::get("/status/200/my.view"),
+            TestRequest::get("/status/200/my.view"),
             &["requests.my.view.GET.200:1|c", "latency.my.view.GET.200:T|ms"][..],
         ),
         (
-            Ask::get("/status/404/my.view"),
+            TestRequest::get("/status/404/my.view"),
             &["requests.my.view.GET.404:1|c", "latency.my.view.GET.404:T|ms"],
         ),
         (
-            Ask::new("POST", "/echo").body("hello"),
+            TestRequest::new("POST", "/echo").body("hello"),
             &["requests.unknown.POST.200:1|c", "latency.unknown.POST.200:T|ms"],
         ),
-        // Its route is known, but nobody named the view.
+        // The route is known, but the view has no name.
         (
-            Ask::get("/fast"),
+            TestRequest::get("/fast"),
             &["requests.unknown.GET.200:1|c", "latency.unknown.GET.200:T|ms"],
         ),
         (
-            Ask::get("/nowhere"),
+            TestRequest::get("/nowhere"),
             &["requests.unknown.GET.404:1|c", "latency.unknown.GET.404:T|ms"],
         ),
         (
-            // talisker takes any method for a label.
-            Ask::new("PURGE", "/any/thing"),
+            // talisker uses any method as a label.
+            TestRequest::new("PURGE", "/any/thing"),
             &[
                 "requests.unknown._OTHER.200:1|c",
                 "latency.unknown._OTHER.200:T|ms",
             ],
         ),
         (
-            Ask::get("/status/503/my.view"),
+            TestRequest::get("/status/503/my.view"),
             &[
                 "requests.my.view.GET.503:1|c",
                 "errors.my.view.GET.503:1|c",
@@ -350,7 +359,7 @@ fn requests(daemon: &Daemon, front: &Process) {
             ],
         ),
         (
-            Ask::get("/boom"),
+            TestRequest::get("/boom"),
             &[
                 "requests.unknown.GET.500:1|c",
                 "errors.unknown.GET.500:1|c",
@@ -358,8 +367,8 @@ fn requests(daemon: &Daemon, front: &Process) {
             ],
         ),
         (
-            // As there, a timeout is counted as such and not as an error.
-            Ask::get("/sleep/600").field("x-request-deadline", "2001-02-03T04:05:06Z"),
+            // As in talisker, a timeout is not an error.
+            TestRequest::get("/sleep/600").header("x-request-deadline", "2001-02-03T04:05:06Z"),
             &[
                 "requests.unknown.GET.504:1|c",
                 "timeouts.unknown.GET:1|c",
@@ -367,75 +376,74 @@ fn requests(daemon: &Daemon, front: &Process) {
             ],
         ),
     ] {
-        assert_eq!(answered(daemon, front, &ask), sent, "{ask:?}");
+        assert_eq!(lines_of_request(daemon, front, &request), sent, "{request:?}");
     }
 }
 
 fn everything(recorder: &str) {
     let (daemon, front) = start(recorder);
-    let (back, full) = (boot(&[]), Full::new());
-    check(&daemon, &front, &ends(&back, &full));
+    let (back, full) = (start_service(&[]), FullQueue::new());
+    check(&daemon, &front, &results(&back, &full));
     retries(&daemon, &front, &back);
     check(&daemon, &front, &names(&back));
     requests(&daemon, &front);
     assert_golden(GOLDEN, &scraped(&front), recorder);
 }
 
-/// Retries are one call: what they were answered is not seen, but for the last.
-fn retries(daemon: &Daemon, front: &Process, well: &Process) {
-    let busy = boot(&["--max-concurrency", "1"]);
-    // Holds the only slot, so that all others are shed with 503.
-    let _held = occupy(&busy);
-    let both = format!("&backends={},{}&retries=1", busy.address(), well.address());
-    let rows = [
-        row(
+/// Retries are one call, recorded with the last response.
+fn retries(daemon: &StatsdDaemon, front: &Process, healthy: &Process) {
+    let busy = start_service(&["--max-concurrency", "1"]);
+    // Holds the only permit, so that all other requests are shed with 503.
+    let _held = hold_request(&busy);
+    let both = format!("&backends={},{}&retries=1", busy.address(), healthy.address());
+    let cases = [
+        call_case(
             "retried, then 200",
             "http://shop/echo",
             &both,
             &["count.shop.echo.view:1|c", "latency.shop.echo.view.200:T|ms"],
         ),
-        row(
-            "retries used up",
+        call_case(
+            "retries exhausted",
             "http://shop/echo",
             &format!("&backends={}&retries=2", busy.address()),
             SHED,
         ),
     ];
-    check(daemon, front, &rows);
+    check(daemon, front, &cases);
 }
 
-/// The families of the profile, with `EAI` for the code that each resolver has its own of.
+/// Returns the families of the profile, with the resolver-specific error codes replaced by `EAI`.
 fn scraped(front: &Process) -> String {
-    let answer = Ask::get("/metrics").of(front.admin());
-    let text = steady(answer.text(), Format::Prometheus, front);
+    let text = normalize(&metrics_text(front.admin()), Format::Prometheus, front);
     let families = text
         .split("\n\n")
         .filter(|family| family.starts_with("# HELP requests_") || family.starts_with("# HELP wsgi_"));
     let text: String = families.map(|family| format!("{family}\n\n")).collect();
     let codes = text.split("EAI_").enumerate().map(|(part, rest)| match part {
         0 => rest.to_owned(),
-        _ => format!("EAI{}", &rest[rest.find('"').expect("the end of a value")..]),
+        _ => format!("EAI{}", &rest[rest.find('"').expect("a closing quote")..]),
     });
     codes.collect()
 }
 
 #[test]
-fn all_that_talisker_counts_is_sent_and_scraped() {
+fn metrics_of_talisker_are_sent_and_scraped() {
     everything("campanile");
 }
 
 #[test]
-fn all_that_talisker_counts_is_sent_and_scraped_beside_the_prometheus_exporter() {
+fn metrics_of_talisker_are_sent_and_scraped_with_the_prometheus_exporter() {
     everything("prometheus-exporter");
 }
 
 #[test]
-fn ids_pass_through_uncomposed() {
+fn request_ids_are_forwarded_unchanged() {
     let (_daemon, front) = start("campanile");
-    let back = boot(&[]);
-    let said = call(front.address(), &format!("http://{}/echo", back.address()), "");
-    assert_eq!(said["upstream_id"], "front");
-    let echo: Value = serde_json::from_str(said["body"].as_str().expect("a body")).expect("JSON");
+    let back = start_service(&[]);
+    let report = call(front.address(), &format!("http://{}/echo", back.address()), "");
+    assert_eq!(report["upstream_id"], "front");
+    let echo: Value = serde_json::from_str(report["body"].as_str().expect("a body")).expect("JSON");
     assert_eq!(echo["request_id"], "front");
 }
 
@@ -444,21 +452,21 @@ fn lines_are_sent_within_a_tenth_of_a_second() {
     let (daemon, front) = start("campanile");
     for _ in 0..5 {
         let seen = daemon.lines().len();
-        let _ = Ask::get("/fast").of(front.address());
-        let answered = Instant::now();
+        let _ = TestRequest::get("/fast").send(front.address());
+        let completed = Instant::now();
         daemon.lines_until(seen, "x.wsgi.latency.unknown.GET.200:");
-        let took = answered.elapsed();
-        // Five times as long, for machines that have other things to do.
+        let took = completed.elapsed();
+        // Five times the bound, for busy machines.
         assert!(took < Duration::from_millis(500), "{took:?}");
-        // Not right behind the next turn of the thread that sends.
+        // Varies the offset to the interval of the sending thread.
         thread::sleep(Duration::from_millis(7));
     }
 }
 
 #[test]
-fn what_was_not_sent_yet_is_sent_at_the_end() {
+fn buffered_lines_are_sent_at_shutdown() {
     let (daemon, mut front) = start("campanile");
-    let _ = Ask::get("/status/200/last.view").of(front.address());
+    let _ = TestRequest::get("/status/200/last.view").send(front.address());
     front.signal("TERM");
     assert!(front.wait().success());
     daemon.lines_until(0, "x.wsgi.requests.last.view.GET.200:1|c");
@@ -466,10 +474,10 @@ fn what_was_not_sent_yet_is_sent_at_the_end() {
 }
 
 #[test]
-fn statsd_exporter_wears_the_names_with_its_own_form_of_labels() {
+fn statsd_exporter_uses_the_names_with_its_own_label_format() {
     let (daemon, front) = start("statsd-exporter");
-    let _ = Ask::get("/status/200/my.view").of(front.address());
+    let _ = TestRequest::get("/status/200/my.view").send(front.address());
     daemon.lines_until(0, "x.wsgi_requests_total:1|c|#view:my.view,method:GET,status:200");
-    // Which it does not send by itself.
+    // The exporter alone does not send this gauge.
     daemon.lines_until(0, "x.http_server_open_connections:1|g");
 }

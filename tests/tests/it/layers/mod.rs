@@ -1,18 +1,18 @@
-//! The layers as people apply them: to routers, around routers, twice, and over many connections.
+//! The layers as users apply them: on routers, around routers, twice, and over many connections.
 
-mod applied;
-mod limit;
+mod composition;
+mod in_flight_limit;
 
 use std::net::SocketAddr;
 
 use axum::Router;
 use campanile_tests::{
-    client::{Ask, Head, Http1},
+    client::{Http1, ResponseHead, TestRequest},
     wait::within,
 };
 use tokio::net::TcpListener;
 
-/// Serves a router as the README of axum does: without `into_make_service`.
+/// Serves a router without `into_make_service`, as in the README of axum.
 async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -20,16 +20,16 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-/// Asks on a connection of its own, and reads the whole answer.
-async fn ask(address: SocketAddr, ask: &Ask) -> Head {
+/// Sends a request on a connection of its own, and reads the whole response.
+async fn send(address: SocketAddr, request: &TestRequest) -> ResponseHead {
     let mut connection = Http1::connect(address).await.unwrap();
-    ask_on(&mut connection, ask).await
+    send_on(&mut connection, request).await
 }
 
-async fn ask_on(connection: &mut Http1, ask: &Ask) -> Head {
-    connection.send(ask, "id", "").await.unwrap();
-    let head = within(ask.path, connection.head()).await.unwrap();
-    within("its body", connection.body(&head, ask.method))
+async fn send_on(connection: &mut Http1, request: &TestRequest) -> ResponseHead {
+    connection.send(request).await.unwrap();
+    let head = within(request.path(), connection.head()).await.unwrap();
+    within("its body", connection.body(&head, request.method_name()))
         .await
         .unwrap();
     head

@@ -1,4 +1,4 @@
-//! `GET /call`: makes an outgoing call through campanile's client layers and tells how it went.
+//! `GET /call`: makes an outgoing call through campanile's outbound layers and reports its result.
 
 mod redirect;
 mod retry;
@@ -25,12 +25,12 @@ pub(crate) use self::upstream::Upstream;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Longer than any test waits.
+/// Longer than any test runs.
 const NO_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
-/// What the query says.
+/// The query of `/call`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct CallQuery {
     url: String,
     method: Option<String>,
     timeout: Option<f64>,
@@ -44,18 +44,18 @@ pub(crate) struct Wanted {
     name: Option<String>,
 }
 
-/// Answers `/call`: 200, whatever became of the call.
-pub(crate) async fn call(State(upstream): State<Upstream>, Query(wanted): Query<Wanted>) -> Response {
-    let answer = wanted.call(&upstream).await.unwrap_or_else(|error| {
-        let text = chain(&*error);
+/// Handles `/call`: 200, also if the call failed.
+pub(crate) async fn call(State(upstream): State<Upstream>, Query(query): Query<CallQuery>) -> Response {
+    let report = query.call(&upstream).await.unwrap_or_else(|error| {
+        let text = error_chain(&*error);
         tracing::info!(error = text, "call failed");
         json!({ "error": text })
     });
     let view = [("x-view-name", HeaderValue::from_static("call.view"))];
-    (view, Json(answer)).into_response()
+    (view, Json(report)).into_response()
 }
 
-impl Wanted {
+impl CallQuery {
     async fn call(&self, upstream: &Upstream) -> Result<Value, BoxError> {
         if let Some((authority, name)) = self.name.as_deref().and_then(|pair| pair.split_once(',')) {
             upstream.register(authority, name);
@@ -64,11 +64,11 @@ impl Wanted {
         let deadline = time.map(CallDeadline::after);
         timeout(time.unwrap_or(NO_TIMEOUT), self.follow(upstream, deadline))
             .await
-            // The layers bound the time to a head; what is left is a body that takes too long.
+            // The layers bound the time to the response head; this bounds the body.
             .map_err(|_| "the body did not come in time")?
     }
 
-    /// Makes the call, and those to where it is redirected.
+    /// Makes the call, and follows redirects.
     async fn follow(&self, upstream: &Upstream, deadline: Option<CallDeadline>) -> Result<Value, BoxError> {
         let mut uri: Uri = self.url.parse()?;
         let mut method = Method::from_bytes(self.method.as_deref().unwrap_or("GET").as_bytes())?;
@@ -81,17 +81,17 @@ impl Wanted {
             if let Some(exceeded) = response.extensions().get::<DeadlineExceeded>() {
                 return Err(exceeded.clone().into());
             }
-            let (head, answer) = response.into_parts();
-            let text = answer.collect().await?.to_bytes();
+            let (head, body_in) = response.into_parts();
+            let text = body_in.collect().await?.to_bytes();
             let Some(next) = redirect::next(&uri, head.status, &head.headers)? else {
                 tracing::info!(url = %uri, status = head.status.as_u16(), "called");
-                return Ok(told(head.status, &head.headers, &history, &text));
+                return Ok(report(head.status, &head.headers, &history, &text));
             };
             history.push(head.status.as_u16());
-            if history.len() > redirect::MOST {
+            if history.len() > redirect::MAX_REDIRECTS {
                 return Err("redirected too often".into());
             }
-            if redirect::asks_again_by_get(head.status, &method) {
+            if redirect::switches_to_get(head.status, &method) {
                 (method, body) = (Method::GET, Bytes::new());
             }
             uri = next;
@@ -120,9 +120,9 @@ impl Wanted {
     }
 }
 
-fn told(status: StatusCode, fields: &HeaderMap, history: &[u16], body: &[u8]) -> Value {
+fn report(status: StatusCode, headers: &HeaderMap, history: &[u16], body: &[u8]) -> Value {
     let text = |name: &str| {
-        let value = fields.get(name)?;
+        let value = headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     json!({
@@ -134,8 +134,8 @@ fn told(status: StatusCode, fields: &HeaderMap, history: &[u16], body: &[u8]) ->
     })
 }
 
-/// Says an error with all that caused it.
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// Formats an error with its sources.
+fn error_chain(error: &(dyn Error + 'static)) -> String {
     let sources = std::iter::successors(Some(error), |error| (*error).source());
     let texts: Vec<_> = sources.map(ToString::to_string).collect();
     texts.join(": ")

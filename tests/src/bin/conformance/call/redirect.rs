@@ -1,18 +1,18 @@
-//! Where an answer sends its asker to.
+//! Redirects.
 
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION, uri::PathAndQuery};
 
 use super::BoxError;
 
-/// The most redirects that are followed.
-pub(super) const MOST: usize = 10;
+/// The number of redirects that are followed.
+pub(super) const MAX_REDIRECTS: usize = 10;
 
-/// Returns the URL that an answer redirects to.
-pub(super) fn next(from: &Uri, status: StatusCode, fields: &HeaderMap) -> Result<Option<Uri>, BoxError> {
+/// Returns the URL to which a response redirects.
+pub(super) fn next(from: &Uri, status: StatusCode, headers: &HeaderMap) -> Result<Option<Uri>, BoxError> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let Some(location) = fields.get(LOCATION) else {
+    let Some(location) = headers.get(LOCATION) else {
         return Ok(None);
     };
     let location = location.to_str()?;
@@ -30,8 +30,8 @@ pub(super) fn next(from: &Uri, status: StatusCode, fields: &HeaderMap) -> Result
     Ok(Some(Uri::from_parts(parts)?))
 }
 
-/// Tells whether the redirected call is a `GET`, as browsers and Python's clients have it.
-pub(super) fn asks_again_by_get(status: StatusCode, method: &Method) -> bool {
+/// Returns whether the redirected call is a `GET`, as in browsers and in Python clients.
+pub(super) fn switches_to_get(status: StatusCode, method: &Method) -> bool {
     match status {
         StatusCode::SEE_OTHER => method != Method::HEAD,
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => method == Method::POST,

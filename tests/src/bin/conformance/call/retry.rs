@@ -1,4 +1,4 @@
-//! Several attempts at one call, each at the next of several backends.
+//! Retries, each at the next backend.
 
 use std::{
     collections::HashMap,
@@ -9,10 +9,10 @@ use std::{
 use axum::http::{Request, Response, StatusCode, Uri, uri::Authority};
 use tower::retry::Policy;
 
-/// Whose turn it is, for each list of backends.
+/// The number of attempts so far, by list of backends.
 static TURNS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
-/// The attempts at one call.
+/// The attempts of one call.
 #[derive(Debug, Clone)]
 pub(super) struct Attempts {
     retries: u32,
@@ -20,7 +20,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Describes a first attempt and `retries` more, at backends separated by commas.
+    /// Describes a first attempt and `retries` more, at comma-separated backends.
     pub(super) fn new(retries: u32, backends: Option<&str>) -> Self {
         Self {
             retries,
@@ -28,8 +28,8 @@ impl Attempts {
         }
     }
 
-    /// Sends a request to the backend whose turn it is.
-    pub(super) fn turn<B>(&self, mut request: Request<B>) -> Request<B> {
+    /// Directs a request to the next backend.
+    pub(super) fn direct<B>(&self, mut request: Request<B>) -> Request<B> {
         if let Some(backend) = self.next_backend() {
             let mut parts = request.uri().clone().into_parts();
             parts.authority = Some(backend);
@@ -51,7 +51,7 @@ impl Attempts {
     }
 }
 
-/// Reads a backend: `http://host:port` or `host:port`.
+/// Parses a backend: `http://host:port` or `host:port`.
 fn authority(text: &str) -> Option<Authority> {
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);
     text.trim_end_matches('/').parse().ok()
@@ -61,7 +61,7 @@ impl<B: Clone, R, E> Policy<Request<B>, Response<R>, E> for Attempts {
     type Future = Ready<()>;
 
     fn retry(&mut self, _: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Ready<()>> {
-        let busy = matches!(result, Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE);
+        let busy = matches!(result, Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE);
         if !busy || self.retries == 0 {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The client of outgoing calls: campanile's layers around hyper-util's.
+//! The client of outgoing calls: campanile's layers around the client of hyper-util.
 
 use std::{
     error::Error,
@@ -21,15 +21,15 @@ use crate::profile::Profile;
 
 type Pool = Client<connect::ConnectorService<HttpConnector<Resolver>>, Full<Bytes>>;
 
-/// How long a connection may take to open.
+/// The connect timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pool, and the names of hosts as they are counted. Cloning shares it.
+/// The connection pool, and the host names in its metrics. Clones share both.
 #[derive(Debug, Clone)]
-pub(crate) struct Upstream(Arc<RwLock<Named>>);
+pub(crate) struct Upstream(Arc<RwLock<NamedPool>>);
 
 #[derive(Debug, Clone)]
-struct Named {
+struct NamedPool {
     profile: Profile,
     names: Vec<(String, String)>,
     metrics: MetricsLayer,
@@ -39,22 +39,22 @@ struct Named {
 impl Upstream {
     /// Makes a client with an empty pool.
     pub(crate) fn new(profile: Profile) -> Self {
-        Self(Arc::new(RwLock::new(Named::new(profile, Vec::new()))))
+        Self(Arc::new(RwLock::new(NamedPool::new(profile, Vec::new()))))
     }
 
-    /// Counts calls to `authority` under `name` from now on.
+    /// Records further calls to `authority` under `name`.
     pub(super) fn register(&self, authority: &str, name: &str) {
         let mut named = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let pair = (authority.to_owned(), name.to_owned());
         if !named.names.contains(&pair) {
             let mut names = std::mem::take(&mut named.names);
             names.push(pair);
-            // With a pool of its own, since connections are counted under the names too.
-            *named = Named::new(named.profile, names);
+            // A new pool, because connections are recorded under host names too.
+            *named = NamedPool::new(named.profile, names);
         }
     }
 
-    /// Returns the client for one call: counted once, sent by as many attempts as it takes.
+    /// Returns the client for one call, which is recorded once and retried as `attempts` allow.
     pub(super) fn client(
         &self,
         attempts: Attempts,
@@ -69,13 +69,13 @@ impl Upstream {
         ServiceBuilder::new()
             .layer(named.metrics)
             .retry(attempts)
-            .map_request(move |request: Request<Full<Bytes>>| turns.turn(request))
+            .map_request(move |request: Request<Full<Bytes>>| turns.direct(request))
             .layer(named.profile.propagation())
             .service(named.pool)
     }
 }
 
-impl Named {
+impl NamedPool {
     fn new(profile: Profile, names: Vec<(String, String)>) -> Self {
         let metrics = names
             .iter()

@@ -1,53 +1,60 @@
-//! What keeps the metrics, and what is laid over it.
+//! The recorders of the metrics, with their profiles.
 //!
 //! | `--recorder` | with a profile | with `--statsd` |
 //! |---|---|---|
-//! | `campanile`, `prometheus-exporter` | its table over the store, its buckets in it | our events beside it, under the profile's table for statsd |
-//! | `statsd-exporter` | its table for statsd over a `StatefulRecorder` over the exporter | where the exporter sends |
+//! | `campanile`, `prometheus-exporter` | the recorder under its name table, with its buckets | also campanile's statsd recorder, under the name table for statsd |
+//! | `statsd-exporter` | a `StatefulRecorder` around the exporter, under the name table for statsd | the address of the exporter |
 //!
-//! Without a profile metrics-exporter-statsd is left as it is: what it drops is to be seen.
+//! Without a profile metrics-exporter-statsd is used alone, so that tests see which metrics it drops.
 
-mod exemplar;
 mod prometheus_exporter;
 mod statsd;
 
 use std::{error::Error, io, thread, time::Duration};
 
-use campanile_recorder::{CellRecorder, Format, Profile as Table, statsd::StatefulRecorder};
+use campanile_core::RequestContext;
+use campanile_recorder::{
+    CellRecorder, ExemplarLabels, Format, Profile as NameTable, statsd::StatefulRecorder,
+};
 use metrics::Recorder;
 use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_exporter_statsd::{StatsdBuilder, StatsdRecorder};
 use metrics_util::layers::FanoutBuilder;
 
-use self::statsd::Sending;
-use crate::flags::{Flags, Store};
+use self::statsd::StatsdSender;
+use crate::flags::{Flags, RecorderKind};
 
-/// How often a recorder may drain what histograms were given, where it else keeps that until somebody asks.
+/// How often recorders drain their histograms, which they otherwise do at the next scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The maximum length of an ID, which with its label name fills an exemplar.
+const MAX_ID_BYTES: usize = 118;
 
 type Boxed = Box<dyn Recorder + Sync>;
 
-/// How the text of the metrics is come by.
+/// The source of the metrics text.
 #[derive(Debug, Clone)]
-pub(crate) enum Text {
+pub(crate) enum MetricsText {
     Campanile(CellRecorder),
     PrometheusExporter(PrometheusHandle),
-    /// There is none.
+    /// There is no text.
     StatsdExporter(Option<StatefulRecorder<StatsdRecorder>>),
 }
 
-/// What was installed.
+/// The installed recorder.
 #[derive(Debug)]
-pub(crate) struct Installed {
-    pub(crate) text: Text,
-    sending: Option<Sending>,
+pub(crate) struct InstalledRecorder {
+    pub(crate) text: MetricsText,
+    sending: Option<StatsdSender>,
 }
 
 /// Builds the recorder and installs it for the process.
-pub(crate) fn install(flags: &Flags) -> Result<Installed, Box<dyn Error>> {
-    let (mut recorder, text) = store(flags)?;
+pub(crate) fn install(flags: &Flags) -> Result<InstalledRecorder, Box<dyn Error>> {
+    let (mut recorder, text) = build(flags)?;
     let mut sending = None;
-    if let (Some(server), Store::Campanile | Store::PrometheusExporter) = (&flags.statsd, flags.recorder) {
+    if let (Some(server), RecorderKind::Campanile | RecorderKind::PrometheusExporter) =
+        (&flags.statsd, flags.recorder)
+    {
         let (beside, thread) = statsd::recorder(flags, server)?;
         sending = Some(thread);
         let both = FanoutBuilder::default()
@@ -56,14 +63,14 @@ pub(crate) fn install(flags: &Flags) -> Result<Installed, Box<dyn Error>> {
         recorder = Box::new(both.build());
     }
     metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
-    Ok(Installed { text, sending })
+    Ok(InstalledRecorder { text, sending })
 }
 
-fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
+fn build(flags: &Flags) -> Result<(Boxed, MetricsText), Box<dyn Error>> {
     let scraped = flags.profile.scraped();
     Ok(match flags.recorder {
-        Store::Campanile => {
-            let mut builder = CellRecorder::builder().with_exemplars(exemplar::current_request);
+        RecorderKind::Campanile => {
+            let mut builder = CellRecorder::builder().with_exemplars(current_request);
             if let Some(table) = &scraped {
                 builder = builder.with_profile_buckets(table);
             }
@@ -71,42 +78,50 @@ fn store(flags: &Flags) -> Result<(Boxed, Text), Box<dyn Error>> {
                 Some(directory) => builder.open(directory)?,
                 None => builder.build(),
             };
-            (worn(scraped, recorder.clone()), Text::Campanile(recorder))
+            (
+                with_profile(scraped, recorder.clone()),
+                MetricsText::Campanile(recorder),
+            )
         }
-        Store::PrometheusExporter => {
+        RecorderKind::PrometheusExporter => {
             let recorder = prometheus_exporter::builder(scraped.as_ref())?.build_recorder();
             let handle = recorder.handle();
-            (worn(scraped, recorder), Text::PrometheusExporter(handle))
+            (
+                with_profile(scraped, recorder),
+                MetricsText::PrometheusExporter(handle),
+            )
         }
-        Store::StatsdExporter => {
+        RecorderKind::StatsdExporter => {
             let to = flags.statsd.as_ref().ok_or("no statsd server is named")?;
             let builder = StatsdBuilder::from(&to.host, to.port)
-                // Longer than the buffer, each line is sent at once. What the buffer holds is else sent when it is full,
-                // and not before.
+                // A line longer than the buffer is sent immediately; others wait until the buffer is full.
                 .with_buffer_size(1)
                 .with_queue_size(10_000);
             let recorder = builder.build(flags.statsd_prefix.as_deref())?;
             match flags.profile.sent() {
-                None => (Box::new(recorder), Text::StatsdExporter(None)),
+                None => (Box::new(recorder), MetricsText::StatsdExporter(None)),
                 sent => {
                     let recorder = StatefulRecorder::new(recorder);
-                    (worn(sent, recorder.clone()), Text::StatsdExporter(Some(recorder)))
+                    (
+                        with_profile(sent, recorder.clone()),
+                        MetricsText::StatsdExporter(Some(recorder)),
+                    )
                 }
             }
         }
     })
 }
 
-/// Lays a table over a recorder, if there is one.
-fn worn<R: Recorder + Sync + 'static>(table: Option<Table>, recorder: R) -> Boxed {
+/// Wraps a recorder in a name table, if there is one.
+fn with_profile<R: Recorder + Sync + 'static>(table: Option<NameTable>, recorder: R) -> Boxed {
     match table {
         Some(table) => Box::new(table.over(recorder)),
         None => Box::new(recorder),
     }
 }
 
-impl Installed {
-    /// Sends what waits to be sent. Nothing is recorded after this.
+impl InstalledRecorder {
+    /// Sends the buffered metrics. No metrics are recorded after this.
     pub(crate) fn finish(self) {
         if let Some(sending) = self.sending {
             sending.finish();
@@ -114,9 +129,8 @@ impl Installed {
     }
 }
 
-impl Text {
-    /// Renders for whoever sent this `Accept` header; nothing if there is no text, an error if something is missing that
-    /// may be there the next time. To be called where a thread may be busy for a while.
+impl MetricsText {
+    /// Renders the text for an `Accept` header; `None` if the recorder has no text. May block.
     pub(crate) fn render(&self, accept: &str) -> io::Result<Option<(&'static str, String)>> {
         Ok(match self {
             Self::Campanile(recorder) => {
@@ -128,25 +142,38 @@ impl Text {
         })
     }
 
-    /// Has done what has to be done now and then, by a thread that ends with the process.
-    pub(crate) fn keep_up(self) -> io::Result<()> {
+    /// Spawns the thread for the periodic upkeep of the recorder, if it needs any.
+    pub(crate) fn spawn_upkeep(self) -> io::Result<()> {
         if matches!(self, Self::Campanile(_) | Self::StatsdExporter(None)) {
             return Ok(());
         }
-        let now_and_then = move || {
+        let upkeep = move || {
             loop {
                 thread::sleep(UPKEEP);
                 match &self {
                     Self::Campanile(_) | Self::StatsdExporter(None) => {}
                     Self::PrometheusExporter(handle) => handle.run_upkeep(),
-                    // A daemon forgets gauges that are not repeated.
+                    // A statsd server forgets gauges that are not repeated.
                     Self::StatsdExporter(Some(recorder)) => recorder.resend(),
                 }
             }
         };
-        thread::Builder::new()
-            .name("upkeep".to_owned())
-            .spawn(now_and_then)?;
+        thread::Builder::new().name("upkeep".to_owned()).spawn(upkeep)?;
         Ok(())
     }
+}
+
+/// Adds the ID of the current request, and its trace ID if there is one.
+fn current_request(labels: &mut ExemplarLabels) {
+    RequestContext::with_current(|request| {
+        let Some(request) = request else { return };
+        let id = request.id().as_str();
+        labels.push("request_id", &id[id.len().saturating_sub(MAX_ID_BYTES)..]);
+        let trace = request
+            .traceparent()
+            .and_then(|value| value.to_str().ok()?.split('-').nth(1));
+        if let Some(trace) = trace {
+            labels.push("trace_id", trace);
+        }
+    });
 }

@@ -1,4 +1,4 @@
-//! What is sent to statsd beside what is scraped.
+//! Metrics that are sent to statsd in addition to being scraped.
 
 use std::{
     error::Error,
@@ -11,51 +11,53 @@ use campanile_recorder::{
     statsd::{Dsn, LineFormat, Statsd, Stop},
 };
 
-use super::{Boxed, worn};
+use super::{Boxed, with_profile};
 use crate::{
-    flags::{Flags, Server},
+    flags::{Flags, StatsdServer},
     profile::Profile,
 };
 
-/// What sends. It does on a thread of its own, so that what a runtime that stands still did last is sent too.
+/// The thread that sends to statsd, so that metrics are sent while the runtime is blocked.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct StatsdSender {
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
-impl Sending {
-    /// Sends what is left.
+impl StatsdSender {
+    /// Sends the buffered metrics, and ends the thread.
     pub(super) fn finish(self) {
         self.stop.stop();
         if self.thread.join().is_err() {
-            tracing::error!("what sends to statsd has panicked");
+            tracing::error!("the statsd thread panicked");
         }
     }
 }
 
-/// Makes the recorder whose metrics go to a server.
-pub(super) fn recorder(flags: &Flags, server: &Server) -> Result<(Boxed, Sending), Box<dyn Error>> {
+/// Makes a recorder that sends to a statsd server.
+pub(super) fn recorder(
+    flags: &Flags,
+    server: &StatsdServer,
+) -> Result<(Boxed, StatsdSender), Box<dyn Error>> {
     let dsn = Dsn::udp(
         &server.to_string(),
         flags.statsd_prefix.as_deref().unwrap_or_default(),
     )?;
     let stop = Stop::new();
-    let told = stop.clone();
+    let thread_stop = stop.clone();
     let (recorder, thread) = if flags.profile == Profile::Baseplate {
         let (recorder, flush) = periodic(dsn)?;
-        (recorder, spawn(move || flush(&told))?)
+        (recorder, spawn(move || flush(&thread_stop))?)
     } else {
         let (recorder, drainer) = Statsd::new(dsn).recorder()?;
         let recorder: Boxed = Box::new(recorder);
-        (recorder, spawn(move || drainer.run_blocking(&told))?)
+        (recorder, spawn(move || drainer.run_blocking(&thread_stop))?)
     };
-    let recorder = worn(flags.profile.sent(), recorder);
-    Ok((recorder, Sending { stop, thread }))
+    let recorder = with_profile(flags.profile.sent(), recorder);
+    Ok((recorder, StatsdSender { stop, thread }))
 }
 
-/// Makes a recorder whose gauges are sent as baseplate's monitors send them: each ten seconds on the wall clock, and
-/// nothing else.
+/// Makes a recorder that sends only the gauges of baseplate's monitors, every ten seconds on the wall clock.
 fn periodic(dsn: Dsn) -> Result<(Boxed, impl FnOnce(&Stop) + Send + 'static), Box<dyn Error>> {
     let recorder = CellRecorder::new();
     let flusher = Statsd::new(dsn)
@@ -69,7 +71,7 @@ fn periodic(dsn: Dsn) -> Result<(Boxed, impl FnOnce(&Stop) + Send + 'static), Bo
     Ok((Box::new(recorder), move |stop: &Stop| flusher.run_blocking(stop)))
 }
 
-/// Puts back the dots that a snapshot's names lack. Other metrics than the monitors' are not sent.
+/// Returns the dotted name of a monitor gauge; `None` for other metrics, which are not sent.
 fn name(family: &Family) -> Option<String> {
     let rest = family.name.strip_prefix("runtime_")?;
     Some(match rest.strip_prefix("pool_") {

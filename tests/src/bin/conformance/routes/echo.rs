@@ -1,4 +1,4 @@
-//! Answers with what was asked.
+//! Echoes the request.
 
 use std::collections::HashMap;
 
@@ -12,23 +12,23 @@ use axum::{
 use campanile_core::RequestContext;
 use serde_json::{Map, Value, json};
 
-/// `GET /echo[?exact][&lower]`: the head of the request; each flag has the handler set an id of its own.
-pub(super) async fn headers(
+/// `GET /echo[?exact][&lower]`: the head of the request; each flag makes the handler set a request ID of its own.
+pub(super) async fn head(
     method: Method,
     uri: Uri,
     Query(query): Query<HashMap<String, String>>,
-    fields: HeaderMap,
+    headers: HeaderMap,
 ) -> Response {
     let id = RequestContext::with_current(|context| context.map(|context| context.id().to_string()));
     tracing::info!(path = uri.path(), "echoed");
-    let mut answer = Json(json!({
+    let mut response = Json(json!({
         "request_id": id,
-        "headers": readable(&fields),
+        "headers": headers_as_json(&headers),
         "method": method.as_str(),
         "path": uri.path(),
     }))
     .into_response();
-    let own = answer.headers_mut();
+    let own = response.headers_mut();
     own.insert("x-view-name", HeaderValue::from_static("echo.view"));
     for (flag, name, id) in [
         ("exact", "X-Request-Id", "from-app"),
@@ -40,21 +40,21 @@ pub(super) async fn headers(
             own.append(name, HeaderValue::from_static(id));
         }
     }
-    answer
+    response
 }
 
-/// `POST /echo`: the body, as it comes.
+/// `POST /echo`: the request body.
 pub(super) async fn body(request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let mut answer = Response::new(Body::new(body));
+    let mut response = Response::new(Body::new(body));
     if let Some(kind) = head.headers.get(CONTENT_TYPE) {
-        answer.headers_mut().insert(CONTENT_TYPE, kind.clone());
+        response.headers_mut().insert(CONTENT_TYPE, kind.clone());
     }
-    answer
+    response
 }
 
-/// Shows headers as JSON: those that came several times joined by commas, bytes beyond ASCII as Latin-1.
-fn readable(fields: &HeaderMap) -> Map<String, Value> {
+/// Formats headers as JSON: repeated headers joined by commas, bytes beyond ASCII as Latin-1.
+fn headers_as_json(headers: &HeaderMap) -> Map<String, Value> {
     let text = |value: &HeaderValue| {
         value
             .as_bytes()
@@ -64,14 +64,14 @@ fn readable(fields: &HeaderMap) -> Map<String, Value> {
             .collect::<String>()
     };
     let all = |name| {
-        fields
+        headers
             .get_all(name)
             .iter()
             .map(text)
             .collect::<Vec<_>>()
             .join(", ")
     };
-    fields
+    headers
         .keys()
         .map(|name| (name.to_string(), Value::String(all(name))))
         .collect()

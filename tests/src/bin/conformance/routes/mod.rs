@@ -1,9 +1,9 @@
-//! The routes of the service, inside all of campanile's inbound layers.
+//! The routes of the service, inside campanile's inbound stack.
 
 mod echo;
-mod socket;
 mod status;
 mod timing;
+mod websocket;
 
 use axum::{
     Router,
@@ -18,11 +18,11 @@ use crate::{
     flags::Flags,
 };
 
-/// Makes the service.
+/// Makes the router.
 pub(crate) fn router(service: &LifecycleHandle, flags: &Flags) -> Router {
     let mut layers = campanile_inbound::stack().with_metrics(flags.profile.server_metrics());
     if let Some(limit) = flags.max_concurrency {
-        // A probe must hear that the service is full, not be shed by it.
+        // A full service must not shed its health checks.
         let limit = InFlightLimitLayer::new(limit.get()).with_exempt_route("/health");
         layers = layers.with_in_flight_limit(limit);
     }
@@ -30,7 +30,7 @@ pub(crate) fn router(service: &LifecycleHandle, flags: &Flags) -> Router {
         .route("/fast", get("ok"))
         .route("/any/", any("ok"))
         .route("/any/{*rest}", any("ok"))
-        .route("/echo", get(echo::headers).post(echo::body))
+        .route("/echo", get(echo::head).post(echo::body))
         .route("/status/{code}", get(status::status))
         .route("/status/{code}/{view}", get(status::status_and_view))
         .route("/sleep/{s}", get(timing::sleep))
@@ -38,7 +38,7 @@ pub(crate) fn router(service: &LifecycleHandle, flags: &Flags) -> Router {
         .route("/block", get(timing::block))
         .route("/stream", get(timing::stream))
         .route("/boom", get(status::boom))
-        .route("/ws", any(socket::echo))
+        .route("/ws", any(websocket::echo))
         .route_service("/health", admin_of(service).probes())
         .merge(
             Router::new()

@@ -1,4 +1,4 @@
-//! Answers as it is told to.
+//! Responses with a given status.
 
 use axum::{
     extract::Path,
@@ -8,24 +8,24 @@ use axum::{
 
 /// `GET /status/{code}`
 pub(super) async fn status(Path(code): Path<u16>) -> Response {
-    answer(code)
+    response(code)
 }
 
 /// `GET /status/{code}/{view}`
 pub(super) async fn status_and_view(Path((code, view)): Path<(u16, String)>) -> Response {
     let Ok(view) = HeaderValue::from_bytes(view.as_bytes()) else {
-        return (StatusCode::BAD_REQUEST, "a header cannot have that view\n").into_response();
+        return (StatusCode::BAD_REQUEST, "not a valid header value\n").into_response();
     };
-    let mut answer = answer(code);
-    answer.headers_mut().insert("x-view-name", view);
-    answer
+    let mut response = response(code);
+    response.headers_mut().insert("x-view-name", view);
+    response
 }
 
-/// Answers with an empty body. What lies below 200 is no answer yet.
-fn answer(code: u16) -> Response {
+/// Makes an empty response. Informational statuses are rejected.
+fn response(code: u16) -> Response {
     match StatusCode::from_u16(code) {
         Ok(status) if code >= 200 => status.into_response(),
-        _ => (StatusCode::BAD_REQUEST, "not the status of an answer\n").into_response(),
+        _ => (StatusCode::BAD_REQUEST, "not a response status\n").into_response(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Answers late, or bit by bit.
+//! Delayed and streamed responses.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 
 /// The time between two chunks of a stream.
-const CHUNK: Duration = Duration::from_millis(200);
+const CHUNK_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Seconds {
@@ -43,19 +43,19 @@ pub(super) async fn slow(Query(Seconds { s }): Query<Seconds>) -> Response {
     sleep(Path(s)).await
 }
 
-/// `GET /block?ms=N`: keeps the runtime's thread from everybody else.
+/// `GET /block?ms=N`: blocks a worker thread of the runtime.
 pub(super) async fn block(Query(Milliseconds { ms }): Query<Milliseconds>) -> &'static str {
     std::thread::sleep(Duration::from_millis(ms));
     "ok"
 }
 
-/// `GET /stream?n=N`: each chunk comes after its 0.2 seconds, so that N of them take N times that.
+/// `GET /stream?n=N`: N chunks, each after 0.2 seconds.
 pub(super) async fn stream(Query(Chunks { n }): Query<Chunks>) -> Body {
     Body::from_stream(stream::unfold(0, move |sent| async move {
         if sent == n {
             return None;
         }
-        tokio::time::sleep(CHUNK).await;
+        tokio::time::sleep(CHUNK_INTERVAL).await;
         let chunk = Bytes::from(format!("chunk {sent}\n"));
         Some((Ok::<_, std::convert::Infallible>(chunk), sent + 1))
     }))
