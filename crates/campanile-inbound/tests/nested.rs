@@ -27,17 +27,14 @@ fn current_deadline() -> Option<Deadline> {
 async fn the_deadline_of_an_in_process_call_does_not_outlive_the_call() {
     let inner = DeadlineLayer::new().with_timeout(SECOND).layer(service_fn(ok));
     let outer = stack().with_deadline(DeadlineLayer::new().with_timeout(60 * SECOND));
-    let service = outer.layer(service_fn(move |_: Request<String>| {
-        let inner = inner.clone();
-        async move {
-            let before = current_deadline();
-            assert!(before.is_some());
-            let response = inner.oneshot(request()).await.unwrap();
-            assert_eq!(response.status(), StatusCode::OK);
-            drop(response);
-            assert_eq!(current_deadline(), before);
-            Ok::<_, Infallible>(Response::new(String::new()))
-        }
+    let service = outer.layer(service_fn(move |_: Request<String>| async move {
+        let before = current_deadline();
+        assert!(before.is_some());
+        let response = inner.oneshot(request()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        drop(response);
+        assert_eq!(current_deadline(), before);
+        Ok::<_, Infallible>(Response::new(String::new()))
     }));
     // The stack catches panics.
     assert_eq!(service.oneshot(request()).await.unwrap().status(), StatusCode::OK);
@@ -81,21 +78,18 @@ async fn a_carried_context_does_not_keep_an_in_process_service_from_giving_its_o
         let id = RequestContext::current().map(|current| current.id().to_string());
         Ok::<_, Infallible>(Response::new(id.unwrap()))
     }));
-    let service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| {
-        let inner = inner.clone();
-        async move {
-            let request = Request::builder()
-                .header("x-request-id", "inner")
-                .body(String::new())
-                .unwrap();
-            let response = tokio::spawn(inner.oneshot(request).in_current_request())
-                .await
-                .unwrap()
-                .unwrap();
-            assert_eq!(response.headers()["x-request-id"], "inner");
-            assert_eq!(RequestContext::current().unwrap().id().as_str(), "outer");
-            Ok::<_, Infallible>(Response::new(String::new()))
-        }
+    let service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| async move {
+        let request = Request::builder()
+            .header("x-request-id", "inner")
+            .body(String::new())
+            .unwrap();
+        let response = tokio::spawn(inner.oneshot(request).in_current_request())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(response.headers()["x-request-id"], "inner");
+        assert_eq!(RequestContext::current().unwrap().id().as_str(), "outer");
+        Ok::<_, Infallible>(Response::new(String::new()))
     }));
     let request = Request::builder()
         .header("x-request-id", "outer")

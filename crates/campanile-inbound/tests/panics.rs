@@ -312,12 +312,6 @@ async fn panics_at(n: i64, handler: Handler, persists: bool) -> bool {
 }
 
 async fn runs(persists: bool) {
-    std::panic::set_hook(Box::new(|info| {
-        let message = info.payload_as_str().unwrap_or_default();
-        if !message.starts_with("on purpose") {
-            eprintln!("{info}");
-        }
-    }));
     for handler in HANDLERS {
         let mut n = 1;
         while panics_at(n, handler, persists).await {
