@@ -122,9 +122,10 @@ enum Handler {
     DeadlinePassesAndDropPanics,
     NamesTheRoute,
     RequestIdIsInvalid,
+    IsShed,
 }
 
-const HANDLERS: [Handler; 10] = [
+const HANDLERS: [Handler; 11] = [
     Handler::Responds,
     Handler::Hangs,
     Handler::Fails,
@@ -135,6 +136,7 @@ const HANDLERS: [Handler; 10] = [
     Handler::DeadlinePassesAndDropPanics,
     Handler::NamesTheRoute,
     Handler::RequestIdIsInvalid,
+    Handler::IsShed,
 ];
 
 /// Two frames, or one and a panic.
@@ -237,7 +239,8 @@ async fn panics_at(n: i64, handler: Handler, persists: bool) -> bool {
         ..State::default()
     });
     let recorder = Arc::new(Panicking(Arc::clone(&state)));
-    let limit = InFlightLimitLayer::new(1).with_recorder(Arc::clone(&recorder));
+    let slots = usize::from(!matches!(handler, Handler::IsShed));
+    let limit = InFlightLimitLayer::new(slots).with_recorder(Arc::clone(&recorder));
     let limited = limit.limit().unwrap();
     let mut deadline = DeadlineLayer::new()
         .with_recorder(Arc::clone(&recorder))
