@@ -38,7 +38,7 @@ fn metrics_allocate_nothing_around_a_tower_service() {
     for case in [
         "tower: metrics: count, duration, active",
         "tower: metrics: every family",
-        "tower: concurrency limit",
+        "tower: in-flight limit",
         "tower: deadline layer, no deadline",
     ] {
         assert_eq!(allocations(case), bare, "{case}");
@@ -58,8 +58,19 @@ fn metrics_allocate_only_the_box_that_axum_makes_for_a_changed_body() {
 }
 
 #[test]
-fn a_request_id_allocates_its_context_and_its_extension() {
+fn a_request_id_allocates_only_the_text_of_a_generated_id() {
     let bare = allocations("tower: bare, id in the request");
-    // The context, the extension map, its table, and the box of the context in it.
-    assert_eq!(allocations("tower: id taken, scoped, echoed"), bare + 4);
+    assert_eq!(allocations("tower: id taken, scoped, echoed"), bare);
+    // Text and header value are one allocation.
+    let bare = allocations("tower: bare");
+    assert_eq!(allocations("tower: id generated, scoped, echoed"), bare + 1);
+}
+
+#[test]
+fn the_stack_allocates_nothing_of_its_own() {
+    let bare = allocations("tower: bare, id in the request");
+    assert_eq!(allocations("tower: stack(), every family"), bare);
+    // The box that axum makes for a changed body, and the text of the generated id.
+    let no_op = allocations("axum: layer that does nothing");
+    assert_eq!(allocations("axum: stack(), every family"), no_op + 2);
 }

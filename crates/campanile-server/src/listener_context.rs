@@ -12,6 +12,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::time::Instant;
 
 use crate::abort_log::AbortLog;
+use crate::metrics::ListenerMetrics;
 use crate::timeouts::ConnectionTimeouts;
 #[cfg(feature = "tls")]
 use crate::tls::TlsTerminator;
@@ -24,6 +25,8 @@ pub(crate) struct ListenerContext {
     pub(crate) cutting: PhaseReached,
     pub(crate) timeouts: ConnectionTimeouts,
     pub(crate) queue_wait: WaitRecorder,
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "counts TLS errors only"))]
+    pub(crate) metrics: ListenerMetrics,
     pub(crate) abort_log: Arc<AbortLog>,
     pub(crate) http1: http1::Builder,
     #[cfg(feature = "tls")]

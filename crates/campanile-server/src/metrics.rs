@@ -1,13 +1,54 @@
-//! The metrics of this crate.
+//! The metrics of this crate, and the counters of one listener.
 
-use campanile_metrics::Descriptor;
+use campanile_listen::ListenerLabel;
+use campanile_metrics::{Descriptor, RecorderHandle};
+use metrics::{Counter, Label};
 
 /// All metrics of this crate.
 pub const METRICS: &[Descriptor] = &[TLS_HANDSHAKE_ERRORS];
 
-pub(crate) const TLS_HANDSHAKE_ERRORS: Descriptor = Descriptor::counter(
+const LISTENER: &str = "listener";
+const ERROR: &str = "error";
+
+const TLS_HANDSHAKE_ERRORS: Descriptor = Descriptor::counter(
     "http_server_tls_handshake_errors_total",
     None,
     "Failed TLS handshakes",
-    &["listener", "error"],
+    &[LISTENER, ERROR],
 );
+
+/// Counts events of one listener's connections. The handles are not kept: the events are rare.
+#[derive(Debug)]
+pub(crate) struct ListenerMetrics {
+    recorder: RecorderHandle,
+    label: ListenerLabel,
+}
+
+impl ListenerMetrics {
+    pub(crate) fn new(recorder: RecorderHandle, label: ListenerLabel) -> Self {
+        Self { recorder, label }
+    }
+
+    /// Returns the label of the listener.
+    #[cfg(feature = "tls")]
+    pub(crate) fn listener(&self) -> &str {
+        self.label.as_str()
+    }
+
+    /// Counts a failed TLS handshake. `error` is one of a closed set.
+    #[cfg(feature = "tls")]
+    pub(crate) fn count_tls_handshake_error(&self, error: &'static str) {
+        self.count(
+            &TLS_HANDSHAKE_ERRORS,
+            vec![Label::from_static_parts(ERROR, error)],
+        );
+    }
+
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "counts TLS errors only"))]
+    fn count(&self, family: &Descriptor, mut labels: Vec<Label>) {
+        self.recorder.with(|recorder| {
+            labels.push(Label::new(LISTENER, self.label.as_str().to_owned()));
+            family.register::<Counter>(recorder, labels).increment(1);
+        });
+    }
+}

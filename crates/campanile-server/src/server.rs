@@ -24,10 +24,11 @@ use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
 use crate::error::{ServeError, ServeErrorKind};
 use crate::listener_context::{ListenerContext, http1_builder};
+use crate::metrics::ListenerMetrics;
 use crate::service::BoxError;
 use crate::timeouts::{ConnectionTimeouts, MAX_TIMEOUT};
 #[cfg(feature = "tls")]
-use crate::tls::{ReloadOnHangup, Tls};
+use crate::tls::{ReloadOnHangup, Tls, TlsTerminator};
 
 /// Serves a tower service over HTTP/1 and HTTP/2 on any number of listeners, and shuts down gracefully. See the
 /// [crate docs](crate).
@@ -288,10 +289,11 @@ impl<S> Server<S> {
                 cutting: handle.cutting(),
                 timeouts,
                 queue_wait: queues.watch(&listener),
+                metrics: ListenerMetrics::new(recorder, listener.label().clone()),
                 abort_log: Arc::clone(&abort_log),
                 http1: http1.clone(),
                 #[cfg(feature = "tls")]
-                tls: target.tls.map(|tls| tls.terminator(recorder)),
+                tls: target.tls.map(TlsTerminator::new),
             };
             Ok((listener, Arc::new(context)))
         };

@@ -1,6 +1,6 @@
 //! The outbound layers.
 
-use campanile_outbound::{MetricsLayer, PropagateLayer};
+use campanile_outbound::{MetricsLayer, PropagateLayer, stack};
 use tower::Layer;
 
 use super::{BenchCase, case::within_request, noop_recorder::NOOP_RECORDER, services::Trivial};
@@ -26,6 +26,11 @@ pub(super) fn cases() -> Vec<BenchCase> {
             "client: metrics, id composed and sent",
             "client: bare",
             outgoing_metrics().layer(PropagateLayer::new().layer(Trivial)),
+        ),
+        within_request(
+            "client: stack()",
+            "client: bare",
+            stack().with_metrics(outgoing_metrics()).layer(Trivial),
         ),
     ]
 }

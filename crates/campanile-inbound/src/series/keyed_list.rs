@@ -19,6 +19,18 @@ impl<K, V> Default for KeyedList<K, V> {
 }
 
 impl<K: Copy + PartialEq, V: Default> KeyedList<K, V> {
+    /// Returns the first key that fits.
+    pub(super) fn first(&self, fits: impl Fn(K) -> bool) -> Option<K> {
+        let mut list = self;
+        while let Some(node) = list.0.get() {
+            if fits(node.key) {
+                return Some(node.key);
+            }
+            list = &node.next;
+        }
+        None
+    }
+
     /// Finds the value of a key, or appends a new one.
     pub(super) fn get(&self, key: K) -> &V {
         let mut list = self;

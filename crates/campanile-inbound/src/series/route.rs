@@ -30,7 +30,7 @@ struct FastHandles {
     active: Gauge,
     completed: Counter,
     duration: Histogram,
-    status: u16,
+    response: ResponseLabels,
 }
 
 /// The handles of every other combination of labels, and of the remaining families.
@@ -153,14 +153,14 @@ impl RouteSeries {
     }
 
     #[inline]
-    fn fast(&self, status: u16) -> Option<&FastHandles> {
-        self.fast.get().filter(|fast| fast.status == status)
+    fn fast(&self, response: ResponseLabels) -> Option<&FastHandles> {
+        self.fast.get().filter(|fast| fast.response == response)
     }
 
     /// Records the seconds to the response head.
     #[inline]
     pub(crate) fn record_duration(&self, table: &InboundSeries, labels: ResponseLabels, seconds: f64) {
-        match self.fast(labels.status) {
+        match self.fast(labels) {
             Some(fast) => fast.duration.record(seconds),
             None => self.record_duration_slow(table, labels, seconds),
         }
@@ -178,7 +178,10 @@ impl RouteSeries {
     #[inline]
     pub(crate) fn count_end(&self, table: &InboundSeries, labels: EndLabels) {
         if labels.outcome == Outcome::Completed
-            && let Some(fast) = self.fast(labels.status)
+            && let Some(fast) = self
+                .fast
+                .get()
+                .filter(|fast| fast.response.status == labels.status)
         {
             fast.completed.increment(1);
             return;
@@ -205,14 +208,17 @@ impl RouteSeries {
         if !(1..400).contains(&status) {
             return;
         }
-        let duration = self.slow.durations.get(ResponseLabels { status });
+        let Some(response) = self.slow.durations.first(|key| key.status == status) else {
+            return;
+        };
+        let duration = self.slow.durations.get(response);
         if let (Some(active), Some(duration)) = (self.slow.active.resolved(), duration.resolved()) {
             // Another thread may have been first.
             let _ = self.fast.set(FastHandles {
                 active: active.clone(),
                 completed: completed.clone(),
                 duration: duration.clone(),
-                status,
+                response,
             });
         }
     }

@@ -40,7 +40,7 @@ pub(super) async fn secure(
         sleep(CLOSING_GRACE).await;
     };
     tokio::select! {
-        accepted = tls.accept(io, &context.label, context.timeouts.handshake) => match accepted {
+        accepted = tls.accept(io, &context.metrics, context.timeouts.handshake) => match accepted {
             Some((stream, protocol)) => return Some((TransportStream::Right(Box::new(stream)), protocol)),
             None => state.set_close_reason(CloseReason::Error),
         },

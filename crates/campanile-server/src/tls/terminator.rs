@@ -3,30 +3,25 @@
 use std::io;
 use std::time::Duration;
 
-use campanile_listen::{AcceptedStream, CountedIo, ListenerLabel};
-use campanile_metrics::RecorderHandle;
-use metrics::{Counter, Label};
+use campanile_listen::{AcceptedStream, CountedIo};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::Error;
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use crate::connection::Protocol;
-use crate::metrics::TLS_HANDSHAKE_ERRORS;
+use crate::metrics::ListenerMetrics;
 
 /// The TLS side of one listener.
 pub(crate) struct TlsTerminator {
     tls: Tls,
-    recorder: RecorderHandle,
-}
-
-impl Tls {
-    pub(crate) fn terminator(self, recorder: RecorderHandle) -> TlsTerminator {
-        TlsTerminator { tls: self, recorder }
-    }
 }
 
 impl TlsTerminator {
+    pub(crate) fn new(tls: Tls) -> Self {
+        Self { tls }
+    }
+
     pub(crate) fn tls(&self) -> &Tls {
         &self.tls
     }
@@ -35,7 +30,7 @@ impl TlsTerminator {
     pub(crate) async fn accept(
         &self,
         io: CountedIo<AcceptedStream>,
-        listener: &ListenerLabel,
+        metrics: &ListenerMetrics,
         timeout: Duration,
     ) -> Option<(TlsStream<CountedIo<AcceptedStream>>, Option<Protocol>)> {
         let handshake = TlsAcceptor::from(self.tls.current()).accept(io);
@@ -49,19 +44,12 @@ impl TlsTerminator {
                 return Some((stream, protocol));
             }
             Ok(Err(error)) => {
-                tracing::debug!(listener = listener.as_str(), %error, "TLS handshake failed");
+                tracing::debug!(listener = metrics.listener(), %error, "TLS handshake failed");
                 error_label(&error)
             }
             Err(_) => "timeout",
         };
-        self.recorder.with(|recorder| {
-            let labels = vec![
-                Label::new("error", error),
-                Label::new("listener", listener.as_str().to_owned()),
-            ];
-            let counter: Counter = TLS_HANDSHAKE_ERRORS.register(recorder, labels);
-            counter.increment(1);
-        });
+        metrics.count_tls_handshake_error(error);
         None
     }
 }
