@@ -176,14 +176,14 @@ impl RequestContext {
         f(guard.outer.as_ref())
     }
 
-    /// Sets the deadline of the current context, if there is one. Returns whether there is.
+    /// Exchanges a deadline for that of the current context, if there is one. Returns whether there is.
     #[doc(hidden)]
-    pub fn set_current_deadline(deadline: Deadline) -> bool {
+    pub fn swap_current_deadline(deadline: &mut Option<Deadline>) -> bool {
         let mut guard = Entered::new(None);
         let Some(current) = &mut guard.outer else {
             return false;
         };
-        current.0.deadline = Some(deadline);
+        std::mem::swap(&mut current.0.deadline, deadline);
         true
     }
 

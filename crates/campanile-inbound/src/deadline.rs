@@ -122,7 +122,7 @@ impl DeadlineLayer {
             if deadline.is_passed() {
                 return Begin::Respond(Box::new(rejection.deadline_passed()), None);
             }
-            if !RequestContext::set_current_deadline(deadline) {
+            if RequestContext::with_current(|current| current.is_none()) {
                 context = Some(RequestContext::new(RequestId::generate()).with_deadline(deadline));
             }
             if let Some(extension) = request.extensions_mut().get_mut::<RequestContext>() {
@@ -140,6 +140,7 @@ impl DeadlineLayer {
             soft_limit,
             owns_context: context.is_some(),
             context,
+            deadline,
         })))
     }
 }
@@ -188,6 +189,9 @@ struct State {
     owns_context: bool,
     /// That context; while entered, the enclosing one.
     context: Option<RequestContext>,
+    /// The deadline of this request; while entered, the one that the context had before, which may be the context of an
+    /// enclosing request or of work that goes on.
+    deadline: Option<Deadline>,
 }
 
 struct SoftLimit {
@@ -214,21 +218,28 @@ impl SoftLimit {
     }
 }
 
+impl State {
+    /// Makes the deadline current, or the enclosing one again.
+    fn swap(&mut self) {
+        if self.owns_context {
+            RequestContext::swap_current(&mut self.context);
+        } else if self.timer.is_some() {
+            RequestContext::swap_current_deadline(&mut self.deadline);
+        }
+    }
+}
+
 impl Observer for DeadlineObserver {
     const INTERRUPTS: bool = true;
 
     #[inline]
     fn enter(&mut self) {
-        if self.0.owns_context {
-            RequestContext::swap_current(&mut self.0.context);
-        }
+        self.0.swap();
     }
 
     #[inline]
     fn leave(&mut self) {
-        if self.0.owns_context {
-            RequestContext::swap_current(&mut self.0.context);
-        }
+        self.0.swap();
     }
 
     fn on_response<B: Body>(&mut self, _response: &mut Response<B>) {

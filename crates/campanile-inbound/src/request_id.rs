@@ -230,18 +230,19 @@ thread_local! {
 impl Observer for RequestIdObserver {
     #[inline]
     fn enter(&mut self) {
-        RequestContext::swap_current(&mut self.context);
+        // The subscriber first: if it panics, the context does not stay current.
         if let Some(span) = &self.span {
             span.with_subscriber(|(id, subscriber)| subscriber.enter(id));
         }
+        RequestContext::swap_current(&mut self.context);
     }
 
     #[inline]
     fn leave(&mut self) {
+        RequestContext::swap_current(&mut self.context);
         if let Some(span) = &self.span {
             span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
         }
-        RequestContext::swap_current(&mut self.context);
         if self.has_ended {
             if let Some(context) = self.context.take() {
                 context.recycle();

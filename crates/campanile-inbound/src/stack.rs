@@ -1,11 +1,11 @@
 //! All inbound layers in the right order, as one exchange.
 
-use std::fmt;
+use std::{fmt, mem::ManuallyDrop};
 
 use campanile_core::{
     box_pool::BoxPool,
     clock,
-    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard},
+    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard, run_both},
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -126,9 +126,10 @@ impl<B: Body> Observe<B> for Stack {
     type Observer = StackObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
-        let left = |mut stack: Box<StackObserver>| {
-            stack.leave();
-            *stack
+        let left = |stack: Box<StackObserver>| {
+            let mut exchange = Some(stack);
+            PollGuard::of_entered(&mut exchange).leave();
+            *exchange.expect("only a panic ends the exchange")
         };
         match self.begin_entered(request) {
             Begin::Observe(stack) => Begin::Observe(left(stack)),
@@ -196,8 +197,20 @@ fn begin_layer<B, P: Observe<B>>(
             Some(response)
         }
     };
-    observer.enter();
+    let entering = Entering(observer);
+    entering.0.enter();
+    let _ = ManuallyDrop::new(entering);
     response
+}
+
+/// An observer that panics when it is entered is not there to be left.
+struct Entering<'a, O>(&'a mut Option<O>);
+
+impl<O> Drop for Entering<'_, O> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.0 = None;
+    }
 }
 
 impl StackObserver {
@@ -229,8 +242,8 @@ impl Observer for StackObserver {
     fn leave(&mut self) {
         self.deadline.leave();
         self.limit.leave();
-        self.metrics.leave();
-        self.request_id.leave();
+        // The metrics may call a recorder that panics.
+        run_both(|| self.metrics.leave(), || self.request_id.leave());
     }
 
     #[inline]
@@ -243,8 +256,7 @@ impl Observer for StackObserver {
 
     #[inline]
     fn on_end(&mut self, end: End<'_>) {
-        self.limit.on_end(end);
-        self.metrics.on_end(end);
+        run_both(|| self.limit.on_end(end), || self.metrics.on_end(end));
         self.request_id.on_end(end);
     }
 

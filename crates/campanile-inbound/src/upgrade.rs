@@ -65,8 +65,8 @@ impl UpgradeWatch {
         if let (true, Some(guard)) = (accepted, self.0.upgrade())
             && let Some(gauge) = table.upgraded()
         {
-            guard.counted.store(true, Ordering::Relaxed);
             gauge.increment(1.0);
+            guard.counted.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -5,11 +5,12 @@
 //! only if it is served.
 
 use campanile_core::{
+    Outcome,
     exchange::{self, Begin, ExchangeService, Observe, ObservedBody, Observer},
     grpc::{self, Code},
     headers::X_VIEW_NAME,
 };
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_layer::Layer;
 
@@ -49,7 +50,8 @@ impl<B> Observe<B> for ViewNameLayer {
     type Observer = ViewNameObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<ViewNameObserver> {
-        Begin::Observe(ViewNameObserver { name: name(request) })
+        let (name, is_rpc_path) = name(request);
+        Begin::Observe(ViewNameObserver { name, is_rpc_path })
     }
 }
 
@@ -58,6 +60,8 @@ impl<B> Observe<B> for ViewNameLayer {
 pub struct ViewNameObserver {
     /// The name that the request alone gives.
     name: Option<HeaderValue>,
+    /// Whether that is the path of a gRPC call, which the caller chooses freely.
+    is_rpc_path: bool,
 }
 
 impl Observer for ViewNameObserver {
@@ -69,20 +73,30 @@ impl Observer for ViewNameObserver {
         }
         let route = response.extensions().get::<Route>();
         let name = route.and_then(|route| header_value(route.as_str()));
-        if let Some(name) = name.or_else(|| self.name.take()) {
+        let own = self
+            .name
+            .take()
+            .filter(|_| !self.is_rpc_path || is_served(response));
+        if let Some(name) = name.or(own) {
             response.headers_mut().insert(X_VIEW_NAME, name);
         }
     }
 }
 
-/// Finds the name that the request alone gives: its route, or the path of a gRPC call.
-fn name<B>(request: &Request<B>) -> Option<HeaderValue> {
-    let name = match route::template(request.extensions()) {
-        Some(route) => route,
-        None if grpc::is_grpc(request.headers()) => request.uri().path(),
-        None => return None,
-    };
-    header_value(name)
+/// Returns whether a gRPC call reached its method: a router without it, or a layer, responds otherwise.
+fn is_served<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::OK
+        && grpc::is_grpc(response.headers())
+        && response.extensions().get::<Outcome>().is_none()
+}
+
+/// Finds the name that the request alone gives, its route or the path of a gRPC call, and whether it is the latter.
+fn name<B>(request: &Request<B>) -> (Option<HeaderValue>, bool) {
+    match route::template(request.extensions()) {
+        Some(route) => (header_value(route), false),
+        None if grpc::is_grpc(request.headers()) => (header_value(request.uri().path()), true),
+        None => (None, false),
+    }
 }
 
 fn header_value(name: &str) -> Option<HeaderValue> {

@@ -150,7 +150,7 @@ impl<B, O: Observer, V> PinnedDrop for ObservedBody<B, O, V> {
             } else {
                 EndReason::Dropped
             };
-            guard.end(End {
+            guard.end_at_drop(End {
                 reason,
                 bytes: *this.bytes,
                 trailers: None,

@@ -103,7 +103,7 @@ where
         if !O::CATCHES_PANICS {
             polled = inner.poll(cx);
         } else if let Some(response) = catching(&mut guard, || polled = inner.poll(cx)) {
-            this.inner.set(None);
+            let response = drop_inner(this.inner, &mut guard, response);
             return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
         }
         match &mut polled {
@@ -122,8 +122,8 @@ where
             _ => {}
         }
         if let Some(response) = interrupt(&mut guard, &polled, cx) {
-            this.inner.set(None);
-            return Poll::Ready(Ok(respond(guard, response, this.body_errors)));
+            let response = drop_inner(this.inner, &mut guard, Box::new(response));
+            return Poll::Ready(Ok(respond(guard, *response, this.body_errors)));
         }
         match polled {
             Poll::Ready(Err(error)) => {
@@ -156,6 +156,20 @@ fn interrupt<O: Observer, T>(
         Poll::Ready(_) => Interrupt::Failed,
     };
     guard.observer()?.interrupt(cause)
+}
+
+/// Drops the inner future before its end. A panic of its drop is responded to as one of its polls is.
+#[cold]
+fn drop_inner<F, O: Observer>(
+    mut inner: Pin<&mut Option<F>>,
+    guard: &mut PollGuard<'_, O>,
+    response: Box<Response<()>>,
+) -> Box<Response<()>> {
+    if !O::CATCHES_PANICS {
+        inner.set(None);
+        return response;
+    }
+    catching(guard, || inner.set(None)).unwrap_or(response)
 }
 
 /// Shows the response head to the observer and returns the expected length of the body. If the response ends at its
@@ -204,7 +218,7 @@ impl<F, O: Observer, W, V> PinnedDrop for ResponseFuture<F, O, W, V> {
             let guard = PollGuard::enter(this.exchange, 0);
             // Dropped here, so that the observer is entered.
             this.inner.set(None);
-            guard.end(End::without_data(EndReason::Dropped));
+            guard.end_at_drop(End::without_data(EndReason::Dropped));
         }
     }
 }

@@ -71,7 +71,14 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future or the body ends the exchange. Observers are entered while the inner future or body is dropped.
+//! Dropping the future or the body ends the exchange. Observers are entered while the inner future or body is dropped,
+//! unless the exchange has ended before: that of a response to `HEAD` ends at the head, and its body is dropped after that.
+//!
+//! # Panics
+//!
+//! A panic of an observer ends its exchange as [`EndReason::Panicked`] and goes on. An observer that panics in `enter`
+//! counts as not entered, one that panics in `leave` as left; each observer of a [`Pair`] is left and ends whatever the
+//! other does.
 
 mod body;
 mod body_length;
@@ -85,7 +92,7 @@ mod poll_guard;
 mod service;
 
 #[doc(hidden)]
-pub use self::poll_guard::PollGuard;
+pub use self::poll_guard::{PollGuard, run_both};
 pub use self::{
     body::ObservedBody,
     body_length::MethodClass,

@@ -2,7 +2,7 @@
 
 use http::{Request, Response};
 
-use super::Observer;
+use super::{Observer, PollGuard};
 
 /// Makes an [`Observer`] for each request. Cloned with the service.
 pub trait Observe<B> {
@@ -17,9 +17,9 @@ pub trait Observe<B> {
     #[inline]
     fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<Self::Observer>> {
         let entered = |observer: Self::Observer| {
-            let mut observer = observer.boxed();
-            observer.enter();
-            observer
+            let mut exchange = Some(observer.boxed());
+            PollGuard::enter(&mut exchange, 0).forget();
+            exchange.expect("only the guard's drop takes it")
         };
         match self.begin(request) {
             Begin::Observe(observer) => Begin::Observe(entered(observer)),

@@ -1,9 +1,14 @@
 //! Two observers of one exchange.
 
+use std::mem::ManuallyDrop;
+
 use http::{Request, Response};
 use http_body::Body;
 
-use super::{Begin, End, Interrupt, Observe, Observer, poll_guard::PollGuard};
+use super::{
+    Begin, End, Interrupt, Observe, Observer,
+    poll_guard::{Leaving, end_while_unwinding, panicked, run_both},
+};
 
 /// Composes two [`Observe`]s, or the two observers that they make, into one exchange. The first encloses the second.
 ///
@@ -36,15 +41,16 @@ impl<R, A: Observe<R>, B: Observe<R>> Observe<R> for Pair<A, B> {
                 return Begin::Respond(response, outer.map(|outer| Pair::new(Some(outer), None)));
             }
         };
-        let mut begun = BegunOuter(outer);
-        if let Some(outer) = &mut begun.0 {
-            outer.enter();
-        }
+        let mut begun = BegunOuter {
+            outer,
+            is_entered: false,
+        };
+        begun.outer.enter();
+        begun.is_entered = true;
         let inner = self.inner.begin(request);
-        let mut outer = begun.0.take();
-        if let Some(outer) = &mut outer {
-            outer.leave();
-        }
+        begun.is_entered = false;
+        begun.outer.leave();
+        let outer = begun.outer.take();
         match inner {
             Begin::Observe(inner) => Begin::Observe(Pair::new(outer, Some(inner))),
             Begin::Skip if outer.is_none() => Begin::Skip,
@@ -55,24 +61,24 @@ impl<R, A: Observe<R>, B: Observe<R>> Observe<R> for Pair<A, B> {
 }
 
 /// The outer observer while the inner one begins: if that panics, the exchange of the outer one ends here.
-struct BegunOuter<A: Observer>(Option<A>);
+struct BegunOuter<A: Observer> {
+    outer: Option<A>,
+    is_entered: bool,
+}
 
 impl<A: Observer> Drop for BegunOuter<A> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            end_begun(outer);
+        if let Some(outer) = self.outer.take() {
+            end_begun(outer, self.is_entered);
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn end_begun<A: Observer>(mut outer: A) {
-    // Entered once already; the guard enters by itself.
-    outer.leave();
-    let mut exchange = Some(Box::new(outer));
-    drop(PollGuard::enter(&mut exchange, 0));
+fn end_begun<A: Observer>(outer: A, is_entered: bool) {
+    end_while_unwinding(Box::new(outer), panicked(0), is_entered);
 }
 
 impl<A: Observer, B: Observer> Observer for Pair<A, B> {
@@ -82,13 +88,15 @@ impl<A: Observer, B: Observer> Observer for Pair<A, B> {
     #[inline]
     fn enter(&mut self) {
         self.outer.enter();
+        // If the inner one panics, neither is entered.
+        let outer = Leaving(&mut self.outer);
         self.inner.enter();
+        let _ = ManuallyDrop::new(outer);
     }
 
     #[inline]
     fn leave(&mut self) {
-        self.inner.leave();
-        self.outer.leave();
+        run_both(|| self.inner.leave(), || self.outer.leave());
     }
 
     #[inline]
@@ -99,8 +107,7 @@ impl<A: Observer, B: Observer> Observer for Pair<A, B> {
 
     #[inline]
     fn on_end(&mut self, end: End<'_>) {
-        self.inner.on_end(end);
-        self.outer.on_end(end);
+        run_both(|| self.inner.on_end(end), || self.outer.on_end(end));
     }
 
     #[inline]

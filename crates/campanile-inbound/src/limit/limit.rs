@@ -108,10 +108,12 @@ impl Limit {
             .in_use
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .ok()?;
+        // Before a recorder is called, which may panic.
+        let slot = InFlightSlot(self);
         if before + 1 >= limit {
             state.update_saturation();
         }
-        Some(InFlightSlot(self))
+        Some(slot)
     }
 }
 
@@ -153,13 +155,18 @@ impl LimitState {
         let full = self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed);
         saturation.since = full.then_some(now);
         let whole = saturation.uncounted.as_secs();
-        if whole > 0
-            && let Some(counter) = self.saturated.get(self.recorder, |recorder| {
-                names::SATURATED.register::<Counter>(recorder, self.labels())
-            })
-        {
-            saturation.uncounted -= Duration::from_secs(whole);
-            counter.increment(whole);
+        if whole == 0 {
+            return;
+        }
+        // First, so that a recorder that panics is not called again when the slot is dropped.
+        saturation.uncounted -= Duration::from_secs(whole);
+        let counter: Option<&Counter> = self.saturated.get(self.recorder, |recorder| {
+            names::SATURATED.register(recorder, self.labels())
+        });
+        match counter {
+            Some(counter) => counter.increment(whole),
+            // Until there is a recorder.
+            None => saturation.uncounted += Duration::from_secs(whole),
         }
     }
 }
