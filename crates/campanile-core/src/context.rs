@@ -4,9 +4,7 @@ use std::{cell::Cell, fmt, marker::PhantomData};
 
 use http::HeaderValue;
 
-use crate::{
-    Deadline, RequestId, Scoped, box_pool::BoxPool, clock::FastInstant, in_flight::InFlightEntryRef,
-};
+use crate::{Deadline, RequestId, Scoped, box_pool::BoxPool, in_flight::InFlightEntryRef};
 
 /// The request being served: its id, its deadline, its trace and its entry in the table of requests in flight.
 ///
@@ -30,8 +28,30 @@ struct State {
     deadline: Option<Deadline>,
     traceparent: Option<HeaderValue>,
     entry: Option<InFlightEntryRef>,
-    /// When the layer began the request; `None` for a context that a program made, and for clones.
-    started: Option<FastInstant>,
+    /// The header value that the layer found; `None` for a context that a program made, and for clones.
+    incoming: Option<IncomingValue>,
+}
+
+/// Identifies the header value of a request by its address: a nested layer sees the same value again, and a request that a
+/// handler makes in its own process has another one, or none.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncomingValue {
+    address: usize,
+    len: usize,
+}
+
+impl IncomingValue {
+    /// Identifies a header value; `None` if the request has none.
+    #[inline]
+    #[must_use]
+    pub fn of(value: Option<&HeaderValue>) -> Self {
+        let bytes = value.map_or(&[][..], HeaderValue::as_bytes);
+        Self {
+            address: if value.is_some() { bytes.as_ptr().addr() } else { 0 },
+            len: bytes.len(),
+        }
+    }
 }
 
 impl State {
@@ -40,7 +60,7 @@ impl State {
         deadline: None,
         traceparent: None,
         entry: None,
-        started: None,
+        incoming: None,
     };
 }
 
@@ -64,13 +84,13 @@ impl RequestContext {
         id: RequestId,
         traceparent: Option<HeaderValue>,
         entry: Option<InFlightEntryRef>,
-        started: FastInstant,
+        incoming: IncomingValue,
     ) -> Self {
         let Some(mut state) = BoxPool::take(&POOL) else {
             let state = State {
                 traceparent,
                 entry,
-                started: Some(started),
+                incoming: Some(incoming),
                 ..State::VACANT
             };
             return Self(Box::new(State { id, ..state }));
@@ -81,7 +101,7 @@ impl RequestContext {
             state.traceparent = traceparent;
         }
         state.entry = entry;
-        state.started = Some(started);
+        state.incoming = Some(incoming);
         Self(state)
     }
 
@@ -100,7 +120,7 @@ impl RequestContext {
             self.0.traceparent = None;
         }
         self.0.entry = None;
-        self.0.started = None;
+        self.0.incoming = None;
         BoxPool::recycle(&POOL, self.0);
     }
 
@@ -153,12 +173,12 @@ impl RequestContext {
         self.0.entry
     }
 
-    /// Returns when the layer that encloses the running code began the request; `None` outside of such a layer.
+    /// Returns whether a layer made this context for a request with this header value.
     #[doc(hidden)]
     #[inline]
     #[must_use]
-    pub fn started(&self) -> Option<FastInstant> {
-        self.0.started
+    pub fn began_with(&self, incoming: IncomingValue) -> bool {
+        self.0.incoming == Some(incoming)
     }
 
     /// Returns the context of the request that the calling code works for.
@@ -187,27 +207,17 @@ impl RequestContext {
         true
     }
 
-    /// Returns the entry of the current request, and when the layer that encloses the running code began it.
-    #[doc(hidden)]
-    #[inline]
-    #[must_use]
-    pub fn current_entry_and_start() -> (Option<InFlightEntryRef>, Option<FastInstant>) {
-        let look = |current: &Cell<Option<Self>>| {
-            let context = current.take();
-            let found = context
-                .as_ref()
-                .map(|context| (context.0.entry, context.0.started));
-            current.set(context);
-            found.unwrap_or_default()
-        };
-        CURRENT.try_with(look).unwrap_or_default()
-    }
-
     /// Returns the entry of the request that the calling code works for.
     #[inline]
     #[must_use]
     pub fn current_entry() -> Option<InFlightEntryRef> {
-        Self::current_entry_and_start().0
+        let look = |current: &Cell<Option<Self>>| {
+            let context = current.take();
+            let entry = context.as_ref().and_then(Self::entry);
+            current.set(context);
+            entry
+        };
+        CURRENT.try_with(look).ok().flatten()
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].
@@ -245,7 +255,7 @@ impl Clone for RequestContext {
             deadline: self.0.deadline,
             traceparent: self.0.traceparent.clone(),
             entry: self.0.entry,
-            started: None,
+            incoming: None,
         })
     }
 }

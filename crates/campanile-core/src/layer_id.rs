@@ -66,6 +66,6 @@ impl LayerId {
     /// Removes the layer entered last on this thread.
     #[inline]
     pub fn leave() {
-        STACK.with(|stack| stack.len.set(stack.len.get() - 1));
+        STACK.with(|stack| stack.len.set(stack.len.get().saturating_sub(1)));
     }
 }

@@ -29,7 +29,7 @@ pub mod series;
 pub use self::axum::MissingRequestContext;
 #[doc(inline)]
 pub use self::{
-    context::{Entered, RequestContext},
+    context::{Entered, IncomingValue, RequestContext},
     deadline::Deadline,
     in_request::{InRequestExt, carry_blocking},
     outcome::Outcome,

@@ -25,12 +25,13 @@
 //!
 //! The request has an entry in the [table of requests in flight](campanile_core::in_flight) until its response body ends.
 //!
-//! Inside another layer of its kind the layer does nothing.
+//! Inside another layer of its kind, the layer does nothing for the same request. A request that a handler makes in its
+//! own process is a request of its own if it carries an id.
 
 use std::fmt;
 
 use campanile_core::{
-    RequestContext, RequestId,
+    IncomingValue, RequestContext, RequestId,
     box_pool::BoxPool,
     clock::{self, FastInstant},
     exchange::{self, Begin, End, ExchangeService, Observe, ObservedBody, Observer},
@@ -169,25 +170,23 @@ impl<B> Observe<B> for RequestIdLayer {
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<RequestIdObserver> {
         static TRACEPARENT: HeaderName = headers::TRACEPARENT;
-        let is_nested = RequestContext::with_current(|current| {
-            current.is_some_and(|current| current.started().is_some())
-        });
-        if is_nested {
-            return Begin::Skip;
-        }
         let settings = self.settings;
         let [value, traceparent] = headers::find_each(request.headers(), [&settings.header, &TRACEPARENT]);
+        let incoming = IncomingValue::of(value);
+        if RequestContext::with_current(|current| current.is_some_and(|current| current.began_with(incoming)))
+        {
+            return Begin::Skip;
+        }
         let id = settings.id(value);
         let traceparent = traceparent.cloned();
         let span = span(&id);
-        let started = FastInstant::now();
         let entry = if settings.in_flight_table {
-            InFlightEntry::take(&id, method::number(request.method()), started)
+            InFlightEntry::take(&id, method::number(request.method()), FastInstant::now())
         } else {
             None
         };
         let entry_ref = entry.as_ref().map(InFlightEntry::reference);
-        let context = RequestContext::of_request(id, traceparent, entry_ref, started);
+        let context = RequestContext::of_request(id, traceparent, entry_ref, incoming);
         if settings.extension {
             request.extensions_mut().insert(context.clone());
         }

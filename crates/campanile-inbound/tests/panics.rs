@@ -1,6 +1,8 @@
 //! A recorder that panics at any one of its calls: nothing stays on the thread, no gauge stays up, no slot is lost.
+//!
+//! A test binary of its own, because it checks that the process's table of requests in flight is empty.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::{
     collections::BTreeMap,

@@ -73,5 +73,6 @@ pub(super) fn expected_length<B: Body>(response: &Response<B>, method: MethodCla
 fn content_length(headers: &HeaderMap) -> ExpectedLength {
     headers::find(headers, &CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok())
+        .filter(|length| *length < AT_HEAD)
         .unwrap_or(UNKNOWN)
 }

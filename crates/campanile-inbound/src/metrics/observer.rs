@@ -10,7 +10,6 @@ use campanile_core::{
     exchange::{End, EndReason, Observer},
     grpc::{self, Code},
     headers,
-    in_flight::InFlightEntryRef,
     layer_id::LayerId,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -138,30 +137,28 @@ impl MetricsObserver {
         flags: ExchangeFlags,
         cold: ColdState<Cold>,
     ) -> Self {
-        let (entry, started) = RequestContext::current_entry_and_start();
         let mut this = Self {
             settings,
             series,
             rpc,
-            // The request ID layer has read the clock a moment ago.
-            started: started.unwrap_or_else(FastInstant::now),
+            started: FastInstant::now(),
             request_bytes,
             flags,
             cold,
         };
-        this.enter_series(entry);
+        this.enter_series();
         this
     }
 
     /// Raises the gauge of the route, and writes the route to the table of requests in flight.
     #[inline]
-    fn enter_series(&mut self, entry: Option<InFlightEntryRef>) {
+    fn enter_series(&mut self) {
         let gauge = self.series.active(self.settings.table);
         if let Some(gauge) = gauge {
             gauge.increment(1.0);
         }
         self.flags.set(ACTIVE, gauge.is_some());
-        if let Some(entry) = entry {
+        if let Some(entry) = RequestContext::current_entry() {
             entry.set_route(self.series.label);
         }
     }
@@ -183,7 +180,7 @@ impl MetricsObserver {
     fn move_to(&mut self, series: &'static RouteSeries) {
         self.leave_series();
         self.series = series;
-        self.enter_series(RequestContext::current_entry());
+        self.enter_series();
     }
 
     /// Takes over the route that an inner layer has seen.

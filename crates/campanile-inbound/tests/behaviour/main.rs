@@ -6,5 +6,7 @@ mod contract;
 mod deadline;
 mod drain;
 mod labels;
+mod nested;
 mod readme;
 mod request_start;
+mod view_name;

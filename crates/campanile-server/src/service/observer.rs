@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile_core::box_pool::BoxPool;
-use campanile_core::exchange::{Begin, End, EndReason, Interrupt, MethodClass, Observe, Observer};
+use campanile_core::exchange::{Begin, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both};
 use campanile_core::grpc::{self, Code};
 use campanile_core::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -138,10 +138,16 @@ impl Observer for ServedRequest {
     #[inline]
     fn on_end(&mut self, end: End<'_>) {
         let Some(state) = self.state.take() else { return };
-        if end.reason == EndReason::Complete && !self.is_cut {
-            state.context().handle.count_served_request();
-        }
-        state.activity.request_ended();
+        let is_served = end.reason == EndReason::Complete && !self.is_cut;
+        // The request ends on its connection also if the recorder panics.
+        run_both(
+            || {
+                if is_served {
+                    state.context().handle.count_served_request();
+                }
+            },
+            || state.activity.request_ended(),
+        );
     }
 
     #[inline]

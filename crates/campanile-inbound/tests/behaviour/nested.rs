@@ -1,12 +1,11 @@
 //! In-process calls: a service with layers of its own, called by a handler or by work that carries a request's context.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
-
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use campanile_core::{Deadline, InRequestExt, RequestContext, RequestId};
-use campanile_inbound::{DeadlineLayer, RequestIdLayer, stack};
+use campanile_inbound::{DeadlineLayer, MetricsLayer, RequestIdLayer, stack};
 use http::{Request, Response, StatusCode};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -97,4 +96,56 @@ async fn a_carried_context_does_not_keep_an_in_process_service_from_giving_its_o
         .unwrap();
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.headers()["x-request-id"], "outer");
+}
+
+/// The sum of a histogram.
+fn seconds(snapshot: metrics_util::debugging::Snapshot, name: &str) -> f64 {
+    snapshot
+        .into_vec()
+        .into_iter()
+        .filter(|(key, ..)| key.key().name() == name)
+        .map(|(.., value)| match value {
+            DebugValue::Histogram(values) => values.iter().map(|value| value.into_inner()).sum(),
+            _ => 0.0,
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn a_metrics_layer_measures_from_its_own_call() {
+    let recorder = Arc::new(DebuggingRecorder::new());
+    let snapshotter = recorder.snapshotter();
+    let metrics = MetricsLayer::new().with_recorder(recorder);
+    let inner = metrics.layer(service_fn(ok));
+    let service = RequestIdLayer::new().layer(service_fn(move |request: Request<String>| {
+        let inner = inner.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            inner.oneshot(request).await
+        }
+    }));
+    service.oneshot(request()).await.unwrap();
+    let seconds = seconds(snapshotter.snapshot(), "http_server_request_duration_seconds");
+    assert!(seconds < 0.1, "{seconds}");
+}
+
+#[tokio::test]
+async fn an_in_process_call_is_given_the_id_that_its_request_carries() {
+    let inner = RequestIdLayer::new().layer(service_fn(|_: Request<String>| async {
+        let id = RequestContext::current().map(|current| current.id().to_string());
+        Ok::<_, Infallible>(Response::new(id.unwrap()))
+    }));
+    let service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| {
+        let inner = inner.clone();
+        async move {
+            let request = Request::builder()
+                .header("x-request-id", "inner")
+                .body(String::new())
+                .unwrap();
+            let response = inner.oneshot(request).await.unwrap();
+            assert_eq!(response.headers().get("x-request-id").unwrap(), "inner");
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }
+    }));
+    service.oneshot(request()).await.unwrap();
 }

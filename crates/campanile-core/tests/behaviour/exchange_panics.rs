@@ -1,7 +1,5 @@
 //! Observers that panic themselves: each exchange still ends once, and every observer that was entered is left.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
-
 use std::{
     cell::RefCell,
     convert::Infallible,

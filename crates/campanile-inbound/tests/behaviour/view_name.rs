@@ -1,7 +1,5 @@
 //! Which responses are named in `X-View-Name`, and after what.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
-
 use std::{convert::Infallible, future::pending, time::Duration};
 
 use campanile_inbound::{DeadlineLayer, Route, stack};
