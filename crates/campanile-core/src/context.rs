@@ -211,13 +211,20 @@ impl RequestContext {
     #[inline]
     #[must_use]
     pub fn current_entry() -> Option<InFlightEntryRef> {
-        let look = |current: &Cell<Option<Self>>| {
+        Self::peek_current(Self::entry).flatten()
+    }
+
+    /// Reads the current context. Cheaper than [`Self::with_current`]; `read` must not panic, or the context is lost.
+    #[doc(hidden)]
+    #[inline]
+    pub fn peek_current<R>(read: impl FnOnce(&Self) -> R) -> Option<R> {
+        let peek = |current: &Cell<Option<Self>>| {
             let context = current.take();
-            let entry = context.as_ref().and_then(Self::entry);
+            let found = context.as_ref().map(read);
             current.set(context);
-            entry
+            found
         };
-        CURRENT.try_with(look).ok().flatten()
+        CURRENT.try_with(peek).ok().flatten()
     }
 
     /// Makes this context the current one until the guard is dropped. Not across an `.await`: see [`Self::scope`].

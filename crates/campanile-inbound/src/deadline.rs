@@ -100,7 +100,7 @@ impl DeadlineLayer {
     #[inline]
     fn deadline<B>(&self, request: &Request<B>) -> Option<Deadline> {
         // A layer of this kind further out may have set a nearer one.
-        let mut nearest = RequestContext::with_current(|current| current.and_then(RequestContext::deadline));
+        let mut nearest = RequestContext::peek_current(RequestContext::deadline).flatten();
         if self.incoming_deadlines {
             match Deadline::from_headers(request.headers()) {
                 Ok(None) => {}

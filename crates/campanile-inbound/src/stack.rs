@@ -1,11 +1,11 @@
 //! All inbound layers in the right order, as one exchange.
 
-use std::{fmt, mem::ManuallyDrop};
+use std::fmt;
 
 use campanile_core::{
     box_pool::BoxPool,
     clock,
-    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard, run_both},
+    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard, begin_layer, run_both},
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -148,15 +148,8 @@ impl<B: Body> Observe<B> for Stack {
             .observer()
             .and_then(|stack| self.begin_layers(stack, request));
         guard.forget();
-        match (response, exchange) {
-            (Some(response), stack) => Begin::Respond(response, stack),
-            (None, Some(stack)) if stack.is_vacant() => {
-                stack.recycle();
-                Begin::Skip
-            }
-            (None, Some(stack)) => Begin::Observe(stack),
-            (None, None) => Begin::Skip,
-        }
+        // Never skipped as a whole: catching panics skips no request.
+        Begin::of_stack(response, exchange, |_| false)
     }
 }
 
@@ -177,52 +170,6 @@ impl Stack {
                 true => begin_layer(&ViewNameLayer::new(), request, &mut stack.view_name),
                 false => None,
             })
-    }
-}
-
-#[inline]
-fn begin_layer<B, P: Observe<B>>(
-    layer: &P,
-    request: &mut Request<B>,
-    observer: &mut Option<P::Observer>,
-) -> Option<Box<Response<()>>> {
-    let response = match layer.begin(request) {
-        Begin::Observe(begun) => {
-            *observer = Some(begun);
-            None
-        }
-        Begin::Skip => return None,
-        Begin::Respond(response, begun) => {
-            *observer = begun;
-            Some(response)
-        }
-    };
-    let entering = Entering(observer);
-    entering.0.enter();
-    let _ = ManuallyDrop::new(entering);
-    response
-}
-
-/// An observer that panics when it is entered is not there to be left.
-struct Entering<'a, O>(&'a mut Option<O>);
-
-impl<O> Drop for Entering<'_, O> {
-    #[inline]
-    fn drop(&mut self) {
-        *self.0 = None;
-    }
-}
-
-impl StackObserver {
-    /// Returns whether every layer has skipped the request.
-    #[inline]
-    fn is_vacant(&self) -> bool {
-        self.request_id.is_none()
-            && self.metrics.is_none()
-            && self.catch_panic.is_none()
-            && self.limit.is_none()
-            && self.deadline.is_none()
-            && self.view_name.is_none()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use campanile_core::{
     box_pool::BoxPool,
     clock,
-    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, Pair},
+    exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, Pair, PollGuard, begin_layer},
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -71,6 +71,7 @@ impl<S, W: Clone, V: Clone> Layer<S> for Stack<W, V> {
 }
 
 /// Observes one call for both outbound layers. See [`stack`].
+#[derive(Default)]
 pub struct StackObserver(Pair<Option<CallObserver>, Option<PropagateObserver>>);
 
 thread_local! {
@@ -87,13 +88,28 @@ impl StackObserver {
 impl<B, W: Clone, V: Clone> Observe<B> for Stack<W, V> {
     type Observer = StackObserver;
 
-    #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
         match Pair::new(&self.metrics, &self.propagate).begin(request) {
             Begin::Observe(pair) => Begin::Observe(StackObserver(pair)),
             Begin::Skip => Begin::Skip,
             Begin::Respond(response, pair) => Begin::Respond(response, pair.map(StackObserver)),
         }
+    }
+
+    /// Begins each layer in the box: as values they would be moved several times.
+    #[inline]
+    fn begin_entered(&self, request: &mut Request<B>) -> Begin<Box<StackObserver>> {
+        let mut exchange = Some(BoxPool::take(&POOL).unwrap_or_default());
+        // Ends what has begun if a layer panics.
+        let mut guard = PollGuard::of_entered(&mut exchange);
+        let response = guard.observer().and_then(|stack| {
+            begin_layer(&self.metrics, request, &mut stack.0.outer)
+                .or_else(|| begin_layer(&self.propagate, request, &mut stack.0.inner))
+        });
+        guard.forget();
+        Begin::of_stack(response, exchange, |stack| {
+            stack.0.outer.is_none() && stack.0.inner.is_none()
+        })
     }
 }
 

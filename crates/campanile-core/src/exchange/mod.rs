@@ -91,8 +91,6 @@ mod pair;
 mod poll_guard;
 mod service;
 
-#[doc(hidden)]
-pub use self::poll_guard::{PollGuard, run_both};
 pub use self::{
     body::ObservedBody,
     body_length::MethodClass,
@@ -103,4 +101,9 @@ pub use self::{
     observer::{Interrupt, Observer},
     pair::Pair,
     service::{ExchangeLayer, ExchangeService},
+};
+#[doc(hidden)]
+pub use self::{
+    observe::begin_layer,
+    poll_guard::{PollGuard, run_both},
 };

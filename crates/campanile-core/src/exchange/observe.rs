@@ -1,5 +1,7 @@
 //! What makes an observer for each request.
 
+use std::mem::ManuallyDrop;
+
 use http::{Request, Response};
 
 use super::{Observer, PollGuard};
@@ -68,4 +70,60 @@ pub enum Begin<O> {
     Skip,
     /// The inner service is not called: this is the response, with an empty body, that the observer sees if there is one.
     Respond(Box<Response<()>>, Option<O>),
+}
+
+impl<O: Observer> Begin<Box<O>> {
+    /// Makes the beginning of an observer of several layers. `is_vacant` is whether every layer has skipped the request.
+    #[doc(hidden)]
+    #[inline]
+    pub fn of_stack(
+        response: Option<Box<Response<()>>>,
+        stack: Option<Box<O>>,
+        is_vacant: impl FnOnce(&O) -> bool,
+    ) -> Self {
+        match (response, stack) {
+            (Some(response), stack) => Self::Respond(response, stack),
+            (None, Some(stack)) if is_vacant(&stack) => {
+                stack.recycle();
+                Self::Skip
+            }
+            (None, Some(stack)) => Self::Observe(stack),
+            (None, None) => Self::Skip,
+        }
+    }
+}
+
+/// Begins and enters one layer of several. Returns its response if it responds in place of the inner service.
+#[doc(hidden)]
+#[inline(always)]
+pub fn begin_layer<B, P: Observe<B>>(
+    layer: &P,
+    request: &mut Request<B>,
+    observer: &mut Option<P::Observer>,
+) -> Option<Box<Response<()>>> {
+    let response = match layer.begin(request) {
+        Begin::Observe(begun) => {
+            *observer = Some(begun);
+            None
+        }
+        Begin::Skip => return None,
+        Begin::Respond(response, begun) => {
+            *observer = begun;
+            Some(response)
+        }
+    };
+    let entering = Entering(observer);
+    entering.0.enter();
+    let _ = ManuallyDrop::new(entering);
+    response
+}
+
+/// Drops an observer that panics when it is entered, so that it is not left.
+struct Entering<'a, O>(&'a mut Option<O>);
+
+impl<O> Drop for Entering<'_, O> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.0 = None;
+    }
 }
