@@ -1,7 +1,7 @@
 //! Handshakes in progress while the listener closes.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use campanile_listen::{Bind, Listener};
 
@@ -11,6 +11,9 @@ use crate::support::{TIMEOUT, recorder};
 
 /// One-way delay of the client.
 const DELAY: Duration = Duration::from_millis(50);
+
+/// Less than the 300 ms for which a listener that closes waits for handshakes in progress.
+const IN_TIME: Duration = Duration::from_millis(200);
 
 const FIRST: u16 = 40_001;
 const SECOND: u16 = 40_002;
@@ -41,38 +44,52 @@ fn client_50_ms_away_is_served_and_sees_no_reset() {
     }
     Wire::set_up();
     for address in [&format!("{SERVER}:0"), "0.0.0.0:0", "[::]:0"] {
-        block_on(async {
-            let (listener, mut wire) = bind(address);
-            let ack = half_open(&mut wire);
-            let closed = tokio::spawn(serve_all(listener.close()));
-            tokio::time::sleep(DELAY).await;
-            // The filter is attached by now.
-            wire.send(SECOND, SYN, SEQ, 0, &[]);
-            wire.send(FIRST, ACK, SEQ + 1, ack, &[7]);
-            let reset_or_served = wire.find(FIRST, TIMEOUT, |segment| {
-                segment.flags & RST != 0 || !segment.payload.is_empty()
-            });
-            let reply = reset_or_served.expect("no reply to the request");
-            assert_eq!(
-                (reply.flags & RST, &reply.payload[..]),
-                (0, &[8][..]),
-                "at {address}"
-            );
-            assert_eq!(closed.await.unwrap(), 1);
-            let reset = wire.find(FIRST, DELAY, |segment| segment.flags & RST != 0);
-            assert!(reset.is_none(), "{reset:?} at {address}");
-            assert!(
-                wire.captured(SECOND).is_empty(),
-                "the filter passed a SYN: {:?}",
-                wire.captured(SECOND)
-            );
-            wire.send(SECOND, SYN, SEQ, 0, &[]);
-            let refused = wire
-                .find(SECOND, TIMEOUT, |_| true)
-                .expect("no reply to a SYN after the close");
-            assert_ne!(refused.flags & RST, 0, "the retry is refused");
-        });
+        // A machine that was too busy to send the ACK within the listener's window gets another try.
+        let in_time = (0..5).any(|_| block_on(client_50_ms_away(address)));
+        assert!(
+            in_time,
+            "five times the ACK was sent after the window of the close"
+        );
     }
+}
+
+/// Completes a handshake and begins another one while the listener closes. Returns false if the ACK was sent too late.
+async fn client_50_ms_away(address: &str) -> bool {
+    let (listener, mut wire) = bind(address);
+    let ack = half_open(&mut wire);
+    let began = Instant::now();
+    let closed = tokio::spawn(serve_all(listener.close()));
+    tokio::time::sleep(DELAY).await;
+    // The filter is attached by now.
+    wire.send(SECOND, SYN, SEQ, 0, &[]);
+    wire.send(FIRST, ACK, SEQ + 1, ack, &[7]);
+    if began.elapsed() > IN_TIME {
+        let _ = closed.await;
+        return false;
+    }
+    let reset_or_served = wire.find(FIRST, TIMEOUT, |segment| {
+        segment.flags & RST != 0 || !segment.payload.is_empty()
+    });
+    let reply = reset_or_served.expect("no reply to the request");
+    assert_eq!(
+        (reply.flags & RST, &reply.payload[..]),
+        (0, &[8][..]),
+        "at {address}"
+    );
+    assert_eq!(closed.await.unwrap(), 1);
+    let reset = wire.find(FIRST, DELAY, |segment| segment.flags & RST != 0);
+    assert!(reset.is_none(), "{reset:?} at {address}");
+    assert!(
+        wire.captured(SECOND).is_empty(),
+        "the filter passed a SYN: {:?}",
+        wire.captured(SECOND)
+    );
+    wire.send(SECOND, SYN, SEQ, 0, &[]);
+    let refused = wire
+        .find(SECOND, TIMEOUT, |_| true)
+        .expect("no reply to a SYN after the close");
+    assert_ne!(refused.flags & RST, 0, "the retry is refused");
+    true
 }
 
 #[test]
@@ -102,7 +119,7 @@ fn incomplete_handshake_delays_the_close_by_the_window_at_most() {
     block_on(async {
         let (listener, mut wire) = bind("0.0.0.0:0");
         half_open(&mut wire);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         assert_eq!(serve_all(listener.close()).await, 0);
         let took = begun.elapsed();
         // The lower bound shows that the half-open connection was found.
@@ -111,7 +128,7 @@ fn incomplete_handshake_delays_the_close_by_the_window_at_most() {
             "it took {took:?}"
         );
         let (listener, _) = bind("0.0.0.0:0");
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         assert_eq!(serve_all(listener.close()).await, 0);
         let took = begun.elapsed();
         assert!(
