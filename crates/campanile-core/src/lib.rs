@@ -7,7 +7,6 @@ mod axum;
 pub mod box_pool;
 pub mod clock;
 #[doc(hidden)]
-pub mod cold_state;
 mod context;
 pub mod deadline;
 pub mod exchange;

@@ -6,7 +6,6 @@ use campanile_core::{
     Outcome, RequestContext,
     box_pool::BoxPool,
     clock::FastInstant,
-    cold_state::ColdState,
     exchange::{End, EndReason, Observer},
     grpc::{self, Code},
     headers,
@@ -39,7 +38,7 @@ pub struct MetricsObserver {
     /// [`UNKNOWN_SIZE`] if the request does not say.
     request_bytes: u64,
     flags: ExchangeFlags,
-    cold: ColdState<Cold>,
+    cold: Option<Box<Cold>>,
 }
 
 const UNKNOWN_SIZE: u64 = u64::MAX;
@@ -83,7 +82,7 @@ impl MetricsObserver {
             }
             None => settings.table.other_route(method),
         };
-        Self::with_series(settings, (series, None), request_bytes, flags, ColdState::none())
+        Self::with_series(settings, (series, None), request_bytes, flags, None)
     }
 
     /// Begins an exchange that may be a gRPC call or an upgrade, or whose route is the view name of the response.
@@ -119,12 +118,12 @@ impl MetricsObserver {
             .filter(|_| is_rpc && rpc.is_none())
             .cloned();
         let cold = if unproven_rpc.is_some() || upgrade.is_some() {
-            ColdState::new(Cold {
+            Some(Box::new(Cold {
                 unproven_rpc,
                 upgrade,
-            })
+            }))
         } else {
-            ColdState::none()
+            None
         };
         Self::with_series(settings, (series, rpc), request_bytes(request), flags, cold)
     }
@@ -135,7 +134,7 @@ impl MetricsObserver {
         (series, rpc): (&'static RouteSeries, Option<&'static RpcSeries>),
         request_bytes: u64,
         flags: ExchangeFlags,
-        cold: ColdState<Cold>,
+        cold: Option<Box<Cold>>,
     ) -> Self {
         let mut this = Self {
             settings,
@@ -252,7 +251,7 @@ impl MetricsObserver {
         self.flags.set_code(code);
         // A response that a layer made does not prove that the method is served.
         let proven = is_grpc && self.flags.outcome().is_none() && code != Some(Code::Unimplemented);
-        let path = self.cold.get_mut().and_then(|cold| cold.unproven_rpc.take());
+        let path = self.cold.as_mut().and_then(|cold| cold.unproven_rpc.take());
         if let (Some(path), true) = (path, proven) {
             let settings = self.settings;
             let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
@@ -265,7 +264,7 @@ impl MetricsObserver {
 
     #[cold]
     fn note_upgrade(&mut self, status: StatusCode) {
-        if let Some(upgrade) = self.cold.get_mut().and_then(|cold| cold.upgrade.take()) {
+        if let Some(upgrade) = self.cold.as_mut().and_then(|cold| cold.upgrade.take()) {
             upgrade.on_response(self.settings.table, self.flags.method_class(), status);
         }
     }
@@ -405,7 +404,7 @@ impl Observer for MetricsObserver {
 
     #[inline]
     fn recycle(mut self: Box<Self>) {
-        self.cold = ColdState::none();
+        self.cold = None;
         BoxPool::recycle(&POOL, self);
     }
 }

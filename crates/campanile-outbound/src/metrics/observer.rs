@@ -10,7 +10,6 @@ use campanile_core::{
     RequestContext,
     box_pool::BoxPool,
     clock::FastInstant,
-    cold_state::ColdState,
     exchange::{End, EndReason, Observer},
     grpc::{self, Code},
     headers::view_name,
@@ -44,7 +43,7 @@ pub struct CallObserver {
     host: &'static HostSeries,
     view: Option<&'static ViewSeries>,
     rpc: Option<&'static RpcSeries>,
-    cold: ColdState<Cold>,
+    cold: Option<Box<Cold>>,
     failure: Option<Failure>,
     /// The entry of the request being served, until the response head.
     entry: Option<InFlightEntryRef>,
@@ -126,9 +125,9 @@ impl CallObserver {
             line: CallLine::begin(request),
         };
         let cold = if cold.unproven_rpc.is_some() || cold.line.is_some() {
-            ColdState::new(cold)
+            Some(Box::new(cold))
         } else {
-            ColdState::none()
+            None
         };
         Self {
             view,
@@ -156,7 +155,7 @@ impl CallObserver {
             host,
             view: None,
             rpc: None,
-            cold: ColdState::none(),
+            cold: None,
             failure: None,
             entry,
             started: FastInstant::now(),
@@ -240,7 +239,7 @@ impl CallObserver {
         if folded {
             self.table.count_folded();
         }
-        if let Some(line) = self.cold.get_mut().and_then(|cold| cold.line.take()) {
+        if let Some(line) = self.cold.as_mut().and_then(|cold| cold.line.take()) {
             line.write(self.host.name, view.view, self.status, self.failure, self.seconds);
         }
     }
@@ -248,7 +247,7 @@ impl CallObserver {
     /// Counts a gRPC call by its status, and returns whether its method was folded.
     fn count_rpc(&mut self) -> bool {
         let code = self.code.unwrap_or(Code::Unknown);
-        let path = self.cold.get_mut().and_then(|cold| cold.unproven_rpc.take());
+        let path = self.cold.as_mut().and_then(|cold| cold.unproven_rpc.take());
         let series = self.rpc.unwrap_or_else(|| {
             let method = method_of(path.as_ref().map_or("", PathAndQuery::path));
             let proven = code != Code::Unimplemented;
@@ -316,7 +315,7 @@ impl Observer for CallObserver {
 
     #[inline]
     fn recycle(mut self: Box<Self>) {
-        self.cold = ColdState::none();
+        self.cold = None;
         BoxPool::recycle(&POOL, self);
     }
 }
