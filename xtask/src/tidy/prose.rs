@@ -1,7 +1,7 @@
 //! Docs and comments use the words of the field.
 //!
 //! The rule counts words per 10,000 words of Rust comments and Markdown, without code. It reports the rates of the whole
-//! workspace, and the files that exceed them.
+//! workspace, and the files that exceed a limit.
 
 use std::collections::BTreeMap;
 
@@ -119,7 +119,7 @@ impl WordGroup {
                 .collect();
             message.push_str(&format!("; most in {}", files.join(", ")));
         }
-        Finding::warning("workspace", message)
+        Finding::error("workspace", message)
     }
 }
 
@@ -150,25 +150,25 @@ mod tests {
     use super::*;
     use crate::tidy::finding::Severity;
 
-    fn warnings(files: &[(&str, &str)]) -> Vec<String> {
+    fn errors(files: &[(&str, &str)]) -> Vec<String> {
         check(&Repository::sample(files))
             .into_iter()
-            .filter(|finding| finding.severity == Severity::Warning)
+            .filter(|finding| finding.severity == Severity::Error)
             .map(|finding| finding.to_string())
             .collect()
     }
 
     #[test]
-    fn words_beyond_their_limit_are_a_warning_that_names_the_files() {
-        let found = warnings(&[
+    fn words_beyond_their_limit_are_an_error_that_names_the_files() {
+        let found = errors(&[
             ("crates/a/src/lib.rs", "//! Each response is an answer.\n"),
             ("crates/a/README.md", "A response that lasts for ever.\n"),
         ]);
         assert_eq!(
             found,
             [
-                "warning: workspace: `answer`: 909.1 per 10,000 words (below 3); most in crates/a/src/lib.rs (1)",
-                "warning: workspace: `anew, for ever`: 909.1 per 10,000 words (below 1); most in crates/a/README.md (1)",
+                "error: workspace: `answer`: 909.1 per 10,000 words (below 3); most in crates/a/src/lib.rs (1)",
+                "error: workspace: `anew, for ever`: 909.1 per 10,000 words (below 1); most in crates/a/README.md (1)",
             ]
         );
     }
@@ -177,11 +177,11 @@ mod tests {
     fn code_and_strings_are_not_counted() {
         let text =
             "//! The response of `answer`.\n//! ```\n//! answer()\n//! ```\nfn f() { g(\"nobody\") }\n";
-        assert!(warnings(&[("crates/a/src/lib.rs", text)]).is_empty());
+        assert!(errors(&[("crates/a/src/lib.rs", text)]).is_empty());
     }
 
     #[test]
-    fn prose_without_responses_is_a_warning() {
-        assert_eq!(warnings(&[("crates/a/src/lib.rs", "//! A layer.\n")]).len(), 1);
+    fn prose_without_responses_is_an_error() {
+        assert_eq!(errors(&[("crates/a/src/lib.rs", "//! A layer.\n")]).len(), 1);
     }
 }
