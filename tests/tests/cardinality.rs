@@ -19,7 +19,7 @@ use campanile_tests::{
     server::{LayerSetup, SharedLayers, TestServer},
     wait::within,
 };
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 
@@ -127,6 +127,7 @@ fn http_request(n: usize) -> Request<Empty<Bytes>> {
 
 fn rpc_request(n: usize) -> Request<Empty<Bytes>> {
     Request::post(format!("/pkg.S{n}/M{n}"))
+        .version(Version::HTTP_2)
         .header("content-type", "application/grpc")
         .body(Empty::new())
         .unwrap()
@@ -201,4 +202,45 @@ async fn rpc_methods_beyond_the_limit_are_other_and_each_observation_counts_as_f
     let counted = recorder.by_label(REQUESTS, "http_route");
     assert_eq!((counted.len(), counted["other"]), (limit + 1, beyond));
     assert_eq!(recorder.total(FOLDED), beyond);
+}
+
+/// Each response is an interceptor's, as of one that misses a token: an error in the head, without a message.
+#[tokio::test]
+async fn methods_whose_calls_only_fail_add_no_series_and_leave_room_for_those_that_succeed() {
+    let recorder = TestRecorder::leak();
+    let authorizes = tower::service_fn(|request: Request<Empty<Bytes>>| async move {
+        let (status, bytes) = match request.headers().get("authorization") {
+            None => ("16", Bytes::new()),
+            Some(_) => ("0", Bytes::from_static(b"\0\0\0\0\0")),
+        };
+        let response = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", status);
+        Ok::<_, BoxError>(response.body(Full::new(bytes)).unwrap())
+    });
+    let mut service = ServiceBuilder::new()
+        .layer(MetricsLayer::new().with_recorder(recorder))
+        .service(authorizes);
+    for n in 0..2_000 {
+        call(&mut service, rpc_request(n)).await;
+    }
+    let mut strange: Vec<Request<Empty<Bytes>>> = vec![rpc_request(1), rpc_request(2)];
+    *strange[0].version_mut() = Version::HTTP_11;
+    *strange[1].uri_mut() = format!("/pkg.S/{}", "m".repeat(124)).parse().unwrap();
+    strange.push(rpc_request(3));
+    for mut request in strange {
+        request
+            .headers_mut()
+            .insert("authorization", "Bearer token".parse().unwrap());
+        call(&mut service, request).await;
+    }
+    let counted = recorder.by_label("rpc_server_requests_total", "rpc_method");
+    let counted: Vec<_> = counted.into_iter().collect();
+    assert_eq!(
+        counted,
+        [("other".to_owned(), 2_002.0), ("pkg.S3/M3".to_owned(), 1.0)]
+    );
+    let durations = recorder.by_label("http_server_request_duration_seconds", "http_route");
+    assert_eq!(durations.keys().collect::<Vec<_>>(), ["/pkg.S3/M3", "other"]);
+    assert_eq!(recorder.total(FOLDED), 0.0);
 }

@@ -139,6 +139,23 @@ fn is_grpc_type(value: &HeaderValue) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
+/// The most bytes of a method's name.
+const MAX_NAME: usize = 128;
+
+/// Returns `package.Service/Method` of a request's path.
+///
+/// `None` for a path that is not of this form, with letters, digits and `_` in each name, or longer than 128 bytes:
+/// callers choose paths freely, and the name is used as a label value.
+#[must_use]
+pub fn method_name(path: &str) -> Option<&str> {
+    let name = path.strip_prefix('/').filter(|name| name.len() <= MAX_NAME)?;
+    let (service, method) = name.split_once('/')?;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_service = !service.is_empty() && service.bytes().all(|byte| is_word(byte) || byte == b'.');
+    let is_method = !method.is_empty() && method.bytes().all(is_word);
+    (is_service && is_method).then_some(name)
+}
+
 /// Parses the value of `grpc-timeout`: one to eight digits and a unit of `H`, `M`, `S`, `m`, `u` or `n`.
 #[must_use]
 pub fn parse_timeout(value: &HeaderValue) -> Option<Duration> {

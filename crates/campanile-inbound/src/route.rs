@@ -72,6 +72,15 @@ impl<'a> KnownRoute<'a> {
         }
     }
 
+    /// Returns whether the route is one path of axum's router, so that it proves that the path is served.
+    pub(crate) fn is_exact(self) -> bool {
+        match self {
+            Self::Named(_) => false,
+            #[cfg(feature = "axum")]
+            Self::Matched(path) => !path.as_str().contains('{'),
+        }
+    }
+
     /// Returns whether [`make_static`](Self::make_static) can succeed.
     pub(crate) fn may_be_static(self) -> bool {
         !matches!(self, Self::Named(Route(Cow::Owned(_))))

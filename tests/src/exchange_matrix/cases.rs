@@ -96,7 +96,13 @@ fn rpc() -> Vec<ExchangeCase> {
         call("gRPC server stream", "/pkg.Greeter/Stream", 30, "OK"),
         call("gRPC error after a message", "/pkg.Greeter/Late", 10, "ABORTED"),
         call("gRPC without a status", "/pkg.Greeter/Silent", 10, "UNKNOWN"),
-        call("gRPC trailers only", "/pkg.Greeter/Refused", 0, "NOT_FOUND"),
+        ExchangeCase::new(
+            "gRPC trailers only",
+            TestRequest::grpc("/pkg.Greeter/Refused"),
+            200,
+            0,
+        )
+        .with_rpc("other", "NOT_FOUND"),
         ExchangeCase::new(
             "unknown gRPC method",
             TestRequest::grpc("/pkg.Greeter/None"),

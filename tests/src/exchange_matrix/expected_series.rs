@@ -11,16 +11,21 @@ use crate::{
 };
 
 impl ExchangeCase {
-    /// Returns the series that one exchange of this case makes non-zero, in the form of
+    /// Returns the series that one exchange of this case makes non-zero over a protocol, in the form of
     /// [`TestRecorder::nonzero_series`](crate::recorder::TestRecorder::nonzero_series), without those of the connection.
     #[must_use]
-    pub fn series(&self) -> BTreeMap<String, String> {
+    pub fn series(&self, protocol: Protocol) -> BTreeMap<String, String> {
         let expected = &self.expected;
+        // gRPC has names over HTTP/2 only.
+        let rpc = expected.rpc.map(|(method, status)| match protocol {
+            Protocol::Http1 => ("other", status),
+            Protocol::Http2 => (method, status),
+        });
         let method = match self.request.method_name() {
             "BREW" => "_OTHER",
             method => method,
         };
-        let route = self.route();
+        let route = self.route(rpc.map(|(method, _)| method));
         let status = expected
             .status
             .map(|status| status.to_string())
@@ -57,7 +62,7 @@ impl ExchangeCase {
                 format!("1 of {bytes}"),
             );
         }
-        if let Some((method, status)) = expected.rpc {
+        if let Some((method, status)) = rpc {
             series.insert(
                 format!("rpc_server_requests_total{{rpc_method={method},rpc_response_status_code={status}}}"),
                 one(),
@@ -69,10 +74,10 @@ impl ExchangeCase {
         series
     }
 
-    fn route(&self) -> String {
-        match (self.expected.rpc, self.request.path()) {
-            (Some(("other", _)), _) => "other".into(),
-            (Some((method, _)), _) => format!("/{method}"),
+    fn route(&self, rpc_method: Option<&str>) -> String {
+        match (rpc_method, self.request.path()) {
+            (Some("other"), _) => "other".into(),
+            (Some(method), _) => format!("/{method}"),
             (None, "/unknown") => "other".into(),
             (None, path) => path.into(),
         }

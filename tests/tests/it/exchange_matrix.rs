@@ -44,7 +44,7 @@ async fn run(case: &ExchangeCase, protocol: Protocol) -> Result<(), String> {
     server.idle().await;
     let mut recorded = recorder.nonzero_series();
     recorded.retain(|series, _| !case.ignores(series));
-    let expected = case.series();
+    let expected = case.series(protocol);
     if recorded != expected {
         let missing: Vec<_> = expected
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use campanile_core::grpc::{Code, format_timeout, is_grpc, parse_timeout};
+use campanile_core::grpc::{Code, format_timeout, is_grpc, method_name, parse_timeout};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 fn status(value: &'static str) -> Option<Code> {
@@ -114,5 +114,20 @@ fn a_timeout_is_formatted_in_the_finest_unit_that_fits() {
         assert_eq!(written, value);
         // Rounded down.
         assert!(parse_timeout(&written).unwrap() <= time);
+    }
+}
+
+#[test]
+fn a_method_name_is_bounded_in_form_and_length() {
+    let longest = format!("/pkg.S/{}", "m".repeat(122));
+    assert_eq!(method_name("/pkg.v1.Stock_2/Get_1"), Some("pkg.v1.Stock_2/Get_1"));
+    assert_eq!(method_name("/S/m"), Some("S/m"));
+    assert_eq!(method_name(&longest), Some(&longest[1..]));
+    let too_long = format!("{longest}m");
+    for path in [
+        "", "/", "//", "S/m", "/S", "/S/", "//m", "/S/m/", "/S/m/n", "/S//m", "/S/m.n", "/S-/m", "/S/m-",
+        "/S/%6d", "/S/m n", "/Ś/m", "*", &too_long,
+    ] {
+        assert_eq!(method_name(path), None, "{path}");
     }
 }

@@ -8,5 +8,7 @@ use crate::upgrade::UpgradeWatch;
 pub(super) struct Cold {
     /// The path of the gRPC method, until a response proves that it is served: callers choose it freely.
     pub(super) unproven_rpc: Option<PathAndQuery>,
+    /// The seconds to the head, which are recorded at the end, when the route is known.
+    pub(super) head_seconds: Option<f64>,
     pub(super) upgrade: Option<UpgradeWatch>,
 }

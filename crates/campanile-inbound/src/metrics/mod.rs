@@ -20,7 +20,7 @@
 //! | `rpc_server_requests_total` | at the end of a gRPC call, with its status |
 //!
 //! **The route** is a [`Route`](crate::Route) in the extensions of the request or the response, or axum's `MatchedPath`
-//! (feature `axum`), or service and method of a gRPC call that has responded before; otherwise `other`. Around an axum
+//! (feature `axum`), or service and method of a gRPC call that has succeeded or sent a message before; otherwise `other`. Around an axum
 //! router the matched path is not visible: a second `MetricsLayer` inside, by `Router::layer`, counts nothing and hands its
 //! route to the outer one. With [`with_view_name_as_route`](MetricsLayer::with_view_name_as_route) the route is the
 //! response's `X-View-Name` and nothing else.

@@ -11,7 +11,7 @@ use campanile_core::{
     headers,
     layer_id::LayerId,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
@@ -95,12 +95,18 @@ impl MetricsObserver {
         let table = settings.table;
         let mut flags = settings.flags.with_method(method);
         let is_rpc = *request.method() == http::Method::POST && grpc::is_grpc(request.headers());
-        let mut rpc = None;
-        if is_rpc {
-            flags.set(RPC, true);
-            rpc = table.known_rpc(rpc_name(request.uri().path()));
-        }
-        let series = match (KnownRoute::of(request.extensions()), rpc) {
+        flags.set(RPC, is_rpc);
+        let route = KnownRoute::of(request.extensions());
+        let rpc_name = Some(request.uri().path())
+            .filter(|_| is_rpc && request.version() == Version::HTTP_2)
+            .and_then(grpc::method_name);
+        let rpc = rpc_name.and_then(|name| {
+            if route.is_some_and(KnownRoute::is_exact) {
+                return Some(table.rpc(name, settings.rpcs as usize));
+            }
+            table.known_rpc(name)
+        });
+        let series = match (route, rpc) {
             _ if flags.has(VIEW) => table.other_route(method),
             (Some(route), _) => {
                 flags.set(ROUTE_KNOWN, true);
@@ -115,11 +121,12 @@ impl MetricsObserver {
         let unproven_rpc = request
             .uri()
             .path_and_query()
-            .filter(|_| is_rpc && rpc.is_none())
+            .filter(|_| rpc_name.is_some() && rpc.is_none())
             .cloned();
         let cold = if unproven_rpc.is_some() || upgrade.is_some() {
             Some(Box::new(Cold {
                 unproven_rpc,
+                head_seconds: None,
                 upgrade,
             }))
         } else {
@@ -241,7 +248,7 @@ impl MetricsObserver {
         }
     }
 
-    /// Reads the status of a gRPC call, and takes the method as a label value once it is proven to be served.
+    /// Reads the status of a gRPC call.
     fn read_rpc_status<B>(&mut self, response: &Response<B>) {
         let is_grpc = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
         let mut code = Code::from_headers(response.headers());
@@ -250,15 +257,29 @@ impl MetricsObserver {
         }
         self.flags.set_code(code);
         // A response that a layer made does not prove that the method is served.
-        let proven = is_grpc && self.flags.outcome().is_none() && code != Some(Code::Unimplemented);
-        let path = self.cold.as_mut().and_then(|cold| cold.unproven_rpc.take());
-        if let (Some(path), true) = (path, proven) {
-            let settings = self.settings;
-            let rpc = settings.table.rpc(rpc_name(path.path()), settings.rpcs as usize);
-            self.rpc = Some(rpc);
-            if !self.flags.has(ROUTE_KNOWN) {
-                self.move_to(settings.table.rpc_route(self.flags.method(), rpc));
-            }
+        if !is_grpc || self.flags.outcome().is_some() {
+            let _ = self.take_unproven_rpc();
+        } else if code == Some(Code::Ok) {
+            self.prove_rpc();
+        }
+    }
+
+    fn take_unproven_rpc(&mut self) -> Option<PathAndQuery> {
+        self.cold.as_mut()?.unproven_rpc.take()
+    }
+
+    /// Takes the gRPC method as a label value, since the response proves that it is served.
+    #[cold]
+    fn prove_rpc(&mut self) {
+        let path = self.take_unproven_rpc();
+        let Some(name) = path.as_ref().and_then(|path| grpc::method_name(path.path())) else {
+            return;
+        };
+        let settings = self.settings;
+        let rpc = settings.table.rpc(name, settings.rpcs as usize);
+        self.rpc = Some(rpc);
+        if !self.flags.has(ROUTE_KNOWN) {
+            self.move_to(settings.table.rpc_route(self.flags.method(), rpc));
         }
     }
 
@@ -267,6 +288,15 @@ impl MetricsObserver {
         if let Some(upgrade) = self.cold.as_mut().and_then(|cold| cold.upgrade.take()) {
             upgrade.on_response(self.settings.table, self.flags.method_class(), status);
         }
+    }
+
+    /// Records the seconds to the head.
+    #[inline]
+    fn record_duration(&self, seconds: f64) {
+        let labels = ResponseLabels {
+            status: self.flags.status(),
+        };
+        self.series.record_duration(self.settings.table, labels, seconds);
     }
 
     fn end_labels(&self, outcome: Outcome) -> EndLabels {
@@ -331,8 +361,8 @@ impl MetricsObserver {
     /// Ends an exchange whose outcome is not, or may not be, `completed`.
     #[inline(never)]
     fn end_slow(&mut self, end: End<'_>) {
-        if let (Some(trailers), true) = (end.trailers, self.flags.has(RPC)) {
-            self.read_trailers(trailers);
+        if self.flags.has(RPC) {
+            self.end_rpc(&end);
         }
         let has_head = self.flags.status() != 0;
         let outcome = match end.reason {
@@ -345,10 +375,18 @@ impl MetricsObserver {
         self.record_end(outcome, end.bytes);
     }
 
+    /// Reads the status of a gRPC call in its trailers. OK, or a message before any status, proves that the method is
+    /// served; an error alone does not, since it may be a layer's or an interceptor's.
     #[cold]
-    fn read_trailers(&mut self, trailers: &HeaderMap) {
-        if let Some(code) = Code::from_headers(trailers) {
+    fn end_rpc(&mut self, end: &End<'_>) {
+        if let Some(code) = end.trailers.and_then(Code::from_headers) {
             self.flags.set_code(Some(code));
+        }
+        if end.bytes > 0 || self.flags.code() == Some(Code::Ok) {
+            self.prove_rpc();
+        }
+        if let Some(seconds) = self.cold.as_mut().and_then(|cold| cold.head_seconds.take()) {
+            self.record_duration(seconds);
         }
     }
 }
@@ -377,11 +415,11 @@ impl Observer for MetricsObserver {
         }
         let status = response.status();
         self.flags.set_status(status);
-        let labels = ResponseLabels {
-            status: status.as_u16(),
-        };
         let seconds = self.started.seconds_until(now);
-        self.series.record_duration(self.settings.table, labels, seconds);
+        match &mut self.cold {
+            Some(cold) if cold.unproven_rpc.is_some() => cold.head_seconds = Some(seconds),
+            _ => self.record_duration(seconds),
+        }
         if self.cold.is_some() {
             self.note_upgrade(status);
         }
@@ -415,11 +453,6 @@ impl fmt::Debug for MetricsObserver {
             .field("status", &self.flags.status())
             .finish_non_exhaustive()
     }
-}
-
-/// Returns `package.Service/Method` of a gRPC path.
-fn rpc_name(path: &str) -> &str {
-    path.strip_prefix('/').unwrap_or(path)
 }
 
 /// Maps the status of a response without gRPC status, as the

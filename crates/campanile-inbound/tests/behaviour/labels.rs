@@ -378,3 +378,35 @@ async fn routes_of_dropped_routers_are_not_mistaken_for_later_ones() {
         .collect();
     assert_eq!(counted, expected);
 }
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_route_without_a_wildcard_proves_its_grpc_method() {
+    use axum::{Router, body::Body, routing::post};
+
+    let (layer, snapshotter) = layer();
+    let refuse = || async {
+        let head = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "16");
+        head.body(Body::empty()).unwrap()
+    };
+    let router: Router = Router::new()
+        .route("/pkg.Exact/Get", post(refuse))
+        .route("/pkg.Wild/{*rest}", post(refuse))
+        .layer(layer);
+    for path in ["/pkg.Exact/Get", "/pkg.Wild/Get"] {
+        let request = Request::post(path)
+            .version(http::Version::HTTP_2)
+            .header("content-type", "application/grpc");
+        router
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        series(&snapshotter, "rpc_server_requests_total"),
+        ["other UNAUTHENTICATED", "pkg.Exact/Get UNAUTHENTICATED"]
+    );
+}

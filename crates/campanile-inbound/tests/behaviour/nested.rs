@@ -136,7 +136,7 @@ async fn an_in_process_call_is_given_the_id_that_its_request_carries() {
         Ok::<_, Infallible>(Response::new(id.unwrap()))
     }));
     let service = RequestIdLayer::new().layer(service_fn(move |_: Request<String>| {
-        let inner = inner.clone();
+        let inner = inner;
         async move {
             let request = Request::builder()
                 .header("x-request-id", "inner")

@@ -42,7 +42,7 @@
 //!
 //! The status is in the trailers, or in the head of a response without a body. Without one it is `UNKNOWN`, and
 //! `CANCELLED` if the call was dropped. A method becomes a label value once a call of it ended with a status other than
-//! `UNIMPLEMENTED`.
+//! `UNIMPLEMENTED`, if its path is `/package.Service/Method` of at most 128 bytes.
 //!
 //! # Nested
 //!

@@ -27,7 +27,7 @@ use super::{
     label_mode::LabelMode,
     log::CallLine,
     options::{self, Options, with_host},
-    rpc::{RpcSeries, method_of},
+    rpc::RpcSeries,
     table::{HostSeries, OutboundSeries},
     view::ViewSeries,
 };
@@ -114,14 +114,13 @@ impl CallObserver {
             .map(|view| table.view(host, view, views));
         let path = request.uri().path_and_query();
         let is_rpc = *request.method() == Method::POST && grpc::is_grpc(request.headers()) && path.is_some();
-        let rpc = if is_rpc {
-            table.known_rpc(method_of(request.uri().path()))
-        } else {
-            None
-        };
+        let rpc_name = Some(request.uri().path())
+            .filter(|_| is_rpc)
+            .and_then(grpc::method_name);
+        let rpc = rpc_name.and_then(|name| table.known_rpc(name));
         let method = method::number(request.method());
         let cold = Cold {
-            unproven_rpc: path.filter(|_| is_rpc && rpc.is_none()).cloned(),
+            unproven_rpc: path.filter(|_| rpc_name.is_some() && rpc.is_none()).cloned(),
             line: CallLine::begin(request),
         };
         let cold = if cold.unproven_rpc.is_some() || cold.line.is_some() {
@@ -249,9 +248,9 @@ impl CallObserver {
         let code = self.code.unwrap_or(Code::Unknown);
         let path = self.cold.as_mut().and_then(|cold| cold.unproven_rpc.take());
         let series = self.rpc.unwrap_or_else(|| {
-            let method = method_of(path.as_ref().map_or("", PathAndQuery::path));
-            let proven = code != Code::Unimplemented;
-            self.table.rpc(method, proven, self.rpc_limit as usize)
+            let proven = path.as_ref().filter(|_| code != Code::Unimplemented);
+            let name = proven.and_then(|path| grpc::method_name(path.path()));
+            self.table.rpc(name, self.rpc_limit as usize)
         });
         series.count(self.table.recorder, code);
         series.folded

@@ -35,8 +35,3 @@ impl RpcSeries {
         }
     }
 }
-
-/// Returns `package.Service/Method` of a gRPC path.
-pub(super) fn method_of(path: &str) -> &str {
-    path.trim_start_matches('/')
-}

@@ -166,20 +166,20 @@ impl OutboundSeries {
         self.rpc.get(SeriesKey::new(ADMITTED, method, ""))
     }
 
-    /// Finds or makes the series of a gRPC method; `other` if the method is not admitted.
+    /// Finds or makes the series of a gRPC method; `other` for `None` and beyond the limit.
     #[cold]
-    pub(crate) fn rpc(&'static self, method: &str, admit: bool, limit: usize) -> &'static RpcSeries {
-        if admit && self.rpc_names.admit(method, limit) {
-            self.rpc.get_or_insert(SeriesKey::new(ADMITTED, method, ""), || {
+    pub(crate) fn rpc(&'static self, method: Option<&str>, limit: usize) -> &'static RpcSeries {
+        if let Some(method) = method.filter(|method| self.rpc_names.admit(method, limit)) {
+            return self.rpc.get_or_insert(SeriesKey::new(ADMITTED, method, ""), || {
                 RpcSeries::new(leak(method), false)
-            })
-        } else {
-            // Folded by the limit, or not proven to be served: two entries for one series.
-            self.rpc
-                .get_or_insert(SeriesKey::new(FOLDED + u8::from(admit), OTHER, ""), || {
-                    RpcSeries::new(OTHER, admit)
-                })
+            });
         }
+        // Folded by the limit, or without a proven name: two entries for one series.
+        let folded = method.is_some();
+        self.rpc
+            .get_or_insert(SeriesKey::new(FOLDED + u8::from(folded), OTHER, ""), || {
+                RpcSeries::new(OTHER, folded)
+            })
     }
 }
 
