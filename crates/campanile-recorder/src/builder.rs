@@ -76,8 +76,9 @@ impl RecorderBuilder {
 
     /// Enables exemplars: one per histogram bucket, replaced at most once a second.
     ///
-    /// `labels` supplies labels such as `request_id` and `trace_id`; it is called by the observing thread, should be fast
-    /// and must neither render nor record. Without labels no exemplar is recorded in that second. Exemplars are rendered
+    /// `labels` supplies labels such as `request_id` and `trace_id`; it is called by the observing thread and should
+    /// be fast. Without labels, or if it panics, no exemplar is recorded in that second;
+    /// `campanile_recorder_exemplar_panics_total` counts its panics. Exemplars are rendered
     /// in [`Format::OpenMetrics`](crate::Format::OpenMetrics) only, and are those of this process.
     pub fn with_exemplars(mut self, labels: impl Fn(&mut ExemplarLabels) + Send + Sync + 'static) -> Self {
         self.exemplars = ExemplarSource::new(labels);

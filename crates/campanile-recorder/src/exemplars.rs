@@ -2,14 +2,15 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError, TryLockError,
+        Arc, Mutex, PoisonError, TryLockError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::Labels;
+use crate::{Labels, names, registry::Registry};
 
 /// The total length of names and values that OpenMetrics allows in an exemplar.
 const MAX_CHARS: usize = 128;
@@ -59,10 +60,11 @@ impl ExemplarSource {
         self.0.is_some()
     }
 
-    /// Creates the exemplars of a histogram, if they are enabled.
-    pub(crate) fn exemplars(&self, buckets: usize) -> Option<Exemplars> {
+    /// Creates the exemplars of a histogram in `registry`, if they are enabled.
+    pub(crate) fn exemplars(&self, buckets: usize, registry: &Weak<Registry>) -> Option<Exemplars> {
         self.0.as_ref().map(|labels| Exemplars {
             labels: Arc::clone(labels),
+            registry: Weak::clone(registry),
             buckets: (0..buckets).map(|_| BucketExemplar::default()).collect(),
         })
     }
@@ -77,6 +79,8 @@ impl fmt::Debug for ExemplarSource {
 /// The exemplars of a histogram, one per bucket.
 pub(crate) struct Exemplars {
     labels: Arc<LabelsFn>,
+    /// Counts the panics of the closure. Weak, since the registry owns its histograms.
+    registry: Weak<Registry>,
     buckets: Box<[BucketExemplar]>,
 }
 
@@ -98,12 +102,9 @@ impl Exemplars {
         if bucket.second.load(Relaxed) == second || bucket.second.swap(second, Relaxed) == second {
             return;
         }
-        // Called without the lock, since user code may panic.
-        let mut labels = ExemplarLabels::default();
-        (self.labels)(&mut labels);
-        if labels.pairs.is_empty() {
+        let Some(labels) = self.labels() else {
             return;
-        }
+        };
         let mut exemplar = match bucket.exemplar.try_lock() {
             Ok(exemplar) => exemplar,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -114,6 +115,22 @@ impl Exemplars {
             value,
             time: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         });
+    }
+
+    /// Calls the closure, without a lock, so that it may record and render. A panic costs only the exemplar: an observation
+    /// is often made while an exchange ends or a connection is accepted, which must not fail.
+    fn labels(&self) -> Option<ExemplarLabels> {
+        let labels = catch_unwind(AssertUnwindSafe(|| {
+            let mut labels = ExemplarLabels::default();
+            (self.labels)(&mut labels);
+            labels
+        }));
+        if labels.is_err()
+            && let Some(registry) = self.registry.upgrade()
+        {
+            registry.count(&names::EXEMPLAR_PANICS, Labels::new([]));
+        }
+        labels.ok().filter(|labels| !labels.pairs.is_empty())
     }
 
     /// Returns the exemplars by bucket.

@@ -36,6 +36,14 @@ pub(crate) const LOST: OwnMetric = OwnMetric {
     help: "Registrations ignored for lack of memory or disk space.",
 };
 
+/// Panics of the closure that supplies exemplars.
+pub(crate) const EXEMPLAR_PANICS: OwnMetric = OwnMetric {
+    name: "campanile_recorder_exemplar_panics_total",
+    kind: MetricKind::Counter,
+    unit: None,
+    help: "Panics of the closure that supplies the labels of exemplars.",
+};
+
 /// Exited processes whose counts are in the archive. Stored in the archive itself, so that both change together.
 pub(crate) const ARCHIVED_PROCESSES: OwnMetric = OwnMetric {
     name: "campanile_recorder_folded_processes_total",

@@ -9,9 +9,8 @@ use metrics::{
 use crate::{
     Format, Labels, MetricKind, RecorderBuilder, Snapshot,
     labels::valid_metric_name,
-    names::{self, OwnMetric},
     processes::SharedDirectory,
-    registry::{RegisterError, Registered, Registry, SeriesCells},
+    registry::{Registry, SeriesCells},
 };
 
 /// A recorder whose memory depends on the number of series, not on the number of observations.
@@ -26,7 +25,7 @@ pub struct CellRecorder {
 impl CellRecorder {
     pub(crate) fn from_parts(registry: Registry, directory: Option<SharedDirectory>) -> Self {
         Self {
-            registry: Arc::new(registry),
+            registry: registry.share(),
             directory: directory.map(Arc::new),
         }
     }
@@ -112,42 +111,8 @@ impl CellRecorder {
 
     fn register(&self, key: &Key, kind: MetricKind) -> Option<SeriesCells> {
         let labels = Labels::for_series(key.labels().map(|label| (label.key(), label.value())), kind);
-        self.register_series(&valid_metric_name(key.name()), kind, labels)
-    }
-
-    fn register_series(&self, name: &str, kind: MetricKind, labels: Labels) -> Option<SeriesCells> {
-        match self.registry.register(name, kind, labels) {
-            Ok(Registered { cells, is_overflow }) => {
-                if is_overflow {
-                    self.count(&names::OVERFLOWS, name);
-                }
-                Some(cells)
-            }
-            Err(RegisterError::KindConflict) => {
-                self.count(&names::CONFLICTS, name);
-                None
-            }
-            Err(RegisterError::NoSpace) => {
-                self.count(&names::LOST, name);
-                None
-            }
-        }
-    }
-
-    /// Increments a counter of the recorder itself.
-    fn count(&self, own: &OwnMetric, metric: &str) {
-        if own.name == metric {
-            // The counter itself failed to register: counting that again would recurse.
-            if own.name == names::LOST.name {
-                self.registry.count_lost_registration();
-            }
-            return;
-        }
-        self.registry.describe(own.name, own.unit, own.help);
-        let labels = Labels::new([("metric", metric)]);
-        if let Some(SeriesCells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
-            metrics::CounterFn::increment(&*counter, 1);
-        }
+        self.registry
+            .register_series(&valid_metric_name(key.name()), kind, labels)
     }
 
     fn describe(&self, name: &KeyName, unit: Option<Unit>, description: &str) {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use metrics::Unit;
@@ -15,6 +15,7 @@ use crate::{
     cells::CellAllocator,
     exemplars::{Exemplar, ExemplarSource, Exemplars},
     handles::{CounterCells, GaugeCells, HistogramCells},
+    names::{self, OwnMetric},
     storage::{CellStorage, SeriesDeclaration},
 };
 
@@ -75,6 +76,7 @@ pub(crate) struct Registry {
     buckets: BucketRules,
     exemplars: ExemplarSource,
     series_limit: usize,
+    this: Weak<Self>,
 }
 
 #[derive(Debug)]
@@ -112,6 +114,60 @@ impl Registry {
             buckets,
             exemplars,
             series_limit,
+            this: Weak::new(),
+        }
+    }
+
+    /// Shares the registry, also with the histograms that it makes.
+    pub(crate) fn share(mut self) -> Arc<Self> {
+        Arc::new_cyclic(|this| {
+            self.this = Weak::clone(this);
+            self
+        })
+    }
+
+    /// Finds or makes a series, and counts what is not registered.
+    pub(crate) fn register_series(
+        &self,
+        name: &str,
+        kind: MetricKind,
+        labels: Labels,
+    ) -> Option<SeriesCells> {
+        match self.register(name, kind, labels) {
+            Ok(Registered { cells, is_overflow }) => {
+                if is_overflow {
+                    self.count_of(&names::OVERFLOWS, name);
+                }
+                Some(cells)
+            }
+            Err(RegisterError::KindConflict) => {
+                self.count_of(&names::CONFLICTS, name);
+                None
+            }
+            Err(RegisterError::NoSpace) => {
+                self.count_of(&names::LOST, name);
+                None
+            }
+        }
+    }
+
+    /// Increments a counter of the recorder itself, by the name of another metric.
+    fn count_of(&self, own: &OwnMetric, metric: &str) {
+        if own.name == metric {
+            // The counter itself failed to register: counting that again would recurse.
+            if own.name == names::LOST.name {
+                self.count_lost_registration();
+            }
+            return;
+        }
+        self.count(own, Labels::new([("metric", metric)]));
+    }
+
+    /// Increments a counter of the recorder itself.
+    pub(crate) fn count(&self, own: &OwnMetric, labels: Labels) {
+        self.describe(own.name, own.unit, own.help);
+        if let Some(SeriesCells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
+            metrics::CounterFn::increment(&*counter, 1);
         }
     }
 
@@ -198,7 +254,7 @@ impl Registry {
         })?;
         Ok(match (family.kind, &family.bounds) {
             (MetricKind::Histogram, Some(bounds)) => {
-                let exemplars = self.exemplars.exemplars(bounds.buckets());
+                let exemplars = self.exemplars.exemplars(bounds.buckets(), &self.this);
                 let histogram = HistogramCells::new(cells, Arc::clone(bounds), exemplars);
                 SeriesCells::Histogram(Arc::new(histogram))
             }

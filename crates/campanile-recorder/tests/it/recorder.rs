@@ -1,11 +1,8 @@
 //! Recording, registration and rendering.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Barrier,
+    atomic::{AtomicU64, Ordering},
 };
 
 use campanile_recorder::{CellRecorder, Format, Matcher, Profile, Value};
@@ -389,8 +386,9 @@ fn a_panicking_exemplar_closure_loses_only_its_exemplar() {
         })
         .build();
     let histogram = recorder.register_histogram(&key("wait_seconds", &[]), &METADATA);
-    let first = catch_unwind(AssertUnwindSafe(|| histogram.record(0.3)));
-    assert!(first.is_err(), "the panic propagates to the caller");
+    histogram.record(0.3);
+    let panics = value(&recorder, "campanile_recorder_exemplar_panics_total");
+    assert_eq!(panics, Value::Counter(1));
     let begin = std::time::Instant::now();
     while !recorder.render(Format::OpenMetrics).contains("request_id") {
         assert!(
@@ -400,6 +398,33 @@ fn a_panicking_exemplar_closure_loses_only_its_exemplar() {
         histogram.record(0.3);
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn an_exemplar_closure_may_record_and_render() {
+    let shared = Arc::new(std::sync::OnceLock::<CellRecorder>::new());
+    let recorder = CellRecorder::builder()
+        .with_exemplars({
+            let shared = Arc::clone(&shared);
+            move |labels| {
+                let recorder = shared.get().expect("set before the first observation");
+                for seconds in [0.001, 100.0] {
+                    recorder
+                        .register_histogram(&key("wait_seconds", &[]), &METADATA)
+                        .record(seconds);
+                }
+                assert!(recorder.render(Format::OpenMetrics).contains("wait_seconds"));
+                labels.push("request_id", "a-1");
+            }
+        })
+        .build();
+    shared.set(recorder.clone()).expect("set once");
+    recorder
+        .register_histogram(&key("wait_seconds", &[]), &METADATA)
+        .record(0.3);
+    let text = recorder.render(Format::OpenMetrics);
+    assert!(!text.contains("exemplar_panics"), "{text}");
+    assert!(text.matches("request_id").count() >= 3, "{text}");
 }
 
 #[test]
