@@ -126,16 +126,14 @@ impl SharedLayers {
 
     fn stack(&self) -> Stack {
         stack()
-            .with_request_id(self.ids.clone())
+            .with_request_id(self.ids)
             .with_metrics(self.metrics.clone())
             .with_deadline(self.deadline)
     }
 
     /// Puts the layers around the application.
     pub(super) fn around(&self, app: TestApp, setup: LayerSetup) -> BoxedApp {
-        let bare = ServiceBuilder::new()
-            .layer(self.ids.clone())
-            .layer(self.metrics.clone());
+        let bare = ServiceBuilder::new().layer(self.ids).layer(self.metrics.clone());
         let timeout = TimeoutLayer::new(TIMEOUT);
         let inner = match setup {
             LayerSetup::Stack | LayerSetup::StackHalfClose => boxed(self.stack().layer(app)),

@@ -1,9 +1,12 @@
 //! Dispatch to the endpoints, and the handlers of the small ones.
 
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut};
@@ -37,6 +40,36 @@ where
     B: http_body::Body + Send,
     B::Data: Send,
 {
+    let method = request.method().clone();
+    let mut response = catching(respond_caught(config, endpoint, request)).await;
+    response::add_common_headers(&mut response);
+    response::drop_body_of_head(&mut response, &method);
+    response
+}
+
+/// Responds with 500 if a callback panics.
+async fn catching(response: impl Future<Output = Response<Body>>) -> Response<Body> {
+    let mut response = pin!(response);
+    // Unwind safe: the future is not polled again, and it shares nothing but the callbacks.
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| response.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            let reason = "a callback of this endpoint panicked\n";
+            Poll::Ready(response::text(StatusCode::INTERNAL_SERVER_ERROR, reason))
+        })
+    })
+    .await
+}
+
+async fn respond_caught<B>(
+    config: Arc<AdminConfig>,
+    endpoint: Option<Endpoint>,
+    request: Request<B>,
+) -> Response<Body>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+{
     let (parts, body) = request.into_parts();
     let mut response = match endpoint.filter(|endpoint| is_enabled(&config, *endpoint)) {
         None => response::text(StatusCode::NOT_FOUND, "not found\n"),
@@ -48,12 +81,15 @@ where
             None => dispatch(&config, endpoint, &parts).await,
         },
     };
-    response::add_common_headers(&mut response);
-    if endpoint.is_some_and(Endpoint::is_probe) && config.status().is_draining() {
+    if endpoint.is_some_and(Endpoint::is_probe) && is_draining(&config) {
         response::close_connection(&mut response, parts.version);
     }
-    response::drop_body_of_head(&mut response, &parts.method);
     response
+}
+
+/// Returns whether the service drains; false if the status callback panics, so that `/livez` responds all the same.
+fn is_draining(config: &AdminConfig) -> bool {
+    catch_unwind(AssertUnwindSafe(|| config.status().is_draining())).unwrap_or(false)
 }
 
 /// Returns whether the callback of the endpoint is set.
@@ -213,7 +249,10 @@ fn live(config: &AdminConfig, method: &Method) -> Response<Body> {
     };
     let mut response = Response::new(body);
     let event_stream = HeaderValue::from_static("text/event-stream");
-    response.headers_mut().insert(CONTENT_TYPE, event_stream);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, event_stream);
+    // nginx would keep events until its buffer is full.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
@@ -246,8 +285,12 @@ where
         }
         Err(_) => return response::text(StatusCode::REQUEST_TIMEOUT, "the request body timed out\n"),
     };
+    let filter = filter.trim();
+    if filter.is_empty() {
+        return response::text(StatusCode::BAD_REQUEST, "the filter is empty\n");
+    }
     let write = config.log_filter.as_ref().map(|log_filter| &log_filter.write);
-    match write.map_or(Ok(()), |write| write(filter.trim())) {
+    match write.map_or(Ok(()), |write| write(filter)) {
         Ok(()) => response::empty(StatusCode::NO_CONTENT),
         Err(error) => response::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
     }

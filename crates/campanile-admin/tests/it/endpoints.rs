@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_admin::{Admin, RequestRow};
+use campanile_admin::{Admin, CheckResult, RequestRow, ServiceStatus};
 
 use crate::support::{local_request, send, send_with};
 
@@ -60,7 +60,7 @@ async fn other_methods_get_405_with_allow() {
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
         ] {
-            let response = send(&admin, local_request(method, target)).await;
+            let response = send_with(&admin, local_request(method, target), "info".to_owned()).await;
             assert_eq!(response.header("cache-control"), "no-store", "{method} {target}");
             assert_eq!(
                 response.header("x-content-type-options"),
@@ -221,6 +221,13 @@ async fn log_level_is_read_and_written() {
         "app=debug\n"
     );
 
+    for empty in ["", " \n"] {
+        let response = put(empty).await;
+        assert_eq!(
+            (response.status().as_u16(), response.text()),
+            (400, "the filter is empty\n")
+        );
+    }
     let response = put("nonsense").await;
     assert_eq!(
         (response.status().as_u16(), response.text()),
@@ -309,4 +316,37 @@ async fn page_policy_allows_only_its_own_script() {
     for absent in [" style=", " onclick=", " onload=", "src=", "@import", "https://"] {
         assert!(!page.contains(absent), "{absent}");
     }
+}
+
+#[tokio::test]
+async fn a_callback_that_panics_is_a_500_and_liveness_stays() {
+    let admin = Admin::new()
+        .with_status(|| -> ServiceStatus { panic!("expected by the test") })
+        .with_checks(|| -> std::future::Ready<Vec<CheckResult>> { panic!("expected by the test") })
+        .with_requests(|| panic!("expected by the test"))
+        .with_config(|| panic!("expected by the test"))
+        .with_drain(|| -> () { panic!("expected by the test") })
+        .with_log_level(
+            || panic!("expected by the test"),
+            |_: &str| -> Result<(), String> { panic!("expected by the test") },
+        );
+    for (method, target) in [
+        ("GET", "/readyz"),
+        ("GET", "/_status/info/config"),
+        ("GET", "/log-level"),
+        ("GET", "/requests"),
+        ("POST", "/drain"),
+    ] {
+        let response = send(&admin, local_request(method, target)).await;
+        assert_eq!(response.status(), 500, "{target}");
+        assert!(
+            response.text().contains("panicked"),
+            "{target}: {}",
+            response.text()
+        );
+        assert_eq!(response.header("cache-control"), "no-store", "{target}");
+    }
+    let response = send_with(&admin, local_request("PUT", "/log-level"), "debug".to_owned()).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(send(&admin, local_request("GET", "/livez")).await.status(), 200);
 }

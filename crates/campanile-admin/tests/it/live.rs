@@ -48,6 +48,7 @@ impl Page {
         let Ok(response) = admin.service().oneshot(request).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
         Self {
             body: response.into_body(),
             unread: String::new(),
