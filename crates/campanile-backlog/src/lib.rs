@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backlog;
+mod caught_closure;
 mod error;
 #[cfg(target_os = "linux")]
 mod linux;

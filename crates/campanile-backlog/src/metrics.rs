@@ -5,6 +5,7 @@ use metrics::{Counter, Gauge, Histogram, Label, Recorder, SharedString};
 
 const LISTENER: &str = "listener";
 const SIGNAL: &str = "signal";
+const CLOSURE: &str = "closure";
 
 const PENDING: Descriptor = Descriptor::gauge(
     "listener_backlog_pending",
@@ -76,6 +77,13 @@ const SATURATION_SIGNAL: Descriptor = Descriptor::gauge(
     &[SIGNAL],
 );
 
+const CLOSURE_PANICS: Descriptor = Descriptor::counter(
+    "campanile_closure_panics_total",
+    None,
+    "Panics of closures of the program, which were caught",
+    &[CLOSURE],
+);
+
 /// All metric families that this crate records.
 pub const METRICS: &[Descriptor] = &[
     PENDING,
@@ -88,6 +96,7 @@ pub const METRICS: &[Descriptor] = &[
     NAMESPACE_DROPS,
     SATURATION,
     SATURATION_SIGNAL,
+    CLOSURE_PANICS,
 ];
 
 /// The handles of one listener.
@@ -149,6 +158,11 @@ impl SaturationHandles {
 /// Registers the histogram of one listener's waiting times.
 pub(crate) fn wait_histogram(recorder: &dyn Recorder, label: &SharedString) -> Histogram {
     WAIT.register(recorder, listener(label))
+}
+
+/// Registers the counter of a closure's panics.
+pub(crate) fn closure_panics(recorder: &dyn Recorder, closure: &SharedString) -> Counter {
+    CLOSURE_PANICS.register(recorder, vec![Label::new(CLOSURE, closure.clone())])
 }
 
 fn listener(label: &SharedString) -> Vec<Label> {

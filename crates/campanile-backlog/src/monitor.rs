@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::AsFd;
 use crate::backlog::Backlog;
+use crate::caught_closure::CaughtClosure;
 use crate::error::{WatchError, WatchErrorKind};
 use crate::kernel::{self, ListeningSocket, UnixDiag};
 use crate::listener::WatchedListener;
@@ -24,7 +25,7 @@ use crate::warnings;
 #[derive(Default)]
 pub struct BacklogMonitor {
     recorder: RecorderHandle,
-    is_writer: Option<Box<dyn Fn() -> bool + Send>>,
+    is_writer: Option<CaughtClosure<bool>>,
     saturation: Option<Saturation>,
     listeners: Vec<WatchedListener>,
     diag: Option<UnixDiag>,
@@ -47,10 +48,10 @@ impl BacklogMonitor {
 
     /// Sets a closure, called at each sample, that returns whether this process records what all processes share: the
     /// counters of the network namespace, and [shared](WatchOptions::with_sharing) listeners. By default every process
-    /// does.
+    /// does. If it panics, its last value stands.
     #[must_use]
     pub fn with_writer(mut self, is_writer: impl Fn() -> bool + Send + 'static) -> Self {
-        self.is_writer = Some(Box::new(is_writer));
+        self.is_writer = Some(CaughtClosure::new("is_writer", false, is_writer));
         self
     }
 
@@ -158,7 +159,10 @@ impl BacklogMonitor {
     }
 
     fn record(&mut self) {
-        let is_writer = self.is_writer.as_ref().is_none_or(|is_writer| is_writer());
+        let is_writer = match &mut self.is_writer {
+            Some(is_writer) => is_writer.call(self.recorder),
+            None => true,
+        };
         for listener in &mut self.listeners {
             listener.record(self.recorder, is_writer);
         }

@@ -29,6 +29,7 @@ use metrics::SharedString;
 pub use self::gate::{InvalidThresholds, Saturated, SaturationGate};
 pub use self::level::SaturationLevel;
 use crate::backlog::Backlog;
+use crate::caught_closure::CaughtClosure;
 use crate::metrics::SaturationHandles;
 
 /// How full a service is, from 0 to 1: the largest of its signals; see the [crate docs](crate).
@@ -45,7 +46,7 @@ pub struct Saturation {
 
 struct Signal {
     name: SharedString,
-    ratio: Box<dyn Fn() -> f64 + Send>,
+    ratio: CaughtClosure<f64>,
 }
 
 impl Saturation {
@@ -101,12 +102,14 @@ impl Saturation {
     }
 
     /// Adds a signal of your own, or replaces the one of this name: a ratio from 0 to 1. Values outside are clamped, and
-    /// NaN counts as 0.
+    /// NaN counts as 0. If it panics, its last value stands.
     #[must_use]
     pub fn with_signal(mut self, name: impl Into<String>, ratio: impl Fn() -> f64 + Send + 'static) -> Self {
+        let name = SharedString::from_owned(name.into());
+        let closure = format!("saturation:{name}");
         let signal = Signal {
-            name: SharedString::from_owned(name.into()),
-            ratio: Box::new(ratio),
+            name,
+            ratio: CaughtClosure::new(closure, 0.0, ratio),
         };
         match self.signals.iter_mut().find(|known| known.name == signal.name) {
             Some(known) => *known = signal,
@@ -134,9 +137,10 @@ impl Saturation {
             self.handles = recorder.with(|recorder| SaturationHandles::register(recorder, names));
         }
         let mut largest = 0.0_f64;
-        for (index, signal) in self.signals.iter().enumerate() {
+        let recorder = self.recorder.unwrap_or(recorder);
+        for (index, signal) in self.signals.iter_mut().enumerate() {
             // `max` replaces NaN, which `clamp` would keep.
-            let ratio = (signal.ratio)().max(0.0).clamp(0.0, 1.0);
+            let ratio = signal.ratio.call(recorder).max(0.0).clamp(0.0, 1.0);
             largest = largest.max(ratio);
             if let Some(handles) = &self.handles {
                 handles.signals[index].set(ratio);

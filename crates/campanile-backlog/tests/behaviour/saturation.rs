@@ -129,3 +129,31 @@ fn invalid_thresholds_are_an_error() {
         assert!(error.to_string().starts_with("invalid thresholds: "), "{error}");
     }
 }
+
+#[test]
+fn a_closure_that_panics_keeps_its_last_value_and_ends_nothing() {
+    let metrics = recorder();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let saturation = Saturation::new()
+        .with_signal("steady", || 0.25)
+        .with_signal("broken", move || match calls.fetch_add(1, Ordering::Relaxed) {
+            0 => 0.5,
+            _ => panic!("expected by the test"),
+        });
+    let mut monitor = BacklogMonitor::new()
+        .with_recorder(metrics)
+        .with_writer(|| panic!("expected by the test"))
+        .with_saturation(saturation);
+    for _ in 0..3 {
+        monitor.sample();
+    }
+    assert_eq!(metrics.value("saturation_ratio"), Some(0.5));
+    assert_eq!(
+        metrics.value("saturation_signal_ratio{signal=steady}"),
+        Some(0.25)
+    );
+    let panics =
+        |closure: &str| metrics.value(&format!("campanile_closure_panics_total{{closure={closure}}}"));
+    assert_eq!(panics("saturation:broken"), Some(2.0));
+    assert_eq!(panics("is_writer"), Some(3.0));
+}
