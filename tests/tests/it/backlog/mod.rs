@@ -24,7 +24,8 @@ const PACKAGES: [&str; 3] = [
 ];
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/backlog/gunicorn.conf.py");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/backlog");
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than gunicorn takes to start on a machine under load.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The backlog of the listener. gunicorn also sets it on inherited sockets.
 const LIMIT: u32 = 8;
