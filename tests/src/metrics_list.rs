@@ -3,20 +3,22 @@
 use campanile_metrics::{Descriptor, SERIES_FOLDED, UPGRADED_CONNECTIONS};
 use serde::Serialize;
 
+/// The crates that record metrics, and the metrics that each records.
+pub const CRATE_METRICS: [(&str, &[Descriptor]); 6] = [
+    ("campanile-backlog", campanile_backlog::METRICS),
+    ("campanile-inbound", campanile_inbound::METRICS),
+    ("campanile-lifecycle", campanile_lifecycle::METRICS),
+    ("campanile-listen", campanile_listen::METRICS),
+    ("campanile-outbound", campanile_outbound::METRICS),
+    ("campanile-server", campanile_server::METRICS),
+];
+
 /// Returns all metrics, each with the first crate that records it, sorted by name.
 #[must_use]
 pub fn all_metrics() -> Vec<(&'static str, Descriptor)> {
-    let crates: [(&str, &[Descriptor]); 7] = [
-        ("campanile-metrics", &[SERIES_FOLDED, UPGRADED_CONNECTIONS]),
-        ("campanile-backlog", campanile_backlog::METRICS),
-        ("campanile-inbound", campanile_inbound::METRICS),
-        ("campanile-lifecycle", campanile_lifecycle::METRICS),
-        ("campanile-listen", campanile_listen::METRICS),
-        ("campanile-outbound", campanile_outbound::METRICS),
-        ("campanile-server", campanile_server::METRICS),
-    ];
-    let mut all: Vec<_> = crates
-        .into_iter()
+    let common: (&str, &[Descriptor]) = ("campanile-metrics", &[SERIES_FOLDED, UPGRADED_CONNECTIONS]);
+    let mut all: Vec<_> = std::iter::once(common)
+        .chain(CRATE_METRICS)
         .flat_map(|(name, metrics)| metrics.iter().map(move |metric| (name, *metric)))
         .collect();
     // Stable: of a family that several crates record, the first entry stays.

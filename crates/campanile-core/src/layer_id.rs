@@ -1,4 +1,4 @@
-//! Tells a layer whether it already encloses the running code.
+//! Detects that a layer already encloses the running code.
 //!
 //! Two of the same layer around one request would count it twice. A layer pushes its id onto a per-thread stack while it
 //! calls and polls the inner service; the same layer further in finds it there and passes the request through. The stack

@@ -2,7 +2,7 @@
 //!
 //! A test binary of its own, because it checks that the process's table of requests in flight is empty.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{
     collections::BTreeMap,

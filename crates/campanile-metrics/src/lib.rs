@@ -8,6 +8,7 @@ mod fold_counter;
 mod handle;
 mod label_limiter;
 mod lazy_handle;
+mod per_recorder;
 mod recorder_handle;
 
 #[doc(no_inline)]
@@ -21,5 +22,6 @@ pub use self::{
     handle::Handle,
     label_limiter::{LabelLimiter, OTHER},
     lazy_handle::LazyHandle,
+    per_recorder::PerRecorder,
     recorder_handle::RecorderHandle,
 };

@@ -48,8 +48,8 @@ impl RecorderHandle {
 
     /// Returns whether this is the handle of `recorder`.
     ///
-    /// Not by `ptr::eq`, which compares vtables too: one type can have several. The size tells a recorder from its own
-    /// first field, and a type without a size has no address of its own.
+    /// Not by `ptr::eq`, which compares vtables too: one type can have several. The size distinguishes a recorder from
+    /// its own first field, and a type without a size has no address of its own.
     fn is(self, recorder: &(dyn Recorder + Sync)) -> bool {
         self.0.is_some_and(|own| {
             let size = size_of_val(own);

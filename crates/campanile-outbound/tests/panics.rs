@@ -1,6 +1,6 @@
 //! A recorder that panics at any one of its calls, and errors whose source panics: no layer stays entered, no gauge stays up.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{
     collections::BTreeMap,

@@ -10,7 +10,6 @@ mod log;
 mod overflows;
 mod processes;
 mod queues;
-mod readme;
 mod run;
 mod saturation;
 #[path = "../support/mod.rs"]

@@ -1,17 +1,14 @@
 //! All series that go to one recorder.
 
-use std::{
-    ptr,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{ptr, sync::OnceLock, time::Duration};
 
 use campanile_core::{
     method,
     series::{SeriesKey, SeriesTable},
 };
 use campanile_metrics::{
-    Descriptor, FoldCounter, LabelLimiter, LazyHandle, OTHER, RecorderHandle, UPGRADED_CONNECTIONS,
+    Descriptor, FoldCounter, LabelLimiter, LazyHandle, OTHER, PerRecorder, RecorderHandle,
+    UPGRADED_CONNECTIONS,
 };
 use metrics::{Counter, Gauge, Histogram};
 
@@ -77,17 +74,11 @@ impl InboundSeries {
 
     /// Finds or makes the series of a recorder: one table for each, so that nested layers recognise each other.
     pub(crate) fn of(recorder: RecorderHandle) -> &'static Self {
-        static TABLES: Mutex<Vec<&'static InboundSeries>> = Mutex::new(Vec::new());
+        static TABLES: PerRecorder<InboundSeries> = PerRecorder::new();
         if recorder == RecorderHandle::global() {
             return &GLOBAL;
         }
-        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = tables.iter().find(|table| table.recorder == recorder) {
-            return table;
-        }
-        let table = Box::leak(Box::new(Self::new(recorder)));
-        tables.push(table);
-        table
+        TABLES.get_or_make(recorder, || Self::new(recorder))
     }
 
     /// Counts an observation under `other` in place of its own label.

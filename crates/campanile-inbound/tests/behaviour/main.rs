@@ -7,6 +7,5 @@ mod deadline;
 mod drain;
 mod labels;
 mod nested;
-mod readme;
 mod request_start;
 mod view_name;

@@ -104,29 +104,13 @@ fn labels_of_unix_addresses_are_path_or_abstract_name() {
 }
 
 #[test]
-fn readme_lists_the_described_metrics_and_their_labels() {
+fn every_metric_is_described_to_the_recorder() {
     let metrics = recorder();
     let connections = Connections::new("here").with_recorder(metrics).with_limit(1);
     drop(connections.wrap(()));
     connections.accept_failed(&std::io::Error::other("an error"));
-    let mut rows: Vec<_> = METRICS
-        .iter()
-        .map(|metric| {
-            assert_eq!(metrics.described()[metric.name()], metric.kind().as_str());
-            let labels: Vec<_> = metric.labels().iter().map(|label| format!("`{label}`")).collect();
-            let labels = if labels.is_empty() {
-                "-".to_owned()
-            } else {
-                labels.join(", ")
-            };
-            format!("| `{}` | {} | {labels} | ", metric.name(), metric.kind().as_str())
-        })
-        .collect();
-    assert_eq!(rows.len(), metrics.described().len());
-    let readme = include_str!("../../README.md").lines();
-    for line in readme.filter(|line| line.starts_with("| `http_")) {
-        let row = rows.iter().position(|row| line.starts_with(row));
-        rows.remove(row.unwrap_or_else(|| panic!("{line} is not in METRICS")));
+    for metric in METRICS {
+        assert_eq!(metrics.described()[metric.name()], metric.kind().as_str());
     }
-    assert_eq!(rows, [""; 0], "missing in the README");
+    assert_eq!(METRICS.len(), metrics.described().len());
 }

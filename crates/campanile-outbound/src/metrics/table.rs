@@ -1,15 +1,12 @@
 //! All series that go to one recorder.
 
-use std::{
-    fmt,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::{fmt, sync::OnceLock};
 
 use campanile_core::{
     in_flight, method,
     series::{SeriesKey, SeriesTable},
 };
-use campanile_metrics::{FoldCounter, LabelLimiter, LazyHandle, OTHER, RecorderHandle};
+use campanile_metrics::{FoldCounter, LabelLimiter, LazyHandle, OTHER, PerRecorder, RecorderHandle};
 use metrics::Gauge;
 
 use super::{rpc::RpcSeries, view::ViewSeries};
@@ -62,17 +59,11 @@ impl OutboundSeries {
 
     /// Finds or makes the series of a recorder: one table for each, so that nested layers recognise each other.
     pub(crate) fn of(recorder: RecorderHandle) -> &'static Self {
-        static TABLES: Mutex<Vec<&'static OutboundSeries>> = Mutex::new(Vec::new());
+        static TABLES: PerRecorder<OutboundSeries> = PerRecorder::new();
         if recorder == RecorderHandle::global() {
             return &GLOBAL;
         }
-        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = tables.iter().find(|table| table.recorder == recorder) {
-            return table;
-        }
-        let table = Box::leak(Box::new(Self::new(recorder)));
-        tables.push(table);
-        table
+        TABLES.get_or_make(recorder, || Self::new(recorder))
     }
 
     /// Counts an observation under `other`.

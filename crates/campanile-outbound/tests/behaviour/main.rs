@@ -9,7 +9,6 @@ mod connect;
 mod grpc;
 mod metrics;
 mod propagate;
-mod readme;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(feature = "shared")]

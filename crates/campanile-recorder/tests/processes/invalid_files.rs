@@ -275,7 +275,7 @@ fn a_read_only_directory_is_an_error() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).expect("belongs to this user");
     let mut child = child::command(directory.path());
     if CellRecorder::builder().open(directory.path()).is_ok() {
-        // Root may write anywhere, so the child runs as nobody.
+        // Root may write anywhere, so the child runs as an unprivileged user.
         child.uid(65_534).gid(65_534);
     }
     match child.output() {
@@ -287,7 +287,7 @@ fn a_read_only_directory_is_an_error() {
             );
             assert!(text.contains(&expected), "{output:?}");
         }
-        Err(error) => println!("skipped: user nobody may not run this program: {error}"),
+        Err(error) => println!("skipped: an unprivileged user may not run this program: {error}"),
     }
 }
 
