@@ -1,6 +1,6 @@
 //! State that few exchanges have.
 
-use http::uri::PathAndQuery;
+use http::{StatusCode, uri::PathAndQuery};
 
 use crate::upgrade::UpgradeWatch;
 
@@ -8,7 +8,7 @@ use crate::upgrade::UpgradeWatch;
 pub(super) struct Cold {
     /// The path of the gRPC method, until a response proves that it is served: callers choose it freely.
     pub(super) unproven_rpc: Option<PathAndQuery>,
-    /// The seconds to the head, which are recorded at the end, when the route is known.
-    pub(super) head_seconds: Option<f64>,
+    /// The status and the seconds to the head, which are recorded at the end, when the route is known.
+    pub(super) head: Option<(StatusCode, f64)>,
     pub(super) upgrade: Option<UpgradeWatch>,
 }

@@ -126,7 +126,7 @@ impl MetricsObserver {
         let cold = if unproven_rpc.is_some() || upgrade.is_some() {
             Some(Box::new(Cold {
                 unproven_rpc,
-                head_seconds: None,
+                head: None,
                 upgrade,
             }))
         } else {
@@ -283,8 +283,13 @@ impl MetricsObserver {
         }
     }
 
+    /// Records the seconds to the head, or keeps them until the route is known, and notes an upgrade.
     #[cold]
-    fn note_upgrade(&mut self, status: StatusCode) {
+    fn end_wait_slow(&mut self, status: StatusCode, seconds: f64) {
+        match &mut self.cold {
+            Some(cold) if cold.unproven_rpc.is_some() => cold.head = Some((status, seconds)),
+            _ => self.record_duration(status, seconds),
+        }
         if let Some(upgrade) = self.cold.as_mut().and_then(|cold| cold.upgrade.take()) {
             upgrade.on_response(self.settings.table, self.flags.method_class(), status);
         }
@@ -292,9 +297,9 @@ impl MetricsObserver {
 
     /// Records the seconds to the head.
     #[inline]
-    fn record_duration(&self, seconds: f64) {
+    fn record_duration(&self, status: StatusCode, seconds: f64) {
         let labels = ResponseLabels {
-            status: self.flags.status(),
+            status: status.as_u16(),
         };
         self.series.record_duration(self.settings.table, labels, seconds);
     }
@@ -385,8 +390,8 @@ impl MetricsObserver {
         if end.bytes > 0 || self.flags.code() == Some(Code::Ok) {
             self.prove_rpc();
         }
-        if let Some(seconds) = self.cold.as_mut().and_then(|cold| cold.head_seconds.take()) {
-            self.record_duration(seconds);
+        if let Some((status, seconds)) = self.cold.as_mut().and_then(|cold| cold.head.take()) {
+            self.record_duration(status, seconds);
         }
     }
 }
@@ -416,12 +421,10 @@ impl Observer for MetricsObserver {
         let status = response.status();
         self.flags.set_status(status);
         let seconds = self.started.seconds_until(now);
-        match &mut self.cold {
-            Some(cold) if cold.unproven_rpc.is_some() => cold.head_seconds = Some(seconds),
-            _ => self.record_duration(seconds),
-        }
-        if self.cold.is_some() {
-            self.note_upgrade(status);
+        if self.cold.is_none() {
+            self.record_duration(status, seconds);
+        } else {
+            self.end_wait_slow(status, seconds);
         }
     }
 
