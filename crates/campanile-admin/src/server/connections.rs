@@ -26,6 +26,9 @@ use crate::{Body, Peer};
 
 /// The most open connections. A new one replaces the one that has been idle longest, so that probes always get through.
 const MAX_CONNECTIONS: usize = 512;
+/// How long a response other than an event stream may take, so that clients that read a byte at a time hold no response of
+/// `/metrics` indefinitely.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Also applies between requests: scrapers can reconnect.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -127,9 +130,20 @@ async fn serve_connection(
         .serve_connection(TokioIo::new(WriteTimeout::new(io)), respond);
     let mut connection = pin!(connection);
     let mut shutdown = pin!(shutdown.notified());
-    let completed = poll_fn(|cx| match connection.as_mut().poll(cx) {
-        Poll::Ready(_) => Poll::Ready(true),
-        Poll::Pending => shutdown.as_mut().poll(cx).map(|()| false),
+    let mut limit = pin!(tokio::time::sleep(RESPONSE_TIMEOUT));
+    let completed = poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if let Some(end) = activity.response_deadline() {
+            if limit.deadline() != end {
+                limit.as_mut().reset(end);
+            }
+            if limit.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+        }
+        shutdown.as_mut().poll(cx).map(|()| false)
     });
     // Errors are ignored: they are caused by the client.
     if !completed.await {
@@ -147,6 +161,9 @@ async fn respond(
     let active = ActiveResponse::start(activity);
     request.extensions_mut().insert(peer);
     let response = service.call(request).await?;
+    if response.body().is_endless() {
+        activity.endless.store(true, Ordering::Relaxed);
+    }
     Ok(response.map(|body| body.with_guard(active)))
 }
 
@@ -157,6 +174,8 @@ struct ConnectionActivity {
     /// Milliseconds since `created`.
     changed: AtomicU64,
     responding: AtomicBool,
+    /// Whether the response is an event stream.
+    endless: AtomicBool,
 }
 
 impl ConnectionActivity {
@@ -165,6 +184,7 @@ impl ConnectionActivity {
             created,
             changed: AtomicU64::new(0),
             responding: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
         };
         activity.set_responding(false);
         activity
@@ -176,6 +196,13 @@ impl ConnectionActivity {
             self.responding.load(Ordering::Relaxed),
             self.changed.load(Ordering::Relaxed),
         )
+    }
+
+    /// Returns when the response in flight must have ended.
+    fn response_deadline(&self) -> Option<Instant> {
+        let is_limited = self.responding.load(Ordering::Relaxed) && !self.endless.load(Ordering::Relaxed);
+        let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
+        is_limited.then(|| self.created + since + RESPONSE_TIMEOUT)
     }
 
     fn set_responding(&self, responding: bool) {

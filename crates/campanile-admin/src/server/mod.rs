@@ -20,8 +20,8 @@ use crate::config::AdminConfig;
 use crate::live::Sampler;
 use crate::service::AdminService;
 
-/// More threads than callbacks can occupy by hanging: four scrapes, two tables, one sampler.
-const BLOCKING_THREADS: usize = 12;
+/// More threads than callbacks can occupy by hanging: nine of this crate, and sixteen readiness checks of campanile-lifecycle.
+const BLOCKING_THREADS: usize = 64;
 
 /// How long responses in flight may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
