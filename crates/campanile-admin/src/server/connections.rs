@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use campanile_listen::{Accepted, AcceptedStream, CountedIo};
+use campanile_listen::{Accepted, AcceptedStream, CountedIo, DescriptorReserve};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,6 +20,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::reserved_io::ReservedIo;
 use super::write_timeout::WriteTimeout;
 use crate::service::AdminService;
 use crate::{Body, Peer};
@@ -40,6 +41,7 @@ const MAX_UNSENT_BYTES: u32 = 64 * 1024;
 /// The set of open connections.
 pub(super) struct ConnectionSet {
     service: AdminService,
+    reserve: DescriptorReserve,
     created: Instant,
     tasks: JoinSet<()>,
     connections: Vec<OpenConnection>,
@@ -52,9 +54,10 @@ struct OpenConnection {
 }
 
 impl ConnectionSet {
-    pub(super) fn new(service: AdminService) -> Self {
+    pub(super) fn new(service: AdminService, reserve: DescriptorReserve) -> Self {
         Self {
             service,
+            reserve,
             created: Instant::now(),
             tasks: JoinSet::new(),
             connections: Vec::new(),
@@ -73,6 +76,7 @@ impl ConnectionSet {
         let peer = Peer::from(&accepted.peer);
         let serving = serve_connection(
             accepted.io,
+            self.reserve.clone(),
             peer,
             self.service.clone(),
             Arc::clone(&activity),
@@ -111,6 +115,7 @@ impl ConnectionSet {
 
 async fn serve_connection(
     io: CountedIo<AcceptedStream>,
+    reserve: DescriptorReserve,
     peer: Peer,
     service: AdminService,
     activity: Arc<ConnectionActivity>,
@@ -127,7 +132,7 @@ async fn serve_connection(
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .half_close(false)
-        .serve_connection(TokioIo::new(WriteTimeout::new(io)), respond);
+        .serve_connection(TokioIo::new(WriteTimeout::new(ReservedIo::new(io, reserve))), respond);
     let mut connection = pin!(connection);
     let mut shutdown = pin!(shutdown.notified());
     let mut limit = pin!(tokio::time::sleep(RESPONSE_TIMEOUT));
