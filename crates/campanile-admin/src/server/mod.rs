@@ -45,9 +45,12 @@ where
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-blocking")
         .build()?;
-    let result = runtime.block_on(serve(config, listener, until));
+    let result = runtime.block_on(serve(config.clone(), listener, until));
     // Does not wait for callbacks that hang.
     runtime.shutdown_background();
+    // What the callbacks have captured is dropped here, and its destructors may panic.
+    let thread = config.threads.config.clone();
+    let _ = thread.catch(|| drop(config));
     result
 }
 

@@ -40,8 +40,6 @@ pub(crate) enum AccessDenied {
     Address,
     /// The host is not an allowed one.
     Host,
-    /// The request has several `Host` headers.
-    Hosts,
     /// A page of another site sent the request.
     Origin,
 }
@@ -54,9 +52,6 @@ impl AccessRules {
         parts: &Parts,
         peer: impl FnOnce() -> Option<Peer>,
     ) -> Result<(), AccessDenied> {
-        if parts.headers.get_all(HOST).iter().nth(1).is_some() {
-            return Err(AccessDenied::Hosts);
-        }
         let private = endpoint.is_private();
         let guarded = private || (self.private_metrics && endpoint == Endpoint::Metrics);
         // Probes need none, and must not depend on the callback that finds it.
@@ -127,9 +122,11 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// each other may look at either.
 fn authority(parts: &Parts) -> Option<Authority> {
     let target = parts.uri.authority().cloned();
-    let host = match parts.headers.get(HOST) {
-        Some(host) => Some(Authority::try_from(host.as_bytes()).ok()?),
-        None => None,
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(Authority::try_from(host.as_bytes()).ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
     };
     let authority = match (target, host) {
         (Some(target), Some(host)) => (target == host).then_some(target)?,

@@ -127,7 +127,6 @@ fn reject(config: &AdminConfig, endpoint: Endpoint, parts: &Parts) -> Option<Res
         }
     };
     let (status, reason) = match config.access.check(endpoint, parts, peer) {
-        Err(AccessDenied::Hosts) => (StatusCode::BAD_REQUEST, "several Host headers\n"),
         Err(AccessDenied::Token) => (
             StatusCode::UNAUTHORIZED,
             "the token of the admin port is required\n",
