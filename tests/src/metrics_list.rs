@@ -17,7 +17,10 @@ pub const CRATE_METRICS: [(&str, &[Descriptor]); 7] = [
 /// Returns all metrics, each with the first crate that records it, sorted by name.
 #[must_use]
 pub fn all_metrics() -> Vec<(&'static str, Descriptor)> {
-    let common: (&str, &[Descriptor]) = ("campanile-metrics", &[CLOSURE_PANICS, SERIES_FOLDED, UPGRADED_CONNECTIONS]);
+    let common: (&str, &[Descriptor]) = (
+        "campanile-metrics",
+        &[CLOSURE_PANICS, SERIES_FOLDED, UPGRADED_CONNECTIONS],
+    );
     let mut all: Vec<_> = std::iter::once(common)
         .chain(CRATE_METRICS)
         .flat_map(|(name, metrics)| metrics.iter().map(move |metric| (name, *metric)))

@@ -78,7 +78,9 @@ impl ClosureThread {
             loop {
                 let (mut future, waker) = (running.future.take(), waker.clone());
                 let poll = move || {
-                    let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(&waker)));
+                    let polled = future
+                        .as_mut()
+                        .map(|future| future.as_mut().poll(&mut Context::from_waker(&waker)));
                     match polled {
                         // Drops the future on this thread.
                         Some(Poll::Ready(value)) => (Some(value), None),

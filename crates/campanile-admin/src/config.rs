@@ -92,7 +92,10 @@ impl AdminConfig {
         let Some(checks) = self.checks.clone() else {
             return Ok(Vec::new());
         };
-        let run = self.threads.checks.run_future(self.callback_timeout, move || checks());
+        let run = self
+            .threads
+            .checks
+            .run_future(self.callback_timeout, move || checks());
         match run.await {
             Err(ClosureError::Panicked) => Err(ClosureError::Panicked),
             Err(error) => Ok(vec![CheckResult::failed("checks", error.to_string())]),

@@ -129,7 +129,9 @@ impl Check {
         }
         let check = Arc::clone(self);
         let run: BoxFuture<CheckOutcome> = match state.polled_since.map(|since| since.elapsed()) {
-            Some(blocked) if blocked >= self.limit => Box::pin(std::future::ready(CheckOutcome::StillRunning(blocked))),
+            Some(blocked) if blocked >= self.limit => {
+                Box::pin(std::future::ready(CheckOutcome::StillRunning(blocked)))
+            }
             _ => Box::pin(async move {
                 match tokio::time::timeout(check.limit, Arc::clone(&check).complete(recorder)).await {
                     Ok(outcome) => outcome,

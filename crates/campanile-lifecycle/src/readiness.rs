@@ -62,7 +62,11 @@ async fn run_all(state: &LifecycleState, draining: PhaseReached) -> Vec<(Name, C
     let (checks, recorder) = (state.checks.all(), state.metrics.recorder());
     let mut outcomes = vec![CheckOutcome::Skipped; checks.len()];
     if !draining.is_reached() {
-        let mut running: Vec<_> = checks.iter().map(|check| check.run(recorder)).enumerate().collect();
+        let mut running: Vec<_> = checks
+            .iter()
+            .map(|check| check.run(recorder))
+            .enumerate()
+            .collect();
         let mut draining = pin!(draining);
         poll_fn(|cx| {
             // Polls all of them at each wake-up: they are few, and run every few seconds.

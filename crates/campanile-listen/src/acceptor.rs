@@ -72,7 +72,10 @@ impl Acceptor {
                 let mut accepted = self.socket.poll_accept(cx);
                 while let Poll::Ready(Err(error)) = &accepted
                     && is_out_of_descriptors(error)
-                    && self.connection_reserve.as_ref().is_some_and(DescriptorReserve::release)
+                    && self
+                        .connection_reserve
+                        .as_ref()
+                        .is_some_and(DescriptorReserve::release)
                 {
                     accepted = self.socket.poll_accept(cx);
                 }

@@ -8,8 +8,8 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use crate::acceptor::Acceptor;
 use crate::socket_file::SocketFile;
 use crate::{
-    AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, DescriptorReserve, Drained, DrainingListener,
-    ListenAddress, ListenerLabel, PeerAddress,
+    AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, DescriptorReserve, Drained,
+    DrainingListener, ListenAddress, ListenerLabel, PeerAddress,
 };
 
 /// Whether other processes or listeners hold the same listening socket.

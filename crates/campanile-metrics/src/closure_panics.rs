@@ -105,7 +105,10 @@ fn take_message(payload: Box<dyn Any + Send>) -> String {
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("no message");
     let cut = (0..=text.len().min(MAX_MESSAGE)).rev();
-    let end = cut.into_iter().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end = cut
+        .into_iter()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     let message = text[..end].to_owned();
     drop_payload(payload);
     message
@@ -163,6 +166,9 @@ mod tests {
         for depth in [0, 1, 2] {
             assert_eq!(caught(|| panic_any(Bomb(depth))).message(), "no message");
         }
-        assert_eq!(caught(|| panic!("{}", "é".repeat(5000))).message().len(), MAX_MESSAGE);
+        assert_eq!(
+            caught(|| panic!("{}", "é".repeat(5000))).message().len(),
+            MAX_MESSAGE
+        );
     }
 }

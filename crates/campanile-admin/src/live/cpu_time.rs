@@ -26,7 +26,9 @@ impl CpuTimer {
 #[cfg(not(unix))]
 impl CpuTimer {
     pub(super) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     pub(super) fn elapsed(&self) -> Duration {

@@ -16,5 +16,5 @@ mod totals;
 pub(crate) use self::feed::{DEFAULT_HISTORY, HISTORY_RANGE, LiveFeed, ServiceInfo};
 #[cfg(fuzzing)]
 pub use self::fuzz::check_samples;
-pub use self::sampler::Sampler;
 pub(crate) use self::sampler::DEFAULT_LIVE_BYTES;
+pub use self::sampler::Sampler;

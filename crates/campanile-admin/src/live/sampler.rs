@@ -78,7 +78,10 @@ impl Sampler {
             };
             if reading.is_refused && !std::mem::replace(&mut is_logged, true) {
                 let bytes = config.live_bytes;
-                tracing::warn!(limit_bytes = bytes, "the live page refuses the text of the metrics: it is too long");
+                tracing::warn!(
+                    limit_bytes = bytes,
+                    "the live page refuses the text of the metrics: it is too long"
+                );
             }
             cost = reading.cost;
             let requests = reading.requests.as_deref();

@@ -192,7 +192,8 @@ impl TotalsReader {
     /// Keeps one byte more than a line may have, so that a line that is too long is known as such.
     fn extend_line(&mut self, bytes: &[u8]) {
         let left = (MAX_LINE + 1).saturating_sub(self.partial_line.len());
-        self.partial_line.extend_from_slice(&bytes[..bytes.len().min(left)]);
+        self.partial_line
+            .extend_from_slice(&bytes[..bytes.len().min(left)]);
     }
 
     /// Returns the totals.
@@ -279,10 +280,17 @@ other_total 8
         );
         for chunk_size in [1000, MAX_LINE, usize::MAX] {
             let totals = read(&text, chunk_size);
-            assert_eq!((totals.in_flight, totals.calls.len()), (2.0, 0), "chunks of {chunk_size}");
+            assert_eq!(
+                (totals.in_flight, totals.calls.len()),
+                (2.0, 0),
+                "chunks of {chunk_size}"
+            );
         }
         let mut reader = TotalsReader::default();
-        text.as_bytes().chunks(1000).take(900).for_each(|chunk| reader.feed(chunk));
+        text.as_bytes()
+            .chunks(1000)
+            .take(900)
+            .for_each(|chunk| reader.feed(chunk));
         assert!(reader.partial_line.len() <= MAX_LINE + 1);
     }
 

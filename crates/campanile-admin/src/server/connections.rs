@@ -132,7 +132,10 @@ async fn serve_connection(
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .half_close(false)
-        .serve_connection(TokioIo::new(WriteTimeout::new(ReservedIo::new(io, reserve))), respond);
+        .serve_connection(
+            TokioIo::new(WriteTimeout::new(ReservedIo::new(io, reserve))),
+            respond,
+        );
     let mut connection = pin!(connection);
     let mut shutdown = pin!(shutdown.notified());
     let mut limit = pin!(tokio::time::sleep(RESPONSE_TIMEOUT));
@@ -166,9 +169,9 @@ async fn respond(
     let active = ActiveResponse::start(activity);
     request.extensions_mut().insert(peer);
     let response = service.call(request).await?;
-    if response.body().is_endless() {
-        activity.endless.store(true, Ordering::Relaxed);
-    }
+    activity
+        .endless
+        .store(response.body().is_endless(), Ordering::Relaxed);
     Ok(response.map(|body| body.with_guard(active)))
 }
 

@@ -16,7 +16,10 @@ pub(super) struct ReservedIo {
 
 impl ReservedIo {
     pub(super) fn new(io: CountedIo<AcceptedStream>, reserve: DescriptorReserve) -> Self {
-        Self { io: Some(io), reserve }
+        Self {
+            io: Some(io),
+            reserve,
+        }
     }
 
     fn project(self: Pin<&mut Self>) -> Pin<&mut CountedIo<AcceptedStream>> {

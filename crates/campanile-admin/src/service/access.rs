@@ -66,7 +66,11 @@ impl AccessRules {
             });
         }
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        let is_checked = if is_read { private && !is_navigation(parts) } else { true };
+        let is_checked = if is_read {
+            private && !is_navigation(parts)
+        } else {
+            true
+        };
         if is_checked && !is_same_origin(parts) {
             return Err(AccessDenied::Origin);
         }

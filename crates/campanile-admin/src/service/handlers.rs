@@ -308,7 +308,12 @@ async fn drain(config: &AdminConfig, uri: &Uri) -> Response<Body> {
     let Some(drain) = config.drain.clone() else {
         return response::empty(StatusCode::NOT_FOUND);
     };
-    match config.threads.drain.run(config.callback_timeout, move || drain()).await {
+    match config
+        .threads
+        .drain
+        .run(config.callback_timeout, move || drain())
+        .await
+    {
         Ok(()) => response::text(StatusCode::ACCEPTED, "draining\n"),
         Err(error) => response::callback_error("drain", &error),
     }
@@ -331,7 +336,10 @@ where
     if filter.is_empty() {
         return response::text(StatusCode::BAD_REQUEST, "the filter is empty\n");
     }
-    let write = config.log_filter.as_ref().map(|log_filter| Arc::clone(&log_filter.write));
+    let write = config
+        .log_filter
+        .as_ref()
+        .map(|log_filter| Arc::clone(&log_filter.write));
     let written = config.threads.log_level.run(config.callback_timeout, move || {
         write.map_or(Ok(()), |write| write(&filter))
     });

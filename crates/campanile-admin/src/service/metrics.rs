@@ -75,7 +75,9 @@ pub(super) async fn respond(config: &AdminConfig, headers: &HeaderMap) -> Respon
     let Ok(slot) = Arc::clone(&config.scrapes.slots).try_acquire_owned() else {
         let reason = format!("{MAX_RESPONSES} responses of this endpoint are unfinished\n");
         let mut response = response::text(StatusCode::SERVICE_UNAVAILABLE, reason);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
     let accept = request_head::joined(headers, &ACCEPT);
@@ -88,7 +90,12 @@ pub(super) async fn respond(config: &AdminConfig, headers: &HeaderMap) -> Respon
     });
     let response = match scrape.await {
         Ok(Ok(Some(Scrape::Shared(text)))) => text.respond(gzip),
-        Ok(Ok(Some(Scrape::Streamed { content_type, compressed, first, rest }))) => {
+        Ok(Ok(Some(Scrape::Streamed {
+            content_type,
+            compressed,
+            first,
+            rest,
+        }))) => {
             let body = Body::chunked(first, rest, thread.clone(), config.callback_timeout);
             respond_with(content_type, compressed, body)
         }
@@ -114,7 +121,11 @@ impl Scrapes {
             Some(text) => text,
             None => {
                 let rendered = Instant::now();
-                let Some(Exposition { content_type, mut chunks }) = render(&accept)? else {
+                let Some(Exposition {
+                    content_type,
+                    mut chunks,
+                }) = render(&accept)?
+                else {
                     return Ok(None);
                 };
                 let (mut first, mut length) = (Vec::new(), 0);
@@ -178,14 +189,21 @@ impl ScrapedText {
         let compressed = self.compressed.get().filter(|_| gzip).cloned();
         let (content_type, is_compressed) = (self.content_type, compressed.is_some());
         let chunks = compressed.unwrap_or_else(|| Arc::clone(&self.plain));
-        respond_with(content_type, is_compressed, Body::shared(SharedText::new(chunks)).with_guard(self))
+        respond_with(
+            content_type,
+            is_compressed,
+            Body::shared(SharedText::new(chunks)).with_guard(self),
+        )
     }
 }
 
 impl Scrape {
     fn stream(content_type: &'static str, gzip: bool, first: Vec<Bytes>, rest: Chunks) -> Self {
         let (first, rest): (_, Chunks) = if gzip {
-            (VecDeque::new(), Box::new(GzipChunks::new(first.into_iter().chain(rest))))
+            (
+                VecDeque::new(),
+                Box::new(GzipChunks::new(first.into_iter().chain(rest))),
+            )
         } else {
             (first.into(), rest)
         };

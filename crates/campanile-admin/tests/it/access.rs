@@ -262,7 +262,10 @@ async fn host_must_be_unambiguous() {
     assert_eq!(send(&admin(), absolute).await.status(), 403);
     let absolute = local("http://localhost:6060/requests").header("host", "localhost:6060");
     assert_eq!(send(&admin(), absolute).await.status(), 200);
-    for target in ["http://localhost@evil.example/requests", "http://evil.example@localhost/requests"] {
+    for target in [
+        "http://localhost@evil.example/requests",
+        "http://evil.example@localhost/requests",
+    ] {
         assert_eq!(send(&admin(), local(target)).await.status(), 403, "{target}");
     }
 }
@@ -306,8 +309,18 @@ async fn pages_of_other_sites_cannot_load_private_endpoints() {
 #[tokio::test]
 async fn other_spellings_of_a_path_are_not_found() {
     let admin = admin();
-    for target in ["/%72equests", "/requests/", "//requests", "/./requests", "/metrics/../requests", "/Requests"] {
-        for request in [local_request("GET", target), request_from(remote_ip(), "GET", target)] {
+    for target in [
+        "/%72equests",
+        "/requests/",
+        "//requests",
+        "/./requests",
+        "/metrics/../requests",
+        "/Requests",
+    ] {
+        for request in [
+            local_request("GET", target),
+            request_from(remote_ip(), "GET", target),
+        ] {
             assert_eq!(send(&admin, request).await.status(), 404, "{target}");
         }
     }

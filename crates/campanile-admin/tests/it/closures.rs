@@ -89,19 +89,39 @@ fn a_callback_that_blocks_delays_its_own_endpoint_only() {
             )
             .with_drain(drain),
     );
-    let targets = ["/metrics", "/requests", "/_status/info/config", "/log-level", "/_status/check", "/readyz"];
+    let targets = [
+        "/metrics",
+        "/requests",
+        "/_status/info/config",
+        "/log-level",
+        "/_status/check",
+        "/readyz",
+    ];
     for round in 0..3 {
         for target in targets {
             assert!(port.get("/livez").starts_with("HTTP/1.1 200"), "{target}");
             let response = port.get(target);
-            let status = if target == "/_status/check" { "HTTP/1.1 500" } else { "HTTP/1.1 503" };
+            let status = if target == "/_status/check" {
+                "HTTP/1.1 500"
+            } else {
+                "HTTP/1.1 503"
+            };
             assert!(response.starts_with(status), "{target}: {response}");
-            let reason = ["timed out", "still running"].iter().any(|reason| response.contains(reason));
+            let reason = ["timed out", "still running"]
+                .iter()
+                .any(|reason| response.contains(reason));
             assert!(reason, "{target}: {response}");
         }
-        assert!(port.exchange(put("/log-level").as_bytes()).starts_with("HTTP/1.1 503"), "round {round}");
+        assert!(
+            port.exchange(put("/log-level").as_bytes())
+                .starts_with("HTTP/1.1 503"),
+            "round {round}"
+        );
         let drain = "POST /drain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        assert!(port.exchange(drain.as_bytes()).starts_with("HTTP/1.1 503"), "round {round}");
+        assert!(
+            port.exchange(drain.as_bytes()).starts_with("HTTP/1.1 503"),
+            "round {round}"
+        );
     }
     let calls = block.calls.load(Ordering::SeqCst);
     // The live page reads the metrics and the status on a thread of its own.
@@ -140,7 +160,10 @@ async fn checks_that_never_wake_time_out() {
     });
     let response = send(&admin, local_request("GET", "/readyz")).await;
     assert_eq!(response.status(), 503);
-    assert_eq!(response.json()["checks"]["checks"], "callback timed out after 10s");
+    assert_eq!(
+        response.json()["checks"]["checks"],
+        "callback timed out after 10s"
+    );
     assert_eq!(polls.load(Ordering::SeqCst), 1);
 }
 
@@ -154,7 +177,10 @@ async fn checks_that_wait_complete() {
         vec![CheckResult::passed("slow")]
     });
     let response = send(&admin, local_request("GET", "/readyz")).await;
-    assert_eq!((response.status().as_u16(), &response.json()["checks"]["slow"]), (200, &"ok".into()));
+    assert_eq!(
+        (response.status().as_u16(), &response.json()["checks"]["slow"]),
+        (200, &"ok".into())
+    );
 }
 
 #[tokio::test]
@@ -174,7 +200,11 @@ async fn panics_of_checks_in_any_place_are_500() {
         }
     });
     let payload = Admin::new().with_config(|| std::panic::panic_any(Bomb));
-    for (admin, target) in [(in_poll, "/readyz"), (in_drop, "/readyz"), (payload, "/_status/info/config")] {
+    for (admin, target) in [
+        (in_poll, "/readyz"),
+        (in_drop, "/readyz"),
+        (payload, "/_status/info/config"),
+    ] {
         for _ in 0..2 {
             assert_eq!(send(&admin, local_request("GET", target)).await.status(), 500);
         }
@@ -197,7 +227,9 @@ fn a_callback_may_call_the_port() {
                 let address: std::net::SocketAddr = known.lock().unwrap().expect("set");
                 let fetch = |target: &str| {
                     let mut stream = std::net::TcpStream::connect(address).unwrap();
-                    stream.write_all(get(target, "Connection: close\r\n").as_bytes()).unwrap();
+                    stream
+                        .write_all(get(target, "Connection: close\r\n").as_bytes())
+                        .unwrap();
                     std::io::read_to_string(stream).unwrap()
                 };
                 assert!(fetch("/readyz").starts_with("HTTP/1.1 200"));

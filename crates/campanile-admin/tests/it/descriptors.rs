@@ -18,7 +18,14 @@ const CHILD: &str = "CAMPANILE_ADMIN_WITHOUT_DESCRIPTORS";
 /// Runs in a process of its own: opens a port, uses up all descriptors and keeps trying.
 fn run_child() {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum }).expect("lowered");
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(100),
+            maximum,
+        },
+    )
+    .expect("lowered");
     let port = Port::start(Admin::new().with_callback_timeout(Duration::from_secs(5)));
     while !port.get("/readyz").starts_with("HTTP/1.1 200") {}
     std::thread::spawn(|| {
@@ -43,7 +50,11 @@ fn port_responds_without_descriptors() {
         run_child();
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "descriptors::port_responds_without_descriptors", "--nocapture"])
+        .args([
+            "--exact",
+            "descriptors::port_responds_without_descriptors",
+            "--nocapture",
+        ])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -57,7 +68,9 @@ fn port_responds_without_descriptors() {
     let fetch = |target: &str| {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        stream.write_all(get(target, "Connection: close\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(get(target, "Connection: close\r\n").as_bytes())
+            .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).map(|_| text)
     };
@@ -70,7 +83,9 @@ fn port_responds_without_descriptors() {
         .map(|_| {
             let mut stream = TcpStream::connect(&address).unwrap();
             stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-            stream.write_all(get("/livez", "Connection: close\r\n").as_bytes()).unwrap();
+            stream
+                .write_all(get("/livez", "Connection: close\r\n").as_bytes())
+                .unwrap();
             stream
         })
         .collect();

@@ -87,7 +87,14 @@ async fn other_methods_get_405_with_allow() {
 #[tokio::test]
 async fn head_has_the_headers_of_get() {
     let admin = full_admin();
-    for target in ["/metrics", "/readyz", "/requests", "/log-level", "/livez", "/live"] {
+    for target in [
+        "/metrics",
+        "/readyz",
+        "/requests",
+        "/log-level",
+        "/livez",
+        "/live",
+    ] {
         let get = send(&admin, local_request("GET", target)).await;
         let head = send(&admin, local_request("HEAD", target)).await;
         assert_eq!(head.status(), get.status(), "{target}");

@@ -313,7 +313,9 @@ async fn beyond_the_limit_the_page_with_the_most_unread_events_is_closed() {
     further.sample().await;
     for (index, mut page) in pages.into_iter().enumerate() {
         let ended = async { while page.event("sample").await.is_some() {} };
-        let ended = tokio::time::timeout(Duration::from_millis(1), ended).await.is_ok();
+        let ended = tokio::time::timeout(Duration::from_millis(1), ended)
+            .await
+            .is_ok();
         assert_eq!(ended, index == 42, "page {index}");
     }
 }
@@ -344,13 +346,20 @@ async fn a_million_series_and_long_names_yield_a_short_sample() {
     let mut text: String = (0..20_000)
         .map(|host| format!("http_client_active_requests{{server_address=\"h{host}\"}} 1\n"))
         .collect();
-    text += &format!("http_client_active_requests{{server_address=\"{}\"}} 1\n", "a".repeat(1 << 20));
+    text += &format!(
+        "http_client_active_requests{{server_address=\"{}\"}} 1\n",
+        "a".repeat(1 << 20)
+    );
     text += "http_server_active_requests 3\n";
     let admin = Admin::new().with_live_metrics(move || text.clone());
     let _sampler = sampled(&admin).await;
     let sample = Page::open(&admin).await.sample().await;
     assert_eq!(sample["in_flight"], 3.0);
-    assert!(sample.to_string().len() < 64 * 1024, "{}", sample.to_string().len());
+    assert!(
+        sample.to_string().len() < 64 * 1024,
+        "{}",
+        sample.to_string().len()
+    );
 }
 
 #[tokio::test]
@@ -368,7 +377,11 @@ async fn samples_that_cost_much_are_taken_less_often() {
     });
     let _sampler = tokio::spawn(admin.sampler().run());
     tokio::time::sleep(Duration::from_millis(3500)).await;
-    assert_eq!(calls.load(Ordering::Relaxed), 1, "a hundredth of a core without pages");
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        1,
+        "a hundredth of a core without pages"
+    );
     let mut page = Page::open(&admin).await;
     let sample = page.sample().await;
     let notice = sample["notice"].as_str().expect("a notice");

@@ -196,7 +196,11 @@ async fn unfinished_responses_share_a_text_and_are_limited() {
     });
     let open = async |encoding: &str| {
         let request = local_request("GET", "/metrics").header("accept-encoding", encoding);
-        admin.service().oneshot(request.body(String::new()).unwrap()).await.unwrap()
+        admin
+            .service()
+            .oneshot(request.body(String::new()).unwrap())
+            .await
+            .unwrap()
     };
     let mut unfinished = Vec::new();
     for encoding in ["", "gzip", "", "gzip", "", "gzip", "", "gzip"] {
@@ -207,15 +211,25 @@ async fn unfinished_responses_share_a_text_and_are_limited() {
     }
     assert_eq!(*calls.lock().unwrap(), 1, "they share one text");
     let refused = open("").await;
-    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     for response in unfinished {
         let compressed = response.headers().contains_key("content-encoding");
         let read = crate::support::read(response).await;
-        let text = if compressed { gunzip(&read) } else { read.text().to_owned() };
+        let text = if compressed {
+            gunzip(&read)
+        } else {
+            read.text().to_owned()
+        };
         assert!(text.starts_with("calls 1\n"));
         assert_eq!(text.len(), 800_000);
     }
     // A text is current once the earlier responses are finished.
     assert!(scrape(&admin, "").await.text().starts_with("calls 2\n"));
-    assert_eq!(scrape(&admin, "").await.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        scrape(&admin, "").await.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
 }

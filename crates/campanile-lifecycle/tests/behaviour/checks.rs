@@ -127,13 +127,17 @@ async fn many_checks_that_block_leave_threads_for_others() {
     let released = Arc::new(Mutex::new(released));
     for index in 0..40 {
         let released = Arc::clone(&released);
-        handle.add_check(format!("blocking {index}"), Duration::from_millis(100), move || {
-            let released = Arc::clone(&released);
-            async move {
-                let _ = released.lock().map(|released| released.recv());
-                Ok::<_, Infallible>(())
-            }
-        });
+        handle.add_check(
+            format!("blocking {index}"),
+            Duration::from_millis(100),
+            move || {
+                let released = Arc::clone(&released);
+                async move {
+                    let _ = released.lock().map(|released| released.recv());
+                    Ok::<_, Infallible>(())
+                }
+            },
+        );
     }
     for _ in 0..3 {
         assert!(!within("readiness", handle.readiness()).await.is_ready());
