@@ -157,9 +157,12 @@ struct BlockingChunks {
     limit: Duration,
 }
 
+/// A chunk, and the iterator unless it has ended.
+type Advanced = (Option<Bytes>, Option<Chunks>);
+
 enum ChunksState {
     Idle(Chunks),
-    Working(BoxFuture<Result<(Option<Bytes>, Option<Chunks>), ClosureError>>),
+    Working(BoxFuture<Result<Advanced, ClosureError>>),
     Ended,
 }
 

@@ -37,7 +37,7 @@ impl Block {
         let (calls, released) = (Arc::clone(&self.calls), Arc::clone(&self.released));
         move || {
             calls.fetch_add(1, Ordering::SeqCst);
-            let _ = released.lock().unwrap().recv();
+            let _ = released.lock().expect("not poisoned").recv();
         }
     }
 }
