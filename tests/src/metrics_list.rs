@@ -1,10 +1,11 @@
 //! The list of all metrics, from the descriptors of the crates.
 
-use campanile_metrics::{Descriptor, SERIES_FOLDED, UPGRADED_CONNECTIONS};
+use campanile_metrics::{CLOSURE_PANICS, Descriptor, SERIES_FOLDED, UPGRADED_CONNECTIONS};
 use serde::Serialize;
 
 /// The crates that record metrics, and the metrics that each records.
-pub const CRATE_METRICS: [(&str, &[Descriptor]); 6] = [
+pub const CRATE_METRICS: [(&str, &[Descriptor]); 7] = [
+    ("campanile-admin", campanile_admin::METRICS),
     ("campanile-backlog", campanile_backlog::METRICS),
     ("campanile-inbound", campanile_inbound::METRICS),
     ("campanile-lifecycle", campanile_lifecycle::METRICS),
@@ -16,7 +17,10 @@ pub const CRATE_METRICS: [(&str, &[Descriptor]); 6] = [
 /// Returns all metrics, each with the first crate that records it, sorted by name.
 #[must_use]
 pub fn all_metrics() -> Vec<(&'static str, Descriptor)> {
-    let common: (&str, &[Descriptor]) = ("campanile-metrics", &[SERIES_FOLDED, UPGRADED_CONNECTIONS]);
+    let common: (&str, &[Descriptor]) = (
+        "campanile-metrics",
+        &[CLOSURE_PANICS, SERIES_FOLDED, UPGRADED_CONNECTIONS],
+    );
     let mut all: Vec<_> = std::iter::once(common)
         .chain(CRATE_METRICS)
         .flat_map(|(name, metrics)| metrics.iter().map(move |metric| (name, *metric)))

@@ -34,7 +34,8 @@ impl Admin {
     /// Serves `/metrics` from `render`, which returns a text or an [`Exposition`](crate::Exposition), either of them optionally
     /// in an `Option` or a `Result`. Its argument is the value of the `Accept` header, empty without one.
     ///
-    /// `render` runs on a blocking thread. After ten seconds the response is a 503.
+    /// `render` runs on a blocking thread, one call at a time. After the time limit the response is a 503. Requests that arrive
+    /// while a response is unfinished share its text for a second; beyond eight unfinished responses further ones get a 503.
     #[must_use]
     pub fn with_metrics<F, X>(mut self, render: F) -> Self
     where
@@ -48,7 +49,7 @@ impl Admin {
     /// Feeds the live page from `text` instead of `/metrics`: the metrics it shows, under their default names, in the Prometheus
     /// text format. For services whose `/metrics` uses other names or has no text.
     ///
-    /// `text` is called once a second, on a blocking thread.
+    /// `text` is called once a second, on a blocking thread, and less often if that takes too much time.
     #[must_use]
     pub fn with_live_metrics<F>(mut self, text: F) -> Self
     where
@@ -68,8 +69,25 @@ impl Admin {
         self
     }
 
-    /// Sets the source of the service's phase. It is called for every probe and once a second, and should cost no more than a
-    /// few atomic loads. Without it the service is [`Ready`](crate::ServicePhase::Ready).
+    /// Sets the longest text of the metrics that the live page reads, in bytes. Default: 4 MiB.
+    ///
+    /// A longer text is refused, and the page says so: [`with_live_metrics`](Self::with_live_metrics) can provide a shorter one.
+    #[must_use]
+    pub fn with_live_limit(mut self, bytes: usize) -> Self {
+        self.config.live_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a callback may take. After that the response is a 503, and the callback is not called again before it
+    /// returns. `/livez` depends on no callback. Default: 10 seconds.
+    #[must_use]
+    pub fn with_callback_timeout(mut self, timeout: Duration) -> Self {
+        self.config.callback_timeout = timeout;
+        self
+    }
+
+    /// Sets the source of the service's phase. It is called for every probe and once a second, on a blocking
+    /// thread, and should cost no more than a few atomic loads. Without it the service is [`Ready`](crate::ServicePhase::Ready).
     #[must_use]
     pub fn with_status<F, T>(mut self, status: F) -> Self
     where
@@ -81,7 +99,7 @@ impl Admin {
     }
 
     /// Sets the named readiness checks. They run for readiness and `/_status/check` only, before the status is read. Responses
-    /// wait for them, so each check should have a timeout of its own.
+    /// wait for them, so each check should have a timeout of its own. They are polled on a blocking thread.
     #[must_use]
     pub fn with_checks<F, C>(mut self, checks: F) -> Self
     where

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+
+use crate::closure_thread::{BoxFuture, ClosureError, ClosureThread};
 
 /// Produces the chunks of a long response.
 pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
@@ -22,8 +25,11 @@ pub struct Body {
 
 enum Content {
     Full(Bytes),
+    Shared(SharedText),
     Chunked(BlockingChunks),
     Events(mpsc::Receiver<Bytes>),
+    /// No body, in place of one of unknown length.
+    Omitted,
 }
 
 impl Body {
@@ -31,11 +37,22 @@ impl Body {
         Self::new(Content::Full(bytes.into()))
     }
 
-    /// Yields `ready`, then the chunks of `rest`, each produced on a blocking thread. A slow client occupies no thread.
-    pub(crate) fn chunked(ready: VecDeque<Bytes>, rest: Chunks) -> Self {
+    pub(crate) fn shared(text: SharedText) -> Self {
+        Self::new(Content::Shared(text))
+    }
+
+    /// Yields `ready`, then the chunks of `rest`, each produced on `thread` within `limit`. A slow client occupies no thread.
+    pub(crate) fn chunked(
+        ready: VecDeque<Bytes>,
+        rest: Chunks,
+        thread: ClosureThread,
+        limit: Duration,
+    ) -> Self {
         Self::new(Content::Chunked(BlockingChunks {
             ready,
             state: ChunksState::Idle(rest),
+            thread,
+            limit,
         }))
     }
 
@@ -43,9 +60,19 @@ impl Body {
         Self::new(Content::Events(events))
     }
 
-    /// Holds `guard` until the body is dropped.
+    pub(crate) fn omitted() -> Self {
+        Self::new(Content::Omitted)
+    }
+
+    /// Returns whether the body has no end of its own.
+    #[cfg(unix)]
+    pub(crate) fn is_endless(&self) -> bool {
+        matches!(self.content, Content::Events(_))
+    }
+
+    /// Holds `guard` until the body is dropped, after all guards that it already has.
     pub(crate) fn with_guard(mut self, guard: impl Send + 'static) -> Self {
-        self.guard = Some(Box::new(guard));
+        self.guard = Some(Box::new((self.guard.take(), guard)));
         self
     }
 
@@ -65,6 +92,8 @@ impl http_body::Body for Body {
         let next = match &mut self.content {
             Content::Full(bytes) if bytes.is_empty() => None,
             Content::Full(bytes) => Some(Ok(std::mem::take(bytes))),
+            Content::Shared(text) => text.next().map(Ok),
+            Content::Omitted => None,
             Content::Chunked(chunks) => ready!(chunks.poll_next(cx)),
             Content::Events(events) => ready!(events.poll_recv(cx)).map(Ok),
         };
@@ -72,13 +101,19 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.content, Content::Full(bytes) if bytes.is_empty())
+        match &self.content {
+            Content::Full(bytes) => bytes.is_empty(),
+            Content::Shared(text) => text.length == 0,
+            Content::Omitted => true,
+            Content::Chunked(_) | Content::Events(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Chunked(_) | Content::Events(_) => SizeHint::default(),
+            Content::Shared(text) => SizeHint::with_exact(text.length),
+            Content::Chunked(_) | Content::Events(_) | Content::Omitted => SizeHint::default(),
         }
     }
 }
@@ -89,15 +124,45 @@ impl fmt::Debug for Body {
     }
 }
 
+/// The chunks of a complete text that several responses share.
+pub(crate) struct SharedText {
+    chunks: Arc<[Bytes]>,
+    next: usize,
+    /// The length of the chunks that are left.
+    length: u64,
+}
+
+impl SharedText {
+    pub(crate) fn new(chunks: Arc<[Bytes]>) -> Self {
+        Self {
+            next: 0,
+            length: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+            chunks,
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let chunk = self.chunks.get(self.next)?.clone();
+        self.next += 1;
+        self.length -= chunk.len() as u64;
+        Some(chunk)
+    }
+}
+
 /// An iterator that is advanced on a blocking thread, one chunk per read.
 struct BlockingChunks {
     ready: VecDeque<Bytes>,
     state: ChunksState,
+    thread: ClosureThread,
+    limit: Duration,
 }
+
+/// A chunk, and the iterator unless it has ended.
+type Advanced = (Option<Bytes>, Option<Chunks>);
 
 enum ChunksState {
     Idle(Chunks),
-    Working(JoinHandle<(Option<Bytes>, Chunks)>),
+    Working(BoxFuture<Result<Advanced, ClosureError>>),
     Ended,
 }
 
@@ -109,20 +174,25 @@ impl BlockingChunks {
         loop {
             match std::mem::replace(&mut self.state, ChunksState::Ended) {
                 ChunksState::Idle(mut chunks) => {
-                    let step = tokio::task::spawn_blocking(move || (chunks.next(), chunks));
-                    self.state = ChunksState::Working(step);
+                    let (thread, limit) = (self.thread.clone(), self.limit);
+                    self.state = ChunksState::Working(Box::pin(async move {
+                        let next = thread.run(limit, move || match chunks.next() {
+                            Some(chunk) => (Some(chunk), Some(chunks)),
+                            None => (None, None),
+                        });
+                        next.await
+                    }));
                 }
-                ChunksState::Working(mut step) => match Pin::new(&mut step).poll(cx) {
+                ChunksState::Working(mut step) => match step.as_mut().poll(cx) {
                     Poll::Pending => {
                         self.state = ChunksState::Working(step);
                         return Poll::Pending;
                     }
-                    Poll::Ready(Ok((None, _))) => return Poll::Ready(None),
-                    Poll::Ready(Ok((Some(chunk), chunks))) => {
-                        self.state = ChunksState::Idle(chunks);
-                        return Poll::Ready(Some(Ok(chunk)));
+                    Poll::Ready(Ok((chunk, chunks))) => {
+                        self.state = chunks.map_or(ChunksState::Ended, ChunksState::Idle);
+                        return Poll::Ready(chunk.map(Ok));
                     }
-                    Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(BodyError(())))),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(BodyError(error)))),
                 },
                 ChunksState::Ended => return Poll::Ready(None),
             }
@@ -130,13 +200,21 @@ impl BlockingChunks {
     }
 }
 
-/// The error of a response body whose source panicked.
+impl Drop for BlockingChunks {
+    fn drop(&mut self) {
+        if let ChunksState::Idle(chunks) = std::mem::replace(&mut self.state, ChunksState::Ended) {
+            self.thread.drop_value(chunks);
+        }
+    }
+}
+
+/// The error of a response body whose source panicked or exceeded its time limit.
 #[derive(Debug)]
-pub struct BodyError(());
+pub struct BodyError(ClosureError);
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("source of the response body panicked")
+        write!(f, "source of the response body: {}", self.0)
     }
 }
 

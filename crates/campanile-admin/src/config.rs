@@ -1,21 +1,24 @@
 //! The configuration shared by all endpoints.
 
-use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::Extensions;
 
-use crate::blocking_pool::BlockingPool;
+use crate::closure_thread::{BoxFuture, ClosureError, ClosureThread};
 use crate::exposition::{BoxError, Exposition};
-use crate::live::{DEFAULT_HISTORY, LiveFeed};
-use crate::service::AccessRules;
+use crate::live::{DEFAULT_HISTORY, DEFAULT_LIVE_BYTES, LiveFeed};
+use crate::service::{AccessRules, Scrapes};
 use crate::{CheckResult, Peer, RequestRow, ServicePhase, ServiceStatus};
 
 pub(crate) type Callback<T> = Option<Arc<dyn Fn() -> T + Send + Sync>>;
-pub(crate) type Checks = Pin<Box<dyn Future<Output = Vec<CheckResult>> + Send>>;
 pub(crate) type FindPeer = dyn Fn(&Extensions) -> Option<Peer> + Send + Sync;
 pub(crate) type Render = dyn Fn(&str) -> Result<Option<Exposition>, BoxError> + Send + Sync;
 pub(crate) type WriteFilter = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
+/// The time that a callback may take by default.
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The callbacks, settings and shared state behind all endpoints. Clones share the callbacks and the state.
 #[derive(Clone)]
@@ -23,7 +26,7 @@ pub(crate) struct AdminConfig {
     pub(crate) render: Option<Arc<Render>>,
     pub(crate) live_metrics: Callback<String>,
     pub(crate) status: Callback<ServiceStatus>,
-    pub(crate) checks: Callback<Checks>,
+    pub(crate) checks: Callback<BoxFuture<Vec<CheckResult>>>,
     pub(crate) requests: Callback<Vec<RequestRow>>,
     pub(crate) drain: Callback<()>,
     pub(crate) log_filter: Option<LogFilter>,
@@ -34,11 +37,13 @@ pub(crate) struct AdminConfig {
     pub(crate) version: String,
     pub(crate) shared_port: bool,
     pub(crate) history_seconds: usize,
+    pub(crate) live_bytes: usize,
+    pub(crate) callback_timeout: Duration,
     pub(crate) live: Arc<LiveFeed>,
-    /// Runs `render` for scrapes.
-    pub(crate) scrape_pool: BlockingPool,
-    /// Runs `requests` for `/requests`.
-    pub(crate) requests_pool: BlockingPool,
+    pub(crate) scrapes: Arc<Scrapes>,
+    pub(crate) threads: ClosureThreads,
+    /// Whether the service drained when its status was last read.
+    draining: Arc<AtomicBool>,
 }
 
 /// The callbacks behind `/log-level`.
@@ -48,18 +53,53 @@ pub(crate) struct LogFilter {
     pub(crate) write: Arc<WriteFilter>,
 }
 
+/// The threads of the callbacks, one each: a callback that hangs delays no other.
+#[derive(Clone)]
+pub(crate) struct ClosureThreads {
+    pub(crate) metrics: ClosureThread,
+    pub(crate) live: ClosureThread,
+    pub(crate) status: ClosureThread,
+    pub(crate) checks: ClosureThread,
+    pub(crate) requests: ClosureThread,
+    pub(crate) drain: ClosureThread,
+    pub(crate) log_level: ClosureThread,
+    pub(crate) config: ClosureThread,
+    pub(crate) peer: ClosureThread,
+}
+
 impl AdminConfig {
-    /// Returns the status of the service.
-    pub(crate) fn status(&self) -> ServiceStatus {
-        let ready = || ServiceStatus::new(ServicePhase::Ready);
-        self.status.as_ref().map_or_else(ready, |status| status())
+    /// Reads the status of the service.
+    pub(crate) async fn status(&self) -> Result<ServiceStatus, ClosureError> {
+        let Some(status) = self.status.clone() else {
+            return Ok(ServiceStatus::new(ServicePhase::Ready));
+        };
+        let draining = Arc::clone(&self.draining);
+        let read = move || {
+            let status = status();
+            draining.store(status.is_draining(), Ordering::Relaxed);
+            status
+        };
+        self.threads.status.run(self.callback_timeout, read).await
     }
 
-    /// Runs the readiness checks.
-    pub(crate) async fn run_checks(&self) -> Vec<CheckResult> {
-        match &self.checks {
-            Some(checks) => checks().await,
-            None => Vec::new(),
+    /// Returns whether the service drained when its status was last read.
+    pub(crate) fn was_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Runs the readiness checks. If they exceed the time limit, the result is a failed check named `checks`.
+    pub(crate) async fn run_checks(&self) -> Result<Vec<CheckResult>, ClosureError> {
+        let Some(checks) = self.checks.clone() else {
+            return Ok(Vec::new());
+        };
+        let run = self
+            .threads
+            .checks
+            .run_future(self.callback_timeout, move || checks());
+        match run.await {
+            Err(ClosureError::Panicked) => Err(ClosureError::Panicked),
+            Err(error) => Ok(vec![CheckResult::failed("checks", error.to_string())]),
+            Ok(results) => Ok(results),
         }
     }
 }
@@ -81,9 +121,28 @@ impl Default for AdminConfig {
             version: String::new(),
             shared_port: false,
             history_seconds: DEFAULT_HISTORY,
+            live_bytes: DEFAULT_LIVE_BYTES,
+            callback_timeout: CALLBACK_TIMEOUT,
             live: Arc::default(),
-            scrape_pool: BlockingPool::new(4),
-            requests_pool: BlockingPool::new(2),
+            scrapes: Arc::default(),
+            threads: ClosureThreads::default(),
+            draining: Arc::default(),
+        }
+    }
+}
+
+impl Default for ClosureThreads {
+    fn default() -> Self {
+        Self {
+            metrics: ClosureThread::new("admin:metrics"),
+            live: ClosureThread::new("admin:live"),
+            status: ClosureThread::new("admin:status"),
+            checks: ClosureThread::new("admin:checks"),
+            requests: ClosureThread::new("admin:requests"),
+            drain: ClosureThread::new("admin:drain"),
+            log_level: ClosureThread::new("admin:log_level"),
+            config: ClosureThread::new("admin:config"),
+            peer: ClosureThread::new("admin:peer"),
         }
     }
 }

@@ -2,13 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod admin;
-mod blocking_pool;
 mod body;
+mod closure_thread;
 mod config;
 mod exposition;
 #[cfg(unix)]
 mod listener;
 mod live;
+mod metrics;
 mod peer;
 mod request_row;
 #[cfg(unix)]
@@ -25,6 +26,7 @@ pub use self::live::Sampler;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use self::live::check_samples;
+pub use self::metrics::METRICS;
 pub use self::peer::Peer;
 pub use self::request_row::RequestRow;
 pub use self::service::{AdminService, ResponseFuture};

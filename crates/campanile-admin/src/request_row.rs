@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A request in flight, as a row of `/requests` and of the live page. Unknown values stay empty.
+/// The longest text of a cell, in bytes. Names may come from clients.
+const MAX_TEXT: usize = 1024;
+
+/// A request in flight, as a row of `/requests` and of the live page. Unknown values stay empty, and texts are cut at 1 KiB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestRow {
     id: String,
@@ -24,7 +27,7 @@ impl RequestRow {
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
-            id: id.into(),
+            id: shortened(id.into()),
             ..Self::default()
         }
     }
@@ -32,14 +35,14 @@ impl RequestRow {
     /// Sets the method.
     #[must_use]
     pub fn with_method(mut self, method: impl Into<Cow<'static, str>>) -> Self {
-        self.method = method.into();
+        self.method = shortened(method.into());
         self
     }
 
     /// Sets the route template.
     #[must_use]
     pub fn with_route(mut self, route: impl Into<Cow<'static, str>>) -> Self {
-        self.route = route.into();
+        self.route = shortened(route.into());
         self
     }
 
@@ -53,14 +56,14 @@ impl RequestRow {
     /// Sets what the request is doing: `app`, `calling` or `body`.
     #[must_use]
     pub fn with_phase(mut self, phase: impl Into<Cow<'static, str>>) -> Self {
-        self.phase = phase.into();
+        self.phase = shortened(phase.into());
         self
     }
 
     /// Sets the host of the current outgoing call.
     #[must_use]
     pub fn with_host(mut self, host: impl Into<Cow<'static, str>>) -> Self {
-        self.host = Some(host.into());
+        self.host = Some(shortened(host.into()));
         self
     }
 
@@ -90,6 +93,16 @@ impl RequestRow {
     fn age_seconds(&self) -> f64 {
         (self.age.as_secs_f64() * 1e6).round() / 1e6
     }
+}
+
+/// Cuts a text that is too long.
+fn shortened<T: AsRef<str> + From<String>>(text: T) -> T {
+    let whole = text.as_ref();
+    if whole.len() <= MAX_TEXT {
+        return text;
+    }
+    let end = (0..=MAX_TEXT).rev().find(|end| whole.is_char_boundary(*end));
+    T::from(whole[..end.unwrap_or(0)].to_owned())
 }
 
 /// The oldest of the requests that match a filter.

@@ -1,11 +1,10 @@
 //! The metric families of this crate, and handles of their series.
 
-use campanile_metrics::{Descriptor, Unit};
+use campanile_metrics::{CLOSURE_PANICS, Descriptor, Unit};
 use metrics::{Counter, Gauge, Histogram, Label, Recorder, SharedString};
 
 const LISTENER: &str = "listener";
 const SIGNAL: &str = "signal";
-const CLOSURE: &str = "closure";
 
 const PENDING: Descriptor = Descriptor::gauge(
     "listener_backlog_pending",
@@ -75,13 +74,6 @@ const SATURATION_SIGNAL: Descriptor = Descriptor::gauge(
     None,
     "How full one resource of the service is, 0 to 1",
     &[SIGNAL],
-);
-
-const CLOSURE_PANICS: Descriptor = Descriptor::counter(
-    "campanile_closure_panics_total",
-    None,
-    "Panics of closures of the program, which were caught",
-    &[CLOSURE],
 );
 
 /// All metric families that this crate records.
@@ -158,11 +150,6 @@ impl SaturationHandles {
 /// Registers the histogram of one listener's waiting times.
 pub(crate) fn wait_histogram(recorder: &dyn Recorder, label: &SharedString) -> Histogram {
     WAIT.register(recorder, listener(label))
-}
-
-/// Registers the counter of a closure's panics.
-pub(crate) fn closure_panics(recorder: &dyn Recorder, closure: &SharedString) -> Counter {
-    CLOSURE_PANICS.register(recorder, vec![Label::new(CLOSURE, closure.clone())])
 }
 
 fn listener(label: &SharedString) -> Vec<Label> {

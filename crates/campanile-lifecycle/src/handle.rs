@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::check::Check;
 use crate::guard::ShutdownGuard;
 use crate::phase::{Phase, Stage};
 use crate::phase_reached::PhaseReached;
@@ -128,15 +127,16 @@ impl LifecycleHandle {
 
     /// Adds a readiness check, or replaces the one of the same name.
     ///
-    /// [`readiness`](Self::readiness) runs all checks concurrently, each for at most `limit`. A check that hangs or panics
-    /// fails by itself; one that blocks its thread blocks them all.
+    /// [`readiness`](Self::readiness) runs all checks concurrently, each for at most `limit`. A check that hangs, blocks its
+    /// thread or panics fails by itself: checks are polled on blocking threads of the runtime, at most 16 at a time. A check
+    /// that blocks beyond `limit` is reported as still running, and is not started again before it returns.
     pub fn add_check<F, Fut, E>(&self, name: impl Into<Cow<'static, str>>, limit: Duration, check: F)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
-        self.state.checks.add(Check::new(name.into(), limit, check));
+        self.state.checks.add(name.into(), limit, check);
     }
 
     /// Runs all checks and returns whether the service is ready, and why not.

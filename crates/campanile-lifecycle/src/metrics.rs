@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use campanile_metrics::{Descriptor, LazyHandle, RecorderHandle, Unit};
+use campanile_metrics::{CLOSURE_PANICS, Descriptor, LazyHandle, RecorderHandle, Unit};
 use metrics::{Counter, Gauge, Label, Recorder};
 
 use crate::phase::Phase;
@@ -15,6 +15,7 @@ pub const METRICS: &[Descriptor] = &[
     DRAINED_REQUESTS,
     CUT_REQUESTS,
     ACCEPTED_AFTER_CLOSE,
+    CLOSURE_PANICS,
 ];
 
 const PHASE: Descriptor = Descriptor::gauge(
@@ -77,6 +78,11 @@ impl LifecycleMetrics {
         let _ = self.recorder.set(recorder);
     }
 
+    /// Returns the recorder of the lifecycle.
+    pub(crate) fn recorder(&self) -> RecorderHandle {
+        self.recorder.get().copied().unwrap_or_default()
+    }
+
     pub(crate) fn record_phase(&self, phase: Phase, drain_elapsed: Duration) {
         if let Some(handles) = self.handles() {
             for (gauge, recorded) in handles.phases.iter().zip(RECORDED) {
@@ -105,8 +111,7 @@ impl LifecycleMetrics {
     }
 
     fn handles(&self) -> Option<&Handles> {
-        let recorder = self.recorder.get().copied().unwrap_or_default();
-        self.handles.get(recorder, Handles::register)
+        self.handles.get(self.recorder(), Handles::register)
     }
 }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use crate::Name;
-use crate::check::{Check, CheckOutcome};
+use crate::check::CheckOutcome;
 use crate::phase::{Phase, Stage};
 use crate::phase_reached::PhaseReached;
 use crate::state::LifecycleState;
@@ -46,7 +48,7 @@ impl Readiness {
 
     pub(crate) async fn check(state: &Arc<LifecycleState>) -> Self {
         let mut checks = state.latches.unreleased();
-        checks.extend(run_all(&state.checks.all(), PhaseReached::new(state, Stage::Draining)).await);
+        checks.extend(run_all(state, PhaseReached::new(state, Stage::Draining)).await);
         Self {
             phase: state.phase(),
             time_left: state.drain_time_left(),
@@ -56,14 +58,19 @@ impl Readiness {
 }
 
 /// Runs all checks concurrently, until the drain begins.
-async fn run_all(checks: &[Arc<Check>], draining: PhaseReached) -> Vec<(Name, CheckOutcome)> {
+async fn run_all(state: &LifecycleState, draining: PhaseReached) -> Vec<(Name, CheckOutcome)> {
+    let (checks, recorder) = (state.checks.all(), state.metrics.recorder());
     let mut outcomes = vec![CheckOutcome::Skipped; checks.len()];
     if !draining.is_reached() {
-        let mut running: Vec<_> = checks.iter().map(Check::run).enumerate().collect();
+        let mut running: Vec<_> = checks
+            .iter()
+            .map(|check| check.run(recorder))
+            .enumerate()
+            .collect();
         let mut draining = pin!(draining);
         poll_fn(|cx| {
             // Polls all of them at each wake-up: they are few, and run every few seconds.
-            running.retain_mut(|(index, outcome)| match outcome.as_mut().poll(cx) {
+            running.retain_mut(|(index, outcome)| match outcome.poll_unpin(cx) {
                 Poll::Ready(outcome) => {
                     outcomes[*index] = outcome;
                     false

@@ -11,7 +11,7 @@ use socket2::{SockRef, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::accept_backoff::AcceptBackoff;
-use crate::{AcceptedStream, Connections, ListenAddress, PeerAddress};
+use crate::{AcceptedStream, Connections, DescriptorReserve, ListenAddress, PeerAddress};
 
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -23,6 +23,8 @@ pub(crate) struct Acceptor {
     backoff: AcceptBackoff,
     /// A descriptor held only to be closed when none are left. See [`Closing`](crate::Closing).
     reserve: Option<File>,
+    /// Descriptors for connections, where the listener has some of its own.
+    pub(crate) connection_reserve: Option<DescriptorReserve>,
 }
 
 enum ListeningSocket {
@@ -53,6 +55,7 @@ impl Acceptor {
             nodelay: true,
             backoff: AcceptBackoff::new(MIN_PAUSE, MAX_PAUSE),
             reserve: File::open("/dev/null").ok(),
+            connection_reserve: None,
         };
         Ok((acceptor, address))
     }
@@ -62,8 +65,20 @@ impl Acceptor {
     pub(crate) async fn accept(&mut self, connections: &Connections) -> (AcceptedStream, PeerAddress) {
         loop {
             self.backoff.pause().await;
+            if let Some(reserve) = &self.connection_reserve {
+                reserve.refill();
+            }
             let accepted = poll_fn(|cx| {
-                let accepted = self.socket.poll_accept(cx);
+                let mut accepted = self.socket.poll_accept(cx);
+                while let Poll::Ready(Err(error)) = &accepted
+                    && is_out_of_descriptors(error)
+                    && self
+                        .connection_reserve
+                        .as_ref()
+                        .is_some_and(DescriptorReserve::release)
+                {
+                    accepted = self.socket.poll_accept(cx);
+                }
                 if accepted.is_pending() {
                     self.backoff.on_empty(connections);
                 }
@@ -132,6 +147,10 @@ impl AsFd for Acceptor {
             ListeningSocket::Unix(listener) => listener.as_fd(),
         }
     }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]

@@ -52,6 +52,12 @@ impl<S> CountedIo<S> {
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
+
+    /// Returns the wrapped IO. The connection counts as closed.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S: AsyncRead> AsyncRead for CountedIo<S> {

@@ -17,6 +17,8 @@ mod closing;
 mod connection_control;
 mod connections;
 #[cfg(unix)]
+mod descriptor_reserve;
+#[cfg(unix)]
 mod drain;
 mod incoming;
 mod io;
@@ -54,6 +56,8 @@ pub use self::close_reason::CloseReason;
 pub use self::closing::Closing;
 pub use self::connection_control::ConnectionControl;
 pub use self::connections::{ConnectionPermit, Connections};
+#[cfg(unix)]
+pub use self::descriptor_reserve::DescriptorReserve;
 #[cfg(unix)]
 pub use self::drain::{Drained, DrainingIncoming, DrainingListener};
 pub use self::incoming::CountedIncoming;

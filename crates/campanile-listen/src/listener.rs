@@ -8,8 +8,8 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use crate::acceptor::Acceptor;
 use crate::socket_file::SocketFile;
 use crate::{
-    AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, Drained, DrainingListener,
-    ListenAddress, ListenerLabel, PeerAddress,
+    AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, DescriptorReserve, Drained,
+    DrainingListener, ListenAddress, ListenerLabel, PeerAddress,
 };
 
 /// Whether other processes or listeners hold the same listening socket.
@@ -127,6 +127,15 @@ impl Listener {
     #[must_use]
     pub fn with_nodelay(mut self, nodelay: bool) -> Self {
         self.acceptor.nodelay = nodelay;
+        self
+    }
+
+    /// Sets descriptors that are kept for its connections: an accept that fails because the process has none left is retried
+    /// with one of them. The caller returns the descriptors of ended connections with [`DescriptorReserve::close`]. For a port
+    /// that must respond whatever the service does.
+    #[must_use]
+    pub fn with_descriptor_reserve(mut self, reserve: DescriptorReserve) -> Self {
+        self.acceptor.connection_reserve = Some(reserve);
         self
     }
 

@@ -17,3 +17,14 @@ pub const UPGRADED_CONNECTIONS: Descriptor = Descriptor::gauge(
     "Upgraded connections and tunnels that are open",
     &[],
 );
+
+/// The label of [`CLOSURE_PANICS`].
+pub(crate) const CLOSURE: &str = "closure";
+
+/// Caught panics of closures that the program passed to campanile, by the name of the closure.
+pub const CLOSURE_PANICS: Descriptor = Descriptor::counter(
+    "campanile_closure_panics_total",
+    None,
+    "Panics of closures of the program, which were caught",
+    &[CLOSURE],
+);

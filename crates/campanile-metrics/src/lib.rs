@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod closure_panics;
 mod common;
 mod descriptor;
 mod errno;
@@ -15,7 +16,8 @@ mod recorder_handle;
 pub use metrics::Unit;
 
 pub use self::{
-    common::{SERIES_FOLDED, UPGRADED_CONNECTIONS},
+    closure_panics::{CaughtPanic, ClosurePanics},
+    common::{CLOSURE_PANICS, SERIES_FOLDED, UPGRADED_CONNECTIONS},
     descriptor::{Descriptor, Kind},
     errno::{errno_name, errno_name_of},
     fold_counter::FoldCounter,

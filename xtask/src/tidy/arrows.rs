@@ -20,7 +20,7 @@ const FACADE: &str = "campanile";
 
 const ARROWS: &[(&str, Allowed)] = &[
     (FACADE, Allowed::AllLibraries),
-    ("campanile-admin", Allowed::Only(&["campanile-listen"])),
+    ("campanile-admin", Allowed::Only(&["campanile-listen", METRICS])),
     ("campanile-backlog", Allowed::Only(&[METRICS])),
     (CORE, Allowed::Only(&[METRICS])),
     ("campanile-inbound", Allowed::Only(&[CORE, METRICS])),

@@ -7,13 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// The default length of the history, in seconds.
 pub(crate) const DEFAULT_HISTORY: usize = 300;
 /// The lengths of history that can be set. A chart needs two samples, and each page is sent all of them when it is opened.
 pub(crate) const HISTORY_RANGE: RangeInclusive<usize> = 2..=3600;
-/// The most open pages.
+/// The most bytes of history: a sample is a few hundred bytes, or some ten thousand with hundreds of hosts.
+const MAX_HISTORY_BYTES: usize = 4 * 1024 * 1024;
+/// The most open pages. A further one replaces the one that has read least.
 const MAX_PAGES: usize = 100;
 /// The most events queued for a page. A page that lags further behind is dropped.
 const QUEUED_EVENTS: usize = 8;
@@ -22,12 +24,16 @@ const QUEUED_EVENTS: usize = 8;
 #[derive(Default)]
 pub(crate) struct LiveFeed {
     state: Mutex<FeedState>,
+    opened: Notify,
 }
 
 #[derive(Default)]
 struct FeedState {
     publishers: usize,
     samples: VecDeque<Bytes>,
+    sample_bytes: usize,
+    /// The history event of the current samples, which all pages share.
+    history: Option<Bytes>,
     pages: Vec<mpsc::Sender<Bytes>>,
 }
 
@@ -43,25 +49,37 @@ pub(crate) struct ServiceInfo<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SubscribeError {
     NoSampler,
-    TooManyPages,
 }
 
 impl LiveFeed {
     /// Subscribes a page. Its first event is the history.
     pub(crate) fn subscribe(&self, info: ServiceInfo<'_>) -> Result<mpsc::Receiver<Bytes>, SubscribeError> {
+        self.check_sampler()?;
         let mut state = self.state();
-        if state.publishers == 0 {
-            return Err(SubscribeError::NoSampler);
-        }
         state.pages.retain(|page| !page.is_closed());
         if state.pages.len() >= MAX_PAGES {
-            return Err(SubscribeError::TooManyPages);
+            state.close_longest_unread();
         }
         let (page, events) = mpsc::channel(QUEUED_EVENTS);
         // Succeeds: the channel is empty.
         let _ = page.try_send(state.history_event(info));
         state.pages.push(page);
+        drop(state);
+        self.opened.notify_one();
         Ok(events)
+    }
+
+    /// Checks that a sampler runs.
+    pub(crate) fn check_sampler(&self) -> Result<(), SubscribeError> {
+        match self.state().publishers {
+            0 => Err(SubscribeError::NoSampler),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until a page is opened.
+    pub(super) async fn opened(&self) {
+        self.opened.notified().await;
     }
 
     /// Returns whether any page is open.
@@ -77,9 +95,7 @@ impl LiveFeed {
         }
         let event = Bytes::from(event);
         let mut state = self.state();
-        state.samples.push_back(sample.into());
-        let surplus = state.samples.len().saturating_sub(history_seconds);
-        state.samples.drain(..surplus);
+        state.push_sample(sample.into(), history_seconds);
         state.pages.retain(|page| page.try_send(event.clone()).is_ok());
     }
 
@@ -108,8 +124,41 @@ impl Drop for PublisherGuard<'_> {
 }
 
 impl FeedState {
+    fn push_sample(&mut self, sample: Bytes, history_seconds: usize) {
+        self.history = None;
+        self.sample_bytes += sample.len();
+        self.samples.push_back(sample);
+        while self.samples.len() > history_seconds || self.sample_bytes > MAX_HISTORY_BYTES {
+            let Some(oldest) = self.samples.pop_front() else {
+                break;
+            };
+            self.sample_bytes -= oldest.len();
+        }
+    }
+
+    /// Closes the page with the most unread events, of those the one that was opened first.
+    fn close_longest_unread(&mut self) {
+        let unread = |page: &mpsc::Sender<Bytes>| page.max_capacity() - page.capacity();
+        let most = self.pages.iter().map(unread).max();
+        let longest = self.pages.iter().position(|page| Some(unread(page)) == most);
+        if let Some(index) = longest {
+            self.pages.remove(index);
+        }
+    }
+
+    fn history_event(&mut self, info: ServiceInfo<'_>) -> Bytes {
+        match &self.history {
+            Some(history) => history.clone(),
+            None => {
+                let history = self.to_history_event(info);
+                self.history = Some(history.clone());
+                history
+            }
+        }
+    }
+
     /// The samples are serialized already, so the event is put together by hand.
-    fn history_event(&self, info: ServiceInfo<'_>) -> Bytes {
+    fn to_history_event(&self, info: ServiceInfo<'_>) -> Bytes {
         let info = json!({
             "length": info.history_seconds,
             "pid": std::process::id(),
@@ -136,9 +185,8 @@ impl FeedState {
 
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSampler => "no sampler is running",
-            Self::TooManyPages => "too many live pages are open",
-        })
+        match self {
+            Self::NoSampler => f.write_str("no sampler is running"),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub fn check_samples(bytes: &[u8]) {
         now: Some(&now_whole),
         elapsed: Duration::from_secs(1),
     };
-    let sample = input.to_json(None);
+    let sample = input.to_json(None, None);
     let text = sample.to_string();
     assert!(!text.contains('\n'), "an event has one line: {text:?}");
     let codes = sample["codes"].as_object().into_iter().flatten();

@@ -17,11 +17,11 @@ pub(super) struct SampleInput<'a> {
 }
 
 impl SampleInput<'_> {
-    /// Returns the sample. Unknown values are null; rates need two readings. The phase defaults to ready.
-    pub(super) fn to_json(&self, status: Option<ServiceStatus>) -> Value {
+    /// Returns the sample, with a notice for the reader of the page. Unknown values are null; rates need two readings. The phase defaults to ready.
+    pub(super) fn to_json(&self, status: Option<ServiceStatus>, notice: Option<&str>) -> Value {
         let gauge = |read: fn(&MetricTotals) -> Option<f64>| self.now.and_then(read).map(rounded);
         let phase = status.map(ServiceStatus::phase).or_else(|| self.now?.phase);
-        json!({
+        let mut sample = json!({
             "time": SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             "requests": self.rate(|totals| totals.requests),
             "codes": self.codes(),
@@ -35,7 +35,11 @@ impl SampleInput<'_> {
             "calls": self.calls(),
             "phase": phase.unwrap_or(ServicePhase::Ready).as_str(),
             "seconds_left": status.and_then(ServiceStatus::seconds_left),
-        })
+        });
+        if let Some(notice) = notice {
+            sample["notice"] = notice.into();
+        }
+        sample
     }
 
     /// Returns the rate of a counter. A counter that fell was reset to zero.

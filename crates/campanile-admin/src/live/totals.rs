@@ -16,6 +16,10 @@ const OTHER_CODES: &str = "OTHERS";
 
 /// The most hosts and listeners that are kept. The layers intern fewer hosts.
 const MAX_ROWS: usize = 250;
+/// The longest name of a row, in bytes, as of host names in DNS.
+const MAX_NAME: usize = 255;
+/// The longest line, in bytes. Longer ones are skipped.
+const MAX_LINE: usize = 64 * 1024;
 
 /// The sums of one reading of the metrics.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,6 +66,7 @@ impl MetricTotals {
         let relevant =
             line.starts_with(b"http_") || line.starts_with(b"listener_") || line.starts_with(b"lifecycle_");
         if relevant
+            && line.len() <= MAX_LINE
             && let Ok(line) = str::from_utf8(line)
             && let Some(line) = MetricLine::parse(line)
         {
@@ -148,6 +153,9 @@ fn update_row<T: Default>(
     update: impl FnOnce(&mut T),
 ) {
     let name = name.unwrap_or_default();
+    if name.len() > MAX_NAME {
+        return;
+    }
     if let Some(row) = rows.get_mut(&*name) {
         update(row);
     } else if rows.len() < MAX_ROWS {
@@ -159,7 +167,7 @@ fn update_row<T: Default>(
 #[derive(Debug, Default)]
 pub(super) struct TotalsReader {
     totals: MetricTotals,
-    /// The start of a line that continues in the next chunk.
+    /// The start of a line that continues in the next chunk, up to the longest line.
     partial_line: Vec<u8>,
 }
 
@@ -167,19 +175,25 @@ impl TotalsReader {
     /// Reads the next chunk.
     pub(super) fn feed(&mut self, chunk: &[u8]) {
         let Some(end) = chunk.iter().rposition(|byte| *byte == b'\n') else {
-            self.partial_line.extend_from_slice(chunk);
+            self.extend_line(chunk);
             return;
         };
         let (lines, rest) = chunk.split_at(end);
         let mut lines = lines.split(|byte| *byte == b'\n');
         if !self.partial_line.is_empty() {
-            self.partial_line
-                .extend_from_slice(lines.next().unwrap_or_default());
+            self.extend_line(lines.next().unwrap_or_default());
             let line = std::mem::take(&mut self.partial_line);
             self.totals.add_line(&line);
         }
         lines.for_each(|line| self.totals.add_line(line));
-        self.partial_line.extend_from_slice(&rest[1..]);
+        self.extend_line(&rest[1..]);
+    }
+
+    /// Keeps one byte more than a line may have, so that a line that is too long is known as such.
+    fn extend_line(&mut self, bytes: &[u8]) {
+        let left = (MAX_LINE + 1).saturating_sub(self.partial_line.len());
+        self.partial_line
+            .extend_from_slice(&bytes[..bytes.len().min(left)]);
     }
 
     /// Returns the totals.
@@ -254,6 +268,30 @@ other_total 8
             assert_eq!(read(TEXT, chunk_size), whole, "chunks of {chunk_size}");
         }
         assert_eq!(read(TEXT.trim_end(), 10), whole);
+    }
+
+    #[test]
+    fn long_lines_and_names_are_skipped() {
+        let long = "a".repeat(1 << 20);
+        let text = format!(
+            "http_server_active_requests{{http_route=\"{long}\"}} 1\nhttp_client_requests_total{{server_address=\"{}\"}} 1\n\
+             http_server_active_requests 2\n",
+            &long[..MAX_NAME + 1],
+        );
+        for chunk_size in [1000, MAX_LINE, usize::MAX] {
+            let totals = read(&text, chunk_size);
+            assert_eq!(
+                (totals.in_flight, totals.calls.len()),
+                (2.0, 0),
+                "chunks of {chunk_size}"
+            );
+        }
+        let mut reader = TotalsReader::default();
+        text.as_bytes()
+            .chunks(1000)
+            .take(900)
+            .for_each(|chunk| reader.feed(chunk));
+        assert!(reader.partial_line.len() <= MAX_LINE + 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use campanile_listen::{Accepted, AcceptedStream, CountedIo};
+use campanile_listen::{Accepted, AcceptedStream, CountedIo, DescriptorReserve};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,12 +20,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::reserved_io::ReservedIo;
 use super::write_timeout::WriteTimeout;
 use crate::service::AdminService;
 use crate::{Body, Peer};
 
 /// The most open connections. A new one replaces the one that has been idle longest, so that probes always get through.
 const MAX_CONNECTIONS: usize = 512;
+/// How long a response other than an event stream may take, so that clients that read a byte at a time hold no response of
+/// `/metrics` indefinitely.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Also applies between requests: scrapers can reconnect.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -37,6 +41,7 @@ const MAX_UNSENT_BYTES: u32 = 64 * 1024;
 /// The set of open connections.
 pub(super) struct ConnectionSet {
     service: AdminService,
+    reserve: DescriptorReserve,
     created: Instant,
     tasks: JoinSet<()>,
     connections: Vec<OpenConnection>,
@@ -49,9 +54,10 @@ struct OpenConnection {
 }
 
 impl ConnectionSet {
-    pub(super) fn new(service: AdminService) -> Self {
+    pub(super) fn new(service: AdminService, reserve: DescriptorReserve) -> Self {
         Self {
             service,
+            reserve,
             created: Instant::now(),
             tasks: JoinSet::new(),
             connections: Vec::new(),
@@ -70,6 +76,7 @@ impl ConnectionSet {
         let peer = Peer::from(&accepted.peer);
         let serving = serve_connection(
             accepted.io,
+            self.reserve.clone(),
             peer,
             self.service.clone(),
             Arc::clone(&activity),
@@ -108,6 +115,7 @@ impl ConnectionSet {
 
 async fn serve_connection(
     io: CountedIo<AcceptedStream>,
+    reserve: DescriptorReserve,
     peer: Peer,
     service: AdminService,
     activity: Arc<ConnectionActivity>,
@@ -124,12 +132,26 @@ async fn serve_connection(
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .half_close(false)
-        .serve_connection(TokioIo::new(WriteTimeout::new(io)), respond);
+        .serve_connection(
+            TokioIo::new(WriteTimeout::new(ReservedIo::new(io, reserve))),
+            respond,
+        );
     let mut connection = pin!(connection);
     let mut shutdown = pin!(shutdown.notified());
-    let completed = poll_fn(|cx| match connection.as_mut().poll(cx) {
-        Poll::Ready(_) => Poll::Ready(true),
-        Poll::Pending => shutdown.as_mut().poll(cx).map(|()| false),
+    let mut limit = pin!(tokio::time::sleep(RESPONSE_TIMEOUT));
+    let completed = poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if let Some(end) = activity.response_deadline() {
+            if limit.deadline() != end {
+                limit.as_mut().reset(end);
+            }
+            if limit.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+        }
+        shutdown.as_mut().poll(cx).map(|()| false)
     });
     // Errors are ignored: they are caused by the client.
     if !completed.await {
@@ -147,6 +169,9 @@ async fn respond(
     let active = ActiveResponse::start(activity);
     request.extensions_mut().insert(peer);
     let response = service.call(request).await?;
+    activity
+        .endless
+        .store(response.body().is_endless(), Ordering::Relaxed);
     Ok(response.map(|body| body.with_guard(active)))
 }
 
@@ -157,6 +182,8 @@ struct ConnectionActivity {
     /// Milliseconds since `created`.
     changed: AtomicU64,
     responding: AtomicBool,
+    /// Whether the response is an event stream.
+    endless: AtomicBool,
 }
 
 impl ConnectionActivity {
@@ -165,6 +192,7 @@ impl ConnectionActivity {
             created,
             changed: AtomicU64::new(0),
             responding: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
         };
         activity.set_responding(false);
         activity
@@ -176,6 +204,13 @@ impl ConnectionActivity {
             self.responding.load(Ordering::Relaxed),
             self.changed.load(Ordering::Relaxed),
         )
+    }
+
+    /// Returns when the response in flight must have ended.
+    fn response_deadline(&self) -> Option<Instant> {
+        let is_limited = self.responding.load(Ordering::Relaxed) && !self.endless.load(Ordering::Relaxed);
+        let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
+        is_limited.then(|| self.created + since + RESPONSE_TIMEOUT)
     }
 
     fn set_responding(&self, responding: bool) {

@@ -4,6 +4,7 @@
 //! slow clients can keep out others.
 
 mod connections;
+mod reserved_io;
 mod write_timeout;
 
 use std::future::poll_fn;
@@ -12,6 +13,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use campanile_listen::DescriptorReserve;
 use tokio::runtime::{Builder, Handle};
 
 use self::connections::ConnectionSet;
@@ -20,8 +22,11 @@ use crate::config::AdminConfig;
 use crate::live::Sampler;
 use crate::service::AdminService;
 
-/// More threads than callbacks can occupy by hanging: four scrapes, two tables, one sampler.
-const BLOCKING_THREADS: usize = 12;
+/// More threads than callbacks can occupy by hanging: nine of this crate, and sixteen readiness checks of campanile-lifecycle.
+const BLOCKING_THREADS: usize = 64;
+
+/// Descriptors for connections of the port, for when the service has used up all others.
+const RESERVED_DESCRIPTORS: usize = 8;
 
 /// How long responses in flight may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -40,9 +45,12 @@ where
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-blocking")
         .build()?;
-    let result = runtime.block_on(serve(config, listener, until));
+    let result = runtime.block_on(serve(config.clone(), listener, until));
     // Does not wait for callbacks that hang.
     runtime.shutdown_background();
+    // What the callbacks have captured is dropped here, and its destructors may panic.
+    let thread = config.threads.config.clone();
+    let _ = thread.catch(|| drop(config));
     result
 }
 
@@ -50,8 +58,9 @@ async fn serve<U>(config: AdminConfig, listener: AdminListener, until: U) -> io:
 where
     U: Future<Output = ()>,
 {
-    let mut listener = listener.into_listener()?;
-    let mut connections = ConnectionSet::new(AdminService::new(config.clone()));
+    let reserve = DescriptorReserve::new(RESERVED_DESCRIPTORS);
+    let mut listener = listener.into_listener()?.with_descriptor_reserve(reserve.clone());
+    let mut connections = ConnectionSet::new(AdminService::new(config.clone()), reserve);
     let mut until = pin!(until);
     {
         // Dropped at the end of this block, which ends the event streams of open pages.

@@ -2,8 +2,9 @@
 //!
 //! Each check stops another attack. Remote clients: the connection must come from this machine or an allowed network, or the
 //! request must carry the token. DNS rebinding, where a foreign page resolves its own name to this machine: `Host` must be an
-//! address or an allowed name. Cross-site request forgery, where a foreign page submits a form from the user's machine: a request
-//! with side effects must have the same origin.
+//! address or an allowed name. Cross-site requests, where a foreign page submits a form or loads a resource from the user's
+//! machine: a request with side effects, or for a private endpoint, must have the same origin. A link from another site may be
+//! followed, in a window of its own.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -18,6 +19,8 @@ use super::endpoint::Endpoint;
 use crate::Peer;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The clients and host names that may access private endpoints.
 #[derive(Clone, Default)]
@@ -47,20 +50,28 @@ impl AccessRules {
         &self,
         endpoint: Endpoint,
         parts: &Parts,
-        peer: Option<Peer>,
+        peer: impl FnOnce() -> Option<Peer>,
     ) -> Result<(), AccessDenied> {
         let private = endpoint.is_private();
+        let guarded = private || (self.private_metrics && endpoint == Endpoint::Metrics);
+        // Probes need none, and must not depend on the callback that finds it.
+        let peer = if guarded { peer() } else { None };
         if private && peer != Some(Peer::Unix) && !self.is_allowed_host(parts) {
             return Err(AccessDenied::Host);
         }
-        let guarded = private || (self.private_metrics && endpoint == Endpoint::Metrics);
         if guarded && !self.is_allowed_peer(peer) && !self.has_token(&parts.headers) {
             return Err(match self.token {
                 Some(_) => AccessDenied::Token,
                 None => AccessDenied::Address,
             });
         }
-        if !matches!(parts.method, Method::GET | Method::HEAD) && !is_same_origin(parts) {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let is_checked = if is_read {
+            private && !is_navigation(parts)
+        } else {
+            true
+        };
+        if is_checked && !is_same_origin(parts) {
             return Err(AccessDenied::Origin);
         }
         Ok(())
@@ -89,6 +100,10 @@ impl AccessRules {
         let Some(authority) = authority(parts) else {
             return false;
         };
+        self.is_allowed_authority(&authority)
+    }
+
+    fn is_allowed_authority(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let name = host.strip_suffix('.').unwrap_or(host);
         is_address(host)
@@ -107,18 +122,28 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
 }
 
-/// Returns the authority of the request target, or of the `Host` header if there is exactly one.
+/// Returns the authority of the request target or of the `Host` header. Both must be the same if both are there: programs behind
+/// each other may look at either.
 fn authority(parts: &Parts) -> Option<Authority> {
-    if let Some(authority) = parts.uri.authority() {
-        return Some(authority.clone());
-    }
+    let target = parts.uri.authority().cloned();
     let mut hosts = parts.headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return None;
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(Authority::try_from(host.as_bytes()).ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
     };
-    let authority = Authority::try_from(host.as_bytes()).ok()?;
+    let authority = match (target, host) {
+        (Some(target), Some(host)) => (target == host).then_some(target)?,
+        (target, host) => target.or(host)?,
+    };
     // Browsers never send user information, and parsers disagree about it.
     (!authority.as_str().contains('@')).then_some(authority)
+}
+
+/// Returns whether a browser loads the response into a window of its own, where the other site cannot read it.
+fn is_navigation(parts: &Parts) -> bool {
+    let is = |name, value: &str| parts.headers.get(name).is_some_and(|header| header == value);
+    is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
 fn is_address(host: &str) -> bool {

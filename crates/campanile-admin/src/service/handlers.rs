@@ -50,7 +50,8 @@ where
 /// Responds with 500 if a callback panics.
 async fn catching(response: impl Future<Output = Response<Body>>) -> Response<Body> {
     let mut response = pin!(response);
-    // Unwind safe: the future is not polled again, and it shares nothing but the callbacks.
+    // Callbacks are caught on their own threads: this is for what is left, and for our own errors. Unwind safe: the future is
+    // not polled again, and it shares nothing but the callbacks.
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| response.as_mut().poll(cx)));
         polled.unwrap_or_else(|_| {
@@ -81,15 +82,27 @@ where
             None => dispatch(&config, endpoint, &parts).await,
         },
     };
-    if endpoint.is_some_and(Endpoint::is_probe) && is_draining(&config) {
+    if endpoint.is_some_and(Endpoint::is_probe) && is_draining(&config, endpoint).await {
         response::close_connection(&mut response, parts.version);
     }
     response
 }
 
-/// Returns whether the service drains; false if the status callback panics, so that `/livez` responds all the same.
-fn is_draining(config: &AdminConfig) -> bool {
-    catch_unwind(AssertUnwindSafe(|| config.status().is_draining())).unwrap_or(false)
+/// Returns whether the service drains. `/livez` must not depend on a callback: it responds as of the last time the status was
+/// read, which it has read again for the next time.
+async fn is_draining(config: &Arc<AdminConfig>, endpoint: Option<Endpoint>) -> bool {
+    if endpoint != Some(Endpoint::Livez) {
+        return config.status().await.is_ok_and(ServiceStatus::is_draining);
+    }
+    if config.status.is_some() {
+        let mut reading = Box::pin({
+            let config = Arc::clone(config);
+            async move { config.status().await }
+        });
+        // The first poll starts the callback on its thread, where it completes by itself.
+        let _ = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx).is_ready())).await;
+    }
+    config.was_draining()
 }
 
 /// Returns whether the callback of the endpoint is set.
@@ -106,8 +119,13 @@ fn is_enabled(config: &AdminConfig, endpoint: Endpoint) -> bool {
 
 /// Rejects requests without access or with another method.
 fn reject(config: &AdminConfig, endpoint: Endpoint, parts: &Parts) -> Option<Response<Body>> {
-    let inserted = parts.extensions.get::<Peer>().copied();
-    let peer = inserted.or_else(|| config.find_peer.as_ref().and_then(|find| find(&parts.extensions)));
+    let peer = || match parts.extensions.get::<Peer>() {
+        Some(peer) => Some(*peer),
+        None => {
+            let find = config.find_peer.as_ref()?;
+            config.threads.peer.catch(|| find(&parts.extensions)).ok()?
+        }
+    };
     let (status, reason) = match config.access.check(endpoint, parts, peer) {
         Err(AccessDenied::Token) => (
             StatusCode::UNAUTHORIZED,
@@ -147,34 +165,51 @@ async fn dispatch(config: &Arc<AdminConfig>, endpoint: Endpoint, parts: &Parts) 
         Endpoint::Requests => requests::respond(config, parts).await,
         Endpoint::Page => page(),
         Endpoint::Live => live(config, &parts.method),
-        Endpoint::Drain => drain(config, &parts.uri),
+        Endpoint::Drain => drain(config, &parts.uri).await,
         Endpoint::Config => {
-            let config = config.config_text.as_ref().map(|config| config());
-            response::text(StatusCode::OK, config.unwrap_or_default())
+            let read = config.config_text.clone();
+            let text = move || read.map(|config| config()).unwrap_or_default();
+            match config.threads.config.run(config.callback_timeout, text).await {
+                Ok(text) => response::text(StatusCode::OK, text),
+                Err(error) => response::callback_error("config", &error),
+            }
         }
         Endpoint::LogLevel => {
-            let filter = config.log_filter.as_ref().map(|filter| (filter.read)());
-            let filter = filter.unwrap_or_default();
-            response::text(StatusCode::OK, format!("{}\n", filter.trim_end()))
+            let read = config.log_filter.as_ref().map(|filter| Arc::clone(&filter.read));
+            let text = move || read.map(|read| read()).unwrap_or_default();
+            match config.threads.log_level.run(config.callback_timeout, text).await {
+                Ok(filter) => response::text(StatusCode::OK, format!("{}\n", filter.trim_end())),
+                Err(error) => response::callback_error("log-level", &error),
+            }
         }
     }
 }
 
 async fn readiness(config: &AdminConfig) -> Response<Body> {
-    let checks = config.run_checks().await;
+    let checks = match config.run_checks().await {
+        Ok(checks) => checks,
+        Err(error) => return response::callback_error("checks", &error),
+    };
     // Read after the checks, which may take a while: a drain that began during them must be reported.
-    let status = config.status();
-    let ready = status.phase() == ServicePhase::Ready && checks.iter().all(CheckResult::is_passed);
-    probe(config, ready, status, &checks)
+    match config.status().await {
+        Ok(status) => {
+            let ready = status.phase() == ServicePhase::Ready && checks.iter().all(CheckResult::is_passed);
+            probe(config, ready, status, &checks)
+        }
+        Err(error) => response::callback_error("status", &error),
+    }
 }
 
 async fn health(config: &AdminConfig, uri: &Uri) -> Response<Body> {
     let kind = query_value(uri, "type").unwrap_or_default();
-    let status = config.status();
-    match kind.to_ascii_lowercase().as_str() {
-        "liveness" | "2" => probe(config, true, status, &[]),
-        "startup" | "3" => probe(config, status.phase() > ServicePhase::Starting, status, &[]),
-        _ => readiness(config).await,
+    let is_healthy: fn(ServiceStatus) -> bool = match kind.to_ascii_lowercase().as_str() {
+        "liveness" | "2" => |_| true,
+        "startup" | "3" => |status| status.phase() > ServicePhase::Starting,
+        _ => return readiness(config).await,
+    };
+    match config.status().await {
+        Ok(status) => probe(config, is_healthy(status), status, &[]),
+        Err(error) => response::callback_error("status", &error),
     }
 }
 
@@ -195,9 +230,12 @@ fn probe(
 
 /// Responds as talisker's check: 500 if a check fails, unless the service drains, and the version otherwise.
 async fn check(config: &AdminConfig) -> Response<Body> {
-    let checks = config.run_checks().await;
+    let checks = match config.run_checks().await {
+        Ok(checks) => checks,
+        Err(error) => return response::callback_error("checks", &error),
+    };
     let failures: String = checks.iter().filter_map(CheckResult::failure_line).collect();
-    if failures.is_empty() || config.status().is_draining() {
+    if failures.is_empty() || config.status().await.is_ok_and(ServiceStatus::is_draining) {
         response::text(StatusCode::OK, version_line(config))
     } else {
         response::text(StatusCode::INTERNAL_SERVER_ERROR, failures)
@@ -235,17 +273,18 @@ fn nonce() -> String {
 
 fn live(config: &AdminConfig, method: &Method) -> Response<Body> {
     let body = if *method == Method::HEAD {
-        Body::full("")
+        config.live.check_sampler().map(|()| Body::omitted())
     } else {
         let info = ServiceInfo {
             name: &config.service_name,
             version: &config.version,
             history_seconds: config.history_seconds,
         };
-        match config.live.subscribe(info) {
-            Ok(events) => Body::events(events),
-            Err(error) => return response::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-        }
+        config.live.subscribe(info).map(Body::events)
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return response::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
     };
     let mut response = Response::new(body);
     let event_stream = HeaderValue::from_static("text/event-stream");
@@ -256,7 +295,7 @@ fn live(config: &AdminConfig, method: &Method) -> Response<Body> {
     response
 }
 
-fn drain(config: &AdminConfig, uri: &Uri) -> Response<Body> {
+async fn drain(config: &AdminConfig, uri: &Uri) -> Response<Body> {
     let own_pid = std::process::id();
     let is_for_us = match query_value(uri, "pid") {
         Some(pid) => pid.parse() == Ok(own_pid),
@@ -266,10 +305,18 @@ fn drain(config: &AdminConfig, uri: &Uri) -> Response<Body> {
         let reason = format!("this is process {own_pid}: select the process to drain by ?pid=\n");
         return response::text(StatusCode::CONFLICT, reason);
     }
-    if let Some(drain) = &config.drain {
-        drain();
+    let Some(drain) = config.drain.clone() else {
+        return response::empty(StatusCode::NOT_FOUND);
+    };
+    match config
+        .threads
+        .drain
+        .run(config.callback_timeout, move || drain())
+        .await
+    {
+        Ok(()) => response::text(StatusCode::ACCEPTED, "draining\n"),
+        Err(error) => response::callback_error("drain", &error),
     }
-    response::text(StatusCode::ACCEPTED, "draining\n")
 }
 
 async fn set_log_filter<B>(config: &AdminConfig, body: B) -> Response<Body>
@@ -285,14 +332,21 @@ where
         }
         Err(_) => return response::text(StatusCode::REQUEST_TIMEOUT, "the request body timed out\n"),
     };
-    let filter = filter.trim();
+    let filter = filter.trim().to_owned();
     if filter.is_empty() {
         return response::text(StatusCode::BAD_REQUEST, "the filter is empty\n");
     }
-    let write = config.log_filter.as_ref().map(|log_filter| &log_filter.write);
-    match write.map_or(Ok(()), |write| write(filter)) {
-        Ok(()) => response::empty(StatusCode::NO_CONTENT),
-        Err(error) => response::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+    let write = config
+        .log_filter
+        .as_ref()
+        .map(|log_filter| Arc::clone(&log_filter.write));
+    let written = config.threads.log_level.run(config.callback_timeout, move || {
+        write.map_or(Ok(()), |write| write(&filter))
+    });
+    match written.await {
+        Ok(Ok(())) => response::empty(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => response::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+        Err(error) => response::callback_error("log-level", &error),
     }
 }
 

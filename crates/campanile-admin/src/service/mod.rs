@@ -19,6 +19,7 @@ use tower_service::Service;
 
 pub(crate) use self::access::AccessRules;
 use self::endpoint::Endpoint;
+pub(crate) use self::metrics::Scrapes;
 use crate::Body;
 use crate::config::AdminConfig;
 

@@ -13,17 +13,20 @@ use crate::config::AdminConfig;
 use crate::request_row::RequestSelection;
 use crate::{Body, RequestRow};
 
+/// The most rows of a response. `total` counts all of them.
+const MAX_ROWS: usize = 10_000;
+
 pub(super) async fn respond(config: &Arc<AdminConfig>, parts: &Parts) -> Response<Body> {
     let id_part = query_value(&parts.uri, "id").unwrap_or_default().into_owned();
     let limit = match query_value(&parts.uri, "limit").map(|limit| limit.parse()) {
-        None => usize::MAX,
-        Some(Ok(limit)) => limit,
+        None => MAX_ROWS,
+        Some(Ok(limit)) => MAX_ROWS.min(limit),
         Some(Err(_)) => return response::text(StatusCode::BAD_REQUEST, "limit must be a number\n"),
     };
     let html = prefers_html(&parts.headers);
     let callback = config.requests.clone();
     // Formatting tens of thousands of rows blocks as well.
-    let rendered = config.requests_pool.run(move || {
+    let rendered = config.threads.requests.run(config.callback_timeout, move || {
         let rows = callback.map(|requests| requests()).unwrap_or_default();
         let selection = RequestSelection::new(rows, &id_part, limit);
         if html {
@@ -40,7 +43,7 @@ pub(super) async fn respond(config: &Arc<AdminConfig>, parts: &Parts) -> Respons
         }
     });
     let rendered = rendered.await;
-    let mut response = rendered.unwrap_or_else(|error| response::callback_error("requests", error));
+    let mut response = rendered.unwrap_or_else(|error| response::callback_error("requests", &error));
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("accept"));

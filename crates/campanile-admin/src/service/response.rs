@@ -7,9 +7,11 @@ use http_body::Body as _;
 use serde_json::Value;
 
 use crate::Body;
-use crate::blocking_pool::CallbackError;
+use crate::closure_thread::ClosureError;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -41,10 +43,10 @@ fn full(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -
 }
 
 /// Responds for a callback that returned no value.
-pub(super) fn callback_error(name: &str, error: CallbackError) -> Response<Body> {
+pub(super) fn callback_error(name: &str, error: &ClosureError) -> Response<Body> {
     let status = match error {
-        CallbackError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        CallbackError::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+        ClosureError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        ClosureError::TimedOut(_) | ClosureError::StillRunning(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     text(status, format!("{name} {error}\n"))
 }
@@ -58,6 +60,10 @@ pub(super) fn add_common_headers(response: &mut Response<Body>) {
         CROSS_ORIGIN_RESOURCE_POLICY,
         HeaderValue::from_static("same-origin"),
     );
+    headers.insert(
+        CROSS_ORIGIN_OPENER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
 }
 
 /// Closes the connection after the response. HTTP/2 has no such header.
@@ -68,12 +74,12 @@ pub(super) fn close_connection(response: &mut Response<Body>, version: Version) 
     }
 }
 
-/// Drops the body of a response to HEAD and keeps its length as `Content-Length`.
+/// Drops the body of a response to HEAD. Its length, if it is known, stays as `Content-Length`.
 pub(super) fn drop_body_of_head(response: &mut Response<Body>, method: &Method) {
     if *method != Method::HEAD {
         return;
     }
-    let body = std::mem::replace(response.body_mut(), Body::full(Bytes::new()));
+    let body = std::mem::replace(response.body_mut(), Body::omitted());
     if let Some(length) = body.size_hint().exact() {
         response
             .headers_mut()

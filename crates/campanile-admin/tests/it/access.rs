@@ -7,9 +7,8 @@ use http::Request;
 
 use crate::support::{local_request, request_from, send};
 
-const PRIVATE: [(&str, &str); 6] = [
+const PRIVATE: [(&str, &str); 5] = [
     ("GET", "/"),
-    ("HEAD", "/live"),
     ("GET", "/requests"),
     ("GET", "/log-level"),
     ("POST", "/drain"),
@@ -256,11 +255,75 @@ async fn host_must_be_unambiguous() {
         .header("host", "evil.example");
     assert_eq!(send(&admin(), twice).await.status(), 403);
     assert_eq!(send(&admin(), local("/requests")).await.status(), 403);
-    // The authority of the target takes precedence.
+    // Programs behind each other may look at either.
     let absolute = local("http://evil.example/requests").header("host", "localhost");
     assert_eq!(send(&admin(), absolute).await.status(), 403);
     let absolute = local("http://localhost:6060/requests").header("host", "evil.example");
+    assert_eq!(send(&admin(), absolute).await.status(), 403);
+    let absolute = local("http://localhost:6060/requests").header("host", "localhost:6060");
     assert_eq!(send(&admin(), absolute).await.status(), 200);
+    for target in [
+        "http://localhost@evil.example/requests",
+        "http://evil.example@localhost/requests",
+    ] {
+        assert_eq!(send(&admin(), local(target)).await.status(), 403, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_cannot_load_private_endpoints() {
+    let admin = admin();
+    for (site, mode, dest, status) in [
+        ("cross-site", "no-cors", "script", 403),
+        ("cross-site", "cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "object", 403),
+        ("cross-site", "websocket", "document", 403),
+        // Another port of this machine is the same site.
+        ("same-site", "no-cors", "image", 403),
+        // A link that the user follows.
+        ("cross-site", "navigate", "document", 200),
+        ("same-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+    ] {
+        let headers = |target| {
+            local_request("GET", target)
+                .header("sec-fetch-site", site)
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-dest", dest)
+        };
+        for target in ["/", "/requests", "/log-level", "/_status/info/config"] {
+            let response = send(&admin, headers(target)).await;
+            assert_eq!(response.status(), status, "{target} {site} {mode} {dest}");
+            assert_eq!(response.header("cross-origin-opener-policy"), "same-origin");
+        }
+        for target in PUBLIC {
+            assert_eq!(send(&admin, headers(target)).await.status(), 200, "{target}");
+        }
+    }
+    let foreign = local_request("GET", "/requests").header("origin", "http://evil.example");
+    assert_eq!(send(&admin, foreign).await.status(), 403);
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_are_not_found() {
+    let admin = admin();
+    for target in [
+        "/%72equests",
+        "/requests/",
+        "//requests",
+        "/./requests",
+        "/metrics/../requests",
+        "/Requests",
+    ] {
+        for request in [
+            local_request("GET", target),
+            request_from(remote_ip(), "GET", target),
+        ] {
+            assert_eq!(send(&admin, request).await.status(), 404, "{target}");
+        }
+    }
 }
 
 #[tokio::test]

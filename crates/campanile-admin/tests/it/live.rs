@@ -295,16 +295,97 @@ async fn page_that_does_not_read_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn number_of_open_pages_is_limited() {
+async fn beyond_the_limit_the_page_with_the_most_unread_events_is_closed() {
     let admin = Text::default().admin();
     let _sampler = sampled(&admin).await;
     let mut pages = Vec::new();
     for _ in 0..100 {
         pages.push(Page::open(&admin).await);
     }
-    assert_eq!(send(&admin, local_request("GET", "/live")).await.status(), 503);
-    pages.pop();
-    Page::open(&admin).await.sample().await;
+    for _ in 0..3 {
+        for (index, page) in pages.iter_mut().enumerate() {
+            if index != 42 {
+                page.sample().await;
+            }
+        }
+    }
+    let mut further = Page::open(&admin).await;
+    further.sample().await;
+    for (index, mut page) in pages.into_iter().enumerate() {
+        let ended = async { while page.event("sample").await.is_some() {} };
+        let ended = tokio::time::timeout(Duration::from_millis(1), ended)
+            .await
+            .is_ok();
+        assert_eq!(ended, index == 42, "page {index}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_too_long_is_refused_and_the_page_says_so() {
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&pulled);
+    let endless = move |_: &str| {
+        let seen = Arc::clone(&seen);
+        let chunk = move || {
+            seen.fetch_add(1, Ordering::Relaxed);
+            served("200", 1).repeat(1000)
+        };
+        campanile_admin::Exposition::from_chunks("text/plain", std::iter::repeat_with(chunk))
+    };
+    let admin = Admin::new().with_metrics(endless).with_live_limit(1_000_000);
+    let _sampler = sampled(&admin).await;
+    let sample = Page::open(&admin).await.sample().await;
+    assert_eq!(sample["requests"], Value::Null);
+    let notice = sample["notice"].as_str().expect("a notice");
+    assert!(notice.contains("longer than 1000000 bytes"), "{notice}");
+    assert!(pulled.load(Ordering::Relaxed) < 100, "it stops at the limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_million_series_and_long_names_yield_a_short_sample() {
+    let mut text: String = (0..20_000)
+        .map(|host| format!("http_client_active_requests{{server_address=\"h{host}\"}} 1\n"))
+        .collect();
+    text += &format!(
+        "http_client_active_requests{{server_address=\"{}\"}} 1\n",
+        "a".repeat(1 << 20)
+    );
+    text += "http_server_active_requests 3\n";
+    let admin = Admin::new().with_live_metrics(move || text.clone());
+    let _sampler = sampled(&admin).await;
+    let sample = Page::open(&admin).await.sample().await;
+    assert_eq!(sample["in_flight"], 3.0);
+    assert!(
+        sample.to_string().len() < 64 * 1024,
+        "{}",
+        sample.to_string().len()
+    );
+}
+
+#[tokio::test]
+async fn samples_that_cost_much_are_taken_less_often() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&calls);
+    let admin = Admin::new().with_live_metrics(move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+        let start = std::time::Instant::now();
+        let mut number = 0_u64;
+        while start.elapsed() < Duration::from_millis(400) {
+            number = std::hint::black_box(number + 1);
+        }
+        String::new()
+    });
+    let _sampler = tokio::spawn(admin.sampler().run());
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        1,
+        "a hundredth of a core without pages"
+    );
+    let mut page = Page::open(&admin).await;
+    let sample = page.sample().await;
+    let notice = sample["notice"].as_str().expect("a notice");
+    assert!(notice.contains("processor time"), "{notice}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,9 @@
 //! Integration tests of the admin port.
 
 mod access;
+mod closures;
+#[cfg(unix)]
+mod descriptors;
 mod endpoints;
 mod fuzz_corpus;
 mod live;

@@ -157,15 +157,79 @@ async fn short_text_is_not_compressed() {
 }
 
 #[tokio::test]
-async fn panic_while_streaming_is_a_body_error() {
-    let chunks = || {
-        (0..).map(|chunk| {
-            assert!(chunk < 3, "on purpose");
-            "up 1\n".to_owned()
-        })
+async fn panic_while_streaming_is_a_500_or_a_body_error() {
+    let admin = |good: usize| {
+        let chunks = move || {
+            (0..).map(move |chunk| {
+                assert!(chunk < good, "on purpose");
+                "up 1\n".repeat(200_000)
+            })
+        };
+        Admin::new().with_metrics(move |_: &str| Exposition::from_chunks("text/plain", chunks()))
     };
-    let admin = Admin::new().with_metrics(move |_: &str| Exposition::from_chunks("text/plain", chunks()));
-    let request = local_request("GET", "/metrics").body(String::new()).unwrap();
-    let response = admin.service().oneshot(request).await.unwrap();
+    let get = || local_request("GET", "/metrics").body(String::new()).unwrap();
+    let response = admin(3).service().oneshot(get()).await.unwrap();
+    assert_eq!(response.status(), 500);
+    // Too long to be shared, so that it is streamed.
+    let response = admin(30).service().oneshot(get()).await.unwrap();
+    assert_eq!(response.status(), 200);
     assert!(response.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn long_text_is_streamed_whole() {
+    let make = || (0..20).map(|chunk| format!("chunk_{chunk} {}\n", "1".repeat(1_000_000)));
+    let text: String = make().collect();
+    let admin = Admin::new().with_metrics(move |_: &str| Exposition::from_chunks("text/plain", make()));
+    assert_eq!(scrape(&admin, "").await.text(), text);
+    assert_eq!(gunzip(&scrape(&admin, "gzip").await), text);
+}
+
+#[tokio::test]
+async fn unfinished_responses_share_a_text_and_are_limited() {
+    let calls = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&calls);
+    let admin = Admin::new().with_metrics(move |_: &str| {
+        let mut calls = seen.lock().unwrap();
+        *calls += 1;
+        format!("calls {calls}\n").repeat(100_000)
+    });
+    let open = async |encoding: &str| {
+        let request = local_request("GET", "/metrics").header("accept-encoding", encoding);
+        admin
+            .service()
+            .oneshot(request.body(String::new()).unwrap())
+            .await
+            .unwrap()
+    };
+    let mut unfinished = Vec::new();
+    for encoding in ["", "gzip", "", "gzip", "", "gzip", "", "gzip"] {
+        let response = open(encoding).await;
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("content-encoding") == (encoding == "gzip"));
+        unfinished.push(response);
+    }
+    assert_eq!(*calls.lock().unwrap(), 1, "they share one text");
+    let refused = open("").await;
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    for response in unfinished {
+        let compressed = response.headers().contains_key("content-encoding");
+        let read = crate::support::read(response).await;
+        let text = if compressed {
+            gunzip(&read)
+        } else {
+            read.text().to_owned()
+        };
+        assert!(text.starts_with("calls 1\n"));
+        assert_eq!(text.len(), 800_000);
+    }
+    // A text is current once the earlier responses are finished.
+    assert!(scrape(&admin, "").await.text().starts_with("calls 2\n"));
+    assert_eq!(
+        scrape(&admin, "").await.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
 }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_admin::{Admin, RequestRow, ServicePhase};
+use campanile_admin::{Admin, Exposition, RequestRow, ServicePhase};
 use campanile_listen::{Bind, ListenAddress};
 
 use crate::support::{Port, TIMEOUT, get, read_until};
@@ -107,6 +107,59 @@ fn malformed_requests_are_rejected() {
         assert!(response.contains(status), "{begin:?}: {response}");
     }
     assert!(port.get("/livez").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn ambiguous_framing_yields_no_second_request() {
+    let drains = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&drains);
+    let port = Port::start(Admin::new().with_drain(move || seen.fetch_add(1, Ordering::SeqCst)));
+    let hidden = "POST /drain HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let chunked = format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len());
+    let length = |value: &str| format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{value}\r\n\r\n{hidden}");
+    let both = format!(
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"
+    );
+    for bytes in [
+        both,
+        length(&format!("Content-Length: {}", hidden.len())),
+        length("Content-Length: 4\r\nContent-Length: 5"),
+        length("Content-Length: +5"),
+        length("Transfer-Encoding: xchunked"),
+        length("Transfer-Encoding : chunked"),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_owned(),
+    ] {
+        let response = port.exchange(bytes.as_bytes());
+        assert!(
+            response.matches("HTTP/1.1 20").count() <= 1,
+            "{bytes:?}: {response}"
+        );
+        assert!(!response.contains("HTTP/1.1 202"), "{bytes:?}: {response}");
+    }
+    assert_eq!(drains.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn head_has_no_invented_length() {
+    let endless =
+        || Exposition::from_chunks("text/plain", std::iter::repeat_with(|| "up 1\n".repeat(100_000)));
+    let admin = Admin::new()
+        .with_live_metrics(String::new)
+        .with_config(|| "config".to_owned());
+    let port = Port::start(admin.with_metrics(move |_: &str| endless()));
+    for (target, length) in [
+        ("/live", None),
+        ("/metrics", None),
+        ("/livez", Some("content-length: 3")),
+        ("/_status/info/config", Some("content-length: 6")),
+    ] {
+        let head = format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let response = port.exchange(head.as_bytes());
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
+        let sent = response.lines().find(|line| line.starts_with("content-length"));
+        assert_eq!(sent, length, "{target}");
+    }
 }
 
 #[test]

@@ -105,3 +105,35 @@ fn client_that_does_not_read_is_dropped() {
         "connection is open"
     );
 }
+
+#[test]
+fn slow_readers_of_metrics_keep_out_neither_probes_nor_later_scrapes() {
+    let text = "up 1\n".repeat(2_000_000);
+    let admin = Admin::new().with_live_metrics(String::new);
+    let port = Port::start(admin.with_metrics(move |_: &str| text.clone()));
+    let mut slow: Vec<TcpStream> = (0..100).map(|_| port.connect()).collect();
+    for stream in &mut slow {
+        stream.write_all(get("/metrics", "").as_bytes()).unwrap();
+    }
+    let refused = slow
+        .iter_mut()
+        .map(|stream| {
+            let mut begin = [0; 12];
+            stream.read_exact(&mut begin).unwrap();
+            begin
+        })
+        .filter(|begin| begin == b"HTTP/1.1 503")
+        .count();
+    assert_eq!(refused, 92);
+    assert!(port.get("/livez").starts_with("HTTP/1.1 200"));
+    let start = Instant::now();
+    while !port.get("/metrics").starts_with("HTTP/1.1 200") {
+        // They are cut after the write timeout of ten seconds.
+        assert!(
+            start.elapsed() < Duration::from_secs(25),
+            "slow readers keep their places"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(slow);
+}

@@ -116,7 +116,14 @@ async fn counted_requests_and_connections_are_recorded_and_reported() {
 async fn all_recorded_metrics_are_listed() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::default());
     let lifecycle = lifecycle().with_recorder(recorder);
-    lifecycle.handle().drain();
+    let handle = lifecycle.handle();
+    handle.add_check(
+        "database",
+        Duration::from_secs(1),
+        || -> std::future::Ready<Result<(), &str>> { panic!("expected by the test") },
+    );
+    handle.readiness().await;
+    handle.drain();
     within("end", lifecycle.run()).await;
     let recorded: BTreeSet<String> = recorder
         .snapshotter()
