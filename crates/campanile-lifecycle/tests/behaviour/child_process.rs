@@ -118,6 +118,12 @@ async fn serve(scenario: &str) -> ExitCode {
         .with_drain_time(hour)
         .with_stop_timeout(hour)
         .with_exit_nonzero_when_cut(true);
+    if matches!(scenario, "quick" | "stuck") {
+        config = config.with_stop_timeout(Duration::from_millis(100));
+    }
+    if matches!(scenario, "returns" | "stuck") {
+        config = config.with_drain_time(Duration::from_millis(50));
+    }
     if matches!(scenario, "quick" | "pre-stop") {
         config = config.with_drain_time(Duration::from_millis(1500));
     }
@@ -130,6 +136,15 @@ async fn serve(scenario: &str) -> ExitCode {
             tokio::spawn(watchdog.run());
         }
         lifecycle = lifecycle.with_notifier(notifier);
+    }
+    if scenario.starts_with("stuck") {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            handle.ready().await;
+            print("blocking");
+            // The only thread of the runtime.
+            thread::sleep(Duration::from_secs(3600));
+        });
     }
     if scenario == "slow start" {
         print("starting");
@@ -155,5 +170,10 @@ async fn serve(scenario: &str) -> ExitCode {
     let report = lifecycle.run().await;
     print(&format!("ended: {}", report.reason()));
     drop(guard);
+    if scenario == "returns" {
+        // A cleanup that ignores signals.
+        print("returned");
+        thread::sleep(Duration::from_secs(3600));
+    }
     report.exit_code()
 }

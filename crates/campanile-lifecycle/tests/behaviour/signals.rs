@@ -1,5 +1,6 @@
 //! Signals, sent to a child process.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -71,4 +72,34 @@ fn signal_after_a_pre_stop_hook_does_not_end_the_drain_time() {
         began.elapsed()
     );
     assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn signals_have_their_default_action_after_run_returned() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2)] {
+        let service = Service::start("returns", &[]);
+        service.expect("ready");
+        service.signal(Signal::TERM);
+        service.expect("returned");
+        service.signal(signal);
+        assert_eq!(service.wait().signal(), Some(number));
+    }
+}
+
+#[test]
+fn service_whose_runtime_is_blocked_ends_with_exit_code_4() {
+    let service = Service::start("stuck", &[]);
+    service.expect("blocking");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait().code(), Some(4));
+}
+
+#[test]
+fn third_signal_ends_a_blocked_service_at_once() {
+    let service = Service::start("stuck for an hour", &[]);
+    service.expect("blocking");
+    for _ in 0..3 {
+        service.signal(Signal::TERM);
+    }
+    assert_eq!(service.wait().code(), Some(4));
 }
