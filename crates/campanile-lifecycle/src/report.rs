@@ -58,6 +58,13 @@ impl Report {
         self.serve_cut || self.in_flight > 0 || self.cut_requests > 0 || !self.names.is_empty()
     }
 
+    /// Adds work that was cut after the shutdown, such as blocking tasks that outlived their runtime.
+    #[must_use]
+    pub fn with_cut(mut self, name: impl Into<Name>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
     /// Returns the number of guards and tasks in flight at the cut.
     #[must_use]
     pub const fn in_flight_when_cut(&self) -> usize {

@@ -10,8 +10,10 @@ mod bind_target;
 mod bound_server;
 mod connection;
 mod error;
+mod hangup;
 mod listener_context;
 mod metrics;
+mod runtime;
 mod server;
 mod service;
 mod timeouts;
@@ -24,6 +26,7 @@ pub use self::bound_server::BoundServer;
 pub use self::connection::{Connection, ConnectionDraining};
 pub use self::error::ServeError;
 pub use self::metrics::METRICS;
+pub use self::runtime::ServerRuntime;
 pub use self::server::Server;
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError};

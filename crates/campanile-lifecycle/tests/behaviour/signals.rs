@@ -98,8 +98,9 @@ fn service_whose_runtime_is_blocked_ends_with_exit_code_4() {
 fn third_signal_ends_a_blocked_service_at_once() {
     let service = Service::start("stuck for an hour", &[]);
     service.expect("blocking");
-    for _ in 0..3 {
-        service.signal(Signal::TERM);
+    // Of different kinds, since the kernel merges pending signals of one kind.
+    for signal in [Signal::TERM, Signal::INT, Signal::USR2] {
+        service.signal(signal);
     }
     assert_eq!(service.wait().code(), Some(4));
 }
