@@ -17,6 +17,7 @@ pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
 /// The response body of the admin service: complete, chunked, or a stream of events.
 pub struct Body {
     content: Content,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the admin port on Unix sets it"))]
     guard: Option<Box<dyn Send>>,
 }
 
@@ -44,6 +45,7 @@ impl Body {
     }
 
     /// Holds `guard` until the body is dropped.
+    #[cfg(unix)]
     pub(crate) fn with_guard(mut self, guard: impl Send + 'static) -> Self {
         self.guard = Some(Box::new(guard));
         self

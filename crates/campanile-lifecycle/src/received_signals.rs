@@ -8,6 +8,7 @@ pub(crate) struct ReceivedSignals(Mutex<Received>);
 
 #[derive(Debug, Default)]
 struct Received {
+    #[cfg(unix)]
     count: u32,
     unlogged: Vec<&'static str>,
 }
