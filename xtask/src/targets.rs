@@ -59,7 +59,12 @@ pub(crate) fn run<'a>(libraries: impl Iterator<Item = &'a Package>) -> Result<Ou
                 failed.push(format!("{} for {}: {error}", package.name, target.name));
             }
         }
-        if target.is_unix && Cargo::new("check -p").with_args([PROGRAM, "--target", target.name]).run().is_err() {
+        if target.is_unix
+            && Cargo::new("check -p")
+                .with_args([PROGRAM, "--target", target.name])
+                .run()
+                .is_err()
+        {
             failed.push(format!("{PROGRAM} for {}", target.name));
         }
     }
@@ -90,7 +95,12 @@ fn features(package: &Package, target: Target) -> String {
             && !NEEDS_C.contains(&feature)
             && (target.is_unix || !FEATURES_OF_UNIX.contains(&feature))
     };
-    let features: Vec<&str> = package.features.keys().filter(supported).map(String::as_str).collect();
+    let features: Vec<&str> = package
+        .features
+        .keys()
+        .filter(supported)
+        .map(String::as_str)
+        .collect();
     features.join(",")
 }
 
@@ -98,7 +108,9 @@ fn features(package: &Package, target: Target) -> String {
 fn refuses(package: &Package, target: Target) -> Result<(), Error> {
     let output = check(package, target).output();
     let Err(error) = output else {
-        return Err(Error::new("compiles, but is listed as a library for Unix".to_owned()));
+        return Err(Error::new(
+            "compiles, but is listed as a library for Unix".to_owned(),
+        ));
     };
     let text = error.to_string();
     let errors: Vec<&str> = text.lines().filter(|line| line.contains("error")).collect();
@@ -106,7 +118,10 @@ fn refuses(package: &Package, target: Target) -> Result<(), Error> {
     // The other one is cargo's summary.
     match &errors[..] {
         [first, last] if first.contains(&expected) && last.contains("could not compile") => Ok(()),
-        _ => Err(Error::new(format!("no single error that it needs Unix: {}", errors.join(", ")))),
+        _ => Err(Error::new(format!(
+            "no single error that it needs Unix: {}",
+            errors.join(", ")
+        ))),
     }
 }
 
@@ -114,8 +129,12 @@ fn refuses(package: &Package, target: Target) -> Result<(), Error> {
 fn install(target: &str) -> Result<(), String> {
     let rustup = |args: &[&str]| Command::new("rustup").args(args).output();
     let listed = rustup(&["target", "list", "--installed"]);
-    let listed = listed.map_err(|error| format!("target {target} cannot be installed: no rustup: {error}"))?;
-    if String::from_utf8_lossy(&listed.stdout).lines().any(|line| line == target) {
+    let listed =
+        listed.map_err(|error| format!("target {target} cannot be installed: no rustup: {error}"))?;
+    if String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .any(|line| line == target)
+    {
         return Ok(());
     }
     println!("$ rustup target add {target}");
@@ -150,6 +169,9 @@ mod tests {
     #[test]
     fn a_target_that_rustup_does_not_know_is_not_installed() {
         let why = install("pdp11-unknown-unix").unwrap_err();
-        assert!(why.starts_with("target pdp11-unknown-unix cannot be installed: "), "{why}");
+        assert!(
+            why.starts_with("target pdp11-unknown-unix cannot be installed: "),
+            "{why}"
+        );
     }
 }

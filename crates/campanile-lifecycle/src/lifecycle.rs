@@ -63,8 +63,8 @@ impl Lifecycle {
     }
 
     /// Installs handlers for TERM, INT and USR2: the first signal begins the drain, the second ends the drain time, the
-    /// third cuts work in flight. Call it before slow start-up work: a signal that arrives before [`run`](Self::run) is
-    /// kept until then.
+    /// third cuts work in flight. Call it before slow start-up work: a signal that arrives before [`run`](Self::run) begins
+    /// the drain, which start-up work can await with [`LifecycleHandle::draining`]; `run` then stops without a drain time.
     ///
     /// The signals are taken by a thread of their own, which the first call in a process starts. If the runtime does not
     /// perform the shutdown, because all its threads are blocked, that thread logs what the threads do and ends the process

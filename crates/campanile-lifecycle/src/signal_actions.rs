@@ -154,7 +154,10 @@ pub(crate) fn exit_now(code: c_int) -> ! {
 /// The handler. Only calls what signal-safety(7) lists.
 extern "C" fn on_signal(number: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let errno = errno::errno();
-    let Some(signal) = HandledSignal::ALL.into_iter().find(|signal| signal.number() == number) else {
+    let Some(signal) = HandledSignal::ALL
+        .into_iter()
+        .find(|signal| signal.number() == number)
+    else {
         return;
     };
     if OWNER.load(Ordering::Acquire) == process::id() {

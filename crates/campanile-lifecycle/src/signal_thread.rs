@@ -88,7 +88,11 @@ impl Drop for Subscription {
         thread.deliver();
         thread.receivers.retain(|(id, ..)| *id != self.id);
         for signal in HandledSignal::ALL {
-            if !thread.receivers.iter().any(|(_, receiver, _)| receiver.receives(signal)) {
+            if !thread
+                .receivers
+                .iter()
+                .any(|(_, receiver, _)| receiver.receives(signal))
+            {
                 // Fails only for signals that cannot be handled.
                 let _ = signal.restore();
             }
@@ -156,15 +160,20 @@ impl SignalThread {
 
     /// Returns the next moment at which a shutdown is overdue.
     fn next_deadline(&self) -> Option<Instant> {
-        self.receivers.iter().filter_map(|(.., overdue)| overdue.at()).min()
+        self.receivers
+            .iter()
+            .filter_map(|(.., overdue)| overdue.at())
+            .min()
     }
 
     /// Returns a service that has not stopped in time.
     fn overdue(&mut self, now: Instant, late: bool) -> Option<Arc<LifecycleState>> {
-        self.receivers.iter_mut().find_map(|(_, receiver, overdue)| match receiver {
-            Receiver::Shutdown(state) if overdue.is_over(state, now, late) => Some(Arc::clone(state)),
-            _ => None,
-        })
+        self.receivers
+            .iter_mut()
+            .find_map(|(_, receiver, overdue)| match receiver {
+                Receiver::Shutdown(state) if overdue.is_over(state, now, late) => Some(Arc::clone(state)),
+                _ => None,
+            })
     }
 }
 

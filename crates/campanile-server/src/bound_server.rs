@@ -91,7 +91,10 @@ impl<S> BoundServer<S> {
                     Err(error) if error.is_panic() => {
                         let id = error.id();
                         let panic = error.into_panic();
-                        (id, format!("lost its accept loop, which panicked: {}", message(&*panic)))
+                        (
+                            id,
+                            format!("lost its accept loop, which panicked: {}", message(&*panic)),
+                        )
                     }
                     // The runtime is shutting down.
                     Err(_) => continue,

@@ -20,7 +20,10 @@ pub(crate) struct ReloadOnHangup {
 impl ReloadOnHangup {
     /// Installs a handler for HUP, also without certificates: an operator who sends it to every service of a machine must
     /// not end those that have nothing to reload.
-    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "certificates are for TLS"))]
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "certificates are for TLS")
+    )]
     pub(crate) fn install(listeners: &[(Listener, Arc<ListenerContext>)]) -> io::Result<Self> {
         Ok(Self {
             hangups: Hangups::install()?,

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
-compile_error!("campanile-server needs Unix: its listeners, signals and graceful shutdown are those of Linux, macOS and the BSDs");
+compile_error!(
+    "campanile-server needs Unix: its listeners, signals and graceful shutdown are those of Linux, macOS and the BSDs"
+);
 
 #[cfg(unix)]
 mod abort_log;

@@ -142,7 +142,8 @@ impl ServerRuntime {
             _ => None,
         };
         // Dropped, it would wait for blocking tasks without a limit.
-        runtime.shutdown_timeout(left.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now())));
+        runtime
+            .shutdown_timeout(left.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now())));
         finish(end, threads.0.load(Ordering::Acquire))
     }
 
@@ -166,7 +167,9 @@ impl ServerRuntime {
             .on_thread_stop(move || {
                 stopped.0.fetch_sub(1, Ordering::AcqRel);
             });
-        builder.build().map_err(|error| ServeErrorKind::Runtime(error).into())
+        builder
+            .build()
+            .map_err(|error| ServeErrorKind::Runtime(error).into())
     }
 }
 

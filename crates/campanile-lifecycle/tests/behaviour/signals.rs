@@ -104,3 +104,50 @@ fn third_signal_ends_a_blocked_service_at_once() {
     }
     assert_eq!(service.wait().code(), Some(4));
 }
+
+#[test]
+fn blocked_service_ends_also_if_its_last_log_blocks_or_panics() {
+    for scenario in ["stuck with a log that blocks", "stuck with a log that panics"] {
+        let service = Service::start(scenario, &[]);
+        service.expect("blocking");
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait().code(), Some(4), "{scenario}");
+    }
+}
+
+#[test]
+fn process_that_was_stopped_for_a_while_is_not_overdue() {
+    let service = Service::start("quick", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("draining");
+    service.signal(Signal::STOP);
+    // Beyond its drain time, stop timeout and margin.
+    std::thread::sleep(Duration::from_secs(4));
+    service.signal(Signal::CONT);
+    service.expect("ended: SIGTERM");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn handlers_of_the_program_are_called_and_restored() {
+    let service = Service::start("own handlers", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("own handler called");
+    service.signal(Signal::TERM);
+    service.expect("own handler called again");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn signal_of_a_forked_child_ends_the_child_only() {
+    let service = Service::start("forks", &[]);
+    service.expect("child ended by Some(15)");
+    // The first signal of the parent, so its drain time of an hour begins.
+    service.signal(Signal::TERM);
+    service.expect("draining");
+    service.signal(Signal::TERM);
+    service.expect("ended: SIGTERM");
+    assert_eq!(service.wait().code(), Some(0));
+}

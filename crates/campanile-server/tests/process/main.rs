@@ -43,7 +43,10 @@ fn blocked_worker_is_left_behind() {
     let _client = request(address, "/worker");
     service.expect("blocked");
     service.signal(Signal::TERM);
-    assert!(matches!(service.wait().code(), Some(3 | 4)), "one of two workers may hold the timers");
+    assert!(
+        matches!(service.wait().code(), Some(3 | 4)),
+        "one of two workers may hold the timers"
+    );
 }
 
 #[test]
@@ -76,7 +79,10 @@ fn signal_while_the_server_is_made_ends_the_start() {
 fn server_that_does_not_start_has_exit_code_1() {
     for (scenario, reason) in [
         ("failed start", "no database"),
-        ("no subscriber", "cannot start the service: cannot bind a listener: "),
+        (
+            "no subscriber",
+            "cannot start the service: cannot bind a listener: ",
+        ),
         ("no workers", "worker_threads must not be zero"),
     ] {
         let service = start(scenario);
@@ -110,7 +116,10 @@ fn socket_that_no_longer_listens_is_named_and_exit_code_1() {
     let service = start("lost socket");
     let address = service.address();
     let line = service.expect("failure: Some(");
-    assert!(line.contains(&format!("listener {address} no longer listens: ")), "{line}");
+    assert!(
+        line.contains(&format!("listener {address} no longer listens: ")),
+        "{line}"
+    );
     assert_eq!(service.wait().code(), Some(1));
 }
 
@@ -174,5 +183,21 @@ fn end_of_one_server_leaves_the_signals_of_the_others() {
     let address = service.address();
     assert!(response(request(address, "/")).starts_with("HTTP/1.1 200"));
     service.signal(Signal::INT);
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn closed_output_does_not_end_the_service() {
+    let mut service = start("serves");
+    let address = service.address();
+    assert!(response(request(address, "/")).starts_with("HTTP/1.1 200"));
+    service.close_output();
+    // Each is logged, which closes the pipe at the other end.
+    for _ in 0..3 {
+        service.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(response(request(address, "/")).starts_with("HTTP/1.1 200"));
+    service.signal(Signal::TERM);
     assert_eq!(service.wait().code(), Some(0));
 }

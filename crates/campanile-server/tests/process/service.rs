@@ -68,6 +68,11 @@ impl RunningService {
         kill_process(Pid::from_child(&self.child), signal).expect("the child is running");
     }
 
+    /// Closes the readers of its output.
+    pub(crate) fn close_output(&mut self) {
+        self.lines = channel().1;
+    }
+
     /// Waits for a line with this text; returns it.
     #[track_caller]
     pub(crate) fn expect(&self, text: &str) -> String {
@@ -235,6 +240,8 @@ fn service() {
         tracing_subscriber::fmt()
             .with_ansi(false)
             .with_writer(std::io::stderr)
+            // Otherwise it panics when it cannot report that the log is closed.
+            .log_internal_errors(false)
             .init();
     }
     let code = run(&scenario);
@@ -280,7 +287,9 @@ fn run(scenario: &str) -> ExitCode {
         "two servers" => two_servers(),
         "returns" => {
             let runtime = tokio::runtime::Runtime::new().expect("there are threads");
-            runtime.block_on(async { serve(app()).run().await }).expect("it starts");
+            runtime
+                .block_on(async { serve(app()).run().await })
+                .expect("it starts");
             print("returned");
             thread::sleep(HOUR);
             ExitCode::SUCCESS
