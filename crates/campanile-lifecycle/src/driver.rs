@@ -129,8 +129,10 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
 
     /// Waits for the latches; returns whether the service became ready.
     async fn become_ready(&mut self) -> bool {
-        // From before the first poll, which the signal thread may not have delivered yet.
+        // From before the first poll, which the signal thread may not have received or delivered yet.
         self.signals.deliver();
+        #[cfg(unix)]
+        self.state.request_by_signals();
         let mut released = false;
         self.until(|this, cx| {
             released = this.state.latches.poll_released(cx).is_ready();

@@ -10,6 +10,8 @@ pub(crate) struct ReceivedSignals(Mutex<Received>);
 struct Received {
     #[cfg(unix)]
     count: u32,
+    #[cfg(unix)]
+    first: Option<&'static str>,
     unlogged: Vec<&'static str>,
 }
 
@@ -19,9 +21,16 @@ impl ReceivedSignals {
     pub(crate) fn push(&self, name: &'static str) -> u32 {
         self.with(|received| {
             received.count = received.count.saturating_add(1);
+            received.first.get_or_insert(name);
             received.unlogged.push(name);
             received.count
         })
+    }
+
+    /// Returns how many there are, and the name of the first.
+    #[cfg(unix)]
+    pub(crate) fn received(&self) -> Option<(u32, &'static str)> {
+        self.with(|received| Some((received.count, received.first?)))
     }
 
     /// Returns the names that were not returned before.

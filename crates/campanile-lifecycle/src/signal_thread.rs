@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,13 +26,17 @@ pub(crate) struct Subscription {
 }
 
 /// What a signal does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Receiver {
     /// TERM, INT and USR2 request the stages of a shutdown.
     Shutdown(Arc<LifecycleState>),
     /// HUP notifies a task.
     Hangup(Arc<Notify>),
 }
+
+/// A received signal, to be delivered without the lock: a waker may drop a task, and with it a subscription.
+#[must_use]
+struct Deliveries(Vec<(Receiver, HandledSignal)>);
 
 /// The state of the thread, of which a process has one.
 struct SignalThread {
@@ -77,16 +82,19 @@ impl Subscription {
     }
 
     /// Delivers what the handlers have received so far, without waiting for the thread.
+    #[expect(clippy::unused_self, reason = "there are handlers only while there is a subscription")]
     pub(crate) fn deliver(&self) {
-        lock().deliver();
+        let deliveries = lock().receive_all();
+        deliveries.run();
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut thread = lock();
-        thread.deliver();
-        thread.receivers.retain(|(id, ..)| *id != self.id);
+        let deliveries = thread.receive_all();
+        let position = thread.receivers.iter().position(|(id, ..)| *id == self.id);
+        let removed = position.map(|at| thread.receivers.swap_remove(at));
         for signal in HandledSignal::ALL {
             if !thread
                 .receivers
@@ -95,6 +103,25 @@ impl Drop for Subscription {
             {
                 // Fails only for signals that cannot be handled.
                 let _ = signal.restore();
+            }
+        }
+        drop(thread);
+        drop(removed);
+        deliveries.run();
+    }
+}
+
+impl Deliveries {
+    fn run(self) {
+        for (receiver, signal) in self.0 {
+            let deliver = || match &receiver {
+                Receiver::Shutdown(state) => state.request_by_signals(),
+                Receiver::Hangup(task) => task.notify_one(),
+            };
+            // Unwind safe: the state only has atomics and locks that ignore poisoning. A waker that panics must not end the
+            // thread.
+            if catch_unwind(AssertUnwindSafe(deliver)).is_err() {
+                tracing::error!(signal = signal.name(), "the waker of a task panicked");
             }
         }
     }
@@ -122,35 +149,34 @@ impl SignalThread {
         Ok(())
     }
 
-    /// Delivers the signals in the pipe, and returns those that nothing receives.
-    fn deliver(&mut self) {
+    /// Counts the signals in the pipe.
+    fn receive_all(&mut self) -> Deliveries {
+        let mut deliveries = Deliveries(Vec::new());
         let Some(reader) = self.reader.clone() else {
-            return;
+            return deliveries;
         };
         let mut bytes = [0; 64];
         while let Ok(read @ 1..) = (&*reader).read(&mut bytes) {
             let received = bytes[..read].iter();
             for signal in received.filter_map(|byte| HandledSignal::from_byte(*byte)) {
-                self.receive(signal);
+                self.receive(signal, &mut deliveries);
             }
         }
+        deliveries
     }
 
-    fn receive(&mut self, signal: HandledSignal) {
+    fn receive(&mut self, signal: HandledSignal, deliveries: &mut Deliveries) {
         let mut received = false;
         for (_, receiver, overdue) in &mut self.receivers {
             if !receiver.receives(signal) {
                 continue;
             }
             received = true;
-            match receiver {
-                Receiver::Shutdown(state) => {
-                    let count = state.signals.push(signal.name());
-                    state.request_by_signal(count, signal.name());
-                    overdue.on_signal(state, count);
-                }
-                Receiver::Hangup(task) => task.notify_one(),
+            if let Receiver::Shutdown(state) = receiver {
+                let count = state.signals.push(signal.name());
+                overdue.on_signal(state, count);
             }
+            deliveries.0.push((receiver.clone(), signal));
         }
         if !received {
             // Received while the last receiver was dropped.
@@ -190,9 +216,10 @@ fn run(reader: &UnixStream) {
         // The whole process may have been stopped for a while.
         let late = deadline.is_some_and(|at| now.saturating_duration_since(at) > MAX_LATENESS);
         let mut thread = lock();
-        thread.deliver();
+        let deliveries = thread.receive_all();
         let stuck = thread.overdue(now, late);
         drop(thread);
+        deliveries.run();
         if let Some(state) = stuck {
             crate::overdue::end_process(&state);
         }

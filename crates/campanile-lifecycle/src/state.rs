@@ -95,11 +95,15 @@ impl LifecycleState {
         }
     }
 
-    /// Requests the stage of a signal: the first begins the drain, the second ends the drain time, the third cuts.
+    /// Requests the stage of the received signals: the first begins the drain, the second ends the drain time, the third
+    /// cuts. Does nothing without signals.
     ///
     /// Not relative to `requested`: the TERM that follows a preStop hook's `/drain` still counts as the first.
     #[cfg(unix)]
-    pub(crate) fn request_by_signal(&self, count: u32, name: &'static str) {
+    pub(crate) fn request_by_signals(&self) {
+        let Some((count, name)) = self.signals.received() else {
+            return;
+        };
         let stage = match count {
             1 => Stage::Draining,
             2 => Stage::Stopping,
