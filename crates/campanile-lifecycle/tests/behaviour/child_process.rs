@@ -151,6 +151,14 @@ async fn serve(scenario: &str) -> ExitCode {
         "stuck with a log that panics" => {
             lifecycle = lifecycle.with_stuck_log(|| panic!("the log panics"));
         }
+        "stuck in a hook" => {
+            let draining = handle.draining();
+            tokio::spawn(handle.task("hook", Duration::from_secs(1), async {
+                draining.await;
+                print("blocking");
+                thread::sleep(Duration::from_secs(3600));
+            }));
+        }
         "forks" => {
             let handle = handle.clone();
             tokio::spawn(async move {
@@ -160,7 +168,7 @@ async fn serve(scenario: &str) -> ExitCode {
         }
         _ => {}
     }
-    if scenario.starts_with("stuck") {
+    if scenario.starts_with("stuck") && scenario != "stuck in a hook" {
         let handle = handle.clone();
         tokio::spawn(async move {
             handle.ready().await;

@@ -151,3 +151,12 @@ fn signal_of_a_forked_child_ends_the_child_only() {
     service.expect("ended: SIGTERM");
     assert_eq!(service.wait().code(), Some(0));
 }
+
+#[test]
+fn task_that_blocks_during_the_drain_does_not_keep_the_process() {
+    let service = Service::start("stuck in a hook", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("blocking");
+    assert_eq!(service.wait().code(), Some(4));
+}
