@@ -9,6 +9,7 @@ use std::mem::{MaybeUninit, transmute};
 use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use libc::{SIG_DFL, SIG_IGN, siginfo_t};
 
@@ -24,6 +25,8 @@ pub(crate) enum HandledSignal {
 
 /// The action of one signal before ours.
 struct Previous {
+    action: Mutex<Option<libc::sigaction>>,
+    // What the handler reads.
     handler: AtomicUsize,
     flags: AtomicI32,
 }
@@ -79,8 +82,8 @@ impl HandledSignal {
         self.previous().store(&previous);
         let mut action = empty_action();
         action.sa_sigaction = ours();
-        // The alternate stack is for threads of Go, and of others that have small ones.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        // Not `SA_ONSTACK`: the alternate stack of a thread has room for one frame, and several signals may arrive at once.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         // SAFETY: both are valid actions, and the handler is async-signal-safe.
         check(unsafe { libc::sigaction(self.number(), &raw const action, &raw mut previous) })
     }
@@ -90,10 +93,10 @@ impl HandledSignal {
         if current(self.number())?.sa_sigaction != ours() {
             return Ok(());
         }
-        let mut action = empty_action();
-        let previous = self.previous();
-        action.sa_sigaction = previous.handler.load(Ordering::Relaxed);
-        action.sa_flags = previous.flags.load(Ordering::Relaxed);
+        let action = self.previous().action.lock();
+        let action = action
+            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(empty_action);
         // SAFETY: the action is the one that `install` found.
         check(unsafe { libc::sigaction(self.number(), &raw const action, ptr::null_mut()) })
     }
@@ -110,12 +113,14 @@ impl HandledSignal {
 impl Previous {
     const fn new() -> Self {
         Self {
+            action: Mutex::new(None),
             handler: AtomicUsize::new(SIG_DFL),
             flags: AtomicI32::new(0),
         }
     }
 
     fn store(&self, action: &libc::sigaction) {
+        *self.action.lock().unwrap_or_else(PoisonError::into_inner) = Some(*action);
         self.flags.store(action.sa_flags, Ordering::Relaxed);
         self.handler.store(action.sa_sigaction, Ordering::Release);
     }

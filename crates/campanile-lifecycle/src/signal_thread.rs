@@ -82,7 +82,10 @@ impl Subscription {
     }
 
     /// Delivers what the handlers have received so far, without waiting for the thread.
-    #[expect(clippy::unused_self, reason = "there are handlers only while there is a subscription")]
+    #[expect(
+        clippy::unused_self,
+        reason = "there are handlers only while there is a subscription"
+    )]
     pub(crate) fn deliver(&self) {
         let deliveries = lock().receive_all();
         deliveries.run();
