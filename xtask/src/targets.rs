@@ -112,12 +112,20 @@ fn refuses(package: &Package, target: Target) -> Result<(), Error> {
             "compiles, but is listed as a library for Unix".to_owned(),
         ));
     };
-    let text = error.to_string();
-    let errors: Vec<&str> = text.lines().filter(|line| line.contains("error")).collect();
-    let expected = format!("error: {} needs Unix", package.name);
-    // The other one is cargo's summary.
+    single_refusal(&package.name, &error.to_string())
+}
+
+fn single_refusal(package: &str, stderr: &str) -> Result<(), Error> {
+    let is_error = |line: &&str| line.contains("error: ") || line.contains("error[");
+    let errors: Vec<&str> = stderr.lines().filter(is_error).collect();
+    // The last one is cargo's summary.
     match &errors[..] {
-        [first, last] if first.contains(&expected) && last.contains("could not compile") => Ok(()),
+        [first, last]
+            if first.contains(&format!("error: {package} needs Unix"))
+                && last.contains("could not compile") =>
+        {
+            Ok(())
+        }
         _ => Err(Error::new(format!(
             "no single error that it needs Unix: {}",
             errors.join(", ")
@@ -164,6 +172,16 @@ mod tests {
             .collect::<BTreeMap<_, _>>();
         assert_eq!(features(&package, Target::unix("x")), "server,tonic");
         assert_eq!(features(&package, Target::windows("x")), "tonic");
+    }
+
+    #[test]
+    fn a_refusal_is_one_error_and_the_summary() {
+        let refusal = "error: x needs Unix: signals\n 5 | / compile_error!(\n";
+        let summary = "error: could not compile `x` (lib) due to 1 previous error\n";
+        let import = "error[E0432]: unresolved import `campanile_listen::Listener`\n";
+        assert!(single_refusal("x", &format!("{refusal}{summary}")).is_ok());
+        assert!(single_refusal("x", &format!("{refusal}{import}{summary}")).is_err());
+        assert!(single_refusal("x", summary).is_err());
     }
 
     #[test]
