@@ -63,7 +63,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "features",
         args: "",
-        about: "every library without features, with each alone, with all",
+        about: "every library without features, with each alone, with all, and for other systems",
         run: |_| features::run(),
     },
     Command {

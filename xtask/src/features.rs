@@ -1,10 +1,11 @@
-//! Checks that every library compiles without features, with each one, and with all.
+//! Checks that every library compiles without features, with each one, with all, and for other systems.
 
 use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::metadata;
 use crate::step::{Cargo, Outcome};
+use crate::targets;
 
 /// Checks each combination of each library, and reports all failures.
 pub(crate) fn run() -> Result<Outcome, Error> {
@@ -20,9 +21,13 @@ pub(crate) fn run() -> Result<Outcome, Error> {
             }
         }
     }
+    let targets = targets::run(metadata.libraries().filter(|package| package.has_library()));
     if failed.is_empty() {
-        Ok(Outcome::Done)
+        targets
     } else {
+        if let Err(error) = targets {
+            failed.push(error.to_string());
+        }
         Err(Error::new(format!("does not compile: {}", failed.join("; "))))
     }
 }

@@ -15,6 +15,7 @@ mod fuzz;
 mod metadata;
 mod step;
 mod summary;
+mod targets;
 mod tidy;
 
 use std::process::ExitCode;

@@ -20,6 +20,7 @@ pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
 /// The response body of the admin service: complete, chunked, or a stream of events.
 pub struct Body {
     content: Content,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the admin port on Unix sets it"))]
     guard: Option<Box<dyn Send>>,
 }
 

@@ -13,6 +13,7 @@ pub struct ShutdownConfig {
     pub(crate) stop_timeout: Duration,
     pub(crate) termination_grace: Option<Duration>,
     pub(crate) exit_nonzero_when_cut: bool,
+    pub(crate) exit_when_stuck: bool,
 }
 
 /// A time limit is too long. The message names the setting, its value and the maximum.
@@ -31,6 +32,7 @@ impl ShutdownConfig {
             stop_timeout: Duration::from_secs(10),
             termination_grace: None,
             exit_nonzero_when_cut: false,
+            exit_when_stuck: true,
         }
     }
 
@@ -62,6 +64,16 @@ impl ShutdownConfig {
     #[must_use]
     pub const fn with_exit_nonzero_when_cut(mut self, nonzero: bool) -> Self {
         self.exit_nonzero_when_cut = nonzero;
+        self
+    }
+
+    /// Sets whether the process ends with exit code 4 if a signal requested the shutdown and the runtime does not perform
+    /// it, because all its threads are blocked: 1.25 seconds after drain time and stop timeout, which a second signal
+    /// shortens to the stop timeout, and a third to nothing. Enabled by default. Applies to signals of
+    /// [`install_signals`](crate::Lifecycle::install_signals), from there to the end of the shutdown.
+    #[must_use]
+    pub const fn with_exit_when_stuck(mut self, exit: bool) -> Self {
+        self.exit_when_stuck = exit;
         self
     }
 

@@ -25,8 +25,6 @@ const REFRESH: Duration = Duration::from_secs(10);
 const SHUTDOWN_REFRESH: Duration = Duration::from_secs(1);
 /// Added to the time requested from the service manager, to flush logs and exit.
 const EXIT_MARGIN: Duration = Duration::from_secs(5);
-/// The resolution of tokio's timers.
-const TICK: Duration = Duration::from_millis(1);
 
 /// The source of timers: tokio, or a model without time in loom tests.
 pub(crate) trait Clock {
@@ -49,7 +47,6 @@ pub(crate) struct Driver<'a, S: Future, C: Clock> {
     serve_ended: bool,
     output: Option<S::Output>,
     signals: Signals,
-    signals_seen: u32,
     next_request: Waiter,
     refresh: Pin<Box<C::Sleep>>,
     _owner: StateOwner,
@@ -91,7 +88,6 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
             serve_ended: false,
             output: None,
             signals,
-            signals_seen: 0,
             next_request: Waiter::default(),
             refresh: Box::pin(clock.sleep(REFRESH)),
             clock,
@@ -123,6 +119,7 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
             in_flight,
             serve_cut,
             names: state.guard_names.take_cut(),
+            failure: state.failure.get().cloned(),
             drained_requests: state.drained_requests.load(Ordering::Relaxed),
             cut_requests: state.cut_requests.load(Ordering::Relaxed),
             exit_nonzero_when_cut: state.config.exit_nonzero_when_cut,
@@ -132,7 +129,10 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
 
     /// Waits for the latches; returns whether the service became ready.
     async fn become_ready(&mut self) -> bool {
-        self.receive_early_signals().await;
+        // From before the first poll, which the signal thread may not have received or delivered yet.
+        self.signals.deliver();
+        #[cfg(unix)]
+        self.state.request_by_signals();
         let mut released = false;
         self.until(|this, cx| {
             released = this.state.latches.poll_released(cx).is_ready();
@@ -147,15 +147,6 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
             self.publish();
         }
         ready
-    }
-
-    /// Receives signals from before the first poll. The runtime delivers them in the turn that also fires a timer.
-    async fn receive_early_signals(&mut self) {
-        if self.signals.are_installed() {
-            let mut timer = pin!(self.clock.sleep(TICK));
-            self.until(|this, cx| timer.as_mut().poll(cx).is_ready() || this.is_requested(Stage::Draining))
-                .await;
-        }
     }
 
     /// Waits for the end of the drain time.
@@ -236,18 +227,11 @@ impl<'a, S: Future, C: Clock> Driver<'a, S, C> {
         .await;
     }
 
-    /// Polls signals, the serve future, the refresh timer and requests for a later stage.
+    /// Logs signals, polls the serve future, the refresh timer and requests for a later stage.
     fn turn(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(signal) = self.signals.poll(cx) {
-            self.signals_seen += 1;
-            // Not relative to `requested`: the TERM that follows a preStop hook's `/drain` still counts as the first.
-            let stage = match self.signals_seen {
-                1 => Stage::Draining,
-                2 => Stage::Stopping,
-                _ => Stage::Cutting,
-            };
+        // Not by the signal thread, which a log that blocks must not hold up.
+        for signal in self.state.signals.take_unlogged() {
             tracing::info!(signal, "received shutdown signal");
-            self.state.request(stage, StopReason::Signal(signal));
         }
         if !self.serve_ended
             && let Poll::Ready(output) = self.serve.as_mut().poll(cx)

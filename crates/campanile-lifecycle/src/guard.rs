@@ -85,6 +85,11 @@ impl GuardNames {
         })
     }
 
+    #[cfg(unix)]
+    pub(crate) fn held(&self) -> Vec<Name> {
+        self.with(|names| names.held.values().cloned().collect())
+    }
+
     pub(crate) fn take_cut(&self) -> Vec<Name> {
         self.with(|names| std::mem::take(&mut names.cut))
     }

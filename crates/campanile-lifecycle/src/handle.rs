@@ -113,6 +113,14 @@ impl LifecycleHandle {
         self.state.request(Stage::Cutting, StopReason::Requested)
     }
 
+    /// Begins the drain because the service has failed, for example because it lost a listener. The exit code of the
+    /// report is then 1. Returns false, and keeps the first reason, if it has failed before.
+    pub fn fail(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        let first = self.state.failure.set(reason.into()).is_ok();
+        self.state.request(Stage::Draining, StopReason::Failed);
+        first
+    }
+
     /// Returns the end of the drain time; `None` before the drain.
     #[must_use]
     pub fn drain_deadline(&self) -> Option<Instant> {

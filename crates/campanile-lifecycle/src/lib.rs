@@ -1,20 +1,28 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
 
 mod check;
 mod config;
 mod driver;
 mod guard;
 mod handle;
+#[cfg(unix)]
+mod hangups;
 mod latch;
 mod lifecycle;
 mod metrics;
 #[cfg(unix)]
 mod notifier;
+#[cfg(unix)]
+mod overdue;
 mod phase;
 mod phase_reached;
 mod readiness;
+mod received_signals;
 mod report;
+#[cfg(unix)]
+mod signal_actions;
+#[cfg(unix)]
+mod signal_thread;
 mod signals;
 mod state;
 mod sync;
@@ -33,6 +41,8 @@ pub use self::check::CheckOutcome;
 pub use self::config::{InvalidConfig, ShutdownConfig};
 pub use self::guard::ShutdownGuard;
 pub use self::handle::LifecycleHandle;
+#[cfg(unix)]
+pub use self::hangups::Hangups;
 pub use self::latch::Latch;
 pub use self::lifecycle::Lifecycle;
 pub use self::metrics::METRICS;

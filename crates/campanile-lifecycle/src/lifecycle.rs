@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::IntoFuture;
+#[cfg(unix)]
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use crate::phase::Stage;
 use crate::phase_reached::PhaseReached;
 use crate::report::Report;
 use crate::signals::Signals;
+#[cfg(unix)]
+use crate::state::Dump;
 use crate::state::{LifecycleState, StateOwner};
 
 /// Moves a service through its phases: `starting`, `ready`, `draining`, `stopping`, `stopped`, and never back.
@@ -60,22 +63,38 @@ impl Lifecycle {
     }
 
     /// Installs handlers for TERM, INT and USR2: the first signal begins the drain, the second ends the drain time, the
-    /// third cuts work in flight. Call it before slow start-up work: a signal that arrives before [`run`](Self::run) is
-    /// kept until then.
+    /// third cuts work in flight. Call it before slow start-up work: a signal that arrives before [`run`](Self::run) begins
+    /// the drain, which start-up work can await with [`LifecycleHandle::draining`]; `run` then stops without a drain time.
     ///
-    /// tokio never uninstalls a handler. From here on only `run` reacts to these signals, so a process that hangs before
-    /// or after `run` must be killed. Signals of one kind that arrive between two polls of `run` count as one.
+    /// The signals are taken by a thread of their own, which the first call in a process starts. If the runtime does not
+    /// perform the shutdown, because all its threads are blocked, that thread logs what the threads do and ends the process
+    /// with exit code 4; see [`with_exit_when_stuck`](ShutdownConfig::with_exit_when_stuck).
+    ///
+    /// When the last lifecycle with signals has stopped or is dropped, the previous actions are restored: by default these
+    /// signals then end the process. A handler that was installed before is also called in between. Several lifecycles in
+    /// one process each receive every signal. A forked child has the previous actions.
     ///
     /// # Errors
     ///
-    /// If the system refuses a handler.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with IO enabled.
+    /// If the system refuses a handler, or the thread cannot be started.
     #[cfg(unix)]
     pub fn install_signals(&mut self) -> io::Result<()> {
-        self.signals.install()
+        self.signals.install(&self.owner.0)
+    }
+
+    /// Returns whether [`install_signals`](Self::install_signals) was called.
+    #[cfg(unix)]
+    #[must_use]
+    pub const fn has_signals(&self) -> bool {
+        self.signals.are_installed()
+    }
+
+    /// Sets what else to log before the process is ended because all threads of its runtime are blocked. It has one second
+    /// and is called on a thread without a runtime. Only the first call has an effect.
+    #[cfg(unix)]
+    pub fn with_stuck_log(self, log: impl Fn() + Send + Sync + 'static) -> Self {
+        let _ = self.owner.0.on_stuck.set(Dump::new(log));
+        self
     }
 
     /// Returns a handle, to watch the phases and to request a shutdown.

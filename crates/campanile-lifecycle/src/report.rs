@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::Name;
 
+/// The exit code of a service that failed.
+const EXIT_FAILED: u8 = 1;
 /// The exit code after a shutdown that cut work, if requested.
 const EXIT_CUT: u8 = 3;
 
@@ -19,6 +21,8 @@ pub enum StopReason {
     Requested,
     /// The serve future ended by itself.
     ServeEnded,
+    /// The service failed: [`LifecycleHandle::fail`](crate::LifecycleHandle::fail) was called.
+    Failed,
 }
 
 /// The result of a shutdown.
@@ -29,6 +33,7 @@ pub struct Report {
     pub(crate) in_flight: usize,
     pub(crate) serve_cut: bool,
     pub(crate) names: Vec<Name>,
+    pub(crate) failure: Option<Name>,
     pub(crate) drained_requests: u64,
     pub(crate) cut_requests: u64,
     pub(crate) exit_nonzero_when_cut: bool,
@@ -51,6 +56,13 @@ impl Report {
     #[must_use]
     pub fn was_cut(&self) -> bool {
         self.serve_cut || self.in_flight > 0 || self.cut_requests > 0 || !self.names.is_empty()
+    }
+
+    /// Adds work that was cut after the shutdown, such as blocking tasks that outlived their runtime.
+    #[must_use]
+    pub fn with_cut(mut self, name: impl Into<Name>) -> Self {
+        self.names.push(name.into());
+        self
     }
 
     /// Returns the number of guards and tasks in flight at the cut.
@@ -76,11 +88,19 @@ impl Report {
         self.cut_requests
     }
 
-    /// Returns the exit code for the process: 0, or 3 if work was cut and
-    /// [`with_exit_nonzero_when_cut`](crate::ShutdownConfig::with_exit_nonzero_when_cut) is set.
+    /// Returns why the service failed, if [`LifecycleHandle::fail`](crate::LifecycleHandle::fail) was called.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Returns the exit code for the process: 1 if the service [failed](Self::failure), 3 if work was cut and
+    /// [`with_exit_nonzero_when_cut`](crate::ShutdownConfig::with_exit_nonzero_when_cut) is set, otherwise 0.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        if self.exit_nonzero_when_cut && self.was_cut() {
+        if self.failure.is_some() {
+            ExitCode::from(EXIT_FAILED)
+        } else if self.exit_nonzero_when_cut && self.was_cut() {
             ExitCode::from(EXIT_CUT)
         } else {
             ExitCode::SUCCESS
@@ -94,6 +114,7 @@ impl fmt::Display for StopReason {
             Self::Signal(name) => name,
             Self::Requested => "requested",
             Self::ServeEnded => "the serve future ended",
+            Self::Failed => "the service failed",
         })
     }
 }

@@ -9,65 +9,46 @@ pub(crate) use self::unsupported::Signals;
 #[cfg(unix)]
 mod unix {
     use std::io;
-    use std::task::{Context, Poll};
+    use std::sync::Arc;
 
-    use tokio::signal::unix::{Signal, SignalKind, signal};
+    use crate::signal_thread::{Receiver, Subscription};
+    use crate::state::LifecycleState;
 
-    /// Einhorn sends each of TERM, INT and USR2 for a graceful shutdown.
-    fn kinds() -> [(&'static str, SignalKind); 3] {
-        [
-            ("SIGTERM", SignalKind::terminate()),
-            ("SIGINT", SignalKind::interrupt()),
-            ("SIGUSR2", SignalKind::user_defined2()),
-        ]
-    }
-
-    /// The signal streams, empty before [`Signals::install`].
+    /// The handlers of TERM, INT and USR2, from [`Signals::install`] until it is dropped.
     #[derive(Debug, Default)]
     pub(crate) struct Signals {
-        installed: Vec<(&'static str, Signal)>,
+        subscription: Option<Subscription>,
     }
 
     impl Signals {
-        pub(crate) fn install(&mut self) -> io::Result<()> {
-            if self.installed.is_empty() {
-                let installed = kinds().into_iter().map(|(name, kind)| Ok((name, signal(kind)?)));
-                self.installed = installed.collect::<io::Result<_>>()?;
+        pub(crate) fn install(&mut self, state: &Arc<LifecycleState>) -> io::Result<()> {
+            if self.subscription.is_none() {
+                let receiver = Receiver::Shutdown(Arc::clone(state));
+                self.subscription = Some(Subscription::new(receiver)?);
             }
             Ok(())
         }
 
-        pub(crate) fn are_installed(&self) -> bool {
-            !self.installed.is_empty()
+        pub(crate) const fn are_installed(&self) -> bool {
+            self.subscription.is_some()
         }
 
-        /// Completes with the name of a received signal.
-        pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-            let mut installed = self.installed.iter_mut();
-            let received = installed.find_map(|(name, signal)| match signal.poll_recv(cx) {
-                Poll::Ready(Some(())) => Some(*name),
-                Poll::Ready(None) | Poll::Pending => None,
-            });
-            received.map_or(Poll::Pending, Poll::Ready)
+        /// Requests what the signals received so far request.
+        pub(crate) fn deliver(&self) {
+            if let Some(subscription) = &self.subscription {
+                subscription.deliver();
+            }
         }
     }
 }
 
 #[cfg(not(unix))]
 mod unsupported {
-    use std::task::{Context, Poll};
-
     /// No signals: only a `LifecycleHandle` requests the shutdown.
     #[derive(Debug, Default)]
     pub(crate) struct Signals;
 
     impl Signals {
-        pub(crate) fn are_installed(&self) -> bool {
-            false
-        }
-
-        pub(crate) fn poll(&mut self, _: &mut Context<'_>) -> Poll<&'static str> {
-            Poll::Pending
-        }
+        pub(crate) fn deliver(&self) {}
     }
 }

@@ -62,7 +62,14 @@ impl Acceptor {
 
     /// Waits for the next connection, backing off on errors. Cancel safe: nothing is awaited between accepting and
     /// returning.
-    pub(crate) async fn accept(&mut self, connections: &Connections) -> (AcceptedStream, PeerAddress) {
+    ///
+    /// # Errors
+    ///
+    /// If the socket no longer listens.
+    pub(crate) async fn accept(
+        &mut self,
+        connections: &Connections,
+    ) -> io::Result<(AcceptedStream, PeerAddress)> {
         loop {
             self.backoff.pause().await;
             if let Some(reserve) = &self.connection_reserve {
@@ -88,9 +95,15 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     self.backoff.on_accept();
                     self.set_nodelay(&stream);
-                    return (stream, peer);
+                    return Ok((stream, peer));
                 }
-                Err(error) => self.backoff.on_error(&error, connections),
+                Err(error) => {
+                    self.backoff.on_error(&error, connections);
+                    // By shutdown(2), with which another holder of the socket ends it for all.
+                    if !is_listening(&SockRef::from(&*self)).unwrap_or(false) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }

@@ -181,12 +181,29 @@ impl Listener {
     ///
     /// Cancel safe: a dropped `accept` releases its permit and has accepted no connection.
     pub async fn accept(&mut self) -> Accepted {
+        loop {
+            // A socket that no longer listens fails each time, after the pause of the previous failure.
+            if let Ok(accepted) = self.accept_or_fail().await {
+                return accepted;
+            }
+        }
+    }
+
+    /// Waits as [`accept`](Self::accept) does, but fails if the socket no longer listens, so that the process can end rather
+    /// than be deaf: another holder of the socket has called shutdown(2). Only on Linux and FreeBSD.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// The error of accept(2).
+    pub async fn accept_or_fail(&mut self) -> io::Result<Accepted> {
         let permit = self.connections.ready().await;
-        let (stream, peer) = self.acceptor.accept(&self.connections).await;
-        Accepted {
+        let (stream, peer) = self.acceptor.accept(&self.connections).await?;
+        Ok(Accepted {
             io: permit.wrap(stream),
             peer,
-        }
+        })
     }
 
     /// Splits the listener for a server that can only stop accepting: into the listener to pass to it, and the future

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::OTHER;
 
+#[cfg(unix)]
 macro_rules! names {
     ($number:expr, $($name:ident)*) => {
         match $number {

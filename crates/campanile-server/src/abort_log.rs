@@ -19,6 +19,25 @@ pub(crate) struct AbortLog {
     connections: AtomicUsize,
 }
 
+/// Logs the requests in flight of a process that is ended because all threads of its runtime are blocked.
+pub(crate) fn log_stuck_requests() {
+    let mut requests = in_flight::snapshot();
+    requests.sort_unstable_by_key(|request| Reverse(request.age));
+    for request in requests.iter().take(MAX_LINES) {
+        tracing::error!(
+            request_id = request.id,
+            route = request.route.unwrap_or("unknown"),
+            age_seconds = request.age.as_secs_f64(),
+            phase = request.phase.as_str(),
+            calling = request.host.unwrap_or(""),
+            "request in flight"
+        );
+    }
+    if requests.len() > MAX_LINES {
+        tracing::error!(more = requests.len() - MAX_LINES, "more requests in flight");
+    }
+}
+
 impl AbortLog {
     pub(crate) fn new() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! The accept loop of a listener.
 
+use std::io;
 use std::sync::Arc;
 
 use campanile_lifecycle::ShutdownGuard;
@@ -11,12 +12,16 @@ use crate::service::Serve;
 
 /// Accepts until the drain time has elapsed, then empties the accept queue and closes the listener. Spawns a task for each
 /// connection.
+///
+/// # Errors
+///
+/// If the socket no longer listens.
 pub(crate) async fn accept<S: Serve>(
     mut listener: Listener,
     context: Arc<ListenerContext>,
     service: S,
     guard: ShutdownGuard,
-) {
+) -> io::Result<()> {
     let handle = context.handle.clone();
     let label = context.label.clone();
     // Moves the service, which need not be `Sync`.
@@ -37,7 +42,7 @@ pub(crate) async fn accept<S: Serve>(
     loop {
         // Not biased: under load both are always ready, and neither may starve the other.
         tokio::select! {
-            accepted = listener.accept() => spawn(accepted),
+            accepted = listener.accept_or_fail() => spawn(accepted?),
             () = &mut drain_elapsed => break,
         }
     }
@@ -58,4 +63,5 @@ pub(crate) async fn accept<S: Serve>(
     }
     drop(closing);
     drop(guard);
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A server whose listeners are bound.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,10 +17,9 @@ use crate::accept::accept;
 #[cfg(feature = "admin")]
 use crate::admin::AdminPort;
 use crate::backlog::QueueMonitor;
+use crate::hangup::ReloadOnHangup;
 use crate::listener_context::ListenerContext;
 use crate::service::BoxError;
-#[cfg(feature = "tls")]
-use crate::tls::ReloadOnHangup;
 
 /// A server whose listeners are bound: clients can connect, and wait in the accept queue until [`run`](Self::run). Made by
 /// [`Server::try_bind`](crate::Server::try_bind).
@@ -31,7 +31,6 @@ pub struct BoundServer<S> {
     pub(crate) queues: QueueMonitor,
     #[cfg(feature = "admin")]
     pub(crate) admin: Option<AdminPort>,
-    #[cfg(feature = "tls")]
     pub(crate) reload: Option<ReloadOnHangup>,
 }
 
@@ -62,6 +61,8 @@ impl<S> BoundServer<S> {
     }
 
     /// Serves until the shutdown is complete. See [`Server::run`](crate::Server::run).
+    ///
+    /// If a listener was lost, [`Report::failure`] names it, and the exit code of the report is 1.
     pub async fn run<B>(self) -> Report
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -74,21 +75,37 @@ impl<S> BoundServer<S> {
         let handle = self.lifecycle.handle();
         // Dropping the set, with this future, aborts the accept loops.
         let mut accept_loops = JoinSet::new();
+        let mut labels = Vec::with_capacity(self.listeners.len());
         for (listener, context) in self.listeners {
             tracing::info!(address = %context.address, tls = context.is_tls(), "listening");
             let guard = handle.guard();
-            accept_loops.spawn(accept(listener, context, self.service.clone(), guard));
+            let label = context.label.clone();
+            let task = accept_loops.spawn(accept(listener, context, self.service.clone(), guard));
+            labels.push((task.id(), label));
         }
         let serve = async {
-            while let Some(ended) = accept_loops.join_next().await {
-                if let Err(error) = ended {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::error!(error, "accept loop panicked; shutting down");
-                    handle.drain();
-                }
+            while let Some(ended) = accept_loops.join_next_with_id().await {
+                let (id, reason) = match ended {
+                    Ok((_, Ok(()))) => continue,
+                    Ok((id, Err(error))) => (id, format!("no longer listens: {error}")),
+                    Err(error) if error.is_panic() => {
+                        let id = error.id();
+                        let panic = error.into_panic();
+                        (
+                            id,
+                            format!("lost its accept loop, which panicked: {}", message(&*panic)),
+                        )
+                    }
+                    // The runtime is shutting down.
+                    Err(_) => continue,
+                };
+                let label = labels.iter().find(|(known, _)| *known == id);
+                let label = label.map_or("", |(_, label)| label.as_str());
+                let reason = format!("listener {label} {reason}");
+                tracing::error!(listener = label, "{reason}; shutting down");
+                handle.fail(reason);
             }
         };
-        #[cfg(feature = "tls")]
         let serve = async {
             tokio::select! {
                 () = serve => {}
@@ -103,6 +120,13 @@ impl<S> BoundServer<S> {
         }
         report
     }
+}
+
+/// Returns the message of a panic.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message")
 }
 
 impl<S> fmt::Debug for BoundServer<S> {

@@ -1,4 +1,4 @@
-//! Why a server could not start.
+//! Why a server could not start, or failed.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -6,7 +6,7 @@ use std::{fmt, io};
 use campanile_lifecycle::InvalidConfig;
 use campanile_listen::{BindError, ParseAddressError};
 
-/// Why a server could not start. No connection was accepted, and all sockets are closed again.
+/// Why a server could not start, or failed while it served. All sockets are closed again.
 #[derive(Debug)]
 pub struct ServeError {
     kind: ServeErrorKind,
@@ -21,6 +21,9 @@ pub(crate) enum ServeErrorKind {
     Bind(BindError),
     Shutdown(InvalidConfig),
     Signals(io::Error),
+    Runtime(io::Error),
+    /// Why the service failed while it served.
+    Failed(String),
     #[cfg(feature = "admin")]
     Admin(io::Error),
 }
@@ -51,6 +54,8 @@ impl fmt::Display for ServeError {
             ServeErrorKind::Bind(_) => "cannot bind a listener",
             ServeErrorKind::Shutdown(_) => "invalid shutdown settings",
             ServeErrorKind::Signals(_) => "cannot install signal handlers",
+            ServeErrorKind::Runtime(_) => "cannot create the runtime",
+            ServeErrorKind::Failed(reason) => reason,
             #[cfg(feature = "admin")]
             ServeErrorKind::Admin(_) => "cannot open the admin port",
         })
@@ -60,11 +65,11 @@ impl fmt::Display for ServeError {
 impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match &self.kind {
-            ServeErrorKind::NoListener | ServeErrorKind::Zero(_) => return None,
+            ServeErrorKind::NoListener | ServeErrorKind::Zero(_) | ServeErrorKind::Failed(_) => return None,
             ServeErrorKind::Address(error) => error,
             ServeErrorKind::Bind(error) => error,
             ServeErrorKind::Shutdown(error) => error,
-            ServeErrorKind::Signals(error) => error,
+            ServeErrorKind::Signals(error) | ServeErrorKind::Runtime(error) => error,
             #[cfg(feature = "admin")]
             ServeErrorKind::Admin(error) => error,
         })

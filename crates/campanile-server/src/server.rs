@@ -1,6 +1,7 @@
 //! The builder of a server.
 
 use std::fmt;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,19 +17,21 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tower::Service;
 
-use crate::abort_log::AbortLog;
+use crate::abort_log::{AbortLog, log_stuck_requests};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminConfig, AdminPort};
 use crate::backlog::{BacklogConfig, QueueMonitor};
 use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
 use crate::error::{ServeError, ServeErrorKind};
+use crate::hangup::ReloadOnHangup;
 use crate::listener_context::{ListenerContext, http1_builder};
 use crate::metrics::ListenerMetrics;
+use crate::runtime::ServerRuntime;
 use crate::service::BoxError;
 use crate::timeouts::{ConnectionTimeouts, MAX_TIMEOUT};
 #[cfg(feature = "tls")]
-use crate::tls::{ReloadOnHangup, Tls, TlsTerminator};
+use crate::tls::{Tls, TlsTerminator};
 
 /// Serves a tower service over HTTP/1 and HTTP/2 on any number of listeners, and shuts down gracefully. See the
 /// [crate docs](crate).
@@ -111,6 +114,12 @@ impl<S> Server<S> {
     /// Sets how long to wait, after the drain time, for requests in flight. Defaults to 10 seconds.
     pub fn stop_timeout(mut self, stop_timeout: Duration) -> Self {
         self.shutdown = self.shutdown.with_stop_timeout(stop_timeout);
+        self
+    }
+
+    /// Sets whether the exit code is 3 when work was cut at the stop timeout. By default it is 0.
+    pub fn exit_nonzero_when_cut(mut self, nonzero: bool) -> Self {
+        self.shutdown = self.shutdown.with_exit_nonzero_when_cut(nonzero);
         self
     }
 
@@ -221,8 +230,9 @@ impl<S> Server<S> {
     }
 
     /// Uses this lifecycle, with its latches, checks and notifier. Its own configuration then takes the place of
-    /// [`drain_time`](Self::drain_time) and [`stop_timeout`](Self::stop_timeout), it records to its own recorder, and the
-    /// server installs no signal handlers.
+    /// [`drain_time`](Self::drain_time), [`stop_timeout`](Self::stop_timeout) and
+    /// [`exit_nonzero_when_cut`](Self::exit_nonzero_when_cut), it records to its own recorder, and the server handles signals
+    /// only if the lifecycle does: then also HUP.
     pub fn lifecycle(mut self, lifecycle: Lifecycle) -> Self {
         self.lifecycle = Some(lifecycle);
         self
@@ -263,8 +273,6 @@ impl<S> Server<S> {
         if backlog.interval.is_some_and(|interval| interval.is_zero()) {
             return Err(ServeErrorKind::Zero("backlog_interval").into());
         }
-        #[cfg(feature = "tls")]
-        let owns_signals = lifecycle.is_none();
         // Before the first socket, so that a TERM from here on is kept until `run`.
         let lifecycle = match lifecycle {
             Some(lifecycle) => lifecycle,
@@ -276,6 +284,7 @@ impl<S> Server<S> {
                 lifecycle
             }
         };
+        let lifecycle = lifecycle.with_stuck_log(log_stuck_requests);
         let handle = lifecycle.handle();
         let abort_log = Arc::new(AbortLog::new());
         let http1 = http1_builder();
@@ -312,9 +321,8 @@ impl<S> Server<S> {
             None => None,
         };
         campanile_core::clock::warm_up();
-        #[cfg(feature = "tls")]
-        let reload = match owns_signals {
-            true => ReloadOnHangup::install(&listeners).map_err(ServeErrorKind::Signals)?,
+        let reload = match lifecycle.has_signals() {
+            true => Some(ReloadOnHangup::install(&listeners).map_err(ServeErrorKind::Signals)?),
             false => None,
         };
         Ok(BoundServer {
@@ -324,7 +332,6 @@ impl<S> Server<S> {
             queues,
             #[cfg(feature = "admin")]
             admin,
-            #[cfg(feature = "tls")]
             reload,
         })
     }
@@ -332,11 +339,16 @@ impl<S> Server<S> {
     /// Binds the listeners, and serves until the shutdown is complete. TERM, INT or USR2 begin it, a second signal ends
     /// the drain time, a third cuts requests in flight.
     ///
+    /// HUP reloads the certificates. When it returns, these signals have their previous actions again. It does not end the
+    /// runtime, whose end waits for blocking tasks without a limit; [`run_blocking`](Self::run_blocking) ends it too.
+    ///
     /// Dropping the future cuts requests in flight.
     ///
     /// # Errors
     ///
-    /// Those of [`try_bind`](Self::try_bind).
+    /// Those of [`try_bind`](Self::try_bind), and if a listener was lost, because its accept loop panicked (a `clone` of the
+    /// service, for example) or its socket no longer listens. The error names the listener, and comes after the shutdown of
+    /// the rest.
     pub async fn run<B>(self) -> Result<Report, ServeError>
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -346,7 +358,38 @@ impl<S> Server<S> {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        Ok(self.try_bind()?.run().await)
+        let report = self.try_bind()?.run().await;
+        match report.failure() {
+            Some(reason) => Err(ServeErrorKind::Failed(reason.to_owned()).into()),
+            None => Ok(report),
+        }
+    }
+
+    /// Creates a tokio runtime, runs the server on it, and ends the runtime: a whole `fn main() -> ExitCode`. See
+    /// [`ServerRuntime`](crate::ServerRuntime), which has settings, for what it does and for the exit codes.
+    ///
+    /// ```no_run
+    /// # use axum::Router;
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     campanile_server::Server::new(Router::new()).bind("0.0.0.0:8080").run_blocking()
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it is called in a runtime.
+    pub fn run_blocking<B>(self) -> ExitCode
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        ServerRuntime::new().serve(self)
     }
 
     fn target(mut self, target: BindTarget) -> Self {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::convert::Infallible;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,6 +26,26 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 /// Held by the running test.
 static SIGNALS: Mutex<()> = Mutex::const_new(());
+
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "certificates", name]
@@ -85,6 +106,33 @@ async fn hup_reloads_certificates_and_each_term_advances_the_shutdown() {
     kill_process(getpid(), Signal::HUP).unwrap();
     let began = Instant::now();
     while !presents(addresses[1], "second.pem").await {
+        assert!(began.elapsed() < Duration::from_secs(30), "not reloaded");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // A half-written file is refused.
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .init();
+    std::fs::write(directory.join("pem"), "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
+    kill_process(getpid(), Signal::HUP).unwrap();
+    let began = Instant::now();
+    while !log
+        .text()
+        .contains("failed to reload certificate; keeping the old one")
+    {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", log.text());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(log.text().contains(" ERROR "), "{}", log.text());
+    assert!(presents(addresses[1], "second.pem").await);
+    // The next one that is valid is used.
+    install(&directory, "first");
+    kill_process(getpid(), Signal::HUP).unwrap();
+    let began = Instant::now();
+    while !presents(addresses[1], "first.pem").await {
         assert!(began.elapsed() < Duration::from_secs(30), "not reloaded");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -155,7 +203,7 @@ async fn stops_without_drain_time(start: Start) {
             term();
             // Start-up work that ignores signals.
             tokio::time::sleep(Duration::from_millis(100)).await;
-            assert_eq!(handle.phase(), Phase::Starting);
+            assert_eq!(handle.phase(), Phase::Draining);
             tokio::spawn(bound.run())
         }
         Start::Latched => {

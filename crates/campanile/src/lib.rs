@@ -37,4 +37,4 @@ pub use campanile_recorder as recorder;
 pub use campanile_server as server;
 #[cfg(feature = "server")]
 #[doc(inline)]
-pub use campanile_server::Server;
+pub use campanile_server::{Server, ServerRuntime};

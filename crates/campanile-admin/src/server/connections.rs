@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -113,6 +114,19 @@ impl ConnectionSet {
     }
 }
 
+/// Bounds the bytes that the kernel takes without having sent them.
+#[cfg(target_os = "linux")]
+fn bound_send_buffer(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES)
+}
+
+/// Bounds the bytes that the client has not acknowledged, which also bounds the throughput of distant clients: socket2 does
+/// not set `TCP_NOTSENT_LOWAT` on this system.
+#[cfg(not(target_os = "linux"))]
+fn bound_send_buffer(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_send_buffer_size(MAX_UNSENT_BYTES as usize)
+}
+
 async fn serve_connection(
     io: CountedIo<AcceptedStream>,
     reserve: DescriptorReserve,
@@ -123,7 +137,7 @@ async fn serve_connection(
 ) {
     if let Some(stream) = io.get_ref().as_tcp() {
         // Only delays the write timeout if it fails.
-        let _ = SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
+        let _ = bound_send_buffer(&SockRef::from(stream));
     }
     let respond = service_fn(|request| respond(request, peer, service.clone(), &activity));
     let connection = http1::Builder::new()

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use campanile_lifecycle::{Lifecycle, Notifier, ShutdownConfig};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tokio::signal::unix::{SignalKind, signal};
 
 const SCENARIO: &str = "CAMPANILE_LIFECYCLE_CHILD";
 /// Longer than any step of a child takes.
@@ -118,6 +119,13 @@ async fn serve(scenario: &str) -> ExitCode {
         .with_drain_time(hour)
         .with_stop_timeout(hour)
         .with_exit_nonzero_when_cut(true);
+    let bounded = scenario.starts_with("stuck") && !scenario.ends_with("hour");
+    if scenario == "quick" || bounded {
+        config = config.with_stop_timeout(Duration::from_millis(100));
+    }
+    if matches!(scenario, "returns" | "own handlers") || bounded {
+        config = config.with_drain_time(Duration::from_millis(50));
+    }
     if matches!(scenario, "quick" | "pre-stop") {
         config = config.with_drain_time(Duration::from_millis(1500));
     }
@@ -130,6 +138,44 @@ async fn serve(scenario: &str) -> ExitCode {
             tokio::spawn(watchdog.run());
         }
         lifecycle = lifecycle.with_notifier(notifier);
+    }
+    let mut own = (scenario == "own handlers")
+        .then(|| signal(SignalKind::terminate()).expect("the system has handlers"));
+    match scenario {
+        "stuck with a log that blocks" => {
+            lifecycle = lifecycle.with_stuck_log(|| {
+                print("logging");
+                thread::sleep(Duration::from_secs(3600));
+            });
+        }
+        "stuck with a log that panics" => {
+            lifecycle = lifecycle.with_stuck_log(|| panic!("the log panics"));
+        }
+        "stuck in a hook" => {
+            let draining = handle.draining();
+            tokio::spawn(handle.task("hook", Duration::from_secs(1), async {
+                draining.await;
+                print("blocking");
+                thread::sleep(Duration::from_secs(3600));
+            }));
+        }
+        "forks" => {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                handle.ready().await;
+                fork();
+            });
+        }
+        _ => {}
+    }
+    if scenario.starts_with("stuck") && scenario != "stuck in a hook" {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            handle.ready().await;
+            print("blocking");
+            // The only thread of the runtime.
+            thread::sleep(Duration::from_secs(3600));
+        });
     }
     if scenario == "slow start" {
         print("starting");
@@ -155,5 +201,37 @@ async fn serve(scenario: &str) -> ExitCode {
     let report = lifecycle.run().await;
     print(&format!("ended: {}", report.reason()));
     drop(guard);
+    if scenario == "returns" {
+        // A cleanup that ignores signals.
+        print("returned");
+        thread::sleep(Duration::from_secs(3600));
+    }
+    if let Some(own) = &mut own {
+        // The one that began the shutdown, then one that arrives after it.
+        own.recv().await;
+        print("own handler called");
+        own.recv().await;
+        print("own handler called again");
+    }
     report.exit_code()
+}
+
+/// Forks a child that sleeps, and waits for it on a thread.
+fn fork() {
+    // SAFETY: the child only sleeps.
+    #[expect(unsafe_code, reason = "std starts other programs only")]
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        loop {
+            thread::sleep(Duration::from_secs(3600));
+        }
+    }
+    let pid = Pid::from_raw(child).expect("it was forked");
+    thread::spawn(move || {
+        kill_process(pid, Signal::TERM).expect("the child is running");
+        let (_, status) = waitpid(Some(pid), WaitOptions::empty())
+            .expect("it is a child")
+            .expect("it has ended");
+        print(&format!("child ended by {:?}", status.terminating_signal()));
+    });
 }

@@ -1,5 +1,6 @@
 //! Signals, sent to a child process.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -71,4 +72,91 @@ fn signal_after_a_pre_stop_hook_does_not_end_the_drain_time() {
         began.elapsed()
     );
     assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn signals_have_their_default_action_after_run_returned() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2)] {
+        let service = Service::start("returns", &[]);
+        service.expect("ready");
+        service.signal(Signal::TERM);
+        service.expect("returned");
+        service.signal(signal);
+        assert_eq!(service.wait().signal(), Some(number));
+    }
+}
+
+#[test]
+fn service_whose_runtime_is_blocked_ends_with_exit_code_4() {
+    let service = Service::start("stuck", &[]);
+    service.expect("blocking");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait().code(), Some(4));
+}
+
+#[test]
+fn third_signal_ends_a_blocked_service_at_once() {
+    let service = Service::start("stuck for an hour", &[]);
+    service.expect("blocking");
+    // Of different kinds, since the kernel merges pending signals of one kind.
+    for signal in [Signal::TERM, Signal::INT, Signal::USR2] {
+        service.signal(signal);
+    }
+    assert_eq!(service.wait().code(), Some(4));
+}
+
+#[test]
+fn blocked_service_ends_also_if_its_last_log_blocks_or_panics() {
+    for scenario in ["stuck with a log that blocks", "stuck with a log that panics"] {
+        let service = Service::start(scenario, &[]);
+        service.expect("blocking");
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait().code(), Some(4), "{scenario}");
+    }
+}
+
+#[test]
+fn process_that_was_stopped_for_a_while_is_not_overdue() {
+    let service = Service::start("quick", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("draining");
+    service.signal(Signal::STOP);
+    // Beyond its drain time, stop timeout and margin.
+    std::thread::sleep(Duration::from_secs(4));
+    service.signal(Signal::CONT);
+    service.expect("ended: SIGTERM");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn handlers_of_the_program_are_called_and_restored() {
+    let service = Service::start("own handlers", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("own handler called");
+    service.signal(Signal::TERM);
+    service.expect("own handler called again");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn signal_of_a_forked_child_ends_the_child_only() {
+    let service = Service::start("forks", &[]);
+    service.expect("child ended by Some(15)");
+    // The first signal of the parent, so its drain time of an hour begins.
+    service.signal(Signal::TERM);
+    service.expect("draining");
+    service.signal(Signal::TERM);
+    service.expect("ended: SIGTERM");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn task_that_blocks_during_the_drain_does_not_keep_the_process() {
+    let service = Service::start("stuck in a hook", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("blocking");
+    assert_eq!(service.wait().code(), Some(4));
 }

@@ -4,6 +4,7 @@ use campanile_metrics::OTHER;
 
 /// Returns the name of an error of `getaddrinfo`, such as `EAI_NONAME`; `other` for an unknown number.
 pub(crate) fn eai_name(code: i32) -> &'static str {
+    #[cfg(unix)]
     macro_rules! named {
         ($($name:ident)*) => {
             match code {
@@ -21,8 +22,18 @@ pub(crate) fn eai_name(code: i32) -> &'static str {
             _ => {}
         }
     }
-    named!(
+    #[cfg(unix)]
+    return named!(
         EAI_BADFLAGS EAI_NONAME EAI_AGAIN EAI_FAIL EAI_FAMILY EAI_SOCKTYPE EAI_SERVICE EAI_MEMORY EAI_SYSTEM
         EAI_OVERFLOW
-    )
+    );
+    // Windows returns errors of its sockets, which `getaddrinfo` there also calls so.
+    #[cfg(not(unix))]
+    match code {
+        11001 => "EAI_NONAME",
+        11002 => "EAI_AGAIN",
+        11003 => "EAI_FAIL",
+        11004 => "EAI_NODATA",
+        _ => OTHER,
+    }
 }

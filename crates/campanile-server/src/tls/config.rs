@@ -94,6 +94,11 @@ impl Tls {
         *self.state.current.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
+    /// Returns whether [`reload`](Self::reload) reads files.
+    pub(crate) fn has_files(&self) -> bool {
+        self.state.files.is_some()
+    }
+
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         let current = self.state.current.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&current)

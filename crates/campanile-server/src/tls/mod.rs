@@ -1,9 +1,7 @@
 //! TLS by rustls: certificates that can be reloaded, and handshakes in the connection's own task.
 
 mod config;
-mod reload;
 mod terminator;
 
 pub use self::config::{Tls, TlsError};
-pub(crate) use self::reload::ReloadOnHangup;
 pub(crate) use self::terminator::TlsTerminator;
