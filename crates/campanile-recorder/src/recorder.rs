@@ -1,6 +1,6 @@
 //! The recorder.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SetRecorderError, SharedString, Unit,
@@ -23,11 +23,8 @@ pub struct CellRecorder {
 }
 
 impl CellRecorder {
-    pub(crate) fn from_parts(registry: Registry, directory: Option<SharedDirectory>) -> Self {
-        Self {
-            registry: registry.share(),
-            directory: directory.map(Arc::new),
-        }
+    pub(crate) const fn from_parts(registry: Arc<Registry>, directory: Option<Arc<SharedDirectory>>) -> Self {
+        Self { registry, directory }
     }
 
     /// Creates a recorder with the default settings.
@@ -90,7 +87,9 @@ impl CellRecorder {
     }
 
     /// Returns the shared directory, if there is one.
-    pub fn directory(&self) -> Option<&Path> {
+    ///
+    /// It is a subdirectory of the one that was opened if other users may write to that.
+    pub fn directory(&self) -> Option<PathBuf> {
         self.directory.as_deref().map(SharedDirectory::path)
     }
 

@@ -171,6 +171,14 @@ impl Registry {
         }
     }
 
+    /// Sets a gauge of the recorder itself.
+    pub(crate) fn set(&self, own: &OwnMetric, labels: Labels, value: f64) {
+        self.describe(own.name, own.unit, own.help);
+        if let Some(SeriesCells::Gauge(gauge)) = self.register_series(own.name, own.kind, labels) {
+            metrics::GaugeFn::set(&*gauge, value);
+        }
+    }
+
     /// Sets unit and help of a metric, unless it is described already.
     pub(crate) fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
         let mut entries = self.entries();

@@ -31,7 +31,7 @@ pub fn replay(bytes: &[u8]) -> Result<String, String> {
     let rendered = snapshot(&parsed, &words, Liveness::Alive).render(Format::OpenMetrics);
 
     let mut totals = Totals::default();
-    totals.add(&parsed, &words, Liveness::Exited);
+    totals.add(&parsed, &words, Liveness::Exited, "");
     let archived = archive::encode(totals, &["a-name".to_owned()], SERIES_LIMIT);
     let archived: Vec<AtomicU64> = archived.into_iter().map(AtomicU64::new).collect();
     let archive = read(&archived).expect("an encoded archive is valid");
@@ -54,7 +54,7 @@ fn read(words: &[AtomicU64]) -> Result<ParsedFile, SkipReason> {
 
 fn snapshot(parsed: &ParsedFile, words: &[AtomicU64], liveness: Liveness) -> Snapshot {
     let mut totals = Totals::default();
-    totals.add(parsed, words, liveness);
+    totals.add(parsed, words, liveness, "");
     let (families, _) = totals.into_families(SERIES_LIMIT);
     Snapshot { families }
 }
@@ -186,8 +186,7 @@ mod tests {
             .as_ref()
             .expect("has a directory")
             .process_file()
-            .name()
-            .to_owned();
-        std::fs::read(directory.join(name)).expect("can be read")
+            .name();
+        std::fs::read(directory.join(&*name)).expect("can be read")
     }
 }

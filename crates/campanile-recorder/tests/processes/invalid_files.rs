@@ -239,7 +239,7 @@ fn a_missing_directory_is_created_with_mode_0700() {
     let directory = TestDirectory::new("missing");
     let inner = directory.path().join("a/b");
     let recorder = CellRecorder::builder().open(&inner).expect("opens");
-    assert_eq!(recorder.directory(), Some(&*inner));
+    assert_eq!(recorder.directory(), Some(inner.clone()));
     let mode = fs::metadata(&inner).expect("exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
