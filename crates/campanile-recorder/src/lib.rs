@@ -76,6 +76,7 @@ mod bounds;
 mod buckets;
 mod builder;
 mod cells;
+mod deferred;
 mod directory_error;
 mod exact_sum;
 mod exemplars;

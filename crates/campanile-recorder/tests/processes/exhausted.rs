@@ -64,7 +64,7 @@ fn with_few_descriptors_a_snapshot_is_complete_or_an_error() {
         drop(render(&others[0]));
     }
     assert!(
-        errors > 4 && complete > 2,
+        errors > 1 && complete > 2,
         "{errors} errors, {complete} complete snapshots"
     );
 }
