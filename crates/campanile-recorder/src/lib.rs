@@ -102,7 +102,7 @@ mod storage;
 
 #[cfg(all(unix, fuzzing))]
 #[doc(hidden)]
-pub use self::processes::replay::replay;
+pub use self::processes::replay::{replay, replay_file};
 #[doc(inline)]
 pub use self::profile::Profile;
 pub use self::{
