@@ -51,7 +51,14 @@ impl Labels {
         Self::from_valid(pairs.into_iter().map(|(name, value)| {
             let name = valid_name(name);
             let exported = name.starts_with(RESERVED) || *name == *"le" && kind == MetricKind::Histogram;
-            (if exported { Cow::Owned(format!("exported_{name}")) } else { name }, value)
+            (
+                if exported {
+                    Cow::Owned(format!("exported_{name}"))
+                } else {
+                    name
+                },
+                value,
+            )
         }))
     }
 

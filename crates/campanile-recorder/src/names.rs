@@ -57,7 +57,7 @@ pub(crate) const RESTORED_FILES: OwnMetric = OwnMetric {
     name: "campanile_recorder_restored_files_total",
     kind: MetricKind::Counter,
     unit: None,
-    help: "Times that the file of a live process had been removed and was made again.",
+    help: "Times that the file of a live process had been removed or truncated and was made again.",
 };
 
 /// Removals of the shared directory.

@@ -102,7 +102,9 @@ impl FamilyEntry {
     /// Returns the series with these labels, an empty one counting as none.
     fn find(&self, labels: &Labels) -> Option<&SeriesCells> {
         self.series.get(labels).or_else(|| {
-            let alias = self.aliases.find(labels, |labels| self.series.contains_key(labels))?;
+            let alias = self
+                .aliases
+                .find(labels, |labels| self.series.contains_key(labels))?;
             self.series.get(&alias)
         })
     }

@@ -9,7 +9,8 @@ use std::{
 use metrics::Unit;
 
 use crate::{
-    DirectoryError, GaugeMode, Snapshot, cells::MappedWords, matcher::MatchRules, registry::Registry, storage::SeriesDeclaration,
+    DirectoryError, GaugeMode, Snapshot, cells::MappedWords, matcher::MatchRules, registry::Registry,
+    storage::SeriesDeclaration,
 };
 
 /// A directory shared by several processes; uninhabited here.

@@ -150,7 +150,10 @@ mod tests {
             thread::spawn(move || {
                 while !stop.load(Relaxed) {
                     for value in [u64::MAX, 0] {
-                        words.as_slice().iter().for_each(|word| word.store(value, Relaxed));
+                        words
+                            .as_slice()
+                            .iter()
+                            .for_each(|word| word.store(value, Relaxed));
                     }
                 }
             })

@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
-            Ordering::{Acquire, Relaxed},
+            Ordering::{Acquire, Relaxed, Release},
             fence,
         },
     },
@@ -27,8 +27,8 @@ use crate::{
         file_lock::FileLock,
         file_name,
         layout::{
-            self, CELLS_LEN, FileRole, HEADER_LEN, MAGIC, MAX_FILE_LEN, NEXT_SEGMENT_LEN, SeriesShape, VERSION, header,
-            unix_nanos,
+            self, CELLS_LEN, FileRole, HEADER_LEN, MAGIC, MAX_FILE_LEN, NEXT_SEGMENT_LEN, SeriesShape,
+            VERSION, header, unix_nanos,
         },
         record::{CellsRecord, DescriptionRecord, Record, SeriesRecord},
     },
@@ -75,6 +75,27 @@ struct FileEnd {
     committed: u64,
     /// Length of the next segment in words.
     next_segment: usize,
+    /// A copy of the journal, to write it again if the file was cut.
+    journal: Vec<JournalSegment>,
+}
+
+/// A copy of a segment of the journal.
+#[derive(Debug)]
+struct JournalSegment {
+    /// In words from the beginning of the file.
+    offset: u64,
+    words: Vec<u64>,
+}
+
+/// What was wrong with the file of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restored {
+    /// Nothing.
+    Unchanged,
+    /// Its name was gone or belonged to another file. It has another name now, and all counts.
+    Removed,
+    /// It was shorter than before. Counts beyond the new end began again at zero.
+    Cut,
 }
 
 impl ProcessFile {
@@ -97,6 +118,10 @@ impl ProcessFile {
                         written: HEADER_LEN,
                         committed: 0,
                         next_segment: PAGE,
+                        journal: vec![JournalSegment {
+                            offset: HEADER_LEN as u64,
+                            words: Vec::new(),
+                        }],
                     }),
                     modes,
                     default_modes: GaugeMode::default_rules(),
@@ -114,21 +139,27 @@ impl ProcessFile {
         *self.published().name == *name
     }
 
-    /// Makes the file again if other processes no longer find it, and returns whether that was necessary.
+    /// Makes the file again if other processes no longer find it, or as long again as it was.
     ///
     /// From then on this must be called repeatedly: other processes see the counts of the last call.
     ///
     /// # Errors
     ///
     /// If the file cannot be made; the next call tries again.
-    pub(crate) fn restore(&self, dir: &Dir) -> io::Result<bool> {
+    pub(crate) fn restore(&self, dir: &Dir) -> io::Result<Restored> {
+        if self.restore_length()? {
+            return Ok(Restored::Cut);
+        }
         let published = &mut *self.published();
-        let file = published.copy.as_ref().map_or(self.file(), FileLock::file);
+        let file = published
+            .copy
+            .as_ref()
+            .map_or_else(|| self.file(), FileLock::file);
         if dir.file_id(&published.name)? == Some(FileId::from_file(file)?) {
             if let Some(copy) = &published.copy {
                 self.copy_to(copy.file())?;
             }
-            return Ok(false);
+            return Ok(Restored::Unchanged);
         }
         for _ in 0..ATTEMPTS {
             let name = file_name::process_file(std::process::id());
@@ -137,10 +168,28 @@ impl ProcessFile {
                     name: name.into(),
                     copy: Some(copy),
                 };
-                return Ok(true);
+                return Ok(Restored::Removed);
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// Extends the file if it was cut, and writes its header and journal again. Until then a thread that records in the
+    /// missing part ends the process by SIGBUS.
+    fn restore_length(&self) -> io::Result<bool> {
+        let end = self.end();
+        let len = self.file().metadata()?.len();
+        if len >= end.len {
+            return Ok(false);
+        }
+        allocate(self.file(), len, end.len - len)?;
+        write_header(&self.head);
+        for segment in &end.journal {
+            let bytes: Vec<u8> = segment.words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            self.file().write_all_at(&bytes, segment.offset * 8)?;
+        }
+        self.head.as_slice()[header::COMMITTED].store(end.committed, Release);
+        Ok(true)
     }
 
     /// Copies the mapped file, so that a reader finds a valid file at any time.
@@ -255,6 +304,10 @@ impl ProcessFile {
             };
             self.publish(end, &next.to_words());
             end.segment = Some(words);
+            end.journal.push(JournalSegment {
+                offset,
+                words: Vec::new(),
+            });
             end.written = 0;
             end.next_segment = (len * 2).min(MAX_SEGMENT);
         }
@@ -266,6 +319,9 @@ impl ProcessFile {
         let journal = &self.segment(end)[end.written..];
         layout::publish(self.head.as_slice(), journal, record, end.committed);
         end.written += record.len();
+        if let Some(segment) = end.journal.last_mut() {
+            segment.words.extend(record);
+        }
     }
 
     fn segment<'a>(&'a self, end: &'a FileEnd) -> &'a [std::sync::atomic::AtomicU64] {
@@ -347,6 +403,11 @@ fn try_create<T>(
 fn initialise(file: &File) -> io::Result<MappedWords> {
     allocate(file, 0, PAGE as u64 * 8)?;
     let head = MappedWords::from_file(file, 0, PAGE)?;
+    write_header(&head);
+    Ok(head)
+}
+
+fn write_header(head: &MappedWords) {
     for (index, value) in [
         (header::MAGIC, MAGIC),
         (header::VERSION, VERSION),
@@ -360,7 +421,6 @@ fn initialise(file: &File) -> io::Result<MappedWords> {
     ] {
         head.as_slice()[index].store(value, Relaxed);
     }
-    Ok(head)
 }
 
 #[cfg(test)]

@@ -64,7 +64,11 @@ pub fn replay_file(input: &[u8]) {
     let file = unnamed_file();
     let mut reader = FileReader::new();
     let mut kept = None;
-    for len in [bytes.len() as u64, cut.min(bytes.len() as u64), bytes.len() as u64] {
+    for len in [
+        bytes.len() as u64,
+        cut.min(bytes.len() as u64),
+        bytes.len() as u64,
+    ] {
         file.set_len(0).expect("can be truncated");
         file.write_all_at(bytes, 0).expect("there is space");
         file.set_len(len).expect("can be truncated");

@@ -181,9 +181,7 @@ impl DirectoryScan {
             let mut parsed = None;
             let read = dir.open_read(name).is_ok_and(|file| {
                 let is_same = FileId::from_file(&file).is_ok_and(|id| id == peer.id);
-                is_same
-                    && matches!(is_locked(&file), Ok(false))
-                    && reader.read(&file, &mut parsed).is_ok()
+                is_same && matches!(is_locked(&file), Ok(false)) && reader.read(&file, &mut parsed).is_ok()
             });
             if let Some(parsed) = parsed.filter(|parsed| read && parsed.is_fully_known) {
                 totals.add(&parsed, reader.words(), Liveness::Exited, name);
@@ -276,10 +274,16 @@ fn read_peer(
     let id = FileId::from_file(&file).map_err(|error| SkipReason::from_error(&error))?;
     // Checked before the counts are read: those of an exited process are then final.
     let is_alive = is_locked(&file).map_err(|error| SkipReason::from_error(&error))?;
-    let mut parsed = before.filter(|before| before.id == id).map(|before| before.parsed);
+    let mut parsed = before
+        .filter(|before| before.id == id)
+        .map(|before| before.parsed);
     let read = reader.read(&file, &mut parsed);
     if let Some(parsed) = &parsed {
-        let liveness = if is_alive { Liveness::Alive } else { Liveness::Exited };
+        let liveness = if is_alive {
+            Liveness::Alive
+        } else {
+            Liveness::Exited
+        };
         totals.add(parsed, reader.words(), liveness, name);
     }
     read?;

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{
-    GaugeMode, Labels, Series, Value, exact_sum::ExactSum, labels::EmptyLabels, registry::OVERFLOW,
-};
+use crate::{GaugeMode, Labels, Series, Value, exact_sum::ExactSum, labels::EmptyLabels, registry::OVERFLOW};
 
 /// The sums of one kind of metric, by labels.
 #[derive(Debug)]
@@ -51,7 +49,9 @@ impl<T: Accumulate> SeriesTotals<T> {
     pub(crate) fn add(&mut self, labels: &Labels, since: u64, value: T) {
         let alias = match self.totals.contains_key(labels) {
             true => None,
-            false => self.aliases.find(labels, |labels| self.totals.contains_key(labels)),
+            false => self
+                .aliases
+                .find(labels, |labels| self.totals.contains_key(labels)),
         };
         match self.totals.get_mut(alias.as_ref().unwrap_or(labels)) {
             Some(total) => {

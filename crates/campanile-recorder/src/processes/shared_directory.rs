@@ -22,7 +22,7 @@ use crate::{
         failpoints::failpoint,
         file_lock::FileLock,
         parser::SkipReason,
-        process_file::ProcessFile,
+        process_file::{ProcessFile, Restored},
         scan::DirectoryScan,
         totals::{SkippedSeries, Totals},
     },
@@ -83,9 +83,16 @@ impl Place {
                     count(&names::RESTORED_DIRECTORIES);
                     tracing::error!(path = %path.display(), "the metrics directory was removed; it is used again, without the totals of exited processes");
                 }
-                if file.as_ref().is_ok_and(|restored| *restored) {
-                    count(&names::RESTORED_FILES);
+                match file.as_ref().unwrap_or(&Restored::Unchanged) {
+                    Restored::Unchanged => {}
+                    Restored::Cut => {
+                        count(&names::RESTORED_FILES);
+                        tracing::error!(path = %path.display(), "the metrics file of this process was truncated; the counts in it begin at zero again");
+                    }
+                    Restored::Removed => {
+                        count(&names::RESTORED_FILES);
                     tracing::error!(path = %path.display(), "the metrics file of this process was removed and has been made again; do not remove files of running processes");
+                    }
                 }
                 file.map(drop)
             });

@@ -212,9 +212,8 @@ fn histogram(file: &ParsedFile, series: &SeriesRecord, words: &[AtomicU64]) -> H
 
 /// Adds the label `pid`, unless there is one that does not simply state the pid of the process.
 fn with_pid(labels: &Labels, pid: u64, unique: &str) -> Labels {
-    let other = |(name, value): (&str, Cow<'_, str>)| {
-        name == "pid" && !value.is_empty() && value.parse() != Ok(pid)
-    };
+    let other =
+        |(name, value): (&str, Cow<'_, str>)| name == "pid" && !value.is_empty() && value.parse() != Ok(pid);
     if labels.iter().any(other) {
         return labels.clone();
     }

@@ -491,7 +491,10 @@ fn series_that_differ_by_an_empty_label_are_one() {
     let text = recorder.render(Format::Prometheus);
     assert!(text.contains("\nhits_total{a=\"\",b=\"1\"} 1111\n"), "{text}");
     assert!(text.contains("\nlevel{a=\"\",b=\"1\"} 1111\n"), "{text}");
-    assert!(text.contains("\nwait_seconds_count{a=\"\",b=\"1\"} 4\n"), "{text}");
+    assert!(
+        text.contains("\nwait_seconds_count{a=\"\",b=\"1\"} 4\n"),
+        "{text}"
+    );
     for name in ["hits_total{", "level{", "wait_seconds_count{"] {
         assert_eq!(text.matches(name).count(), 1, "{text}");
     }
@@ -500,7 +503,12 @@ fn series_that_differ_by_an_empty_label_are_one() {
 #[test]
 fn labels_that_prometheus_reserves_are_renamed() {
     let recorder = CellRecorder::new();
-    for (name, value) in [("__tenant", "a"), ("__tenant", "b"), ("--zone", "c"), ("_one", "d")] {
+    for (name, value) in [
+        ("__tenant", "a"),
+        ("__tenant", "b"),
+        ("--zone", "c"),
+        ("_one", "d"),
+    ] {
         let labels = vec![Label::new(name, value)];
         recorder
             .register_counter(&Key::from_parts("hits_total", labels), &METADATA)

@@ -24,7 +24,10 @@ fn without_descriptors_the_own_file_is_read_and_others_are_missed() {
     assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
     assert_eq!(value(&text, "late_total"), Some(3.0), "{text}");
     let text = child.call("try");
-    assert!(text.starts_with("error: "), "the early process is missing: {text}");
+    assert!(
+        text.starts_with("error: "),
+        "the early process is missing: {text}"
+    );
     drop(early);
 }
 

@@ -159,6 +159,18 @@ fn a_sparse_archive_is_not_read() {
     let directory = TestDirectory::new("sparse");
     create(directory.path(), 0o700);
     let archive = fs::File::create(directory.path().join("campanile-1.archive")).expect("can be created");
+    // The header of an archive with an empty journal, whose checksum is that of all words.
+    let header = [
+        u64::from_ne_bytes(*b"campcell"),
+        1 << 32,
+        2,
+        0,
+        0,
+        1 << 32 | 16,
+        0,
+    ];
+    let header: Vec<u8> = header.into_iter().flat_map(u64::to_ne_bytes).collect();
+    std::os::unix::fs::FileExt::write_all_at(&archive, &header, 0).expect("there is space");
     archive.set_len(1 << 42).expect("needs no space");
     let cells = fs::File::create(directory.path().join("campanile-1-1-0.cells")).expect("can be created");
     cells.set_len(1 << 42).expect("needs no space");
@@ -166,7 +178,11 @@ fn a_sparse_archive_is_not_read() {
     count(&recorder, "hits_total", 1);
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
-    assert_eq!(skipped(&text, "damaged"), Some(1.0), "the archive was moved aside: {text}");
+    assert_eq!(
+        skipped(&text, "damaged"),
+        Some(1.0),
+        "the archive was moved aside: {text}"
+    );
 }
 
 #[test]

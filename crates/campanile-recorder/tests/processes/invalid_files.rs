@@ -13,7 +13,9 @@ use metrics::Recorder;
 use super::{
     METADATA, TestDirectory,
     child::{self, Child, program},
-    count, key, lock, render, value,
+    count, key, lock, render,
+    totals::StopOnDrop,
+    value,
 };
 
 fn open(directory: &TestDirectory) -> CellRecorder {
@@ -125,6 +127,8 @@ fn truncating_files_of_others_ends_no_reader() {
     let length = fs::metadata(&path).expect("exists").len();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // A panic here must not leave the other thread running.
+        let stops = StopOnDrop(&stop);
         scope.spawn(|| {
             let bytes = fs::read(&path).expect("can be read");
             let file = fs::OpenOptions::new().write(true).open(&path).expect("opens");
@@ -142,7 +146,7 @@ fn truncating_files_of_others_ends_no_reader() {
             let text = child.call("scrape");
             assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(stops);
     });
     let text = child.call("scrape");
     assert_eq!(value(&text, "ids_total{index=\"7\"}"), Some(2.0), "{text}");
@@ -164,7 +168,11 @@ fn whole_records_of_a_truncated_file_are_used() {
     let recorder = open(&directory);
     let length = fs::metadata(path).expect("exists").len();
     let complete = fs::read(path).expect("can be read");
-    let copy = put(&directory, "campanile-1-1-cut.cells", &complete[..length as usize - 4_096]);
+    let copy = put(
+        &directory,
+        "campanile-1-1-cut.cells",
+        &complete[..length as usize - 4_096],
+    );
     let _alive = lock(&copy);
     let text = render(&recorder);
     assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");

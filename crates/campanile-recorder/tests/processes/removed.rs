@@ -57,7 +57,10 @@ fn processes_find_each_other_again_after_their_files_were_removed() {
             && value(&text, "level") == Some(2.0)
             && value(&text, "ids_total{index=\"499\"}") == Some(1.0)
     });
-    assert!(recorder.is_writer(), "the lock file was removed, so it is taken again");
+    assert!(
+        recorder.is_writer(),
+        "the lock file was removed, so it is taken again"
+    );
     assert_eq!(child.borrow_mut().call("is writer"), "false\n");
     // A new process counts them once, when they are live and when they have exited.
     let third = CellRecorder::builder().open(directory.path()).expect("opens");
@@ -124,4 +127,40 @@ fn a_renamed_directory_stays_in_use() {
     assert_eq!(directory.names(), [""; 0]);
     let other = CellRecorder::builder().open(aside.path()).expect("opens");
     assert_eq!(value(&render(&other), "hits_total"), Some(7.0));
+}
+
+/// The process must not record in the second until it notices: no file mapping survives that.
+#[test]
+fn a_process_whose_file_was_truncated_records_on() {
+    for len in [0, 100, 5_000] {
+        let directory = TestDirectory::new("truncated");
+        let mut child = Child::spawn(directory.path());
+        child.call("count hits_total 40");
+        child.call("series ids_total 300");
+        let recorder = CellRecorder::builder().open(directory.path()).expect("opens");
+        let own = child.pid().to_string();
+        let paths = directory.cells();
+        let path = paths
+            .iter()
+            .find(|path| path.to_string_lossy().contains(&format!("-{own}-")))
+            .expect("is live");
+        let before = fs::metadata(path).expect("exists").len();
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_len(len))
+            .expect("can be truncated");
+        wait_until("the file is whole", || {
+            fs::metadata(path).is_ok_and(|metadata| metadata.len() >= before)
+        });
+        child.call("count hits_total 2");
+        child.call("count after_total 3");
+        wait_until("both processes see it", || {
+            let text = render(&recorder);
+            value(&text, "hits_total") == Some(2.0)
+                && value(&text, "after_total") == Some(3.0)
+                && value(&text, "campanile_recorder_skipped_files{reason=\"damaged\"}").is_none()
+        });
+        assert_eq!(value(&child.call("scrape"), "after_total"), Some(3.0));
+    }
 }

@@ -168,7 +168,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
 }
 
 /// Stops the scraper, also after a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
@@ -292,9 +292,7 @@ fn gauges_of_processes_with_the_same_pid_have_different_labels() {
             ("runtime_empty", [("pid", "")]),
             ("runtime_other", [("pid", "a name")]),
         ] {
-            recorder
-                .register_gauge(&key(name, &labels), &METADATA)
-                .set(value);
+            recorder.register_gauge(&key(name, &labels), &METADATA).set(value);
         }
     }
     for recorder in &recorders {
