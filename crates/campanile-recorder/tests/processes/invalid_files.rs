@@ -496,7 +496,7 @@ fn refused_series_count_once_there_is_space() {
         index += 1;
         assert!(index < 10_000, "the disk is never full");
         let index = index.to_string();
-        recorder.register_counter(&key("ids_total", &[("index", &index)]), &METADATA);
+        let _counter = recorder.register_counter(&key("ids_total", &[("index", &index)]), &METADATA);
     }
     let counter = recorder.register_counter(&key("refused_total", &[]), &METADATA);
     let gauge = recorder.register_gauge(&key("refused_level", &[]), &METADATA);
