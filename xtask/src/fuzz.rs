@@ -17,6 +17,7 @@ const TARGETS: &[&str] = &[
     "deadline",
     "labels",
     "request_id",
+    "shared_file",
     "statsd",
 ];
 /// The default number of seconds per target.

@@ -3,9 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    CellRecorder, DirectoryError, ExemplarLabels, GaugeMode, Matcher, Profile, buckets::BucketRules,
-    exemplars::ExemplarSource, labels::valid_metric_name, matcher::MatchRules, processes::SharedDirectory,
-    registry::Registry, storage::CellStorage,
+    CellRecorder, DirectoryError, ExemplarLabels, GaugeMode, Labels, Matcher, Profile, buckets::BucketRules,
+    exemplars::ExemplarSource, labels::valid_metric_name, matcher::MatchRules, names,
+    processes::SharedDirectory, registry::Registry, storage::CellStorage,
 };
 
 /// The default number of threads with cells of their own.
@@ -22,6 +22,7 @@ pub struct RecorderBuilder {
     series_limit: usize,
     threads: usize,
     gauge_modes: MatchRules<GaugeMode>,
+    unshared_without_space: bool,
 }
 
 impl RecorderBuilder {
@@ -33,6 +34,7 @@ impl RecorderBuilder {
             series_limit: SERIES_LIMIT,
             threads: THREADS,
             gauge_modes: MatchRules::new(),
+            unshared_without_space: false,
         }
     }
 
@@ -96,15 +98,30 @@ impl RecorderBuilder {
         self
     }
 
+    /// Sets whether [`open`](Self::open) records in private memory if the directory has no space, rather than failing; off
+    /// by default.
+    ///
+    /// That is when the disk, its inodes or the quota are used up, or the file system or the directory is read-only. The
+    /// service then starts, but each scrape sees the metrics of one process only. This is logged as a warning, and the
+    /// gauge `campanile_recorder_unshared` is 1. A directory that cannot be trusted remains an error.
+    pub const fn with_unshared_fallback(mut self, enabled: bool) -> Self {
+        self.unshared_without_space = enabled;
+        self
+    }
+
     /// Builds a recorder with private memory.
     pub fn build(self) -> CellRecorder {
-        self.build_with(CellStorage::Private, None)
+        CellRecorder::from_parts(self.registry(CellStorage::Private), None)
     }
 
     /// Builds a recorder that shares a directory with other processes. See [many processes](crate#many-processes), also
     /// for [the requirements on the directory](crate#the-directory).
     ///
-    /// A directory that does not exist is created with mode 0700.
+    /// A directory that does not exist is created with mode 0700. In one that other users may write to, the subdirectory
+    /// `campanile-UID` is used instead, which must belong to this user and have mode 0700.
+    ///
+    /// A thread of the recorder checks once a second that other processes still find the file of this one, and makes it
+    /// again otherwise.
     ///
     /// # Errors
     ///
@@ -113,20 +130,39 @@ impl RecorderBuilder {
     /// which there is no space are ignored, and counted in `campanile_recorder_lost_registrations_total`.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<CellRecorder, DirectoryError> {
         let modes = self.gauge_modes.clone();
-        let directory = SharedDirectory::open(directory.as_ref(), modes, self.series_limit)?;
-        let storage = CellStorage::Shared(Arc::clone(directory.process_file()));
-        Ok(self.build_with(storage, Some(directory)))
+        let directory = match SharedDirectory::open(directory.as_ref(), modes, self.series_limit) {
+            Ok(directory) => directory,
+            Err(error) if self.unshared_without_space && error.is_lack_of_space() => {
+                return Ok(self.build_unshared(&error));
+            }
+            Err(error) => return Err(error),
+        };
+        let registry = self.registry(CellStorage::Shared(Arc::clone(directory.process_file())));
+        directory.start_checks(&registry)?;
+        Ok(CellRecorder::from_parts(registry, Some(Arc::new(directory))))
     }
 
-    fn build_with(self, storage: CellStorage, directory: Option<SharedDirectory>) -> CellRecorder {
-        let registry = Registry::new(
+    /// Builds a recorder in private memory, because the shared directory has no space.
+    fn build_unshared(self, error: &DirectoryError) -> CellRecorder {
+        tracing::warn!(
+            %error,
+            "metrics are not shared: a scrape of this process lacks those of the others, and theirs lack its own"
+        );
+        let registry = self.registry(CellStorage::Private);
+        let reason = Labels::new([("reason", error.reason())]);
+        registry.set(&names::UNSHARED, reason, 1.0);
+        CellRecorder::from_parts(registry, None)
+    }
+
+    fn registry(self, storage: CellStorage) -> Arc<Registry> {
+        Registry::new(
             storage,
             self.buckets,
             self.exemplars,
             self.series_limit,
             self.threads,
-        );
-        CellRecorder::from_parts(registry, directory)
+        )
+        .share()
     }
 }
 

@@ -6,6 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The operation of creating a directory.
+pub(crate) const CREATE_DIRECTORY: &str = "create directory";
+/// The operation of creating a file in the directory.
+pub(crate) const CREATE_FILE: &str = "create a file in";
+/// Any other reason than a lack of space.
+const OTHER: &str = "other";
+
 /// An error of opening a directory that several processes share.
 #[derive(Debug)]
 pub struct DirectoryError {
@@ -21,6 +28,23 @@ impl DirectoryError {
             path: path.to_owned(),
             operation,
             source: source.into(),
+        }
+    }
+
+    /// Returns whether the directory would be usable with more space or the permission to write to it.
+    pub(crate) fn is_lack_of_space(&self) -> bool {
+        let writes = self.operation == CREATE_FILE || self.operation == CREATE_DIRECTORY;
+        writes && self.reason() != OTHER
+    }
+
+    /// Returns the reason of a lack of space as a label.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.kind() {
+            io::ErrorKind::StorageFull => "full",
+            io::ErrorKind::QuotaExceeded => "quota",
+            io::ErrorKind::FileTooLarge => "file_size",
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => "read_only",
+            _ => OTHER,
         }
     }
 

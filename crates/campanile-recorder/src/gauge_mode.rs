@@ -12,7 +12,8 @@ pub enum GaugeMode {
     Sum,
     /// Renders the maximum, as for a limit that is the same in every process.
     Max,
-    /// Renders one series per process, with a label `pid` unless the gauge has one already.
+    /// Renders one series per process, with a label `pid` unless the gauge has another one already. It is unique: the second
+    /// live process with the pid 7, as in another container, has the label `7-2`.
     PerProcess,
 }
 

@@ -1,8 +1,11 @@
 //! Labels in the canonical form in which they are stored, compared and rendered.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use crate::MetricKind;
+
+/// The beginning of label names that Prometheus reserves.
+const RESERVED: &str = "__";
 
 /// The labels of a series as text, `a="b",c="d"`: sorted by name, values escaped as in Prometheus' text format.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,10 +16,11 @@ impl Labels {
     ///
     /// Characters that are not allowed in a label name become `_`. Of pairs with the same name the last wins.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut pairs: Vec<(Cow<'a, str>, &str)> = pairs
-            .into_iter()
-            .map(|(name, value)| (valid_name(name), value))
-            .collect();
+        Self::from_valid(pairs.into_iter().map(|(name, value)| (valid_name(name), value)))
+    }
+
+    fn from_valid<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, &'a str)>) -> Self {
+        let mut pairs: Vec<(Cow<'a, str>, &str)> = pairs.collect();
         // Stable, so that of equal names the later pair comes last.
         pairs.sort_by(|left, right| left.0.cmp(&right.0));
         let mut text = String::new();
@@ -38,19 +42,45 @@ impl Labels {
     /// Creates the labels of a series, as [`Self::new`].
     ///
     /// Labels that the text formats add themselves are renamed with the prefix `exported_`, as Prometheus does for
-    /// scraped labels: Prometheus rejects a text in which a label occurs twice.
+    /// scraped labels: Prometheus rejects a text in which a label occurs twice. So are labels that begin with `__`, which
+    /// Prometheus reserves and drops: series that differ in them only would become duplicates.
     pub(crate) fn for_series<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         kind: MetricKind,
     ) -> Self {
-        Self::new(pairs.into_iter().map(|(name, value)| {
-            let name = match (&*valid_name(name), kind) {
-                ("le", MetricKind::Histogram) => "exported_le",
-                ("__name__", _) => "exported___name__",
-                _ => name,
-            };
-            (name, value)
+        Self::from_valid(pairs.into_iter().map(|(name, value)| {
+            let name = valid_name(name);
+            let exported = name.starts_with(RESERVED) || *name == *"le" && kind == MetricKind::Histogram;
+            (
+                if exported {
+                    Cow::Owned(format!("exported_{name}"))
+                } else {
+                    name
+                },
+                value,
+            )
         }))
+    }
+
+    /// Returns the labels as those of a series, if they are not already: a file can have been written by an older version.
+    pub(crate) fn into_series(self, kind: MetricKind) -> Self {
+        let reserved = self.0.contains(RESERVED) || kind == MetricKind::Histogram && self.0.contains("le=\"");
+        if !reserved {
+            return self;
+        }
+        let pairs: Vec<_> = self.iter().collect();
+        Self::for_series(pairs.iter().map(|(name, value)| (*name, &**value)), kind)
+    }
+
+    fn has_empty(&self) -> bool {
+        // Quotes in a value are escaped.
+        self.0.contains("=\"\"")
+    }
+
+    /// Returns the labels without empty ones.
+    fn without_empty(&self) -> Self {
+        let pairs: Vec<_> = self.iter().filter(|(_, value)| !value.is_empty()).collect();
+        Self::new(pairs.iter().map(|(name, value)| (*name, &**value)))
     }
 
     /// Parses labels in the form of [`Self::as_str`]; `None` if the text is not in canonical form.
@@ -94,6 +124,33 @@ impl Labels {
             rest = after.strip_prefix(',').unwrap_or(after);
             Some((name, unescape(value)))
         })
+    }
+}
+
+/// The labels of a metric's series that have an empty one.
+///
+/// To Prometheus an empty label is none, so that labels which differ in that only are those of one series.
+#[derive(Debug, Default)]
+pub(crate) struct EmptyLabels(BTreeMap<Labels, Labels>);
+
+impl EmptyLabels {
+    /// Adds the labels of a new series.
+    pub(crate) fn add(&mut self, labels: &Labels) {
+        if labels.has_empty() {
+            self.0.insert(labels.without_empty(), labels.clone());
+        }
+    }
+
+    /// Returns the labels of a series that is the same to Prometheus, apart from those given.
+    pub(crate) fn find(&self, labels: &Labels, exists: impl Fn(&Labels) -> bool) -> Option<Labels> {
+        if !labels.has_empty() {
+            return self.0.get(labels).cloned();
+        }
+        let short = labels.without_empty();
+        match self.0.get(&short) {
+            Some(other) => Some(other.clone()),
+            None => exists(&short).then_some(short),
+        }
     }
 }
 

@@ -43,13 +43,13 @@
 //! | what | in a shared directory |
 //! |---|---|
 //! | counters, histograms | sums over all processes that ever recorded; no total falls when a process ends, however it ends |
-//! | gauges | by [`GaugeMode`]: the sum over the live processes, the maximum, or one series each with a label `pid`; gone with the process |
+//! | gauges | by [`GaugeMode`]: the sum over the live processes, the maximum, or one series each with a label `pid` (`7`, `7-2` for the second process of pid 7, as in two containers); gone with the process |
 //! | histograms with different buckets, as during a roll-out | merged into the buckets that all of them have |
 //! | a name that is another kind of metric in another process | rendered with the kind of the rendering process; `campanile_recorder_skipped_series` counts the others |
 //! | the series limit | holds for the totals; the oldest series are kept |
 //! | exemplars | those of the rendering process |
 //! | state of the kernel that all processes share | recorded by the process for which [`CellRecorder::is_writer`] is true |
-//! | malformed files, files of another major version | left alone; `campanile_recorder_skipped_files` counts them |
+//! | malformed files, files of another major version or user | left alone; `campanile_recorder_skipped_files` counts them |
 //! | what each process sends by itself, as to statsd | [`CellRecorder::own_snapshot`] |
 //!
 //! Opening the directory or taking a snapshot also compacts it: the counts of exited processes are moved to an archive
@@ -59,10 +59,24 @@
 //!
 //! ## The directory
 //!
-//! It belongs to one service, on a local file system. It must be owned by root or the user of the process, and no other
-//! user should be able to write to it, since files in it are trusted. A tmpfs avoids disk writes. Suitable are
-//! `/run/<service>`, as systemd's `RuntimeDirectory=` creates it, or a subdirectory of `/dev/shm` with mode 0700; not
-//! `/dev/shm` or `/tmp` themselves, which every user may write to.
+//! It belongs to one service, on a local file system. A tmpfs avoids disk writes. Suitable are `/run/<service>`, as
+//! systemd's `RuntimeDirectory=` creates it, or a subdirectory of `/dev/shm`. It must be owned by root or the user of the
+//! process. One that the group or others may write to, such as a Kubernetes `emptyDir` (mode 0777), is not used itself:
+//! a subdirectory `campanile-UID` with mode 0700 is, which must belong to the user of the process.
+//!
+//! Only regular files of that user with one name are read, merged or removed, at most 1 GiB each. Those of other processes
+//! are read into memory, one after the other, and never mapped: a file that is truncated, sparse or malformed costs the
+//! counts behind the damage and ends no process. Each process maps its own file, with mode 0600 and all its disk space
+//! allocated. **What cannot be helped:** the same user and root can truncate that file, and a thread that records in the
+//! missing part before it is extended again, within a second, ends the process by SIGBUS.
+//!
+//! When the file of a live process or the directory has been removed, the process makes it again within seconds, with all
+//! its counts, logs that and counts it in `campanile_recorder_restored_files_total`. From then on the file is a copy, brought
+//! up to date once a second: if the process is killed, the counts since then are lost. The totals of processes that had
+//! exited are gone with the archive. Remove the directory only between runs of the service.
+//!
+//! A directory without space, or a read-only one, is an error when the process starts, or the process records in private
+//! memory if [`RecorderBuilder::with_unshared_fallback`] is set.
 //!
 //! Unix only, 64-bit only. A child that is forked without exec must not record: it would write to the cells of its
 //! parent. It also keeps the gauges of its parent alive, since the file stays locked until both have exited.
@@ -76,6 +90,7 @@ mod bounds;
 mod buckets;
 mod builder;
 mod cells;
+mod deferred;
 mod directory_error;
 mod exact_sum;
 mod exemplars;
@@ -101,7 +116,7 @@ mod storage;
 
 #[cfg(all(unix, fuzzing))]
 #[doc(hidden)]
-pub use self::processes::replay::replay;
+pub use self::processes::replay::{replay, replay_file};
 #[doc(inline)]
 pub use self::profile::Profile;
 pub use self::{

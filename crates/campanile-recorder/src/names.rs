@@ -52,6 +52,30 @@ pub(crate) const ARCHIVED_PROCESSES: OwnMetric = OwnMetric {
     help: "Exited processes whose counts were moved to the archive.",
 };
 
+/// Removals of the file of a live process.
+pub(crate) const RESTORED_FILES: OwnMetric = OwnMetric {
+    name: "campanile_recorder_restored_files_total",
+    kind: MetricKind::Counter,
+    unit: None,
+    help: "Times that the file of a live process had been removed or truncated and was made again.",
+};
+
+/// Removals of the shared directory.
+pub(crate) const RESTORED_DIRECTORIES: OwnMetric = OwnMetric {
+    name: "campanile_recorder_restored_directories_total",
+    kind: MetricKind::Counter,
+    unit: None,
+    help: "Times that the shared directory had been removed and was opened again.",
+};
+
+/// Whether this process shares no directory although it should.
+pub(crate) const UNSHARED: OwnMetric = OwnMetric {
+    name: "campanile_recorder_unshared",
+    kind: MetricKind::Gauge,
+    unit: None,
+    help: "Whether this process records in private memory because the shared directory had no space, by reason.",
+};
+
 /// Files left out of a snapshot.
 pub(crate) const SKIPPED_FILES: OwnMetric = OwnMetric {
     name: "campanile_recorder_skipped_files",

@@ -1,6 +1,10 @@
 //! The recorder.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SetRecorderError, SharedString, Unit,
@@ -8,9 +12,10 @@ use metrics::{
 
 use crate::{
     Format, Labels, MetricKind, RecorderBuilder, Snapshot,
+    deferred::{DeferredCounter, DeferredGauge, DeferredHistogram},
     labels::valid_metric_name,
     processes::SharedDirectory,
-    registry::{Registry, SeriesCells},
+    registry::{RegisterError, Registry, SeriesCells},
 };
 
 /// A recorder whose memory depends on the number of series, not on the number of observations.
@@ -22,12 +27,16 @@ pub struct CellRecorder {
     pub(crate) directory: Option<Arc<SharedDirectory>>,
 }
 
+/// A registration that was refused.
+struct Refused {
+    error: RegisterError,
+    name: Box<str>,
+    labels: Labels,
+}
+
 impl CellRecorder {
-    pub(crate) fn from_parts(registry: Registry, directory: Option<SharedDirectory>) -> Self {
-        Self {
-            registry: registry.share(),
-            directory: directory.map(Arc::new),
-        }
+    pub(crate) const fn from_parts(registry: Arc<Registry>, directory: Option<Arc<SharedDirectory>>) -> Self {
+        Self { registry, directory }
     }
 
     /// Creates a recorder with the default settings.
@@ -90,7 +99,9 @@ impl CellRecorder {
     }
 
     /// Returns the shared directory, if there is one.
-    pub fn directory(&self) -> Option<&Path> {
+    ///
+    /// It is a subdirectory of the one that was opened if other users may write to that.
+    pub fn directory(&self) -> Option<PathBuf> {
         self.directory.as_deref().map(SharedDirectory::path)
     }
 
@@ -109,10 +120,19 @@ impl CellRecorder {
         self.snapshot().render(format)
     }
 
-    fn register(&self, key: &Key, kind: MetricKind) -> Option<SeriesCells> {
+    fn register(&self, key: &Key, kind: MetricKind) -> Result<SeriesCells, Refused> {
         let labels = Labels::for_series(key.labels().map(|label| (label.key(), label.value())), kind);
-        self.registry
-            .register_series(&valid_metric_name(key.name()), kind, labels)
+        let name = valid_metric_name(key.name());
+        let registered = self.registry.register_series(&name, kind, labels.clone());
+        registered.map_err(|error| Refused {
+            error,
+            name: (&*name).into(),
+            labels,
+        })
+    }
+
+    fn registry(&self) -> Weak<Registry> {
+        self.registry.weak()
     }
 
     fn describe(&self, name: &KeyName, unit: Option<Unit>, description: &str) {
@@ -142,21 +162,36 @@ impl Recorder for CellRecorder {
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         match self.register(key, MetricKind::Counter) {
-            Some(SeriesCells::Counter(counter)) => counter.into(),
+            Ok(SeriesCells::Counter(counter)) => counter.into(),
+            Err(Refused {
+                error: RegisterError::NoSpace,
+                name,
+                labels,
+            }) => Counter::from_arc(Arc::new(DeferredCounter::new(self.registry(), &name, labels))),
             _ => Counter::noop(),
         }
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
         match self.register(key, MetricKind::Gauge) {
-            Some(SeriesCells::Gauge(gauge)) => gauge.into(),
+            Ok(SeriesCells::Gauge(gauge)) => gauge.into(),
+            Err(Refused {
+                error: RegisterError::NoSpace,
+                name,
+                labels,
+            }) => Gauge::from_arc(Arc::new(DeferredGauge::new(self.registry(), &name, labels))),
             _ => Gauge::noop(),
         }
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         match self.register(key, MetricKind::Histogram) {
-            Some(SeriesCells::Histogram(histogram)) => histogram.into(),
+            Ok(SeriesCells::Histogram(histogram)) => histogram.into(),
+            Err(Refused {
+                error: RegisterError::NoSpace,
+                name,
+                labels,
+            }) => Histogram::from_arc(Arc::new(DeferredHistogram::new(self.registry(), &name, labels))),
             _ => Histogram::noop(),
         }
     }

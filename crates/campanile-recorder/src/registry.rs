@@ -13,8 +13,10 @@ use crate::{
     bounds::Bounds,
     buckets::BucketRules,
     cells::CellAllocator,
+    deferred::RetryTimer,
     exemplars::{Exemplar, ExemplarSource, Exemplars},
     handles::{CounterCells, GaugeCells, HistogramCells},
+    labels::EmptyLabels,
     names::{self, OwnMetric},
     storage::{CellStorage, SeriesDeclaration},
 };
@@ -76,6 +78,7 @@ pub(crate) struct Registry {
     buckets: BucketRules,
     exemplars: ExemplarSource,
     series_limit: usize,
+    retry_timer: RetryTimer,
     this: Weak<Self>,
 }
 
@@ -92,6 +95,19 @@ struct FamilyEntry {
     /// The bounds of a histogram, chosen for the first series and used for all.
     bounds: Option<Arc<Bounds>>,
     series: BTreeMap<Labels, SeriesCells>,
+    aliases: EmptyLabels,
+}
+
+impl FamilyEntry {
+    /// Returns the series with these labels, an empty one counting as none.
+    fn find(&self, labels: &Labels) -> Option<&SeriesCells> {
+        self.series.get(labels).or_else(|| {
+            let alias = self
+                .aliases
+                .find(labels, |labels| self.series.contains_key(labels))?;
+            self.series.get(&alias)
+        })
+    }
 }
 
 impl Registry {
@@ -114,6 +130,7 @@ impl Registry {
             buckets,
             exemplars,
             series_limit,
+            retry_timer: RetryTimer::new(),
             this: Weak::new(),
         }
     }
@@ -132,6 +149,32 @@ impl Registry {
         name: &str,
         kind: MetricKind,
         labels: Labels,
+    ) -> Result<SeriesCells, RegisterError> {
+        match self.register(name, kind, labels) {
+            Ok(Registered { cells, is_overflow }) => {
+                if is_overflow {
+                    self.count_of(&names::OVERFLOWS, name);
+                }
+                Ok(cells)
+            }
+            Err(RegisterError::KindConflict) => {
+                self.count_of(&names::CONFLICTS, name);
+                Err(RegisterError::KindConflict)
+            }
+            Err(RegisterError::NoSpace) => {
+                self.retry_timer.defer();
+                self.count_of(&names::LOST, name);
+                Err(RegisterError::NoSpace)
+            }
+        }
+    }
+
+    /// Registers a series that was counted as lost, if there is space by now.
+    pub(crate) fn register_deferred(
+        &self,
+        name: &str,
+        kind: MetricKind,
+        labels: Labels,
     ) -> Option<SeriesCells> {
         match self.register(name, kind, labels) {
             Ok(Registered { cells, is_overflow }) => {
@@ -140,15 +183,22 @@ impl Registry {
                 }
                 Some(cells)
             }
-            Err(RegisterError::KindConflict) => {
-                self.count_of(&names::CONFLICTS, name);
-                None
-            }
+            Err(RegisterError::KindConflict) => None,
             Err(RegisterError::NoSpace) => {
-                self.count_of(&names::LOST, name);
+                self.retry_timer.defer();
                 None
             }
         }
+    }
+
+    /// Returns when series for which there was no space are tried again.
+    pub(crate) const fn retry_timer(&self) -> &RetryTimer {
+        &self.retry_timer
+    }
+
+    /// Returns a reference for handles that register later.
+    pub(crate) fn weak(&self) -> Weak<Self> {
+        Weak::clone(&self.this)
     }
 
     /// Increments a counter of the recorder itself, by the name of another metric.
@@ -166,8 +216,16 @@ impl Registry {
     /// Increments a counter of the recorder itself.
     pub(crate) fn count(&self, own: &OwnMetric, labels: Labels) {
         self.describe(own.name, own.unit, own.help);
-        if let Some(SeriesCells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
+        if let Ok(SeriesCells::Counter(counter)) = self.register_series(own.name, own.kind, labels) {
             metrics::CounterFn::increment(&*counter, 1);
+        }
+    }
+
+    /// Sets a gauge of the recorder itself.
+    pub(crate) fn set(&self, own: &OwnMetric, labels: Labels, value: f64) {
+        self.describe(own.name, own.unit, own.help);
+        if let Ok(SeriesCells::Gauge(gauge)) = self.register_series(own.name, own.kind, labels) {
+            metrics::GaugeFn::set(&*gauge, value);
         }
     }
 
@@ -199,6 +257,7 @@ impl Registry {
                 kind,
                 bounds: (kind == MetricKind::Histogram).then(|| self.buckets.find(name, unit)),
                 series: BTreeMap::new(),
+                aliases: EmptyLabels::default(),
             };
             entries.families.insert(name.into(), family);
         }
@@ -206,7 +265,7 @@ impl Registry {
         if family.kind != kind {
             return Err(RegisterError::KindConflict);
         }
-        if let Some(cells) = family.series.get(&labels) {
+        if let Some(cells) = family.find(&labels) {
             return Ok(Registered {
                 cells: cells.clone(),
                 is_overflow: false,
@@ -228,6 +287,7 @@ impl Registry {
         let cells = self
             .create_cells(name, family, &labels, &mut entries.allocator)
             .map_err(|_| RegisterError::NoSpace)?;
+        family.aliases.add(&labels);
         family.series.insert(labels, cells.clone());
         Ok(Registered { cells, is_overflow })
     }

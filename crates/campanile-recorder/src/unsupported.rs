@@ -1,11 +1,16 @@
 //! Stubs for systems without `flock` and shared mappings: opening a directory is an error.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use metrics::Unit;
 
 use crate::{
-    DirectoryError, GaugeMode, Snapshot, cells::MappedWords, matcher::MatchRules, storage::SeriesDeclaration,
+    DirectoryError, GaugeMode, Snapshot, cells::MappedWords, matcher::MatchRules, registry::Registry,
+    storage::SeriesDeclaration,
 };
 
 /// A directory shared by several processes; uninhabited here.
@@ -22,11 +27,15 @@ impl SharedDirectory {
         Err(DirectoryError::new(path, "record metrics in", source))
     }
 
+    pub(crate) fn start_checks(&self, _: &Arc<Registry>) -> Result<(), DirectoryError> {
+        match *self {}
+    }
+
     pub(crate) fn process_file(&self) -> &Arc<ProcessFile> {
         match *self {}
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> PathBuf {
         match *self {}
     }
 

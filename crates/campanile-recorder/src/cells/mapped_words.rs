@@ -59,21 +59,6 @@ impl MappedWords {
             .map(Self::new)
     }
 
-    /// Maps the beginning of a file read-only.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::from_file`].
-    pub(crate) fn from_file_read_only(file: &File, len: usize) -> io::Result<Self> {
-        if (len as u64) * 8 > file.metadata()?.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        MmapOptions::new()
-            .len(len * 8)
-            .map_raw_read_only(file)
-            .map(Self::new)
-    }
-
     fn new(map: MmapRaw) -> Self {
         // Aligned for words: a mapping starts at a page, and the range at a multiple of 4 KiB within it.
         match NonNull::new(map.as_mut_ptr().cast::<AtomicU64>()) {
@@ -91,10 +76,8 @@ impl MappedWords {
     pub(crate) fn as_slice(&self) -> &[AtomicU64] {
         // SAFETY: `first` is aligned and, unless `len` is zero, points to `len` words of `_map`, which stays mapped while
         // `self`, and so the slice, lives. Every bit pattern is a valid word. Other writers, in this process or another,
-        // use aligned 64-bit stores. Read-only mappings are only read by relaxed loads, which are the only ones allowed
-        // there, and only on targets where a word is no wider than a pointer, which `SharedDirectory::open` checks. A
-        // file truncated under the mapping raises SIGBUS, which cannot be ruled out for any mapped file; our own files
-        // never shrink.
+        // use aligned 64-bit stores. A file truncated under the mapping raises SIGBUS, which cannot be ruled out for any
+        // mapped file. Only files that this process created are mapped, allocated in full, with mode 0600.
         #[allow(unsafe_code, reason = "the one place where mapped memory becomes words")]
         unsafe {
             std::slice::from_raw_parts(self.first.as_ptr(), self.len)

@@ -19,7 +19,7 @@ use crate::{
         failpoints::failpoint,
         file_lock::{FileLock, is_locked},
         file_name::{self, FileKind},
-        layout::unix_nanos,
+        layout::{MAX_FILE_LEN, unix_nanos},
         parser::SkipReason,
         scan::DirectoryScan,
     },
@@ -40,7 +40,7 @@ pub(crate) fn compact(
     remove_abandoned_files(dir, scan);
     match scan.archive.skip_reason() {
         None if scan.archive.is_fully_known() => {}
-        Some(SkipReason::Damaged) => {
+        Some(SkipReason::Damaged | SkipReason::Foreign) => {
             // Moved out of the way, so that the next compaction starts a new one.
             dir.rename(&file_name::archive(), &file_name::damaged_archive())?;
             return Ok(true);
@@ -49,17 +49,20 @@ pub(crate) fn compact(
         _ => return Ok(false),
     }
     let mut listed = Vec::new();
-    for name in scan.file_names.iter().filter(|name| scan.is_archived(name)) {
+    let leftovers = scan.file_names.iter().filter(|name| {
+        // Whatever an archive lists, only process files of this user are removed.
+        scan.is_archived(name) && FileKind::from_name(name) == FileKind::Process && dir.has_own_file(name)
+    });
+    for name in leftovers {
         if dir.remove(name).is_err() {
             listed.push(name.clone());
         }
         failpoint("leftover removed");
     }
-    let exited: Vec<String> = scan.exited().map(|(name, _)| name.clone()).collect();
+    let (mut totals, exited) = scan.exited_totals(dir);
     if exited.is_empty() {
         return Ok(false);
     }
-    let mut totals = scan.exited_totals();
     let archived = totals.family(&names::ARCHIVED_PROCESSES.name.into());
     archived.unit = names::ARCHIVED_PROCESSES.unit;
     archived.help = Some(names::ARCHIVED_PROCESSES.help.into());
@@ -88,7 +91,11 @@ pub(crate) fn compact(
 
 fn write(file: File, words: &[u64]) -> io::Result<()> {
     failpoint("archive created");
-    allocate(&file, 0, words.len() as u64 * 8)?;
+    let len = words.len() as u64 * 8;
+    if len > MAX_FILE_LEN {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    allocate(&file, 0, len)?;
     let mut out = io::BufWriter::new(file);
     for word in words {
         out.write_all(&word.to_ne_bytes())?;

@@ -66,7 +66,7 @@ impl Scene {
         let path = in_memory().join(format!("campanile-recorder-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         let archived = process(&path, 1);
-        let archived_name = own_file_name(&archived).to_owned();
+        let archived_name = own_file_name(&archived).to_string();
         let bytes = std::fs::read(path.join(&archived_name)).expect("can be read");
         drop(archived);
         let alive = process(&path, 2);
@@ -97,7 +97,7 @@ impl Scene {
         assert_eq!(
             names,
             [
-                own_file_name(&self.alive),
+                &*own_file_name(&self.alive),
                 &file_name::archive(),
                 &file_name::archive_lock()
             ],
@@ -106,7 +106,7 @@ impl Scene {
     }
 }
 
-fn own_file_name(recorder: &CellRecorder) -> &str {
+fn own_file_name(recorder: &CellRecorder) -> Arc<str> {
     let directory = recorder.directory.as_ref().expect("has a directory");
     directory.process_file().name()
 }
@@ -198,8 +198,8 @@ impl SteppedCompaction {
         let thread = thread::spawn(move || {
             let dir = Dir::open(&path).expect("opens");
             let lock = dir.try_lock_archive().expect("can lock").expect("is free");
-            let mut scan = DirectoryScan::new(None).expect("has no file");
-            scan.refresh(&dir).expect("can be read");
+            let mut scan = DirectoryScan::new(None);
+            scan.refresh(&dir, &Arc::default()).1.expect("can be read");
             let steps = Rc::new(RefCell::new(0));
             let counted = Rc::clone(&steps);
             set_hook(move |_| {

@@ -4,7 +4,7 @@ use std::{
     fs::{DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use rustix::{
@@ -14,6 +14,7 @@ use rustix::{
 
 use crate::{
     DirectoryError,
+    directory_error::CREATE_DIRECTORY,
     processes::{file_lock::FileLock, file_name},
 };
 
@@ -22,24 +23,39 @@ use crate::{
 pub(crate) struct Dir {
     fd: File,
     path: PathBuf,
+    /// The path that was opened: that of the directory itself, or of the one open to others that it is in.
+    opened: PathBuf,
+    /// The user whose files are used.
+    user: u32,
 }
+
+/// The permissions of other users to write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 impl Dir {
     /// Opens a directory, creating it with mode 0700 if it does not exist.
+    ///
+    /// In a directory that others may write to, this opens the subdirectory `campanile-UID`, which is private.
     pub(crate) fn open(path: &Path) -> Result<Self, DirectoryError> {
         let error = |operation| move |source: io::Error| DirectoryError::new(path, operation, source);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(error("create directory"))?;
+            .map_err(error(CREATE_DIRECTORY))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| error("open directory")(errno.into()))?;
         let fd = File::from(fd);
-        let owner = fd.metadata().map_err(error("open directory"))?.uid();
+        let user = rustix::process::geteuid().as_raw();
+        let opened = path::absolute(path).map_err(error("find directory"))?;
+        let metadata = fd.metadata().map_err(error("open directory"))?;
+        if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Self::open_private(&fd, opened, user);
+        }
+        let owner = metadata.uid();
         // The owner of the directory can replace every file in it.
-        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        if owner != 0 && owner != user {
             let source = io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!("the directory belongs to user {owner}, not to root or the user of this process"),
@@ -49,7 +65,59 @@ impl Dir {
         Ok(Self {
             fd,
             path: path.to_owned(),
+            opened,
+            user,
         })
+    }
+
+    /// Opens the private directory of a user in one that others may write to. They can rename or remove it, but not read or
+    /// write what is in it, and what they put in its place is refused.
+    fn open_private(parent: &File, opened: PathBuf, user: u32) -> Result<Self, DirectoryError> {
+        let name = format!("campanile-{user}");
+        let path = opened.join(&name);
+        let error = |operation| {
+            let path = &path;
+            move |source: io::Error| DirectoryError::new(path, operation, source)
+        };
+        match rustix::fs::mkdirat(parent, &*name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(error(CREATE_DIRECTORY)(errno.into())),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = rustix::fs::openat(parent, &*name, flags, Mode::empty())
+            .map_err(|errno| error("open directory")(errno.into()))?;
+        let fd = File::from(fd);
+        let metadata = fd.metadata().map_err(error("open directory"))?;
+        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o777);
+        let refused = if owner != user {
+            format!("the directory belongs to user {owner}, not to user {user} of this process")
+        } else if mode != 0o700 {
+            format!("the directory has mode {mode:04o} instead of 0700")
+        } else {
+            return Ok(Self {
+                fd,
+                path,
+                opened,
+                user,
+            });
+        };
+        let source = io::Error::new(io::ErrorKind::PermissionDenied, refused);
+        Err(error("trust the files in")(source))
+    }
+
+    /// Opens the directory that has taken the place of this one, creating it if there is none.
+    pub(crate) fn reopen(&self) -> Result<Self, DirectoryError> {
+        Self::open(&self.opened)
+    }
+
+    /// Returns whether the directory was removed. A renamed one was not.
+    pub(crate) fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// Returns whether there is a directory at the path that was opened.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.opened.is_dir()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -73,15 +141,34 @@ impl Dir {
         self.open_file(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
     }
 
-    /// Opens a regular file for reading.
+    /// Opens a regular file of this user for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is not a regular file, and
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied), without an error number, if it is not of this user alone.
     pub(crate) fn open_read(&self, name: &str) -> io::Result<File> {
         let file = self.open_file(name, OFlags::RDONLY)?;
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
-        if kind == FileType::RegularFile {
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            Err(io::ErrorKind::InvalidInput.into())
+        } else if self.is_own(&stat) {
             Ok(file)
         } else {
-            Err(io::ErrorKind::InvalidInput.into())
+            Err(io::ErrorKind::PermissionDenied.into())
         }
+    }
+
+    /// Returns whether a file can only have been made by this user for this directory: a hard link may be to any file.
+    fn is_own(&self, stat: &rustix::fs::Stat) -> bool {
+        FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && stat.st_uid == self.user
+            && stat.st_nlink == 1
+    }
+
+    /// Returns whether a name belongs to a regular file of this user.
+    pub(crate) fn has_own_file(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| self.is_own(&stat))
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
@@ -153,9 +240,55 @@ impl Dir {
         self.try_lock(file_name::WRITER_LOCK)
     }
 
-    /// Lock files are never removed: two processes could then hold locks of one name.
+    /// Lock files are never removed, except those of others: two processes could then hold locks of one name.
     fn try_lock(&self, name: &str) -> io::Result<Option<FileLock>> {
-        FileLock::try_new(self.open_file(name, OFlags::RDWR | OFlags::CREATE)?)
+        let file = match self.open_lock(name) {
+            Ok(Some(file)) => file,
+            Ok(None) | Err(_) if self.remove_foreign(name)? => match self.open_lock(name)? {
+                Some(file) => file,
+                None => return Ok(None),
+            },
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let lock = FileLock::try_new(file)?;
+        Ok(lock.filter(|lock| self.is_current(lock, name)))
+    }
+
+    /// Returns whether a lock is that of the file that currently has the name, and not of one that was removed.
+    fn is_current(&self, lock: &FileLock, name: &str) -> bool {
+        let now = self.file_id(name).ok().flatten();
+        now.is_some() && now == FileId::from_file(lock.file()).ok()
+    }
+
+    /// Returns whether a lock is still that of the process that writes gauges of kernel state.
+    pub(crate) fn is_writer_lock(&self, lock: &FileLock) -> bool {
+        self.is_current(lock, file_name::WRITER_LOCK)
+    }
+
+    /// Opens a lock file, creating it if it does not exist; `None` if it is not of this user.
+    fn open_lock(&self, name: &str) -> io::Result<Option<File>> {
+        let file = self.open_file(name, OFlags::RDWR | OFlags::CREATE)?;
+        let stat = rustix::fs::fstat(&file)?;
+        Ok(self.is_own(&stat).then_some(file))
+    }
+
+    /// Removes a lock file that is not of this user, and returns whether it did. One process at a time does so, the holder
+    /// of the lock of the directory itself: otherwise a second one could remove the file that the first one has locked.
+    fn remove_foreign(&self, name: &str) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&self.fd, ".", flags, Mode::empty())?;
+        let Some(_lock) = FileLock::try_new(directory.into())? else {
+            return Ok(false);
+        };
+        let foreign = match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => !self.is_own(&stat),
+            Err(_) => false,
+        };
+        if foreign {
+            self.remove(name)?;
+        }
+        Ok(foreign)
     }
 }
 

@@ -20,7 +20,19 @@ pub(crate) struct FamilyTotals {
     pub(crate) mode: Option<GaugeMode>,
     pub(crate) counters: SeriesTotals<u64>,
     pub(crate) gauges: SeriesTotals<GaugeTotal>,
+    /// Gauges of which each process has its own series, before they have a label of the process.
+    pub(crate) per_process: Vec<ProcessGauge>,
     pub(crate) histograms: SeriesTotals<Vec<HistogramTotal>>,
+}
+
+/// The gauge of one process.
+#[derive(Debug)]
+pub(crate) struct ProcessGauge {
+    /// The index of the process.
+    pub(crate) process: usize,
+    pub(crate) labels: Labels,
+    pub(crate) since: u64,
+    pub(crate) gauge: GaugeTotal,
 }
 
 impl FamilyTotals {

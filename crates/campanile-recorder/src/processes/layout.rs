@@ -15,6 +15,9 @@ pub(crate) const MAJOR: u32 = 1;
 const MINOR: u32 = 0;
 pub(crate) const VERSION: u64 = (MAJOR as u64) << 32 | MINOR as u64;
 
+/// The maximum length of a file in bytes. A process does not let its own file grow beyond it, and reads no longer one.
+pub(crate) const MAX_FILE_LEN: u64 = 1 << 30;
+
 /// Words in the header.
 pub(crate) const HEADER_LEN: usize = 16;
 

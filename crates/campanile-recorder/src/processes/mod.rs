@@ -51,8 +51,8 @@
 //! # Modules
 //!
 //! [`process_file`] creates and writes the file of this process; [`parser`] parses the words of a file without side
-//! effects; [`mapped_file`] keeps a file mapped between scrapes; [`scan`] reads all files consistently; [`totals`] sums
-//! them; [`compact`] moves the counts of exited processes to the [`archive`].
+//! effects; [`file_reader`] reads a file by `pread`; [`scan`] reads all files consistently; [`totals`] sums them;
+//! [`compact`] moves the counts of exited processes to the [`archive`].
 
 mod allocate;
 mod archive;
@@ -64,10 +64,10 @@ mod failpoints;
 mod family_totals;
 mod file_lock;
 mod file_name;
+mod file_reader;
 mod layout;
 #[cfg(all(test, campanile_loom))]
 mod loom_tests;
-mod mapped_file;
 mod parser;
 mod process_file;
 mod record;

@@ -25,6 +25,8 @@ pub(crate) enum SkipReason {
     Damaged,
     /// It cannot be opened or read.
     Unreadable,
+    /// It belongs to another user, or has another name elsewhere.
+    Foreign,
     /// The process or the system is out of file descriptors or memory; a later scrape may succeed.
     Exhausted,
 }
@@ -36,6 +38,7 @@ impl SkipReason {
                 Self::Exhausted
             }
             (None, io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) => Self::Damaged,
+            (None, io::ErrorKind::PermissionDenied) => Self::Foreign,
             _ => Self::Unreadable,
         }
     }
@@ -54,10 +57,22 @@ pub(crate) struct ParsedFile {
     pub(crate) archived_files: Vec<String>,
     /// Whether this version knows every record.
     pub(crate) is_fully_known: bool,
+    /// Words in the file when it was parsed.
+    pub(crate) words: usize,
+    /// Whether the file ends before cells that it declares.
+    is_cut: bool,
     blocks: HashMap<u32, ParsedBlock>,
     /// Claimed ranges of words, start to end, so that no word is counted twice.
     claimed: BTreeMap<usize, usize>,
     position: JournalPosition,
+}
+
+/// What the header of a file says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    role: FileRole,
+    pid: u64,
+    started: u64,
 }
 
 #[derive(Debug, Default)]
@@ -81,22 +96,18 @@ struct JournalPosition {
 impl ParsedFile {
     /// Parses the header of a file.
     pub(crate) fn new<W: AtomicWord>(words: &[W]) -> Result<Self, SkipReason> {
-        let header = words.get(..HEADER_LEN).ok_or(SkipReason::Damaged)?;
-        let header = |index: usize| header[index].load(Relaxed);
-        if header(header::MAGIC) != MAGIC {
-            return Err(SkipReason::Damaged);
-        }
-        if layout::split(header(header::VERSION)).1 != MAJOR {
-            return Err(SkipReason::Version);
-        }
+        let Header { role, pid, started } = Self::check_header(words)?;
+        let header = |index: usize| words[index].load(Relaxed);
         let mut parsed = Self {
-            role: FileRole::from_code(header(header::ROLE)).ok_or(SkipReason::Damaged)?,
-            pid: header(header::PID),
-            started: header(header::STARTED),
+            role,
+            pid,
+            started,
             series: Vec::new(),
             descriptions: Vec::new(),
             archived_files: Vec::new(),
             is_fully_known: true,
+            words: words.len(),
+            is_cut: false,
             blocks: HashMap::new(),
             claimed: BTreeMap::from([(0, HEADER_LEN)]),
             position: JournalPosition {
@@ -110,19 +121,50 @@ impl ParsedFile {
         Ok(parsed)
     }
 
+    /// Checks that words begin like a file of this version.
+    pub(crate) fn check_header<W: AtomicWord>(words: &[W]) -> Result<Header, SkipReason> {
+        let header = words.get(..HEADER_LEN).ok_or(SkipReason::Damaged)?;
+        let header = |index: usize| header[index].load(Relaxed);
+        if header(header::MAGIC) != MAGIC {
+            return Err(SkipReason::Damaged);
+        }
+        if layout::split(header(header::VERSION)).1 != MAJOR {
+            return Err(SkipReason::Version);
+        }
+        Ok(Header {
+            role: FileRole::from_code(header(header::ROLE)).ok_or(SkipReason::Damaged)?,
+            pid: header(header::PID),
+            started: header(header::STARTED),
+        })
+    }
+
+    pub(crate) const fn header(&self) -> Header {
+        Header {
+            role: self.role,
+            pid: self.pid,
+            started: self.started,
+        }
+    }
+
     /// Loads the number of journal words that may be read. Must be called before the length of the file is queried, so
     /// that the length covers everything those words refer to.
     pub(crate) fn committed<W: AtomicWord>(words: &[W]) -> Result<u64, SkipReason> {
         let word = words.get(header::COMMITTED).ok_or(SkipReason::Damaged)?;
-        // A relaxed load and a fence instead of an acquire load, which is not allowed on read-only mappings. Pairs with
-        // the release store in `publish`.
+        // The word was copied by the kernel, or is one of a read-only mapping, which allows no acquire load: a relaxed
+        // load and a fence. Pairs with the release store in `publish`.
         let committed = word.load(Relaxed);
         W::fence(Acquire);
         Ok(committed)
     }
 
     /// Parses the records up to `committed` that have not been parsed yet.
+    ///
+    /// # Errors
+    ///
+    /// If a record is malformed or refers to words beyond the end of the file. The records before it, and those after it
+    /// that do not depend on it, are valid.
     pub(crate) fn extend<W: AtomicWord>(&mut self, words: &[W], committed: u64) -> Result<(), SkipReason> {
+        self.words = words.len();
         while self.position.read < committed {
             let journal = words
                 .get(self.position.next..self.position.end)
@@ -137,6 +179,9 @@ impl ParsedFile {
             self.position.next += len as usize;
             self.position.read += u64::from(len);
             self.add(record, words.len())?;
+        }
+        if self.is_cut {
+            return Err(SkipReason::Damaged);
         }
         Ok(())
     }
@@ -159,12 +204,25 @@ impl ParsedFile {
     }
 
     fn add_cells(&mut self, cells: CellsRecord, words: usize) -> Result<(), SkipReason> {
-        let (start, end) = self.claim(cells.offset, cells.len, words)?;
-        let block = self.blocks.entry(cells.block).or_default();
-        if block.slots.is_empty() {
-            block.len = end - start;
+        let len = usize::try_from(cells.len).map_err(|_| SkipReason::Damaged)?;
+        // A file that was cut has records of cells beyond its end. Without those cells the others are still valid.
+        let end = cells.offset.checked_add(cells.len).ok_or(SkipReason::Damaged)?;
+        let start = if end <= words as u64 {
+            Some(self.claim(cells.offset, cells.len, words)?.0)
+        } else {
+            self.is_cut = true;
+            None
+        };
+        let block = self.blocks.entry(cells.block).or_insert_with(|| ParsedBlock {
+            len,
+            ..ParsedBlock::default()
+        });
+        if block.len != len || len == 0 {
+            return Err(SkipReason::Damaged);
         }
-        if block.len != end - start || block.slots.insert(cells.slot, start).is_some() {
+        if let Some(start) = start
+            && block.slots.insert(cells.slot, start).is_some()
+        {
             return Err(SkipReason::Damaged);
         }
         Ok(())

@@ -196,7 +196,7 @@ impl<W: AtomicWord> RecordFields<'_, W> {
         let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
         (finite && ascending).then_some(Record::Series(SeriesRecord {
             name,
-            labels,
+            labels: labels.into_series(shape.kind),
             shape,
             mode: GaugeMode::from_code(codes >> 8 & 0xff),
             since,

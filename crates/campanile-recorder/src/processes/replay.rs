@@ -1,11 +1,17 @@
 //! Parses arbitrary bytes as a file, for the fuzz target and the test that replays its corpus.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::{
     Format, Snapshot,
     processes::{
         archive,
+        file_reader::FileReader,
+        layout::header,
         parser::{ParsedFile, SkipReason},
         totals::{Liveness, Totals},
     },
@@ -31,7 +37,7 @@ pub fn replay(bytes: &[u8]) -> Result<String, String> {
     let rendered = snapshot(&parsed, &words, Liveness::Alive).render(Format::OpenMetrics);
 
     let mut totals = Totals::default();
-    totals.add(&parsed, &words, Liveness::Exited);
+    totals.add(&parsed, &words, Liveness::Exited, "");
     let archived = archive::encode(totals, &["a-name".to_owned()], SERIES_LIMIT);
     let archived: Vec<AtomicU64> = archived.into_iter().map(AtomicU64::new).collect();
     let archive = read(&archived).expect("an encoded archive is valid");
@@ -41,6 +47,73 @@ pub fn replay(bytes: &[u8]) -> Result<String, String> {
         "archiving changes nothing"
     );
     Ok(rendered)
+}
+
+/// Reads bytes from a file, cut to the length in the first two bytes and long again between reads, as another process can
+/// cut the file of this one.
+///
+/// # Panics
+///
+/// If what is read depends on what was read before.
+#[cfg_attr(test, expect(unreachable_pub, reason = "exported for the fuzz target"))]
+pub fn replay_file(input: &[u8]) {
+    let Some((cut, bytes)) = input.split_first_chunk::<2>() else {
+        return;
+    };
+    let cut = u64::from(u16::from_le_bytes(*cut)) * 4;
+    let file = unnamed_file();
+    let mut reader = FileReader::new();
+    let mut kept = None;
+    for len in [
+        bytes.len() as u64,
+        cut.min(bytes.len() as u64),
+        bytes.len() as u64,
+    ] {
+        file.set_len(0).expect("can be truncated");
+        file.write_all_at(bytes, 0).expect("there is space");
+        file.set_len(len).expect("can be truncated");
+        let mut parsed = None;
+        let read = reader.read(&file, &mut parsed);
+        // As text, since a gauge that is not a number differs from itself.
+        let text = |parsed: &ParsedFile, words: &[AtomicU64]| {
+            snapshot(parsed, words, Liveness::Alive).render(Format::OpenMetrics)
+        };
+        let fresh = parsed.map(|parsed| text(&parsed, reader.words()));
+        if read.is_ok() {
+            let committed = reader.words()[header::COMMITTED].load(Relaxed);
+            assert!(committed <= len / 8, "{committed} words of a file of {len} bytes");
+        }
+        let again = reader.read(&file, &mut kept);
+        assert_eq!(again, read);
+        assert_eq!(kept.as_ref().map(|parsed| text(parsed, reader.words())), fresh);
+        // As in a scan.
+        kept = kept.filter(|_| again.is_ok());
+    }
+}
+
+/// Returns a new file without a name, in memory if possible.
+fn unnamed_file() -> File {
+    let memory = std::path::Path::new("/dev/shm");
+    let directory = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let name = format!(
+        "campanile-replay-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let path = directory.join(name);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)
+        .expect("can be created");
+    std::fs::remove_file(path).expect("was created");
+    file
 }
 
 /// More than fits into the input of a fuzzer.
@@ -54,7 +127,7 @@ fn read(words: &[AtomicU64]) -> Result<ParsedFile, SkipReason> {
 
 fn snapshot(parsed: &ParsedFile, words: &[AtomicU64], liveness: Liveness) -> Snapshot {
     let mut totals = Totals::default();
-    totals.add(parsed, words, liveness);
+    totals.add(parsed, words, liveness, "");
     let (families, _) = totals.into_families(SERIES_LIMIT);
     Snapshot { families }
 }
@@ -71,9 +144,11 @@ mod tests {
         processes::layout::{HEADER_LEN, MAGIC, VERSION, header},
     };
 
-    /// Returns the corpus; empty in a published crate, which has none.
-    fn corpus() -> Vec<(String, Vec<u8>)> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/cells");
+    /// Returns the corpus of a target; empty in a published crate, which has none.
+    fn corpus_of(target: &str) -> Vec<(String, Vec<u8>)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../fuzz/corpus")
+            .join(target);
         let Ok(entries) = std::fs::read_dir(directory) else {
             return Vec::new();
         };
@@ -86,6 +161,22 @@ mod tests {
             .collect();
         files.sort();
         files
+    }
+
+    fn corpus() -> Vec<(String, Vec<u8>)> {
+        corpus_of("cells")
+    }
+
+    #[test]
+    fn a_file_reads_the_same_whatever_was_read_before() {
+        for (_, input) in corpus_of("shared_file") {
+            replay_file(&input);
+        }
+        for (_, bytes) in corpus().iter().filter(|(_, bytes)| bytes.len() <= 64 * 1_024) {
+            for cut in (0..bytes.len() / 4).step_by(97) {
+                replay_file(&[&(cut as u16).to_le_bytes(), &**bytes].concat());
+            }
+        }
     }
 
     #[test]
@@ -157,6 +248,17 @@ mod tests {
                 .expect("is a word"),
         );
         put("unknown-record", &changed(HEADER_LEN, first >> 32 << 32 | 99));
+        let corpus = corpus.with_file_name("shared_file");
+        std::fs::create_dir_all(&corpus).expect("can be created");
+        for (name, bytes, cut) in [
+            ("process", &one, 1_500_u16),
+            ("process-cut-head", &one, 40),
+            ("process-long-journal", &many, 3_000),
+            ("archive", &archive, 300),
+        ] {
+            std::fs::write(corpus.join(name), [&cut.to_le_bytes(), &**bytes].concat())
+                .expect("can be written");
+        }
         put(
             "record-without-end",
             &changed(HEADER_LEN, first | 0xffff_ffff << 32),
@@ -186,8 +288,7 @@ mod tests {
             .as_ref()
             .expect("has a directory")
             .process_file()
-            .name()
-            .to_owned();
-        std::fs::read(directory.join(name)).expect("can be read")
+            .name();
+        std::fs::read(directory.join(&*name)).expect("can be read")
     }
 }

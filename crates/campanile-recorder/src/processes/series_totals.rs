@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{GaugeMode, Labels, Series, Value, exact_sum::ExactSum, registry::OVERFLOW};
+use crate::{GaugeMode, Labels, Series, Value, exact_sum::ExactSum, labels::EmptyLabels, registry::OVERFLOW};
 
 /// The sums of one kind of metric, by labels.
 #[derive(Debug)]
-pub(crate) struct SeriesTotals<T>(BTreeMap<Labels, Total<T>>);
+pub(crate) struct SeriesTotals<T> {
+    totals: BTreeMap<Labels, Total<T>>,
+    aliases: EmptyLabels,
+}
 
 /// The sum of one series.
 #[derive(Debug)]
@@ -23,37 +26,47 @@ pub(crate) trait Accumulate {
 
 impl<T> Default for SeriesTotals<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            totals: BTreeMap::new(),
+            aliases: EmptyLabels::default(),
+        }
     }
 }
 
 impl<T: Accumulate> SeriesTotals<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Labels, &Total<T>)> {
-        self.0.iter()
+        self.totals.iter()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.totals.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.totals.is_empty()
     }
 
     pub(crate) fn add(&mut self, labels: &Labels, since: u64, value: T) {
-        match self.0.get_mut(labels) {
+        let alias = match self.totals.contains_key(labels) {
+            true => None,
+            false => self
+                .aliases
+                .find(labels, |labels| self.totals.contains_key(labels)),
+        };
+        match self.totals.get_mut(alias.as_ref().unwrap_or(labels)) {
             Some(total) => {
                 total.since = total.since.min(since);
                 total.value.accumulate(value);
             }
             None => {
-                self.0.insert(labels.clone(), Total { since, value });
+                self.aliases.add(labels);
+                self.totals.insert(labels.clone(), Total { since, value });
             }
         }
     }
 
     pub(crate) fn oldest(&self) -> Option<u64> {
-        self.0.values().map(|total| total.since).min()
+        self.totals.values().map(|total| total.since).min()
     }
 
     /// Keeps the oldest `limit` series and adds the others to the overflow series.
@@ -62,19 +75,19 @@ impl<T: Accumulate> SeriesTotals<T> {
     /// and forth between its own series and the overflow series.
     pub(crate) fn limit(&mut self, limit: usize) {
         let overflow = Labels::new([OVERFLOW]);
-        let series = self.0.len() - usize::from(self.0.contains_key(&overflow));
+        let series = self.totals.len() - usize::from(self.totals.contains_key(&overflow));
         if series <= limit {
             return;
         }
         let mut by_age: Vec<(u64, Labels)> = self
-            .0
+            .totals
             .iter()
             .filter(|(labels, _)| **labels != overflow)
             .map(|(labels, total)| (total.since, labels.clone()))
             .collect();
         by_age.sort_unstable();
         for (_, labels) in &by_age[limit..] {
-            if let Some(Total { since, value }) = self.0.remove(labels) {
+            if let Some(Total { since, value }) = self.totals.remove(labels) {
                 self.add(&overflow, since, value);
             }
         }
@@ -82,7 +95,7 @@ impl<T: Accumulate> SeriesTotals<T> {
 
     pub(crate) fn into_series(mut self, limit: usize, value: impl Fn(T) -> Value) -> Vec<Series> {
         self.limit(limit);
-        self.0
+        self.totals
             .into_iter()
             .map(|(labels, total)| Series::new(labels, value(total.value)))
             .collect()

@@ -2,8 +2,11 @@
 
 use std::{
     io,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -19,25 +22,104 @@ use crate::{
         failpoints::failpoint,
         file_lock::FileLock,
         parser::SkipReason,
-        process_file::ProcessFile,
+        process_file::{ProcessFile, Restored},
         scan::DirectoryScan,
         totals::{SkippedSeries, Totals},
     },
+    registry::Registry,
 };
 
 /// How often a scrape is repeated because another process compacted the directory in the meantime. Each repetition
 /// takes the exit of another process during the scrape.
 const ATTEMPTS: u32 = 100;
 
+/// How often a process checks that others still find its file.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// After how many checks without a directory it is created again. A deployment that replaces it comes first.
+const CHECKS_WITHOUT_DIRECTORY: u32 = 3;
+
 /// A directory that several processes share, and the file of this process in it.
 #[derive(Debug)]
 pub(crate) struct SharedDirectory {
-    dir: Dir,
-    process_file: Arc<ProcessFile>,
+    place: Arc<Place>,
+    /// Stops the checks on drop.
+    checks: Mutex<Option<Sender<()>>>,
     scan: Mutex<DirectoryScan>,
     series_limit: usize,
     modes: Arc<MatchRules<GaugeMode>>,
-    writer: OnceLock<FileLock>,
+    writer: Mutex<Option<FileLock>>,
+}
+
+/// The directory and the file of this process in it, both of which can be replaced.
+#[derive(Debug)]
+struct Place {
+    dir: RwLock<Arc<Dir>>,
+    process_file: Arc<ProcessFile>,
+}
+
+impl Place {
+    fn dir(&self) -> Arc<Dir> {
+        Arc::clone(&self.dir.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Checks once a second that other processes find the file of this one, until `stop` is disconnected.
+    fn check(place: &Weak<Self>, stop: &Receiver<()>, registry: &Weak<Registry>) {
+        let (mut missing, mut failing) = (0, false);
+        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(CHECK_INTERVAL) {
+            // Not kept during the wait: the last handle unlocks the file.
+            let Some(place) = place.upgrade() else {
+                return;
+            };
+            let count = |metric| {
+                if let Some(registry) = registry.upgrade() {
+                    registry.count(metric, Labels::new([]));
+                }
+            };
+            let path = place.dir().path().to_owned();
+            let restored = place.restore_directory(&mut missing).and_then(|directory| {
+                let file = place.process_file.restore(&place.dir());
+                if directory {
+                    count(&names::RESTORED_DIRECTORIES);
+                    tracing::error!(path = %path.display(), "the metrics directory was removed; it is used again, without the totals of exited processes");
+                }
+                match file.as_ref().unwrap_or(&Restored::Unchanged) {
+                    Restored::Unchanged => {}
+                    Restored::Cut => {
+                        count(&names::RESTORED_FILES);
+                        tracing::error!(path = %path.display(), "the metrics file of this process was truncated; the counts in it begin at zero again");
+                    }
+                    Restored::Removed => {
+                        count(&names::RESTORED_FILES);
+                    tracing::error!(path = %path.display(), "the metrics file of this process was removed and has been made again; do not remove files of running processes");
+                    }
+                }
+                file.map(drop)
+            });
+            if let Err(error) = &restored
+                && !failing
+            {
+                tracing::error!(path = %path.display(), %error, "the metrics file of this process was removed and cannot be made again yet");
+            }
+            failing = restored.is_err();
+        }
+    }
+
+    /// Opens the directory again if it was removed, and returns whether it was.
+    fn restore_directory(&self, missing: &mut u32) -> io::Result<bool> {
+        let dir = self.dir();
+        if !dir.is_removed() {
+            *missing = 0;
+            return Ok(false);
+        }
+        *missing += 1;
+        if !dir.has_successor() && *missing < CHECKS_WITHOUT_DIRECTORY {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let dir = dir.reopen().map_err(io::Error::other)?;
+        *self.dir.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(dir);
+        Ok(true)
+    }
 }
 
 impl SharedDirectory {
@@ -55,40 +137,54 @@ impl SharedDirectory {
         let dir = Dir::open(path)?;
         let modes = Arc::new(modes);
         let process_file = Arc::new(ProcessFile::create(&dir, Arc::clone(&modes))?);
-        let scan = DirectoryScan::new(Some(Arc::clone(&process_file)))
-            .map_err(|_| DirectoryError::new(path, "read the created file in", io::ErrorKind::InvalidData))?;
+        let scan = DirectoryScan::new(Some(Arc::clone(&process_file)));
         let directory = Self {
-            dir,
-            process_file,
+            place: Arc::new(Place {
+                dir: RwLock::new(Arc::new(dir)),
+                process_file,
+            }),
+            checks: Mutex::new(None),
             scan: Mutex::new(scan),
             series_limit,
             modes,
-            writer: OnceLock::new(),
+            writer: Mutex::new(None),
         };
         // Compacts, so that short-lived processes do not fill a directory that is never scraped.
         let _ = directory.totals(&mut directory.scan());
-        // Most processes are never scraped and need not keep the files of others open.
-        directory.scan().close_peers();
+        // Most processes are never scraped and need not remember the files of others.
+        directory.scan().forget_peers();
         Ok(directory)
     }
 
-    pub(crate) fn process_file(&self) -> &Arc<ProcessFile> {
-        &self.process_file
+    /// Starts a thread that makes the file of this process again when it has been removed, and counts that.
+    pub(crate) fn start_checks(&self, registry: &Arc<Registry>) -> Result<(), DirectoryError> {
+        let (stop, stopped) = channel();
+        let (place, registry) = (Arc::downgrade(&self.place), Arc::downgrade(registry));
+        thread::Builder::new()
+            .name("campanile-files".to_owned())
+            .spawn(move || Place::check(&place, &stopped, &registry))
+            .map_err(|error| DirectoryError::new(&self.path(), "start a thread to check", error))?;
+        *self.checks.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+        Ok(())
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+    pub(crate) fn process_file(&self) -> &Arc<ProcessFile> {
+        &self.place.process_file
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.dir().path().to_owned()
     }
 
     /// Returns whether this process writes gauges of kernel state. Takes that role if it is free.
     pub(crate) fn is_writer(&self) -> bool {
-        if self.writer.get().is_none()
-            && let Ok(Some(lock)) = self.dir.try_lock_writer()
-        {
-            // Cannot race with another thread: `flock` locks belong to the open file.
-            let _ = self.writer.set(lock);
+        let dir = self.place.dir();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A lock file that was removed no longer excludes other processes.
+        if !writer.as_ref().is_some_and(|lock| dir.is_writer_lock(lock)) {
+            *writer = dir.try_lock_writer().ok().flatten();
         }
-        self.writer.get().is_some_and(FileLock::is_own)
+        writer.as_ref().is_some_and(FileLock::is_own)
     }
 
     /// Returns the totals of all processes, as far as their files can be read.
@@ -129,32 +225,42 @@ impl SharedDirectory {
 
     /// Reads the directory, compacts it if the lock is free, and returns consistent totals.
     ///
-    /// With an error the directory could not be read, and the totals are those of the last known state.
+    /// With an error the directory could not be read, and the totals may be those of this process only.
     fn totals(&self, scan: &mut DirectoryScan) -> (Totals, io::Result<()>) {
+        let dir = &*self.place.dir();
+        let mut last = Totals::default();
         for _ in 0..ATTEMPTS {
-            let lock = self.dir.try_lock_archive().ok().flatten();
-            if let Err(error) = self.refresh(scan, lock.as_ref()) {
-                return (scan.totals(&self.modes), Err(error));
+            let lock = dir.try_lock_archive().ok().flatten();
+            let (totals, read) = self.refresh(dir, scan, lock.as_ref());
+            if read.is_err() {
+                return (totals, read);
             }
-            let totals = scan.totals(&self.modes);
             failpoint("totals computed");
             // Under the lock no other process can compact.
-            if lock.is_some() || scan.is_consistent(&self.dir) {
+            if lock.is_some() || scan.is_consistent(dir) {
                 return (totals, Ok(()));
             }
+            last = totals;
             thread::sleep(Duration::from_millis(1));
         }
-        (scan.totals(&self.modes), Err(io::ErrorKind::ResourceBusy.into()))
+        (last, Err(io::ErrorKind::ResourceBusy.into()))
     }
 
-    fn refresh(&self, scan: &mut DirectoryScan, lock: Option<&FileLock>) -> io::Result<()> {
-        scan.refresh(&self.dir)?;
-        let Some(lock) = lock else { return Ok(()) };
+    fn refresh(
+        &self,
+        dir: &Dir,
+        scan: &mut DirectoryScan,
+        lock: Option<&FileLock>,
+    ) -> (Totals, io::Result<()>) {
+        let read = scan.refresh(dir, &self.modes);
+        let Some(lock) = lock.filter(|_| read.1.is_ok()) else {
+            return read;
+        };
         // A process with a low limit renders fewer series, but must not merge for good what others distinguish.
-        match compact(&self.dir, scan, self.series_limit.max(SERIES_LIMIT), lock) {
-            Ok(false) => Ok(()),
+        match compact(dir, scan, self.series_limit.max(SERIES_LIMIT), lock) {
+            Ok(false) => read,
             // If the archive could not be written, the files of exited processes are read as they are.
-            Ok(true) | Err(_) => scan.refresh(&self.dir),
+            Ok(true) | Err(_) => scan.refresh(dir, &self.modes),
         }
     }
 
@@ -172,6 +278,7 @@ fn skipped_files(reasons: impl Iterator<Item = SkipReason>) -> Option<Family> {
             SkipReason::Version => "version",
             SkipReason::Damaged => "damaged",
             SkipReason::Unreadable => "unreadable",
+            SkipReason::Foreign => "foreign",
             SkipReason::Exhausted => "exhausted",
         };
         Series::new(
@@ -216,9 +323,9 @@ mod tests {
     fn a_forked_child_is_not_the_writer_that_its_parent_is() {
         let path = std::env::temp_dir().join(format!("campanile-recorder-writer-{}", std::process::id()));
         let directory = SharedDirectory::open(&path, MatchRules::default(), 100).expect("opens");
-        let lock = directory.dir.try_lock_writer().expect("can be locked");
+        let lock = directory.place.dir().try_lock_writer().expect("can be locked");
         let lock = lock.expect("is free").inherited();
-        directory.writer.set(lock).expect("is not set");
+        *directory.writer.lock().expect("no thread panics") = Some(lock);
         assert!(!directory.is_writer());
         std::fs::remove_dir_all(&path).expect("can be removed");
     }

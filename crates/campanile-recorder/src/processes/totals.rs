@@ -1,6 +1,7 @@
 //! Sums of the metrics in several files.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{
         Arc,
@@ -14,7 +15,7 @@ use crate::{
     matcher::MatchRules,
     names,
     processes::{
-        family_totals::FamilyTotals,
+        family_totals::{FamilyTotals, ProcessGauge},
         layout::header,
         parser::ParsedFile,
         record::SeriesRecord,
@@ -40,7 +41,17 @@ pub(crate) type SkippedSeries = Vec<(Arc<str>, u64)>;
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) families: BTreeMap<Arc<str>, FamilyTotals>,
+    /// The processes that are alive.
+    processes: Vec<Process>,
     modes: Arc<MatchRules<GaugeMode>>,
+}
+
+/// A live process. Two containers can have the same pid.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Process {
+    pid: u64,
+    started: u64,
+    file: Arc<str>,
 }
 
 impl Totals {
@@ -48,12 +59,20 @@ impl Totals {
     pub(crate) fn new(modes: Arc<MatchRules<GaugeMode>>) -> Self {
         Self {
             families: BTreeMap::new(),
+            processes: Vec::new(),
             modes,
         }
     }
 
     /// Adds the values of a file. The file of this process must come first: its kinds and descriptions win.
-    pub(crate) fn add(&mut self, file: &ParsedFile, words: &[AtomicU64], liveness: Liveness) {
+    pub(crate) fn add(&mut self, file: &ParsedFile, words: &[AtomicU64], liveness: Liveness, name: &str) {
+        if liveness != Liveness::Exited {
+            self.processes.push(Process {
+                pid: file.pid,
+                started: file.started,
+                file: name.into(),
+            });
+        }
         for series in &file.series {
             self.add_series(file, series, words, liveness);
         }
@@ -84,6 +103,8 @@ impl Totals {
         liveness: Liveness,
     ) {
         let mode = self.modes.find(&series.name).copied().unwrap_or(series.mode);
+        // Of an exited process, which has no gauges, it is not used.
+        let process = self.processes.len().saturating_sub(1);
         let family = self.family(&series.name);
         if liveness == Liveness::Own {
             family.own_kind = Some(series.shape.kind);
@@ -104,16 +125,24 @@ impl Totals {
                 let cells = file.cells_of(series, words);
                 let value = cells.map(|cells| f64::from_bits(cells[0].load(Relaxed))).sum();
                 let mode = *family.mode.get_or_insert(mode);
-                let labels = match mode {
-                    GaugeMode::PerProcess => with_pid(&series.labels, file.pid),
-                    GaugeMode::Sum | GaugeMode::Max => series.labels.clone(),
-                };
                 let gauge = GaugeTotal {
                     mode,
                     value,
                     started: file.started,
                 };
-                family.add_gauge(&labels, series.since, gauge);
+                match mode {
+                    GaugeMode::PerProcess => {
+                        family.per_process.push(ProcessGauge {
+                            process,
+                            labels: series.labels.clone(),
+                            since: series.since,
+                            gauge,
+                        });
+                    }
+                    GaugeMode::Sum | GaugeMode::Max => {
+                        family.add_gauge(&series.labels, series.since, gauge);
+                    }
+                }
             }
         }
     }
@@ -125,7 +154,12 @@ impl Totals {
     /// Returns the families with at most `series_limit` series each, and the metrics of which series were left out.
     pub(crate) fn into_families(self, series_limit: usize) -> (Vec<Family>, SkippedSeries) {
         let mut skipped_series = Vec::new();
-        let families = self.families.into_iter().filter_map(|(name, totals)| {
+        let pids = self.pids();
+        let families = self.families.into_iter().filter_map(|(name, mut totals)| {
+            for gauge in std::mem::take(&mut totals.per_process) {
+                let (pid, unique) = &pids[gauge.process];
+                totals.add_gauge(&with_pid(&gauge.labels, *pid, unique), gauge.since, gauge.gauge);
+            }
             let kind = totals.kind()?;
             let skipped = totals.skipped_series(kind);
             if skipped > 0 {
@@ -134,6 +168,25 @@ impl Totals {
             Some(totals.into_family(name, kind, series_limit))
         });
         (families.collect(), skipped_series)
+    }
+}
+
+impl Totals {
+    /// Returns the pid of each process, and a unique label of it: `1`, and `1-2` for the second process of pid 1.
+    fn pids(&self) -> Vec<(u64, String)> {
+        let mut by_age: Vec<(&Process, usize)> = self.processes.iter().zip(0..).collect();
+        by_age.sort_unstable();
+        let mut labels = vec![(0, String::new()); by_age.len()];
+        for same in by_age.chunk_by(|(one, _), (other, _)| one.pid == other.pid) {
+            for (number, (process, index)) in (1..).zip(same) {
+                let label = match number {
+                    1 => process.pid.to_string(),
+                    _ => format!("{}-{number}", process.pid),
+                };
+                labels[*index] = (process.pid, label);
+            }
+        }
+        labels
     }
 }
 
@@ -157,11 +210,15 @@ fn histogram(file: &ParsedFile, series: &SeriesRecord, words: &[AtomicU64]) -> H
     total
 }
 
-fn with_pid(labels: &Labels, pid: u64) -> Labels {
-    if labels.iter().any(|(name, _)| name == "pid") {
+/// Adds the label `pid`, unless there is one that does not simply state the pid of the process.
+fn with_pid(labels: &Labels, pid: u64, unique: &str) -> Labels {
+    let other =
+        |(name, value): (&str, Cow<'_, str>)| name == "pid" && !value.is_empty() && value.parse() != Ok(pid);
+    if labels.iter().any(other) {
         return labels.clone();
     }
-    let (own, pid): (Vec<_>, _) = (labels.iter().collect(), pid.to_string());
+    let own: Vec<_> = labels.iter().collect();
     let pairs = own.iter().map(|(name, value)| (*name, &**value));
-    Labels::new(pairs.chain([("pid", &*pid)]))
+    // Of equal names the last wins.
+    Labels::new(pairs.chain([("pid", unique)]))
 }

@@ -462,3 +462,62 @@ fn bounds(recorder: &CellRecorder, name: &str) -> Vec<f64> {
     };
     distribution.bounds.to_vec()
 }
+
+#[test]
+fn series_that_differ_by_an_empty_label_are_one() {
+    let recorder = CellRecorder::new();
+    let labels: [&[(&str, &str)]; 4] = [
+        &[("a", ""), ("b", "1")],
+        &[("b", "1")],
+        &[("b", "1"), ("c", "")],
+        &[("a", ""), ("b", "1"), ("c", "")],
+    ];
+    for (labels, count) in labels.into_iter().zip([1, 10, 100, 1_000]) {
+        let labels: Vec<Label> = labels
+            .iter()
+            .map(|(name, value)| Label::new((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let key = |name: &'static str| Key::from_parts(name, labels.clone());
+        recorder
+            .register_counter(&key("hits_total"), &METADATA)
+            .increment(count);
+        recorder
+            .register_gauge(&key("level"), &METADATA)
+            .increment(count as f64);
+        recorder
+            .register_histogram(&key("wait_seconds"), &METADATA)
+            .record(1.0);
+    }
+    let text = recorder.render(Format::Prometheus);
+    assert!(text.contains("\nhits_total{a=\"\",b=\"1\"} 1111\n"), "{text}");
+    assert!(text.contains("\nlevel{a=\"\",b=\"1\"} 1111\n"), "{text}");
+    assert!(
+        text.contains("\nwait_seconds_count{a=\"\",b=\"1\"} 4\n"),
+        "{text}"
+    );
+    for name in ["hits_total{", "level{", "wait_seconds_count{"] {
+        assert_eq!(text.matches(name).count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn labels_that_prometheus_reserves_are_renamed() {
+    let recorder = CellRecorder::new();
+    for (name, value) in [
+        ("__tenant", "a"),
+        ("__tenant", "b"),
+        ("--zone", "c"),
+        ("_one", "d"),
+    ] {
+        let labels = vec![Label::new(name, value)];
+        recorder
+            .register_counter(&Key::from_parts("hits_total", labels), &METADATA)
+            .increment(1);
+    }
+    let expected = "# TYPE hits_total counter\n\
+                    hits_total{_one=\"d\"} 1\n\
+                    hits_total{exported___tenant=\"a\"} 1\n\
+                    hits_total{exported___tenant=\"b\"} 1\n\
+                    hits_total{exported___zone=\"c\"} 1\n";
+    assert_eq!(recorder.render(Format::Prometheus), expected);
+}

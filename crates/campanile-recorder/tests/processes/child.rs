@@ -35,12 +35,16 @@ impl Child {
 
     /// Spawns a child with a command that appends its arguments to another.
     pub(crate) fn spawn_by(command: Command, directory: &Path) -> Self {
+        Self::try_spawn_by(command, directory).expect("starts this program again")
+    }
+
+    pub(crate) fn try_spawn_by(command: Command, directory: &Path) -> Option<Self> {
         let mut process = configure(command, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("starts this program again");
+            .ok()?;
         let input = process.stdin.take().expect("is piped");
         let output = BufReader::new(process.stdout.take().expect("is piped"));
         let mut errors = process.stderr.take().expect("is piped");
@@ -56,12 +60,12 @@ impl Child {
             }
             acknowledged
         });
-        Self {
+        Some(Self {
             process,
             input,
             output,
             load: Some(load),
-        }
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {

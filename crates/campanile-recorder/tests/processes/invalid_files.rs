@@ -13,7 +13,9 @@ use metrics::Recorder;
 use super::{
     METADATA, TestDirectory,
     child::{self, Child, program},
-    count, key, lock, render, value,
+    count, key, lock, render,
+    totals::StopOnDrop,
+    value,
 };
 
 fn open(directory: &TestDirectory) -> CellRecorder {
@@ -105,6 +107,78 @@ fn a_file_truncated_while_mapped_is_skipped() {
     let text = render(&recorder);
     assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
     assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
+}
+
+/// Reads twice a second as the live page does, while another process truncates files and punches holes into them.
+#[test]
+fn truncating_files_of_others_ends_no_reader() {
+    let directory = TestDirectory::new("cut-often");
+    let recorder = open(&directory);
+    for index in 0..200 {
+        let index = index.to_string();
+        recorder
+            .register_counter(&key("ids_total", &[("index", &index)]), &METADATA)
+            .increment(1);
+    }
+    let path = put(&directory, "campanile-1-1-often.cells", &cells(&directory));
+    let _alive = lock(&path);
+    let mut child = Child::spawn(directory.path());
+    child.call("count hits_total 1");
+    let length = fs::metadata(&path).expect("exists").len();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A panic here must not leave the other thread running.
+        let stops = StopOnDrop(&stop);
+        scope.spawn(|| {
+            let bytes = fs::read(&path).expect("can be read");
+            let file = fs::OpenOptions::new().write(true).open(&path).expect("opens");
+            for round in 0_u64.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                file.set_len(round * 617 % length).expect("can be truncated");
+                // Longer again, with a hole.
+                file.set_len(length).expect("can be extended");
+                std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).expect("can be written");
+            }
+        });
+        for _ in 0..200 {
+            let text = child.call("scrape");
+            assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
+        }
+        drop(stops);
+    });
+    let text = child.call("scrape");
+    assert_eq!(value(&text, "ids_total{index=\"7\"}"), Some(2.0), "{text}");
+    assert_eq!(skipped(&text, "damaged"), None, "{text}");
+}
+
+#[test]
+fn whole_records_of_a_truncated_file_are_used() {
+    let directory = TestDirectory::new("cut-records");
+    let other = open(&directory);
+    // The first block has the words of one thread; later ones are at the end of the file.
+    for index in 0..2_000 {
+        let index = index.to_string();
+        other
+            .register_counter(&key("ids_total", &[("index", &index)]), &METADATA)
+            .increment(1);
+    }
+    let path = &directory.cells()[0];
+    let recorder = open(&directory);
+    let length = fs::metadata(path).expect("exists").len();
+    let complete = fs::read(path).expect("can be read");
+    let copy = put(
+        &directory,
+        "campanile-1-1-cut.cells",
+        &complete[..length as usize - 4_096],
+    );
+    let _alive = lock(&copy);
+    let text = render(&recorder);
+    assert_eq!(skipped(&text, "damaged"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "ids_total{index=\"0\"}"), Some(2.0), "{text}");
+    assert_eq!(value(&text, "ids_total{index=\"1999\"}"), Some(1.0), "{text}");
+    drop(other);
 }
 
 #[test]
@@ -239,7 +313,7 @@ fn a_missing_directory_is_created_with_mode_0700() {
     let directory = TestDirectory::new("missing");
     let inner = directory.path().join("a/b");
     let recorder = CellRecorder::builder().open(&inner).expect("opens");
-    assert_eq!(recorder.directory(), Some(&*inner));
+    assert_eq!(recorder.directory(), Some(inner.clone()));
     let mode = fs::metadata(&inner).expect("exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
@@ -400,4 +474,111 @@ fn a_full_disk_loses_registrations_and_kills_no_process() {
     }
     fs::remove_file(&filler).expect("can be removed");
     assert_accounted(&early.call("scrape"), 5_000);
+}
+
+#[test]
+fn refused_series_count_once_there_is_space() {
+    let directory = TestDirectory::new("refused-series");
+    let Some(_disk) = SmallDisk::mount(directory.path()) else {
+        println!("skipped: only root may mount a file system");
+        return;
+    };
+    let recorder = open(&directory);
+    count(&recorder, "hits_total", 1);
+    let filler = put(&directory, "filler", b"");
+    let mut len = 0;
+    while fs::write(&filler, vec![1; len + 4_096]).is_ok() {
+        len += 4_096;
+    }
+    // Fills the block.
+    let mut index = 0;
+    while !render(&recorder).contains("campanile_recorder_lost_registrations_total") {
+        index += 1;
+        assert!(index < 10_000, "the disk is never full");
+        let index = index.to_string();
+        let _counter = recorder.register_counter(&key("ids_total", &[("index", &index)]), &METADATA);
+    }
+    let counter = recorder.register_counter(&key("refused_total", &[]), &METADATA);
+    let gauge = recorder.register_gauge(&key("refused_level", &[]), &METADATA);
+    let raised = recorder.register_gauge(&key("refused_set", &[]), &METADATA);
+    let histogram = recorder.register_histogram(&key("refused_seconds", &[]), &METADATA);
+    let absolute = recorder.register_counter(&key("absolute_total", &[]), &METADATA);
+    let all = || {
+        counter.increment(1);
+        gauge.increment(2.0);
+        raised.set(5.0);
+        raised.decrement(1.0);
+        histogram.record(0.5);
+        absolute.absolute(7);
+    };
+    all();
+    let text = render(&recorder);
+    assert_eq!(value(&text, "refused_total"), None, "{text}");
+    fs::remove_file(&filler).expect("can be removed");
+    let mut times = 1.0;
+    let counted = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        all();
+        times += 1.0;
+        value(&render(&recorder), "refused_total").is_some()
+    });
+    assert!(counted, "not within 10 s");
+    // Those after the first in that round found no cells yet, if the interval began again.
+    all();
+    times += 1.0;
+    let text = render(&recorder);
+    assert_eq!(value(&text, "refused_total"), Some(times), "{text}");
+    assert_eq!(value(&text, "refused_level"), Some(2.0 * times), "{text}");
+    assert_eq!(value(&text, "refused_set"), Some(4.0), "{text}");
+    assert_eq!(value(&text, "absolute_total"), Some(7.0), "{text}");
+    assert!(value(&text, "refused_seconds_count") >= Some(2.0), "{text}");
+    let other = open(&directory);
+    assert_eq!(value(&render(&other), "refused_total"), Some(times));
+}
+
+#[test]
+fn a_full_disk_at_the_start_is_an_error_unless_metrics_may_be_unshared() {
+    let directory = TestDirectory::new("unshared");
+    let Some(_disk) = SmallDisk::mount(directory.path()) else {
+        println!("skipped: only root may mount a file system");
+        return;
+    };
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).expect("is owned");
+    let unshared = |reason: &str| {
+        CellRecorder::builder()
+            .open(directory.path())
+            .expect_err("has no space");
+        let builder = CellRecorder::builder().with_unshared_fallback(true);
+        let recorder = builder.open(directory.path()).expect("needs no directory");
+        count(&recorder, "hits_total", 1);
+        let text = render(&recorder);
+        let series = format!("campanile_recorder_unshared{{reason=\"{reason}\"}}");
+        assert_eq!(value(&text, &series), Some(1.0), "{text}");
+        assert_eq!(value(&text, "hits_total"), Some(1.0), "{text}");
+        assert_eq!(recorder.directory(), None);
+        assert!(recorder.is_writer());
+    };
+    // No inodes.
+    let mut names = 0;
+    while fs::write(directory.path().join(format!("filler-{names}")), "").is_ok() {
+        names += 1;
+    }
+    unshared("full");
+    for name in 0..names {
+        fs::remove_file(directory.path().join(format!("filler-{name}"))).expect("can be removed");
+    }
+    // No blocks.
+    let filler = put(&directory, "filler", b"");
+    let mut len = 0;
+    while fs::write(&filler, vec![1; len + 4_096]).is_ok() {
+        len += 4_096;
+    }
+    unshared("full");
+    fs::remove_file(&filler).expect("can be removed");
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(directory.path())
+        .status();
+    assert!(remounted.is_ok_and(|status| status.success()));
+    unshared("read_only");
 }

@@ -8,7 +8,9 @@
 
 mod child;
 mod exhausted;
+mod foreign;
 mod invalid_files;
+mod removed;
 mod totals;
 
 use std::{

@@ -168,7 +168,7 @@ fn no_count_is_lost_or_doubled_when_processes_are_killed() {
 }
 
 /// Stops the scraper, also after a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
@@ -273,6 +273,72 @@ fn gauges_are_combined_by_their_modes() {
     ] {
         assert_eq!(value(&text, &series), Some(expected), "{series} in {text}");
     }
+}
+
+/// In two containers that share a directory, each process has pid 1.
+#[test]
+fn gauges_of_processes_with_the_same_pid_have_different_labels() {
+    let directory = TestDirectory::new("same-pid");
+    let open = || CellRecorder::builder().open(directory.path()).expect("opens");
+    let recorders = [open(), open(), open()];
+    let pid = std::process::id();
+    let own = pid.to_string();
+    for (recorder, value) in recorders.iter().zip([1.0, 2.0, 4.0]) {
+        recorder
+            .register_gauge(&key("process_open_fds", &[]), &METADATA)
+            .set(value);
+        for (name, labels) in [
+            ("runtime_named", [("pid", &*own)]),
+            ("runtime_empty", [("pid", "")]),
+            ("runtime_other", [("pid", "a name")]),
+        ] {
+            recorder.register_gauge(&key(name, &labels), &METADATA).set(value);
+        }
+    }
+    for recorder in &recorders {
+        let text = render(recorder);
+        for name in ["process_open_fds", "runtime_named", "runtime_empty"] {
+            for (suffix, expected) in [("", 1.0), ("-2", 2.0), ("-3", 4.0)] {
+                let series = format!("{name}{{pid=\"{pid}{suffix}\"}}");
+                assert_eq!(value(&text, &series), Some(expected), "{text}");
+            }
+        }
+        assert_eq!(value(&text, "runtime_other{pid=\"a name\"}"), Some(4.0), "{text}");
+    }
+    assert_eq!(directory.cells().len(), 3, "{:?}", directory.names());
+}
+
+#[test]
+fn series_that_differ_by_an_empty_or_reserved_label_add_up_over_processes() {
+    let directory = TestDirectory::new("empty-label");
+    let open = || CellRecorder::builder().open(directory.path()).expect("opens");
+    let (dead, other, recorder) = (open(), open(), open());
+    for (recorder, labels, hits) in [
+        (&dead, &[("a", ""), ("b", "1"), ("c", "")][..], 1),
+        (&other, &[("b", "1"), ("d", "")], 10),
+        (&recorder, &[("b", "1")], 100),
+    ] {
+        recorder
+            .register_counter(&key("hits_total", labels), &METADATA)
+            .increment(hits);
+        recorder
+            .register_histogram(&key("wait_seconds", labels), &METADATA)
+            .record(1.0);
+    }
+    let totals = |recorder: &CellRecorder| {
+        let text = render(recorder);
+        let mut hits = text.lines().filter(|line| line.starts_with("hits_total{"));
+        let (hit, other) = (hits.next().map(str::to_owned), hits.next());
+        assert_eq!(other, None, "{text}");
+        assert_eq!(text.matches("wait_seconds_count{").count(), 1, "{text}");
+        hit.expect("is rendered")
+    };
+    assert!(totals(&recorder).ends_with(" 111"), "{}", totals(&recorder));
+    drop(dead);
+    assert_eq!(totals(&recorder), "hits_total{b=\"1\"} 111");
+    drop(other);
+    assert_eq!(totals(&recorder), "hits_total{b=\"1\"} 111");
+    assert!(totals(&open()).ends_with(" 111"));
 }
 
 #[test]
