@@ -4,12 +4,13 @@ use campanile_metrics::{Descriptor, SERIES_FOLDED, UPGRADED_CONNECTIONS};
 use serde::Serialize;
 
 /// The crates that record metrics, and the metrics that each records.
-pub const CRATE_METRICS: [(&str, &[Descriptor]); 6] = [
+pub const CRATE_METRICS: [(&str, &[Descriptor]); 7] = [
     ("campanile-backlog", campanile_backlog::METRICS),
     ("campanile-inbound", campanile_inbound::METRICS),
     ("campanile-lifecycle", campanile_lifecycle::METRICS),
     ("campanile-listen", campanile_listen::METRICS),
     ("campanile-outbound", campanile_outbound::METRICS),
+    ("campanile-recorder", campanile_recorder::statsd::METRICS),
     ("campanile-server", campanile_server::METRICS),
 ];
 
