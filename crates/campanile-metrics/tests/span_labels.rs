@@ -1,6 +1,8 @@
 //! A recorder that adds the fields of the current span as labels. In a process of its own, since it installs a global
 //! recorder.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 use campanile_metrics::{Descriptor, FoldCounter, LazyHandle, RecorderHandle};
 use metrics::{Counter, Label, Recorder};
 use metrics_tracing_context::{MetricsLayer, TracingContextLayer};
