@@ -4,13 +4,14 @@ use campanile_metrics::{CLOSURE_PANICS, Descriptor, SERIES_FOLDED, UPGRADED_CONN
 use serde::Serialize;
 
 /// The crates that record metrics, and the metrics that each records.
-pub const CRATE_METRICS: [(&str, &[Descriptor]); 7] = [
+pub const CRATE_METRICS: [(&str, &[Descriptor]); 8] = [
     ("campanile-admin", campanile_admin::METRICS),
     ("campanile-backlog", campanile_backlog::METRICS),
     ("campanile-inbound", campanile_inbound::METRICS),
     ("campanile-lifecycle", campanile_lifecycle::METRICS),
     ("campanile-listen", campanile_listen::METRICS),
     ("campanile-outbound", campanile_outbound::METRICS),
+    ("campanile-recorder", campanile_recorder::statsd::METRICS),
     ("campanile-server", campanile_server::METRICS),
 ];
 

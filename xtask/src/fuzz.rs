@@ -15,6 +15,7 @@ const TARGETS: &[&str] = &[
     "admin_request",
     "cells",
     "deadline",
+    "grpc_method",
     "labels",
     "request_id",
     "shared_file",

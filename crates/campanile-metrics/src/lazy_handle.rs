@@ -8,7 +8,8 @@ use crate::RecorderHandle;
 
 /// One handle, or a set of handles, resolved at the first use after a recorder is installed and kept from then on.
 ///
-/// Under a local recorder (`metrics::with_local_recorder`), as tests set it, a global handle is resolved against that one.
+/// Which thread resolves it makes no difference: neither its local recorder (`metrics::with_local_recorder`) nor the
+/// span it is in counts, see [`RecorderHandle::with`].
 #[derive(Debug)]
 pub struct LazyHandle<T>(OnceLock<T>);
 
@@ -24,10 +25,16 @@ impl<T> LazyHandle<T> {
     pub fn resolved(&self) -> Option<&T> {
         self.0.get()
     }
+}
 
+impl<T: Send + Sync> LazyHandle<T> {
     /// Returns the handle, calling `register` to resolve it on first use; `None` while no recorder is installed.
     #[inline]
-    pub fn get(&self, recorder: RecorderHandle, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {
+    pub fn get(
+        &self,
+        recorder: RecorderHandle,
+        register: impl FnOnce(&dyn Recorder) -> T + Send,
+    ) -> Option<&T> {
         match self.0.get() {
             Some(handle) => Some(handle),
             None => self.resolve(recorder, register),
@@ -35,7 +42,11 @@ impl<T> LazyHandle<T> {
     }
 
     #[cold]
-    fn resolve(&self, recorder: RecorderHandle, register: impl FnOnce(&dyn Recorder) -> T) -> Option<&T> {
+    fn resolve(
+        &self,
+        recorder: RecorderHandle,
+        register: impl FnOnce(&dyn Recorder) -> T + Send,
+    ) -> Option<&T> {
         recorder.with(|recorder| self.0.get_or_init(|| register(recorder)))
     }
 }

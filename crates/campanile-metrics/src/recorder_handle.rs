@@ -1,17 +1,20 @@
 //! Which recorder handles are resolved against.
 
 use std::{
-    fmt, ptr,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use metrics::Recorder;
+use tracing_core::dispatcher::{self, Dispatch};
+
+use crate::{global_recorder, identity::Identity};
 
 /// The recorder that a crate records to: the global one, or one that the caller chose.
 ///
 /// Made from a `&'static` reference or an [`Arc`]; both are compared by the address of the recorder, so that two layers
-/// that were given the same recorder know it. A recorder in an `Arc` is kept for the life of the process, as the handles
-/// resolved from it are.
+/// that were given the same recorder know it. Recorders of a type without a size are compared by the type too. A recorder
+/// in an `Arc` is kept for the life of the process, as the handles resolved from it are.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -30,43 +33,47 @@ pub struct RecorderHandle(Option<&'static (dyn Recorder + Sync)>);
 impl RecorderHandle {
     /// Returns the handle of the recorder that the process installed, or will install.
     ///
-    /// A global recorder whose type has no size cannot be told from none: give it a field, or pass it as the caller's own.
+    /// Not of a thread-local one (`metrics::with_local_recorder`): what is resolved once, for all threads, must not
+    /// depend on the thread that comes first. A test gives its recorder to the layer, by the layer's `with_recorder`.
     #[must_use]
     pub const fn global() -> Self {
         Self(None)
     }
 
-    /// Calls `f` with the recorder; returns `None` while no global recorder is installed.
-    pub fn with<R>(self, f: impl FnOnce(&dyn Recorder) -> R) -> Option<R> {
+    /// Calls `f`, which registers handles, with the recorder; returns `None` while no global recorder is installed.
+    ///
+    /// No `tracing` span is current for `f`: recorders such as `metrics-tracing-context` turn the fields of the current
+    /// span into labels, and those of one request do not belong to a handle that all share. For lack of a way to leave
+    /// the spans only, events that the recorder logs there are lost while a span is current.
+    ///
+    /// Under a thread-local recorder `f` is called on another thread; if that cannot be started, the result is `None`.
+    pub fn with<R: Send>(self, f: impl FnOnce(&dyn Recorder) -> R + Send) -> Option<R> {
         match self.0 {
-            Some(recorder) => Some(f(recorder)),
-            // Without a recorder the facade lends its no-op, a type without a size. A handle of that one, once kept,
-            // would never record.
-            None => metrics::with_recorder(|recorder| (size_of_val(recorder) != 0).then(|| f(recorder))),
+            Some(recorder) => Some(outside_spans(|| f(recorder))),
+            None => global_recorder::with(|recorder| outside_spans(|| f(recorder))),
         }
     }
 
-    /// Returns whether this is the handle of `recorder`.
-    ///
-    /// Not by `ptr::eq`, which compares vtables too: one type can have several. The size distinguishes a recorder from
-    /// its own first field, and a type without a size has no address of its own.
-    fn is(self, recorder: &(dyn Recorder + Sync)) -> bool {
-        self.0.is_some_and(|own| {
-            let size = size_of_val(own);
-            size != 0 && size == size_of_val(recorder) && ptr::addr_eq(own, recorder)
-        })
+    fn identity(self) -> Option<Identity> {
+        self.0.map(|recorder| Identity::of(recorder))
+    }
+}
+
+fn outside_spans<R>(f: impl FnOnce() -> R) -> R {
+    if dispatcher::get_default(|dispatch| dispatch.current_span().id().is_some()) {
+        dispatcher::with_default(&Dispatch::none(), f)
+    } else {
+        f()
     }
 }
 
 impl PartialEq for RecorderHandle {
     fn eq(&self, other: &Self) -> bool {
-        match (self.0, other.0) {
-            (Some(_), Some(recorder)) => self.is(recorder),
-            (None, None) => true,
-            _ => false,
-        }
+        self.identity() == other.identity()
     }
 }
+
+impl Eq for RecorderHandle {}
 
 impl<R: Recorder + Sync> From<&'static R> for RecorderHandle {
     fn from(recorder: &'static R) -> Self {
@@ -91,7 +98,8 @@ impl<R: Recorder + Send + Sync + 'static> From<Arc<R>> for RecorderHandle {
     fn from(recorder: Arc<R>) -> Self {
         static KEPT: Mutex<Vec<RecorderHandle>> = Mutex::new(Vec::new());
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = kept.iter().find(|handle| handle.is(&*recorder)) {
+        let identity = Identity::of(&*recorder);
+        if let Some(handle) = kept.iter().find(|handle| handle.identity() == Some(identity)) {
             return *handle;
         }
         let leaked: &'static Arc<R> = Box::leak(Box::new(recorder));

@@ -86,19 +86,11 @@ fn a_handle_is_not_resolved_before_a_recorder_is_installed() {
     assert!(handle.get(RecorderHandle::global(), register).is_none());
     assert!(handle.resolved().is_none());
 
-    let recorder = DebuggingRecorder::new();
-    metrics::with_local_recorder(&recorder, || {
-        handle
-            .get(RecorderHandle::global(), register)
-            .unwrap()
-            .increment(1);
-    });
+    let (recorder, snapshotter) = recorder();
+    handle.get(recorder, register).unwrap().increment(1);
     let register_again = |_: &dyn Recorder| panic!("resolved once");
-    handle
-        .get(RecorderHandle::global(), register_again)
-        .unwrap()
-        .increment(1);
-    let [(_, _, _, value)] = recorder.snapshotter().snapshot().into_vec().try_into().unwrap();
+    handle.get(recorder, register_again).unwrap().increment(1);
+    let [(_, _, _, value)] = snapshotter.snapshot().into_vec().try_into().unwrap();
     assert_eq!(value, DebugValue::Counter(2));
 }
 
@@ -141,9 +133,21 @@ fn one_recorder_is_recognised_however_it_is_given() {
 }
 
 #[test]
-fn recorders_without_a_size_are_never_taken_for_one_another() {
+fn recorder_without_a_size_is_never_taken_for_another_type() {
+    /// A field without a size at the address of its recorder.
+    #[repr(C)]
+    struct Outer {
+        field: metrics::NoopRecorder,
+        size: u64,
+    }
+    let outer: &'static Outer = Box::leak(Box::new(Outer {
+        field: metrics::NoopRecorder,
+        size: 1,
+    }));
+    assert_eq!(outer.size, 1);
     let one: &'static metrics::NoopRecorder = &metrics::NoopRecorder;
-    assert_ne!(RecorderHandle::from(one), RecorderHandle::from(one));
+    assert_eq!(RecorderHandle::from(one), RecorderHandle::from(one));
+    assert_ne!(RecorderHandle::from(one), RecorderHandle::from(&outer.field));
     assert_ne!(
         RecorderHandle::from(Arc::new(metrics::NoopRecorder)),
         RecorderHandle::from(Arc::new(metrics::NoopRecorder))

@@ -61,12 +61,8 @@ impl DirectoryError {
 
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            operation,
-            source,
-        } = self;
-        write!(f, "cannot {operation} {}: {source}", path.display())
+        let Self { path, operation, .. } = self;
+        write!(f, "cannot {operation} {}", path.display())
     }
 }
 

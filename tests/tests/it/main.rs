@@ -6,6 +6,7 @@ mod backlog;
 #[cfg(target_os = "linux")]
 mod browser;
 mod conformance;
+mod error_sources;
 mod exchange_matrix;
 mod exposition;
 mod fan_out;

@@ -39,7 +39,10 @@ fn each_readme_lists_the_metrics_of_its_crate_with_kind_and_labels() {
         let readme = std::fs::read_to_string(path).unwrap();
         let is_metric = |line: &&str| {
             let mut cells = line.split(" | ");
-            cells.next().is_some_and(|name| name.starts_with("| `"))
+            // The recorder's metrics about itself have no descriptors: they are a part of its text.
+            cells
+                .next()
+                .is_some_and(|name| name.starts_with("| `") && !name.contains("`campanile_recorder_"))
                 && matches!(cells.next(), Some("counter" | "gauge" | "histogram"))
         };
         for line in readme.lines().filter(is_metric) {

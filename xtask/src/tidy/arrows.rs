@@ -28,7 +28,7 @@ const ARROWS: &[(&str, Allowed)] = &[
     ("campanile-listen", Allowed::Only(&[METRICS])),
     (METRICS, Allowed::Only(&[])),
     ("campanile-outbound", Allowed::Only(&[CORE, METRICS])),
-    ("campanile-recorder", Allowed::Only(&[])),
+    ("campanile-recorder", Allowed::Only(&[METRICS])),
     ("campanile-server", Allowed::AllLibraries),
 ];
 

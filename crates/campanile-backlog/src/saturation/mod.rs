@@ -132,9 +132,9 @@ impl Saturation {
 
     pub(crate) fn sample_with(&mut self, recorder: RecorderHandle) -> f64 {
         if self.handles.is_none() {
-            let names = self.signals.iter().map(|signal| signal.name.clone());
+            let names: Vec<_> = self.signals.iter().map(|signal| signal.name.clone()).collect();
             let recorder = self.recorder.unwrap_or(recorder);
-            self.handles = recorder.with(|recorder| SaturationHandles::register(recorder, names));
+            self.handles = recorder.with(|recorder| SaturationHandles::register(recorder, names.into_iter()));
         }
         let mut largest = 0.0_f64;
         let recorder = self.recorder.unwrap_or(recorder);

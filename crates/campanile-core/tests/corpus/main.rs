@@ -1,6 +1,7 @@
 //! The checks of the fuzz targets, run over the corpora of the repository.
 
 mod deadline;
+mod grpc_method;
 mod request_id;
 
 use std::path::Path;
@@ -28,4 +29,9 @@ fn request_id_corpus_passes() {
 #[test]
 fn deadline_corpus_passes() {
     replay("deadline", deadline::check);
+}
+
+#[test]
+fn grpc_method_corpus_passes() {
+    replay("grpc_method", grpc_method::check);
 }

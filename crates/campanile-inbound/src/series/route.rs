@@ -302,7 +302,7 @@ fn record(
     handle: &LazyHandle<Histogram>,
     family: &Descriptor,
     value: f64,
-    labels: impl FnOnce() -> Vec<Label>,
+    labels: impl FnOnce() -> Vec<Label> + Send,
 ) {
     let histogram = handle.get(table.recorder, |recorder| family.register(recorder, labels()));
     if let Some(histogram) = histogram {

@@ -1,12 +1,13 @@
 //! The settings that the recorder and the flusher share.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use metrics::Recorder;
+use campanile_metrics::RecorderHandle;
 
 use super::{
     Dsn, Flusher, LineFormat, LineSender, OpenError, StatsdRecorder,
     datagrams::Datagrams,
+    host_lookup::{Resolver, system_resolver},
     line::LineStyle,
     queue::LineQueue,
     schedule::Schedule,
@@ -26,7 +27,8 @@ pub struct Statsd {
     style: LineStyle,
     queue_size: usize,
     schedule: Schedule,
-    recorder: Option<Arc<dyn Recorder + Send + Sync>>,
+    recorder: RecorderHandle,
+    resolver: Resolver,
 }
 
 impl Statsd {
@@ -43,7 +45,8 @@ impl Statsd {
                 period: PERIOD,
                 on_wall_clock: false,
             },
-            recorder: None,
+            recorder: RecorderHandle::global(),
+            resolver: system_resolver(),
         }
     }
 
@@ -80,10 +83,23 @@ impl Statsd {
         self
     }
 
-    /// Sets a recorder for [`SendStats`](super::SendStats), updated at the end of each period and of the run. Their names start
-    /// with `campanile_statsd_`.
-    pub fn with_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
-        self.recorder = Some(Arc::new(recorder));
+    /// Sets the recorder of [`METRICS`](super::METRICS), the global one by default. They are updated at the end of each
+    /// period and of the run.
+    ///
+    /// If the recorder is the one that sends lines, or its snapshots are flushed, they are sent as lines as well.
+    pub fn with_recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
+        self.recorder = recorder.into();
+        self
+    }
+
+    /// Sets how the host is looked up, by the system's resolver by default. The closure gets host and port.
+    ///
+    /// It is called on a thread of its own, and may block.
+    pub fn with_resolver(
+        mut self,
+        resolver: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        self.resolver = Arc::new(resolver);
         self
     }
 
@@ -91,7 +107,8 @@ impl Statsd {
     ///
     /// # Errors
     ///
-    /// If the period is zero, the host has no address or a socket cannot be opened. A missing daemon is not an error.
+    /// If the period is zero or a socket cannot be opened. Neither a missing daemon is an error, nor a host without an
+    /// address: it is looked up while the sender runs.
     pub fn recorder(self) -> Result<(StatsdRecorder, LineSender), OpenError> {
         let (stats, datagrams) = self.open()?;
         let queue = Arc::new(LineQueue::new(
@@ -99,7 +116,7 @@ impl Statsd {
             datagrams.size(),
             Arc::clone(&stats),
         ));
-        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder.as_deref());
+        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder);
         let recorder = StatsdRecorder::new(self.style, Arc::clone(&queue), stats);
         let sender = LineSender::new(recorder.clone(), queue, datagrams, self.schedule, publisher);
         Ok((recorder, sender))
@@ -115,7 +132,7 @@ impl Statsd {
     /// As [`Self::recorder`].
     pub fn flusher<F: FnMut() -> Snapshot>(self, snapshot: F) -> Result<Flusher<F>, OpenError> {
         let (stats, datagrams) = self.open()?;
-        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder.as_deref());
+        let publisher = StatsPublisher::new(Arc::clone(&stats), self.recorder);
         Ok(Flusher::new(
             snapshot,
             self.style,
@@ -132,7 +149,7 @@ impl Statsd {
             return Err(OpenError::new(&self.dsn, source));
         }
         let stats = Arc::<AtomicStats>::default();
-        let datagrams = Datagrams::open(&self.dsn, Arc::clone(&stats))?;
+        let datagrams = Datagrams::open(&self.dsn, Arc::clone(&self.resolver), Arc::clone(&stats))?;
         Ok((stats, datagrams))
     }
 }

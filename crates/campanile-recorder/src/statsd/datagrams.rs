@@ -2,10 +2,11 @@
 
 use std::{
     fmt, io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::Path,
     sync::Arc,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use cadence::{MetricSink, UdpMetricSink};
@@ -13,13 +14,17 @@ use cadence::{MetricSink, UdpMetricSink};
 use super::{
     Dsn, Stop,
     dsn::DaemonAddress,
+    host_lookup::{HostLookup, Resolver},
     stats::{AtomicStats, add},
 };
 
 /// How long a datagram may wait for space in the buffer of the socket or the receiver.
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// An error of opening the socket to a daemon, usually because its host has no address.
+/// How long the end waits for the address of the host.
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// An error of opening the socket to a daemon.
 #[derive(Debug)]
 pub struct OpenError {
     target: String,
@@ -52,24 +57,77 @@ impl std::error::Error for OpenError {
 /// Of cadence it uses the unbuffered sinks, with one datagram per call. The buffered ones keep a datagram that could not
 /// be sent indefinitely, have no deadline, and send lines longer than the buffer; the queuing one starts threads.
 pub(super) struct Datagrams {
-    sink: Box<dyn MetricSink + Send>,
+    /// `None` until the host has an address.
+    sink: Option<Box<dyn MetricSink + Send>>,
+    /// `None` for unix sockets.
+    lookup: Option<HostLookup>,
     /// Bytes per datagram at most.
     size: usize,
     stats: Arc<AtomicStats>,
 }
 
 impl Datagrams {
-    /// Opens the socket, resolving the host name.
-    pub(super) fn open(dsn: &Dsn, stats: Arc<AtomicStats>) -> Result<Self, OpenError> {
-        let sink = match &dsn.address {
-            DaemonAddress::Udp { host, port, only_v6 } => open_udp(host, *port, *only_v6),
-            DaemonAddress::Unix(path) => open_unix(path),
-        };
-        Ok(Self {
-            sink: sink.map_err(|source| OpenError::new(dsn, source))?,
+    /// Opens the socket, unless the address has to be looked up first.
+    pub(super) fn open(dsn: &Dsn, resolver: Resolver, stats: Arc<AtomicStats>) -> Result<Self, OpenError> {
+        let mut datagrams = Self {
+            sink: None,
+            lookup: None,
             size: dsn.max_size(),
-            stats,
-        })
+            stats: Arc::clone(&stats),
+        };
+        let opened = match &dsn.address {
+            DaemonAddress::Udp { host, port, only_v6 } => {
+                let lookup = datagrams
+                    .lookup
+                    .insert(HostLookup::new(host, *port, *only_v6, resolver, stats));
+                lookup
+                    .literal()
+                    .and_then(|address| address.map(open_udp).transpose())
+            }
+            DaemonAddress::Unix(path) => open_unix(path).map(Some),
+        };
+        datagrams.sink = opened.map_err(|source| OpenError::new(dsn, source))?;
+        Ok(datagrams)
+    }
+
+    /// Looks up the host if that is due, without waiting, and opens a socket when its address has changed. Returns
+    /// whether there is a socket; once there is one, there always is.
+    ///
+    /// When a lookup ends, the calling thread is unparked.
+    pub(super) fn poll(&mut self, now: Instant) -> bool {
+        if let Some(lookup) = &mut self.lookup
+            && let Some(address) = lookup.poll(now)
+        {
+            match open_udp(address) {
+                Ok(sink) => self.sink = Some(sink),
+                Err(_) => {
+                    add(&self.stats.send_errors, 1);
+                    lookup.fail(now);
+                }
+            }
+        }
+        self.sink.is_some()
+    }
+
+    /// As [`Self::poll`], but waits for a lookup for half a second, if there is no socket.
+    pub(super) fn poll_blocking(&mut self) -> bool {
+        let begin = Instant::now();
+        loop {
+            let now = Instant::now();
+            if self.poll(now) {
+                return true;
+            }
+            let left = LOOKUP_TIMEOUT.saturating_sub(now.duration_since(begin));
+            if left.is_zero() || !self.lookup.as_ref().is_some_and(HostLookup::is_running) {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
+    }
+
+    /// Returns when [`Self::poll`] has something to do, unless a lookup is running.
+    pub(super) fn next_poll(&self) -> Option<Instant> {
+        self.lookup.as_ref().and_then(HostLookup::next)
     }
 
     pub(super) fn size(&self) -> usize {
@@ -81,7 +139,7 @@ impl Datagrams {
     ///
     /// After `stop` it gives up at the first datagram for which there is no space, so that a receiver that does not read
     /// cannot delay the end.
-    pub(super) fn send(&self, lines: &str, flush: bool, stop: &Stop) -> usize {
+    pub(super) fn send(&mut self, lines: &str, flush: bool, stop: &Stop) -> usize {
         let mut done = 0;
         let mut give_up = false;
         while done < lines.len() {
@@ -101,7 +159,7 @@ impl Datagrams {
         done
     }
 
-    fn send_one(&self, datagram: &str) -> io::Result<()> {
+    fn send_one(&mut self, datagram: &str) -> io::Result<()> {
         let mut sent = self.emit(datagram);
         // A refusal reports an earlier datagram, and this one was not sent at all.
         if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -121,10 +179,19 @@ impl Datagrams {
         }
     }
 
-    fn emit(&self, datagram: &str) -> io::Result<usize> {
-        self.sink
-            .emit(datagram)
-            .inspect_err(|_| add(&self.stats.send_errors, 1))
+    fn emit(&mut self, datagram: &str) -> io::Result<usize> {
+        // The end is reached without an address.
+        let sink = self.sink.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let sent = sink.emit(datagram);
+        if let Err(error) = &sent {
+            add(&self.stats.send_errors, 1);
+            if let Some(lookup) = &mut self.lookup
+                && !is_full(error)
+            {
+                lookup.fail(Instant::now());
+            }
+        }
+        sent
     }
 }
 
@@ -136,20 +203,7 @@ impl fmt::Debug for Datagrams {
     }
 }
 
-fn open_udp(host: &str, port: u16, only_v6: bool) -> io::Result<Box<dyn MetricSink + Send>> {
-    let addresses: Vec<_> = (host, port)
-        .to_socket_addrs()?
-        .filter(|address| address.is_ipv6() || !only_v6)
-        .collect();
-    // Daemons listen on IPv4 by default, and UDP does not report a missing listener on the other address.
-    let first = addresses
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or_else(|| addresses.first());
-    let Some(&address) = first else {
-        let kind = if only_v6 { "no IPv6 address" } else { "no address" };
-        return Err(io::Error::new(io::ErrorKind::NotFound, kind));
-    };
+fn open_udp(address: SocketAddr) -> io::Result<Box<dyn MetricSink + Send>> {
     let local: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

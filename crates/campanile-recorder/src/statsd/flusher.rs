@@ -21,6 +21,8 @@ use crate::{Family, Labels, Series, Snapshot, Value};
 /// | gauge | the value, including zero |
 /// | histogram | `.count` and `.sum` as counters, if there were observations; sums of durations in milliseconds |
 ///
+/// While the host of the daemon has no address yet, changes add up, and are sent once it has one.
+///
 /// Processes that share a directory must each send their [`own_snapshot`](crate::CellRecorder::own_snapshot), since
 /// daemons sum what they receive. Last values are kept for good: a series that is missing from a snapshot continues where
 /// it was.
@@ -123,19 +125,36 @@ impl<F: FnMut() -> Snapshot> Flusher<F> {
         let mut period_ends = self.schedule.next(Instant::now());
         while !stop.is_stopped() {
             let now = Instant::now();
+            let has_address = self.datagrams.poll(now);
             if now >= period_ends {
-                self.flush_until(stop);
+                if has_address {
+                    self.flush_until(stop);
+                } else {
+                    self.publisher.publish();
+                }
                 period_ends = self.schedule.next(now);
             } else {
-                thread::park_timeout(period_ends - now);
+                let next = self
+                    .datagrams
+                    .next_poll()
+                    .map_or(period_ends, |next| next.min(period_ends));
+                thread::park_timeout(next.saturating_duration_since(now));
             }
         }
+        self.datagrams.poll_blocking();
         self.flush_until(stop);
     }
 
     /// Flushes once, for callers that schedule flushes themselves.
+    ///
+    /// If the address of the host is not known yet, it waits half a second for it; without one it sends nothing, and
+    /// the next flush sends the changes of both periods.
     pub fn flush(&mut self) {
-        self.flush_until(&Stop::new());
+        if self.datagrams.poll_blocking() {
+            self.flush_until(&Stop::new());
+        } else {
+            self.publisher.publish();
+        }
     }
 
     fn flush_until(&mut self, stop: &Stop) {

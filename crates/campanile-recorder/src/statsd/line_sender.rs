@@ -54,7 +54,9 @@ impl LineSender {
 
     /// Sends lines until `stop` is triggered, then the queued ones, and returns.
     ///
-    /// After the stop it gives up at the first datagram for which the receiver has no space, within half a second.
+    /// While the host has no address yet, lines stay in the queue. After the stop it waits half a second for an address
+    /// that is being looked up, and gives up at the first datagram for which the receiver has no space, within another
+    /// half a second.
     pub fn run_blocking(mut self, stop: &Stop) {
         stop.unpark_current_thread();
         self.queue.unpark_current_thread();
@@ -65,13 +67,25 @@ impl LineSender {
         let mut period_ends = self.schedule.next(Instant::now());
         while !stop.is_stopped() {
             let now = Instant::now();
+            let has_address = self.datagrams.poll(now);
             if now >= period_ends {
-                self.resend(&mut spare, &mut pending, stop);
+                // Without an address, repeated gauges would only take the space of other lines.
+                if has_address {
+                    self.resend(&mut spare, &mut pending, stop);
+                }
                 self.publisher.publish();
                 if !pending.is_empty() && oldest.is_none() {
                     oldest = Some(now);
                 }
                 period_ends = self.schedule.next(now);
+            }
+            let mut next = self
+                .datagrams
+                .next_poll()
+                .map_or(period_ends, |next| next.min(period_ends));
+            if !has_address {
+                thread::park_timeout(next.saturating_duration_since(Instant::now()));
+                continue;
             }
             let queued = self.queue.len();
             if queued > 0 && oldest.is_none() {
@@ -79,42 +93,44 @@ impl LineSender {
             }
             let late = oldest.is_some_and(|oldest| now >= oldest + DELAY);
             if late || queued >= self.datagrams.size() {
-                self.take(&mut spare, &mut pending);
+                take(&self.queue, &mut spare, &mut pending);
                 let sent = self.datagrams.send(&pending, late, stop);
                 pending.drain(..sent);
                 oldest = (!pending.is_empty()).then_some(now);
                 continue;
             }
-            let next = oldest.map_or(period_ends, |oldest| period_ends.min(oldest + DELAY));
+            next = oldest.map_or(next, |oldest| next.min(oldest + DELAY));
             thread::park_timeout(next.saturating_duration_since(now));
         }
+        self.datagrams.poll_blocking();
         self.publisher.publish();
         self.queue.close();
-        self.take(&mut spare, &mut pending);
+        take(&self.queue, &mut spare, &mut pending);
         self.datagrams.send(&pending, true, stop);
-        self.publisher.publish();
+        self.queue.publish_last(|| self.publisher.publish());
     }
 
     /// Queues all gauges, sending full datagrams in between to make space.
-    fn resend(&self, spare: &mut String, pending: &mut String, stop: &Stop) {
+    fn resend(&mut self, spare: &mut String, pending: &mut String, stop: &Stop) {
+        let (queue, datagrams) = (&self.queue, &mut self.datagrams);
         self.recorder.resend_while(|| {
             if stop.is_stopped() {
                 return ControlFlow::Break(());
             }
-            if self.queue.is_due() {
-                self.take(spare, pending);
-                let sent = self.datagrams.send(pending, false, stop);
+            if queue.is_due() {
+                take(queue, spare, pending);
+                let sent = datagrams.send(pending, false, stop);
                 pending.drain(..sent);
             }
             ControlFlow::Continue(())
         });
     }
+}
 
-    fn take(&self, spare: &mut String, pending: &mut String) {
-        self.queue.swap(spare);
-        pending.push_str(spare);
-        spare.clear();
-    }
+fn take(queue: &LineQueue, spare: &mut String, pending: &mut String) {
+    queue.swap(spare);
+    pending.push_str(spare);
+    spare.clear();
 }
 
 impl Drop for LineSender {

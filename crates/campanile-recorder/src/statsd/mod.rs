@@ -52,8 +52,16 @@
 //! delays a datagram by 100 ms at most. [`SendStats`] counts what happened to the lines. Order is preserved; events are
 //! neither sampled nor aggregated: the flusher sends fewer datagrams for a busy service.
 //!
-//! No threads are started: [`LineSender::run_blocking`] and [`Flusher::run_blocking`] run on a thread of the caller until
-//! their [`Stop`] is triggered, and then send what is left. A host name is resolved once.
+//! [`LineSender::run_blocking`] and [`Flusher::run_blocking`] run on a thread of the caller until their [`Stop`] is
+//! triggered, and then send what is left. They start a thread for nothing but a lookup of the host, which ends with it.
+//!
+//! # The host
+//!
+//! A host name is looked up when the sender begins to run, again each minute, and after errors of sending: a second
+//! after the first, up to a minute after many. A lookup that fails or takes long delays nothing: lines are sent to the
+//! address found last. Until the first one is found they wait in the queue, [`Statsd::with_queue_size`] bytes of them;
+//! the changes of a [`Flusher`] add up. An address stays in use while the host has it and sending does not fail. The path
+//! of a unix socket is looked up for each datagram.
 //!
 //! Processes that share a directory send their own counts each: a [`Flusher`] must use
 //! [`own_snapshot`](crate::CellRecorder::own_snapshot), otherwise the daemon receives all counts from every process.
@@ -66,6 +74,7 @@ mod dsn;
 mod duration_scale;
 mod escape;
 mod flusher;
+mod host_lookup;
 mod line;
 mod line_sender;
 mod number;
@@ -90,6 +99,6 @@ pub use self::{
     line_sender::LineSender,
     recorder::StatsdRecorder,
     stateful::StatefulRecorder,
-    stats::SendStats,
+    stats::{METRICS, SendStats},
     stop::Stop,
 };

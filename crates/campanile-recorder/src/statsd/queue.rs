@@ -6,7 +6,7 @@
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    thread::{self, Thread},
+    thread::{self, Thread, ThreadId},
 };
 
 use super::stats::{AtomicStats, add};
@@ -28,6 +28,8 @@ struct QueueState {
     /// Lines, each with a line feed at its end.
     lines: String,
     closed: bool,
+    /// The thread whose lines are dropped without being counted, once the queue is closed.
+    uncounted: Option<ThreadId>,
 }
 
 impl LineQueue {
@@ -36,6 +38,7 @@ impl LineQueue {
             state: Mutex::new(QueueState {
                 lines: buffer(capacity, max_line),
                 closed: false,
+                uncounted: None,
             }),
             capacity,
             max_line,
@@ -53,8 +56,13 @@ impl LineQueue {
     pub(super) fn push(&self, count: u64, write: impl FnOnce(&mut String)) {
         let mut state = self.lock();
         if state.closed || state.lines.len() >= self.capacity {
+            let is_counted = state
+                .uncounted
+                .is_none_or(|thread| thread != thread::current().id());
             drop(state);
-            add(&self.stats.lines_queue_full, count);
+            if is_counted {
+                add(&self.stats.lines_queue_full, count);
+            }
             return;
         }
         let start = state.lines.len();
@@ -100,6 +108,14 @@ impl LineQueue {
     /// Makes the queue drop further lines.
     pub(super) fn close(&self) {
         self.lock().closed = true;
+    }
+
+    /// Calls `publish` after the end. Lines that it makes, where it publishes to the recorder of this queue, are about
+    /// lines, and are not counted in their turn.
+    pub(super) fn publish_last(&self, publish: impl FnOnce()) {
+        self.lock().uncounted = Some(thread::current().id());
+        publish();
+        self.lock().uncounted = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {

@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use metrics::{Counter, Key, Label, Level, Metadata, Recorder};
-
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+use campanile_metrics::{Descriptor, LazyHandle, RecorderHandle};
+use metrics::{Counter, Label, Recorder};
 
 /// Counts of sent and dropped lines. Each line is in one of the first five, or still queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,11 +30,13 @@ pub struct SendStats {
     /// Errors of the socket. A connection refused belongs to an earlier datagram and is retried once, so there may be
     /// errors without failed lines.
     pub send_errors: u64,
+    /// Lookups of the host that failed or found no suitable address.
+    pub lookup_errors: u64,
 }
 
 impl SendStats {
-    /// Returns the values in the order of [`METRICS`].
-    fn values(&self) -> [u64; METRICS.len()] {
+    /// Returns the values in the order of [`SERIES`].
+    fn values(&self) -> [u64; SERIES.len()] {
         [
             self.lines_sent,
             self.lines_queue_full,
@@ -44,6 +45,7 @@ impl SendStats {
             self.lines_failed,
             self.datagrams_sent,
             self.send_errors,
+            self.lookup_errors,
         ]
     }
 }
@@ -58,6 +60,7 @@ pub(super) struct AtomicStats {
     pub(super) lines_failed: AtomicU64,
     pub(super) datagrams_sent: AtomicU64,
     pub(super) send_errors: AtomicU64,
+    pub(super) lookup_errors: AtomicU64,
 }
 
 pub(super) fn add(count: &AtomicU64, more: u64) {
@@ -75,78 +78,117 @@ impl AtomicStats {
             lines_failed: load(&self.lines_failed),
             datagrams_sent: load(&self.datagrams_sent),
             send_errors: load(&self.send_errors),
+            lookup_errors: load(&self.lookup_errors),
         }
     }
 }
 
-const LINES_DROPPED: &str = "campanile_statsd_lines_dropped_total";
-const DROPPED: &str = "Statsd lines dropped before sending, by reason.";
+/// The metrics of sending lines, recorded by the global recorder or that of
+/// [`Statsd::with_recorder`](super::Statsd::with_recorder).
+pub const METRICS: &[Descriptor] = &[
+    LINES_SENT,
+    LINES_DROPPED,
+    LINES_FAILED,
+    DATAGRAMS_SENT,
+    SEND_ERRORS,
+    LOOKUP_ERRORS,
+];
 
-/// The name of each counter, the value of its label `reason`, and its help.
-const METRICS: [(&str, Option<&str>, &str); 7] = [
-    (
-        "campanile_statsd_lines_sent_total",
-        None,
-        "Statsd lines that were sent.",
-    ),
-    (LINES_DROPPED, Some("queue_full"), DROPPED),
-    (LINES_DROPPED, Some("too_long"), DROPPED),
-    (LINES_DROPPED, Some("not_finite"), DROPPED),
-    (
-        "campanile_statsd_lines_failed_total",
-        None,
-        "Statsd lines in datagrams that could not be sent.",
-    ),
-    (
-        "campanile_statsd_datagrams_sent_total",
-        None,
-        "Statsd datagrams that were sent.",
-    ),
-    (
-        "campanile_statsd_send_errors_total",
-        None,
-        "Errors of the socket to the statsd daemon.",
-    ),
+const REASON: &str = "reason";
+
+const LINES_SENT: Descriptor = Descriptor::counter(
+    "campanile_statsd_lines_sent_total",
+    None,
+    "Statsd lines that the kernel accepted",
+    &[],
+);
+
+const LINES_DROPPED: Descriptor = Descriptor::counter(
+    "campanile_statsd_lines_dropped_total",
+    None,
+    "Statsd lines dropped before sending: `queue_full`, `too_long` for a datagram, or `not_finite`",
+    &[REASON],
+);
+
+const LINES_FAILED: Descriptor = Descriptor::counter(
+    "campanile_statsd_lines_failed_total",
+    None,
+    "Statsd lines in datagrams that could not be sent",
+    &[],
+);
+
+const DATAGRAMS_SENT: Descriptor = Descriptor::counter(
+    "campanile_statsd_datagrams_sent_total",
+    None,
+    "Statsd datagrams that the kernel accepted",
+    &[],
+);
+
+const SEND_ERRORS: Descriptor = Descriptor::counter(
+    "campanile_statsd_send_errors_total",
+    None,
+    "Errors of the socket to the statsd daemon",
+    &[],
+);
+
+const LOOKUP_ERRORS: Descriptor = Descriptor::counter(
+    "campanile_statsd_lookup_errors_total",
+    None,
+    "Lookups of the host of the statsd daemon without an address",
+    &[],
+);
+
+/// The family of each counter, and the value of its label `reason`.
+const SERIES: [(Descriptor, Option<&str>); 8] = [
+    (LINES_SENT, None),
+    (LINES_DROPPED, Some("queue_full")),
+    (LINES_DROPPED, Some("too_long")),
+    (LINES_DROPPED, Some("not_finite")),
+    (LINES_FAILED, None),
+    (DATAGRAMS_SENT, None),
+    (SEND_ERRORS, None),
+    (LOOKUP_ERRORS, None),
 ];
 
 /// Copies the counts to a recorder.
 pub(super) struct StatsPublisher {
     stats: Arc<AtomicStats>,
-    counters: Vec<Counter>,
-    published: [u64; METRICS.len()],
+    recorder: RecorderHandle,
+    counters: LazyHandle<[Counter; SERIES.len()]>,
+    published: [u64; SERIES.len()],
 }
 
 impl StatsPublisher {
-    /// Creates a publisher, which does nothing without a recorder.
-    pub(super) fn new(stats: Arc<AtomicStats>, recorder: Option<&(dyn Recorder + Send + Sync)>) -> Self {
-        let counters = recorder.map_or_else(Vec::new, |recorder| {
-            let register = |(name, reason, help): (&'static str, Option<&'static str>, &'static str)| {
-                recorder.describe_counter(name.into(), None, help.into());
-                let labels: Vec<_> = reason
-                    .map(|reason| Label::from_static_parts("reason", reason))
-                    .into_iter()
-                    .collect();
-                recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
-            };
-            METRICS.map(register).into()
-        });
+    pub(super) fn new(stats: Arc<AtomicStats>, recorder: RecorderHandle) -> Self {
         Self {
             stats,
-            counters,
-            published: [0; METRICS.len()],
+            recorder,
+            counters: LazyHandle::new(),
+            published: [0; SERIES.len()],
         }
     }
 
-    /// Adds the increments since the last call. Not by `absolute`, which some recorders ignore.
+    /// Adds the increments since the last call, once there is a recorder. Not by `absolute`, which some recorders
+    /// ignore.
     pub(super) fn publish(&mut self) {
+        let Some(counters) = self.counters.get(self.recorder, register) else {
+            return;
+        };
         let values = self.stats.load().values();
-        for ((counter, value), published) in self.counters.iter().zip(values).zip(&mut self.published) {
+        for ((counter, value), published) in counters.iter().zip(values).zip(&mut self.published) {
             if value > *published {
                 counter.increment(value - *published);
                 *published = value;
             }
         }
     }
+}
+
+fn register(recorder: &dyn Recorder) -> [Counter; SERIES.len()] {
+    SERIES.map(|(family, reason)| {
+        let label = reason.map(|reason| Label::from_static_parts(REASON, reason));
+        family.register(recorder, label.into_iter().collect())
+    })
 }
 
 impl fmt::Debug for StatsPublisher {

@@ -1,6 +1,7 @@
 //! A child process that records.
 
 use std::{
+    error::Error,
     fs::File,
     io::{BufRead, BufReader, Read, Write},
     os::fd::AsRawFd,
@@ -141,7 +142,10 @@ fn child_executes_commands() {
     let recorder = match CellRecorder::builder().open(directory) {
         Ok(recorder) => recorder,
         Err(error) => {
-            println!("{MARK}{error}\n{MARK}");
+            println!(
+                "{MARK}{error}: {}\n{MARK}",
+                error.source().expect("the error of the system")
+            );
             return;
         }
     };

@@ -4,6 +4,7 @@ mod allocations;
 mod dsn;
 mod events;
 mod flusher;
+mod host;
 mod limits;
 mod profiles;
 mod sockets;

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use campanile_recorder::{CellRecorder, Format, statsd::METRICS};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use super::support::{Daemon, Running, counter, histogram};
@@ -72,4 +73,22 @@ fn counts_of_lines_are_published_to_a_recorder() {
         counters,
         expected.map(|(name, value)| (name.to_owned(), value)).into()
     );
+}
+
+#[test]
+fn losses_are_in_the_text_of_the_recorder() {
+    let daemon = Daemon::new();
+    let cells = Arc::new(CellRecorder::new());
+    let running = Running::start(daemon.statsd().with_recorder(Arc::clone(&cells)));
+    counter(&running.recorder, &"t".repeat(2_000), &[]).increment(1);
+    running.end();
+    let text = cells.render(Format::Prometheus);
+    let line = "campanile_statsd_lines_dropped_total{reason=\"too_long\"} 1\n";
+    assert!(text.contains(line), "{text}");
+    for metric in METRICS {
+        assert!(
+            text.contains(&format!("# TYPE {} counter\n", metric.name())),
+            "{text}"
+        );
+    }
 }
