@@ -4,10 +4,12 @@
 mod common;
 mod descriptor;
 mod errno;
+mod escaped;
 mod fold_counter;
 mod handle;
 mod label_limiter;
 mod lazy_handle;
+mod log_limit;
 mod per_recorder;
 mod recorder_handle;
 
@@ -18,10 +20,12 @@ pub use self::{
     common::{SERIES_FOLDED, UPGRADED_CONNECTIONS},
     descriptor::{Descriptor, Kind},
     errno::{errno_name, errno_name_of},
+    escaped::Escaped,
     fold_counter::FoldCounter,
     handle::Handle,
     label_limiter::{LabelLimiter, OTHER},
     lazy_handle::LazyHandle,
+    log_limit::{LogDecision, LogLimit},
     per_recorder::PerRecorder,
     recorder_handle::RecorderHandle,
 };

@@ -23,7 +23,8 @@ use crate::backlog::{BacklogConfig, QueueMonitor};
 use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
 use crate::error::{ServeError, ServeErrorKind};
-use crate::listener_context::{ListenerContext, http1_builder};
+use crate::limits::{HttpLimits, MAX_WINDOW, MIN_CONNECTION_WINDOW};
+use crate::listener_context::ListenerContext;
 use crate::metrics::ListenerMetrics;
 use crate::service::BoxError;
 use crate::timeouts::{ConnectionTimeouts, MAX_TIMEOUT};
@@ -37,6 +38,7 @@ pub struct Server<S> {
     service: S,
     targets: Vec<BindTarget>,
     timeouts: ConnectionTimeouts,
+    limits: HttpLimits,
     shutdown: ShutdownConfig,
     lifecycle: Option<Lifecycle>,
     max_connections: Option<usize>,
@@ -56,6 +58,7 @@ impl<S> Server<S> {
             service,
             targets: Vec::new(),
             timeouts: ConnectionTimeouts::default(),
+            limits: HttpLimits::default(),
             shutdown: ShutdownConfig::new(),
             lifecycle: None,
             max_connections: None,
@@ -155,6 +158,44 @@ impl<S> Server<S> {
         self
     }
 
+    /// Limits the size of a request head, in bytes: the request line and all header fields as HTTP/1 spells them, over both
+    /// versions of HTTP. Larger heads get 431, gRPC calls `RESOURCE_EXHAUSTED`. Defaults to 64 KiB. Zero is an error at
+    /// [`try_bind`](Self::try_bind).
+    ///
+    /// It also limits the trailers of a chunked request.
+    pub fn max_head_bytes(mut self, limit: usize) -> Self {
+        self.limits.max_head_bytes = limit;
+        self
+    }
+
+    /// Limits the header fields of a request. More of them get 431, gRPC calls `RESOURCE_EXHAUSTED`. Defaults to 100; any
+    /// other value makes hyper allocate for each HTTP/1 request. Zero is an error at [`try_bind`](Self::try_bind).
+    pub fn max_headers(mut self, limit: usize) -> Self {
+        self.limits.max_headers = limit;
+        self
+    }
+
+    /// Limits the concurrent requests of an HTTP/2 connection. Defaults to 200. Zero is an error at
+    /// [`try_bind`](Self::try_bind).
+    pub fn h2_max_streams(mut self, limit: u32) -> Self {
+        self.limits.h2_max_streams = limit;
+        self
+    }
+
+    /// Sets how many bytes of an HTTP/2 request body a client may send before the handler has read them. Defaults to 1 MiB;
+    /// at most 2 GiB minus 1. Zero is an error at [`try_bind`](Self::try_bind).
+    pub fn h2_stream_window(mut self, bytes: u32) -> Self {
+        self.limits.h2_stream_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// Sets how many bytes of all request bodies of an HTTP/2 connection a client may send before the handlers have read
+    /// them. Defaults to 1 MiB; at least 65,535, which HTTP/2 grants to every client, and at most 2 GiB minus 1.
+    pub fn h2_connection_window(mut self, bytes: u32) -> Self {
+        self.limits.h2_connection_window = bytes.clamp(MIN_CONNECTION_WINDOW, MAX_WINDOW);
+        self
+    }
+
     /// Records connections, queues and the shutdown to `recorder` instead of the global one.
     pub fn recorder(mut self, recorder: impl Into<RecorderHandle>) -> Self {
         self.recorder = recorder.into();
@@ -244,6 +285,7 @@ impl<S> Server<S> {
             service,
             targets,
             timeouts,
+            limits,
             shutdown,
             lifecycle,
             max_connections,
@@ -259,6 +301,9 @@ impl<S> Server<S> {
         }
         if max_connections == Some(0) {
             return Err(ServeErrorKind::Zero("max_connections").into());
+        }
+        if let Some(setting) = limits.zero() {
+            return Err(ServeErrorKind::Zero(setting).into());
         }
         if backlog.interval.is_some_and(|interval| interval.is_zero()) {
             return Err(ServeErrorKind::Zero("backlog_interval").into());
@@ -278,7 +323,7 @@ impl<S> Server<S> {
         };
         let handle = lifecycle.handle();
         let abort_log = Arc::new(AbortLog::new());
-        let http1 = http1_builder();
+        let http1 = limits.http1_builder();
         let mut queues = QueueMonitor::new(backlog, recorder);
         let bind = |target: BindTarget| {
             let listener = target.source.bind(max_connections, recorder)?;
@@ -291,6 +336,7 @@ impl<S> Server<S> {
                 queue_wait: queues.watch(&listener),
                 metrics: ListenerMetrics::new(recorder, listener.label().clone()),
                 abort_log: Arc::clone(&abort_log),
+                limits,
                 http1: http1.clone(),
                 #[cfg(feature = "tls")]
                 tls: target.tls.map(TlsTerminator::new),
@@ -360,6 +406,7 @@ impl<S> fmt::Debug for Server<S> {
         f.debug_struct("Server")
             .field("listeners", &self.targets.len())
             .field("timeouts", &self.timeouts)
+            .field("limits", &self.limits)
             .field("shutdown", &self.shutdown)
             .field("max_connections", &self.max_connections)
             .finish_non_exhaustive()

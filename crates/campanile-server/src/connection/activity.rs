@@ -88,7 +88,7 @@ impl Activity {
     }
 
     #[inline]
-    fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 

@@ -8,11 +8,14 @@ use std::pin::pin;
 #[cfg(feature = "tls")]
 use campanile_listen::CloseReason;
 use campanile_listen::{AcceptedStream, CountedIo};
+use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
+use super::failure::refuse_connection;
 use super::io::{ConnectionIo, TransportStream};
 use super::sniff::{Protocol, Sniffed, sniff};
 use super::state::{ConnectionState, ShutdownStage};
+use crate::rejection::RejectReason;
 use crate::timeouts::{CLOSING_GRACE, CLOSING_SILENCE};
 
 /// Returns the stream below HTTP, and the protocol if the handshake has negotiated one.
@@ -77,8 +80,22 @@ pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionS
     };
     // IO errors are counted by the IO itself.
     let protocol = protocol.ok().flatten()?;
+    if sniffed.is_tls() {
+        refuse_tls(io, state).await;
+        return None;
+    }
     io.put_back(sniffed);
     Some(protocol)
+}
+
+/// Responds to a TLS client hello in plain HTTP, which TLS clients report as a wrong version number.
+#[cold]
+async fn refuse_tls(io: &mut ConnectionIo, state: &ConnectionState) {
+    refuse_connection(state, RejectReason::TlsOnPlainPort, None);
+    state.set_lingers(true);
+    let response = RejectReason::TlsOnPlainPort.http1_response(&state.context().limits);
+    // An error is counted by the IO itself. The response fits into an empty socket buffer.
+    let _ = io.write_all(&response).await;
 }
 
 /// Waits until a closing connection has been silent for long enough. A new one has more time for its first byte than an

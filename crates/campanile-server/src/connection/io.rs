@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 #[cfg(feature = "tls")]
 use tokio_util::either::Either;
 
+use super::error_response::ErrorResponse;
 use super::sniff::{Protocol, Sniffed};
 use super::state::{ConnectionState, ShutdownStage};
 use crate::timeouts::{ABORT_LINGER, CLOSING_GRACE, HTTP2_LINGER};
@@ -37,6 +38,9 @@ pub(crate) struct ConnectionIo {
     /// Polled only after an upgrade; before, the connection's task watches for the cut.
     cutting: Option<PhaseReached>,
     read_closed: bool,
+    /// Whether nothing is pending: the last call was a flush, which hyper makes when its buffer is empty.
+    flushed: bool,
+    error_response: Option<ErrorResponse>,
     guard: Option<ShutdownGuard>,
 }
 
@@ -56,6 +60,8 @@ impl ConnectionIo {
             state,
             cutting: None,
             read_closed: false,
+            flushed: true,
+            error_response: None,
             guard: Some(guard),
         }
     }
@@ -101,6 +107,24 @@ impl ConnectionIo {
         }
     }
 
+    /// Returns the response to write in place of hyper's own to an invalid head, which `head` may begin.
+    #[inline]
+    fn error_response(&mut self, head: &[u8]) -> Option<(&mut ErrorResponse, Pin<&mut TransportStream>)> {
+        let may_be = std::mem::take(&mut self.flushed) && self.state.activity.head_began().is_some();
+        if may_be && self.is_refusing() {
+            self.error_response = ErrorResponse::in_place_of(head, &self.state.context().limits);
+        }
+        let response = self.error_response.as_mut()?;
+        Some((response, Pin::new(self.stream.as_mut()?)))
+    }
+
+    #[cold]
+    fn is_refusing(&self) -> bool {
+        self.protocol == Some(Protocol::Http1)
+            && self.state.activity.in_flight() == 0
+            && !self.state.is_upgraded()
+    }
+
     /// Returns an error once an upgraded IO is cut, for handlers that only write.
     fn check_writable(&self) -> io::Result<()> {
         if self.is_upgraded_and_cut() {
@@ -138,11 +162,16 @@ impl AsyncRead for ConnectionIo {
         }
         let before = buf.filled().len();
         let room = buf.remaining();
-        ready!(this.stream()?.poll_read(cx, buf))?;
+        let read = ready!(this.stream()?.poll_read(cx, buf));
+        if let Err(error) = read {
+            this.state.set_peer_left();
+            return Poll::Ready(Err(error));
+        }
         if buf.filled().len() > before {
             this.state.activity.record_read();
         } else if room > 0 {
             this.read_closed = true;
+            this.state.set_peer_left();
         }
         Poll::Ready(Ok(()))
     }
@@ -152,7 +181,10 @@ impl AsyncWrite for ConnectionIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_writable()?;
-        let written = this.stream()?.poll_write(cx, buf);
+        let written = match this.error_response(buf) {
+            Some((response, stream)) => response.poll_write(stream, cx, buf.len()),
+            None => this.stream()?.poll_write(cx, buf),
+        };
         this.record_write(&written);
         written
     }
@@ -164,7 +196,14 @@ impl AsyncWrite for ConnectionIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_writable()?;
-        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        let first = bufs.first().map_or(&[][..], |buf| buf);
+        let written = match this.error_response(first) {
+            Some((response, stream)) => {
+                let length = bufs.iter().map(|buf| buf.len()).sum();
+                response.poll_write(stream, cx, length)
+            }
+            None => this.stream()?.poll_write_vectored(cx, bufs),
+        };
         this.record_write(&written);
         written
     }
@@ -177,6 +216,7 @@ impl AsyncWrite for ConnectionIo {
         let this = self.get_mut();
         // TLS buffers what it cannot send yet.
         let flushed = this.stream()?.poll_flush(cx);
+        this.flushed = true;
         this.record_write(&flushed);
         flushed
     }

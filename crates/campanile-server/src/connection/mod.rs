@@ -5,6 +5,8 @@
 //! | `task` | serves a connection: handshake, protocol, HTTP |
 //! | `handshake` | the TLS handshake and the detection of the protocol |
 //! | `sniff` | HTTP/1 or HTTP/2, by the first bytes |
+//! | `error_response` | explains the responses that hyper sends by itself |
+//! | `failure` | counts and logs what ended a connection |
 //! | `io` | the IO below HTTP: records reads and writes, ends when cut, lingers before it closes |
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
 //! | `state` | the state shared by the task, the IO and the requests |
@@ -13,6 +15,8 @@
 //! | `handle` | the public `Connection` in a request's extensions |
 
 mod activity;
+mod error_response;
+mod failure;
 mod h2_executor;
 mod handle;
 mod handshake;
@@ -22,6 +26,7 @@ mod sniff;
 mod state;
 mod task;
 
+pub(crate) use self::failure::refuse;
 pub use self::handle::{Connection, ConnectionDraining};
 #[cfg(feature = "tls")]
 pub(crate) use self::sniff::Protocol;

@@ -40,6 +40,7 @@ pub(crate) struct ConnectionState {
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
+    peer_left: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -67,6 +68,7 @@ impl ConnectionState {
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
+            peer_left: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -144,6 +146,16 @@ impl ConnectionState {
     #[inline]
     pub(crate) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// Records that a read has reached the end, or failed.
+    #[cold]
+    pub(super) fn set_peer_left(&self) {
+        self.peer_left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_peer_left(&self) -> bool {
+        self.peer_left.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

@@ -6,6 +6,7 @@ mod drain;
 mod drain_under_load;
 mod early_responses;
 mod http2;
+mod rejections;
 mod serving;
 mod slow_clients;
 mod stop_timeout;
