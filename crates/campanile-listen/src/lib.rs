@@ -18,8 +18,12 @@ mod connection_control;
 mod connections;
 #[cfg(unix)]
 mod drain;
+#[cfg(unix)]
+mod eviction;
 mod incoming;
 mod io;
+#[cfg(unix)]
+mod keepalive;
 mod label;
 #[cfg(target_os = "linux")]
 mod linux;

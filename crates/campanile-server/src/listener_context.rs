@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use tokio::time::Instant;
 
 use crate::abort_log::AbortLog;
+use crate::eviction::EvictionRegistry;
 use crate::limits::HttpLimits;
 use crate::metrics::ListenerMetrics;
 use crate::timeouts::ConnectionTimeouts;
@@ -28,6 +29,8 @@ pub(crate) struct ListenerContext {
     pub(crate) metrics: ListenerMetrics,
     pub(crate) abort_log: Arc<AbortLog>,
     pub(crate) limits: HttpLimits,
+    /// `Some` if silent connections give way at the connection limit.
+    pub(crate) evictions: Option<Arc<EvictionRegistry>>,
     pub(crate) http1: http1::Builder,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<TlsTerminator>,

@@ -22,7 +22,9 @@ use crate::admin::{AdminConfig, AdminPort};
 use crate::backlog::{BacklogConfig, QueueMonitor};
 use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
+use crate::connection_limit::ConnectionLimit;
 use crate::error::{ServeError, ServeErrorKind};
+use crate::eviction::EvictionRegistry;
 use crate::limits::{HttpLimits, MAX_WINDOW, MIN_CONNECTION_WINDOW};
 use crate::listener_context::ListenerContext;
 use crate::metrics::ListenerMetrics;
@@ -41,7 +43,9 @@ pub struct Server<S> {
     limits: HttpLimits,
     shutdown: ShutdownConfig,
     lifecycle: Option<Lifecycle>,
-    max_connections: Option<usize>,
+    max_connections: ConnectionLimit,
+    eviction: bool,
+    keepalive: Option<Duration>,
     recorder: RecorderHandle,
     backlog: BacklogConfig,
     #[cfg(feature = "admin")]
@@ -61,7 +65,9 @@ impl<S> Server<S> {
             limits: HttpLimits::default(),
             shutdown: ShutdownConfig::new(),
             lifecycle: None,
-            max_connections: None,
+            max_connections: ConnectionLimit::default(),
+            eviction: false,
+            keepalive: Some(Duration::from_secs(60)),
             recorder: RecorderHandle::global(),
             backlog: BacklogConfig::default(),
             #[cfg(feature = "admin")]
@@ -151,10 +157,32 @@ impl<S> Server<S> {
         self
     }
 
-    /// Limits the open connections of each listener that [`bind`](Self::bind) adds. At the limit accepting pauses, and
-    /// clients wait in the accept queue. Zero is an error at [`try_bind`](Self::try_bind).
-    pub fn max_connections(mut self, limit: usize) -> Self {
-        self.max_connections = Some(limit);
+    /// Limits the open connections of each listener that [`bind`](Self::bind) adds; `None` disables it. At the limit
+    /// accepting pauses, and clients wait in the accept queue. Zero is an error at [`try_bind`](Self::try_bind).
+    ///
+    /// Defaults to the soft limit of open files at `try_bind`, less a reserve of an eighth, and at least of 64, for outgoing
+    /// connections, files and other listeners.
+    pub fn max_connections(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.max_connections = ConnectionLimit::Fixed(limit.into());
+        self
+    }
+
+    /// Sets whether silent connections give way at the connection limit: while a client waits in the accept queue, the
+    /// connection without a request that has been silent longest is closed, if it has been silent for a second. Disabled by
+    /// default.
+    ///
+    /// A connection with a request in progress, with bytes that wait in the kernel, with a TLS handshake in progress, or that
+    /// is upgraded never gives way. It applies to all listeners, also to those that have a limit of their own.
+    pub fn eviction(mut self, enabled: bool) -> Self {
+        self.eviction = enabled;
+        self
+    }
+
+    /// Sets after how long without a packet the kernel probes whether a TCP client is still there; `None` disables it.
+    /// Defaults to 60 seconds, so that a client that vanished without closing its connection is noticed after two minutes,
+    /// also under a WebSocket or a long wait. A listener with a keepalive of its own keeps it.
+    pub fn keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.keepalive = idle.into();
         self
     }
 
@@ -289,6 +317,8 @@ impl<S> Server<S> {
             shutdown,
             lifecycle,
             max_connections,
+            eviction,
+            keepalive,
             recorder,
             backlog,
             #[cfg(feature = "admin")]
@@ -299,7 +329,7 @@ impl<S> Server<S> {
         if targets.is_empty() {
             return Err(ServeErrorKind::NoListener.into());
         }
-        if max_connections == Some(0) {
+        if max_connections.get() == Some(0) {
             return Err(ServeErrorKind::Zero("max_connections").into());
         }
         if let Some(setting) = limits.zero() {
@@ -326,7 +356,14 @@ impl<S> Server<S> {
         let http1 = limits.http1_builder();
         let mut queues = QueueMonitor::new(backlog, recorder);
         let bind = |target: BindTarget| {
-            let listener = target.source.bind(max_connections, recorder)?;
+            let mut listener = target.source.bind(max_connections.get(), recorder)?;
+            if listener.keepalive().is_none() {
+                listener = listener.with_keepalive(keepalive);
+            }
+            let evictions = eviction.then(Arc::<EvictionRegistry>::default);
+            if let Some(evictions) = evictions.clone() {
+                listener = listener.with_eviction(move || evictions.evict());
+            }
             let context = ListenerContext {
                 label: listener.label().clone(),
                 address: listener.local_address().clone(),
@@ -337,6 +374,7 @@ impl<S> Server<S> {
                 metrics: ListenerMetrics::new(recorder, listener.label().clone()),
                 abort_log: Arc::clone(&abort_log),
                 limits,
+                evictions,
                 http1: http1.clone(),
                 #[cfg(feature = "tls")]
                 tls: target.tls.map(TlsTerminator::new),

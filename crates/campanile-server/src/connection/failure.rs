@@ -35,6 +35,22 @@ pub(super) fn refuse_connection(state: &ConnectionState, reason: RejectReason, e
     refuse(state, reason, error);
 }
 
+/// Counts and logs a connection that gives way to a waiting client.
+#[cold]
+pub(super) fn give_way(state: &ConnectionState) {
+    let context = state.context();
+    state.eviction.accept();
+    state.set_close_reason(CloseReason::Cut);
+    context.metrics.count_evicted_connection();
+    limited!(
+        warn,
+        "connection limit reached; closing the longest silent connection",
+        listener = context.label.as_str(),
+        peer = %state.peer(),
+        age_seconds = state.activity.age().as_secs_f64(),
+    );
+}
+
 /// Counts and logs a refused request.
 #[cold]
 pub(crate) fn refuse(state: &ConnectionState, reason: RejectReason, error: Option<&hyper::Error>) {

@@ -231,7 +231,10 @@ impl Drop for ConnectionIo {
         let Some(stream) = self.stream.take() else { return };
         let state = &self.state;
         state.end();
-        let linger = if state.stage() >= ShutdownStage::Rejecting || self.is_upgraded_and_cut() {
+        let linger = if state.eviction.is_done() {
+            // Nothing is unread, and the descriptor is needed.
+            return;
+        } else if state.stage() >= ShutdownStage::Rejecting || self.is_upgraded_and_cut() {
             if state.is_upgraded() {
                 state.context().abort_log.log_connection(state, 0);
             }

@@ -6,6 +6,7 @@
 //! | `handshake` | the TLS handshake and the detection of the protocol |
 //! | `sniff` | HTTP/1 or HTTP/2, by the first bytes |
 //! | `error_response` | explains the responses that hyper sends by itself |
+//! | `eviction` | the request to give way to a waiting client |
 //! | `failure` | counts and logs what ended a connection |
 //! | `io` | the IO below HTTP: records reads and writes, ends when cut, lingers before it closes |
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
@@ -16,6 +17,7 @@
 
 mod activity;
 mod error_response;
+mod eviction;
 mod failure;
 mod h2_executor;
 mod handle;

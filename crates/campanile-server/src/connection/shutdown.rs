@@ -11,6 +11,7 @@ use campanile_listen::CloseReason;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
+use super::failure::give_way;
 use super::sniff::Protocol;
 use super::state::{ConnectionState, ShutdownStage};
 use crate::timeouts::{ABORT_FLUSH, ABORT_STREAMS, CLOSING_GRACE, CLOSING_SILENCE};
@@ -50,6 +51,8 @@ pub(super) struct ConnectionShutdown<'a> {
     aborting_since: Duration,
     /// When HTTP was shut down gracefully.
     shut_down_at: Option<Duration>,
+    /// Whether the kernel was probed for bytes since the connection was requested to give way.
+    eviction_probed: bool,
 }
 
 impl<'a> ConnectionShutdown<'a> {
@@ -72,6 +75,7 @@ impl<'a> ConnectionShutdown<'a> {
             closing_since: Duration::ZERO,
             aborting_since: Duration::ZERO,
             shut_down_at: None,
+            eviction_probed: false,
         }
     }
 
@@ -83,6 +87,11 @@ impl<'a> ConnectionShutdown<'a> {
             if self.advance() == ShutdownStage::Rejecting {
                 return Poll::Ready(Action::ShutDown);
             }
+        }
+        if self.state.eviction.is_requested()
+            && let Poll::Ready(action) = self.decide_eviction()
+        {
+            return Poll::Ready(action);
         }
         let mut must_decide = self.timer_at.is_none()
             || self.state.stage() > ShutdownStage::Serving
@@ -142,6 +151,27 @@ impl<'a> ConnectionShutdown<'a> {
         }
         self.state.set_stage(ShutdownStage::Rejecting);
         self.wake_streams();
+    }
+
+    /// Gives way to a waiting client, if the connection is idle and no bytes wait in the kernel.
+    #[cold]
+    fn decide_eviction(&mut self) -> Poll<Action> {
+        let state = self.state;
+        let may_give_way = state.activity.is_idle()
+            && !state.is_upgraded()
+            && self.shut_down_at.is_none()
+            && state.stage() < ShutdownStage::Closing;
+        if may_give_way && !std::mem::replace(&mut self.eviction_probed, true) {
+            state.request_probe();
+            return Poll::Ready(Action::PollHttp);
+        }
+        self.eviction_probed = false;
+        if state.take_probed_silent() && may_give_way {
+            give_way(state);
+            return Poll::Ready(Action::Drop("closed to make room"));
+        }
+        state.eviction.refuse();
+        Poll::Pending
     }
 
     fn decide(&mut self, now: Duration) -> Poll<Action> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
+use super::eviction::Eviction;
 use crate::listener_context::ListenerContext;
 
 /// How far a connection has come in its shutdown. It only advances.
@@ -36,6 +37,7 @@ pub(crate) struct ConnectionState {
     queue_wait: Option<Duration>,
     control: ConnectionControl,
     pub(crate) activity: Activity,
+    pub(crate) eviction: Eviction,
     stage: AtomicU8,
     close_announced: AtomicBool,
     lingers: AtomicBool,
@@ -64,6 +66,7 @@ impl ConnectionState {
             queue_wait,
             control,
             activity: Activity::new(),
+            eviction: Eviction::default(),
             stage: AtomicU8::new(ShutdownStage::Serving as u8),
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),

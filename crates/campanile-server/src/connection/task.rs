@@ -44,6 +44,17 @@ pub(crate) async fn serve<S: Serve>(
         io.control(),
     ));
 
+    let _registration = match &context.evictions {
+        Some(registry) => {
+            poll_fn(|cx| {
+                state.eviction.allow(cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            Some(registry.register(Arc::clone(&state)))
+        }
+        None => None,
+    };
     let Some((stream, negotiated)) = secure(io, &state).await else {
         return;
     };

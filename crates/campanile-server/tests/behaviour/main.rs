@@ -5,6 +5,7 @@ mod connection_metrics;
 mod drain;
 mod drain_under_load;
 mod early_responses;
+mod eviction;
 mod http2;
 mod rejections;
 mod serving;
