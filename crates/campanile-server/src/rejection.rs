@@ -27,6 +27,25 @@ pub(crate) enum RejectReason {
 #[derive(Clone, Debug)]
 pub(crate) struct Explanation(pub(crate) Bytes);
 
+/// Returns the response to an HTTP/1 request whose body stopped arriving.
+#[cold]
+pub(crate) fn request_timeout() -> Response<()> {
+    let text = "The request body did not arrive in time.\n";
+    let mut response = text_response(StatusCode::REQUEST_TIMEOUT, Bytes::from_static(text.as_bytes()));
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn text_response(status: StatusCode, text: Bytes) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.extensions_mut().insert(Explanation(text));
+    response
+}
+
 impl RejectReason {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -73,8 +92,8 @@ impl RejectReason {
     /// Returns the response to a request that hyper accepted: a status, or trailers only for gRPC.
     pub(crate) fn respond(self, limits: &HttpLimits, is_grpc: bool, is_http1: bool) -> Response<()> {
         let explanation = self.explanation(limits);
-        let mut response = Response::new(());
         if is_grpc {
+            let mut response = Response::new(());
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(GRPC_STATUS, self.code().to_header());
@@ -83,14 +102,11 @@ impl RejectReason {
             }
             return response;
         }
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let mut response = text_response(self.status(), Bytes::from(explanation.into_owned()));
         if is_http1 {
+            let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let text = Bytes::from(explanation.into_owned());
-        response.extensions_mut().insert(Explanation(text));
         response
     }
 

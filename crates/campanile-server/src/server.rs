@@ -130,6 +130,13 @@ impl<S> Server<S> {
         self
     }
 
+    /// Sets how long a client may be silent within the body of an HTTP/1 request that its handler reads; `None` disables it.
+    /// Defaults to 60 seconds. The client gets 408 if the response has not begun, and the connection is closed.
+    pub fn body_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.body_read = timeout.into().map(|timeout| timeout.min(MAX_TIMEOUT));
+        self
+    }
+
     /// Sets how long a new connection may take to its first bytes. Defaults to 10 seconds.
     pub fn sniff_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.sniff = timeout.min(MAX_TIMEOUT);

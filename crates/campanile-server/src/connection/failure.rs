@@ -51,6 +51,21 @@ pub(super) fn give_way(state: &ConnectionState) {
     );
 }
 
+/// Counts and logs a request whose body stopped arriving.
+#[cold]
+pub(super) fn time_out_upload(state: &ConnectionState) {
+    let context = state.context();
+    state.upload.set_timed_out();
+    state.set_close_reason(CloseReason::Error);
+    context.metrics.count_body_read_timeout();
+    limited!(
+        info,
+        "request body timed out",
+        listener = context.label.as_str(),
+        peer = %state.peer(),
+    );
+}
+
 /// Counts and logs a refused request.
 #[cold]
 pub(crate) fn refuse(state: &ConnectionState, reason: RejectReason, error: Option<&hyper::Error>) {

@@ -107,6 +107,13 @@ impl ConnectionIo {
         }
     }
 
+    #[inline]
+    fn follow_upload(&self, read: Option<&[u8]>) {
+        if self.protocol == Some(Protocol::Http1) && !self.state.is_upgraded() {
+            self.state.upload.on_read(read.unwrap_or_default());
+        }
+    }
+
     /// Returns the response to write in place of hyper's own to an invalid head, which `head` may begin.
     #[inline]
     fn error_response(&mut self, head: &[u8]) -> Option<(&mut ErrorResponse, Pin<&mut TransportStream>)> {
@@ -150,7 +157,9 @@ fn socket(stream: &TransportStream) -> &AcceptedStream {
 impl AsyncRead for ConnectionIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         if this.sniffed.read_into(buf) {
+            this.follow_upload(buf.filled().get(before..));
             return Poll::Ready(Ok(()));
         }
         if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
@@ -160,7 +169,6 @@ impl AsyncRead for ConnectionIo {
         if this.state.is_probe_requested() {
             this.state.set_probed(this.has_unread());
         }
-        let before = buf.filled().len();
         let room = buf.remaining();
         let read = ready!(this.stream()?.poll_read(cx, buf));
         if let Err(error) = read {
@@ -169,6 +177,7 @@ impl AsyncRead for ConnectionIo {
         }
         if buf.filled().len() > before {
             this.state.activity.record_read();
+            this.follow_upload(buf.filled().get(before..));
         } else if room > 0 {
             this.read_closed = true;
             this.state.set_peer_left();

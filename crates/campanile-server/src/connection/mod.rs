@@ -12,10 +12,12 @@
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
 //! | `state` | the state shared by the task, the IO and the requests |
 //! | `activity` | requests, reads and writes, and their times |
+//! | `upload`, `chunks` | how much of an HTTP/1 request body is missing |
 //! | `h2_executor` | spawns the tasks of HTTP/2 streams |
 //! | `handle` | the public `Connection` in a request's extensions |
 
 mod activity;
+mod chunks;
 mod error_response;
 mod eviction;
 mod failure;
@@ -27,6 +29,7 @@ mod shutdown;
 mod sniff;
 mod state;
 mod task;
+mod upload;
 
 pub(crate) use self::failure::refuse;
 pub use self::handle::{Connection, ConnectionDraining};
@@ -34,3 +37,4 @@ pub use self::handle::{Connection, ConnectionDraining};
 pub(crate) use self::sniff::Protocol;
 pub(crate) use self::state::{ConnectionState, ShutdownStage};
 pub(crate) use self::task::serve;
+pub(crate) use self::upload::Framing;

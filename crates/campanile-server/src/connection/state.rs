@@ -12,6 +12,7 @@ use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
 use super::eviction::Eviction;
+use super::upload::Upload;
 use crate::listener_context::ListenerContext;
 
 /// How far a connection has come in its shutdown. It only advances.
@@ -38,6 +39,7 @@ pub(crate) struct ConnectionState {
     control: ConnectionControl,
     pub(crate) activity: Activity,
     pub(crate) eviction: Eviction,
+    pub(crate) upload: Upload,
     stage: AtomicU8,
     close_announced: AtomicBool,
     lingers: AtomicBool,
@@ -67,6 +69,7 @@ impl ConnectionState {
             control,
             activity: Activity::new(),
             eviction: Eviction::default(),
+            upload: Upload::new(),
             stage: AtomicU8::new(ShutdownStage::Serving as u8),
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),

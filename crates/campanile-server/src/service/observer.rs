@@ -12,8 +12,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::head_check;
-use crate::connection::{Connection, ConnectionState, ShutdownStage, refuse};
-use crate::rejection::RejectReason;
+use crate::connection::{Connection, ConnectionState, Framing, ShutdownStage, refuse};
+use crate::rejection::{self, RejectReason};
 
 /// Observes the requests of one connection.
 pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<ConnectionState>);
@@ -35,6 +35,11 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
             grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
             is_cut: false,
         };
+        if http1 {
+            let body = served.has_body.then(|| request.body().size_hint().exact());
+            let framing = body.map(|length| length.map_or(Framing::Chunked, Framing::Length));
+            state.upload.begin(framing);
+        }
         if let Some(reason) = head_check::check(request, &state.context().limits) {
             return served.refuse(reason);
         }
@@ -115,6 +120,16 @@ impl ServedRequest {
         response
     }
 
+    /// Responds to a request whose body stopped arriving.
+    #[cold]
+    fn timeout_response(&mut self) -> Response<()> {
+        self.is_cut = true;
+        let state = self.state();
+        state.set_close_announced();
+        state.set_lingers(true);
+        rejection::request_timeout()
+    }
+
     /// Asks an HTTP/1 client to close the connection.
     #[cold]
     fn close_connection<B>(&self, response: &mut Response<B>) {
@@ -152,6 +167,9 @@ impl Observer for ServedRequest {
 
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         let is_pending = matches!(cause, Interrupt::Pending(_));
+        if is_pending && self.has_body && self.state().upload.is_timed_out() {
+            return Some(self.timeout_response());
+        }
         (is_pending && self.stage() >= ShutdownStage::Rejecting).then(|| self.cut_response())
     }
 

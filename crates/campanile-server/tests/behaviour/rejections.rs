@@ -84,6 +84,8 @@ async fn refused_heads_are_counted_by_reason_and_close_with_an_error() {
         ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n".to_owned(), 400, "host"),
         ("GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400, "host"),
         ("GET / HTTP/1.1\r\nhost: a/b\r\n\r\n".to_owned(), 400, "host"),
+        ("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, "bad_request"),
+        ("\u{16}".to_owned(), 400, "tls_on_plain_port"),
         ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}".to_owned(), 400, "tls_on_plain_port"),
     ];
     for (head, status, reason) in cases {
@@ -175,4 +177,105 @@ async fn head_limit_is_the_same_over_http2_and_explained() {
     assert_eq!(head.headers["grpc-status"], "8");
     assert!(head.headers.contains_key("grpc-message") && body.is_empty());
     assert_eq!(refusing.counted(), ["rejected headers_too_large 2"]);
+}
+
+#[tokio::test]
+async fn http2_host_must_be_one_and_the_same() {
+    let mut refusing = Refusing::new().await;
+    let io = TcpStream::connect(refusing.running.address).await.unwrap();
+    let (mut send, connection) = h2::client::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut status = async |hosts: &[&str]| {
+        let mut request = Request::get("http://a.example:80/");
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let (response, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+        response.await.unwrap().status().as_u16()
+    };
+    assert_eq!(status(&[]).await, 200);
+    assert_eq!(status(&["A.example:80"]).await, 200);
+    assert_eq!(status(&["b.example:80"]).await, 400);
+    assert_eq!(status(&["a.example:80", "a.example:80"]).await, 400);
+    assert_eq!(status(&[]).await, 200, "the connection survives");
+    assert_eq!(refusing.counted(), ["rejected host 2"]);
+}
+
+#[tokio::test]
+async fn http2_header_fields_are_limited_in_number() {
+    let mut refusing = Refusing::new().await;
+    let io = TcpStream::connect(refusing.running.address).await.unwrap();
+    let (mut send, connection) = h2::client::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut status = async |count: usize| {
+        let mut request = Request::get("http://a/");
+        for n in 0..count {
+            request = request.header(format!("x{n}"), "y");
+        }
+        let (response, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+        response.await.unwrap().status().as_u16()
+    };
+    // `:authority` counts, as `Host` does over HTTP/1.
+    assert_eq!((status(99).await, status(100).await), (200, 431));
+    assert_eq!(refusing.counted(), ["rejected headers_too_large 1"]);
+}
+
+#[tokio::test]
+async fn http2_protocol_errors_are_counted() {
+    let mut refusing = Refusing::new().await;
+    // Length, type, flags, stream: a SETTINGS frame of a wrong length, DATA on stream 0, and a frame above the maximum.
+    let frames: [&[u8]; 3] = [
+        &[0, 0, 5, 4, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5],
+        &[0, 0, 1, 0, 0, 0, 0, 0, 0, 1],
+        &[0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1],
+    ];
+    for frame in frames {
+        let mut client = TcpStream::connect(refusing.running.address).await.unwrap();
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        client.write_all(frame).await.unwrap();
+        let mut rest = Vec::new();
+        within("the end", client.read_to_end(&mut rest)).await.unwrap();
+        drop(client);
+        refusing.running.in_flight(1).await;
+        assert_eq!(refusing.counted(), ["closed error 1", "rejected protocol_error 1"], "{frame:?}");
+    }
+}
+
+/// hyper refuses a second head, of a kept-alive or pipelining client, as the first.
+#[tokio::test]
+async fn later_requests_are_refused_too() {
+    let mut refusing = Refusing::new().await;
+    let mut client = refusing.running.kept_alive().await;
+    client.send("GET / HTTP/1.1\r\nbad\r\n\r\n").await;
+    let response = client.rest().await;
+    assert!(response.starts_with("HTTP/1.1 400 ") && response.ends_with("not valid HTTP.\n"), "{response}");
+    drop(client);
+    refusing.running.in_flight(1).await;
+    assert_eq!(refusing.counted(), ["closed error 1", "rejected bad_request 1"]);
+    // Without the explanation: the first response may still be pending.
+    let response = refusing
+        .exchange(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nbad\r\n\r\n")
+        .await;
+    assert!(response.contains(" 200 OK") && response.contains(" 400 Bad Request"), "{response}");
+    assert_eq!(refusing.counted(), ["closed error 1", "rejected bad_request 1"]);
+}
+
+/// A service's own response is never taken for one of hyper's.
+#[tokio::test]
+async fn responses_of_the_service_are_not_replaced() {
+    let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
+    let service = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
+        let response = http::Response::builder().status(431).header("connection", "close");
+        Ok::<_, std::convert::Infallible>(response.body(Empty::<Bytes>::new()).unwrap())
+    });
+    let running = start(times(0, 1_500), Server::new(service).recorder(recorder)).await;
+    for pieces in [&["GET / HTTP/1.1\r\nhost: a\r\n\r\n"][..], &["GET / HT", "TP/1.1\r\nhost: a\r\n\r\n"]] {
+        let mut client = running.client().await;
+        for piece in pieces {
+            client.send(piece).await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let response = client.rest().await;
+        assert!(response.starts_with("HTTP/1.1 431 ") && response.ends_with("\r\n\r\n"), "{response}");
+    }
 }
