@@ -26,7 +26,10 @@ impl Write for Log {
 impl Log {
     fn lines(&self, with: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(with)).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| line.contains(with))
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -62,7 +62,10 @@ mod tests {
     fn no_text_can_begin_a_line_or_drive_a_terminal() {
         let escaped = |text: &str| Escaped(text).to_string();
         assert_eq!(escaped("/plain path?q=\"ü\""), "/plain path?q=\"ü\"");
-        assert_eq!(escaped("a\r\nb\0\u{9b}2J\u{7f}"), "a\\r\\nb\\u{0}\\u{9b}2J\\u{7f}");
+        assert_eq!(
+            escaped("a\r\nb\0\u{9b}2J\u{7f}"),
+            "a\\r\\nb\\u{0}\\u{9b}2J\\u{7f}"
+        );
         assert_eq!(escaped("\u{2028}\u{202e}\\n"), "\\u{2028}\\u{202e}\\\\n");
     }
 

@@ -117,7 +117,10 @@ mod tests {
         let at = |seconds| limit.check_at(began + Duration::from_secs(seconds));
         let log = |swallowed| LogDecision::Log { swallowed };
         let swallow = |first| LogDecision::Swallow { first };
-        assert_eq!([at(0), at(1), at(2), at(9)], [log(0), log(0), swallow(true), swallow(false)]);
+        assert_eq!(
+            [at(0), at(1), at(2), at(9)],
+            [log(0), log(0), swallow(true), swallow(false)]
+        );
         assert_eq!([at(10), at(10), at(19)], [log(2), log(0), swallow(true)]);
         assert_eq!((limit.take_swallowed(), limit.take_swallowed()), (1, 0));
         assert_eq!(at(20), log(0), "reported by the timer");
@@ -127,9 +130,16 @@ mod tests {
     fn lines_of_many_threads_are_all_accounted_for() {
         let limit = LogLimit::new(5, Duration::from_secs(3_600));
         let logged = std::thread::scope(|scope| {
-            let count = || (0..1_000).filter(|_| matches!(limit.check(), LogDecision::Log { .. })).count();
+            let count = || {
+                (0..1_000)
+                    .filter(|_| matches!(limit.check(), LogDecision::Log { .. }))
+                    .count()
+            };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum::<usize>()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_default())
+                .sum::<usize>()
         });
         assert_eq!((logged, limit.take_swallowed()), (5, 3_995));
     }

@@ -72,7 +72,10 @@ impl<S> BoundServer<S> {
         B::Error: Into<BoxError>,
     {
         let handle = self.lifecycle.handle();
-        let abort_log = self.listeners.first().map(|(_, context)| Arc::clone(&context.abort_log));
+        let abort_log = self
+            .listeners
+            .first()
+            .map(|(_, context)| Arc::clone(&context.abort_log));
         // Dropping the set, with this future, aborts the accept loops.
         let mut accept_loops = JoinSet::new();
         for (listener, context) in self.listeners {

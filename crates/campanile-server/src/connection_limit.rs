@@ -27,7 +27,9 @@ impl ConnectionLimit {
 
 /// Never 0, even with fewer descriptors than the reserve.
 fn of_descriptors(descriptors: u64) -> Option<usize> {
-    let reserve = (descriptors / RESERVED_PART).max(MIN_RESERVE).min(descriptors / 2);
+    let reserve = (descriptors / RESERVED_PART)
+        .max(MIN_RESERVE)
+        .min(descriptors / 2);
     usize::try_from((descriptors - reserve).max(1)).ok()
 }
 

@@ -79,7 +79,8 @@ impl Connections {
         if self.next_search.is_some_and(|at| now < at) {
             return;
         }
-        let silence = |(id, state): (&u64, &Arc<ConnectionState>)| silence(state).map(|silence| (silence, *id));
+        let silence =
+            |(id, state): (&u64, &Arc<ConnectionState>)| silence(state).map(|silence| (silence, *id));
         let mut silent: Vec<_> = self.open.iter().filter_map(silence).collect();
         silent.sort_unstable();
         let longest = silent.last().map_or(Duration::ZERO, |(silence, _)| *silence);

@@ -5,7 +5,12 @@ use campanile_metrics::{Descriptor, RecorderHandle};
 use metrics::{Counter, Label};
 
 /// All metrics of this crate.
-pub const METRICS: &[Descriptor] = &[TLS_HANDSHAKE_ERRORS, REJECTED_REQUESTS, EVICTED_CONNECTIONS, BODY_READ_TIMEOUTS];
+pub const METRICS: &[Descriptor] = &[
+    TLS_HANDSHAKE_ERRORS,
+    REJECTED_REQUESTS,
+    EVICTED_CONNECTIONS,
+    BODY_READ_TIMEOUTS,
+];
 
 const LISTENER: &str = "listener";
 const ERROR: &str = "error";

@@ -41,7 +41,10 @@ fn text_response(status: StatusCode, text: Bytes) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response.extensions_mut().insert(Explanation(text));
     response
 }
@@ -62,7 +65,9 @@ impl RejectReason {
         match self {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::BadRequest | Self::TlsOnPlainPort | Self::ProtocolError | Self::Host => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::TlsOnPlainPort | Self::ProtocolError | Self::Host => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 

@@ -85,7 +85,11 @@ async fn logs_at_most_fifty_connections_by_peer(log: &Log) {
     assert_eq!(report.cut_requests(), 60);
     let lines = log.lines(" connection cut at the stop timeout listener");
     assert_eq!(lines.len(), 50, "not bounded");
-    assert_eq!(log.lines("10 more like this were not logged: connection cut").len(), 1);
+    assert_eq!(
+        log.lines("10 more like this were not logged: connection cut")
+            .len(),
+        1
+    );
     let peers = clients.iter().map(|client| client.local_addr().unwrap());
     let logged = peers.filter(|peer| lines.iter().any(|line| line.contains(&format!("peer={peer} "))));
     assert_eq!(logged.count(), 50);

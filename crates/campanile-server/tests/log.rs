@@ -51,7 +51,9 @@ impl Log {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), found).await.expect(with)
+        tokio::time::timeout(Duration::from_secs(30), found)
+            .await
+            .expect(with)
     }
 }
 
@@ -93,12 +95,19 @@ async fn start(unix: Option<&std::path::Path>) -> Running {
     if let Some(path) = unix {
         server = server.bind(format!("unix:{}", path.display()));
     }
-    let bound = server.lifecycle(Lifecycle::new(config).unwrap()).try_bind().unwrap();
+    let bound = server
+        .lifecycle(Lifecycle::new(config).unwrap())
+        .try_bind()
+        .unwrap();
     let address = bound.addresses().next().unwrap().tcp().unwrap();
     let handle = bound.handle();
     let task = tokio::spawn(bound.run());
     handle.ready().await;
-    Running { address, handle, task }
+    Running {
+        address,
+        handle,
+        task,
+    }
 }
 
 impl Running {
@@ -144,14 +153,19 @@ async fn log_belongs_to_the_operator() {
 
 async fn aborted_uploads_are_no_warnings(running: &Running, log: &Log) {
     for n in 0..100 {
-        let framing = ["content-length: 100\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"][n % 2];
+        let framing = [
+            "content-length: 100\r\n\r\nhalf",
+            "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        ][n % 2];
         let mut client = running
             .connect(format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}").as_bytes())
             .await;
         // The response has begun.
         while client.read_u8().await.unwrap() != b'h' {}
         if n % 3 == 0 {
-            socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+            socket2::SockRef::from(&client)
+                .set_linger(Some(Duration::ZERO))
+                .unwrap();
         }
         drop(client);
     }
@@ -165,8 +179,14 @@ async fn refused_requests_are_limited_and_the_rest_is_counted(running: &Running,
     }
     let lines = log.lines(" request refused ");
     assert_eq!(lines.len(), 10, "{lines:?}");
-    assert!(lines[0].contains("INFO") && lines[0].contains("reason=\"host\""), "{}", lines[0]);
-    let rest = log.line("90 more like this were not logged: request refused").await;
+    assert!(
+        lines[0].contains("INFO") && lines[0].contains("reason=\"host\""),
+        "{}",
+        lines[0]
+    );
+    let rest = log
+        .line("90 more like this were not logged: request refused")
+        .await;
     assert!(rest.contains("INFO"), "{rest}");
 }
 
@@ -186,7 +206,10 @@ async fn name_of_a_unix_client_forges_no_line(
     running.guards(2).await;
     let line = log.line("forged").await;
     assert!(line.contains("request refused"), "{line}");
-    assert!(line.contains("x\\n2026-01-01T00:00:00Z ERROR forged \\u{1b}[31m"), "{line}");
+    assert!(
+        line.contains("x\\n2026-01-01T00:00:00Z ERROR forged \\u{1b}[31m"),
+        "{line}"
+    );
     assert_eq!(log.lines("forged").len(), 1);
 }
 
@@ -197,7 +220,10 @@ async fn text_of_an_error_forges_no_line(running: &Running, log: &Log) {
     let lines = log.lines("ended by an error of the service");
     assert_eq!(lines.len(), 10, "{lines:?}");
     let line = &lines[0];
-    assert!(line.contains("WARN") && line.contains("first\\nsecond WARN forged"), "{line}");
+    assert!(
+        line.contains("WARN") && line.contains("first\\nsecond WARN forged"),
+        "{line}"
+    );
 }
 
 async fn cut_responses_are_logged_once_and_limited(running: Running, log: &Log) {
@@ -211,8 +237,15 @@ async fn cut_responses_are_logged_once_and_limited(running: Running, log: &Log) 
     running.handle.drain();
     let report = running.task.await.unwrap();
     assert_eq!(report.cut_requests(), 70);
-    assert_eq!(log.lines(" connection cut at the stop timeout listener").len(), 50);
-    assert_eq!(log.lines("20 more like this were not logged: connection cut at the stop timeout").len(), 1);
+    assert_eq!(
+        log.lines(" connection cut at the stop timeout listener").len(),
+        50
+    );
+    assert_eq!(
+        log.lines("20 more like this were not logged: connection cut at the stop timeout")
+            .len(),
+        1
+    );
     let warnings = log.lines("WARN").len() - before;
     // One of the lifecycle, and one that counts.
     assert!(warnings <= 52, "{warnings}: {:?}", log.lines("WARN").last());

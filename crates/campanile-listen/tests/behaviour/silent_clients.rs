@@ -1,8 +1,8 @@
 //! Clients that are silent: keepalive, and room at the connection limit.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_listen::{Accepted, Bind, PeerAddress};
@@ -19,8 +19,14 @@ async fn keepalive_is_set_if_requested() {
         (bind().bind().unwrap(), None),
         (bind().with_keepalive(minute).bind().unwrap(), Some(minute)),
         (bind().bind().unwrap().with_keepalive(minute), Some(minute)),
-        (bind().with_keepalive(minute).bind().unwrap().with_keepalive(None), None),
-        (bind().with_keepalive(Duration::from_millis(1)).bind().unwrap(), Some(Duration::from_secs(1))),
+        (
+            bind().with_keepalive(minute).bind().unwrap().with_keepalive(None),
+            None,
+        ),
+        (
+            bind().with_keepalive(Duration::from_millis(1)).bind().unwrap(),
+            Some(Duration::from_secs(1)),
+        ),
     ] {
         let _client = connect(listener.local_address().tcp().unwrap()).await;
         let accepted = within("a connection", listener.accept()).await;
@@ -29,7 +35,10 @@ async fn keepalive_is_set_if_requested() {
         assert_eq!(socket.keepalive().unwrap(), expected.is_some());
         if let Some(idle) = expected {
             assert_eq!(socket.tcp_keepalive_time().unwrap(), idle);
-            assert_eq!(socket.tcp_keepalive_interval().unwrap(), (idle / 4).max(Duration::from_secs(1)));
+            assert_eq!(
+                socket.tcp_keepalive_interval().unwrap(),
+                (idle / 4).max(Duration::from_secs(1))
+            );
             assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
         }
     }

@@ -16,8 +16,8 @@ use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
-use super::h2_executor::H2Executor;
 use super::failure::on_error;
+use super::h2_executor::H2Executor;
 use super::handshake::{identify_protocol, secure};
 use super::io::ConnectionIo;
 use super::shutdown::{Action, ConnectionShutdown};
@@ -77,7 +77,10 @@ pub(crate) async fn serve<S: Serve>(
         Protocol::Http2 => {
             let stage_changed = Arc::new(Notify::new());
             let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&stage_changed));
-            let http = context.limits.http2_builder(executor).serve_connection(io, service);
+            let http = context
+                .limits
+                .http2_builder(executor)
+                .serve_connection(io, service);
             let shutdown = ConnectionShutdown::new(&state, protocol, Some(&stage_changed));
             // Boxed: it is larger than the future of HTTP/1, which most connections use.
             Box::pin(drive(http, &state, shutdown)).await;

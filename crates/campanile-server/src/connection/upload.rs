@@ -130,7 +130,9 @@ impl Upload {
             match stage {
                 Stage::Start => {
                     // Empty lines before a request are skipped: RFC 9112, section 2.2.
-                    let Some(at) = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else { break };
+                    let Some(at) = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else {
+                        break;
+                    };
                     bytes = &bytes[at..];
                     stage = Stage::Head(Line::Begun);
                 }
@@ -177,7 +179,9 @@ impl Upload {
 /// The end of a chunked body looks the same, but for its zero.
 #[inline]
 fn is_without_body(bytes: &[u8]) -> bool {
-    matches!(bytes.first(), Some(b'G' | b'H' | b'O')) && bytes.ends_with(b"\r\n\r\n") && !bytes.ends_with(b"0\r\n\r\n")
+    matches!(bytes.first(), Some(b'G' | b'H' | b'O'))
+        && bytes.ends_with(b"\r\n\r\n")
+        && !bytes.ends_with(b"0\r\n\r\n")
 }
 
 /// Returns how many bytes of a head are left, or the state after all of them. As hyper, it accepts lines that end with `\n`.
@@ -254,9 +258,15 @@ mod tests {
     fn body_is_complete_with_its_last_byte_however_it_is_split() {
         let messages: [(&[u8], _); 4] = [
             (b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab\r\n\r", LENGTH),
-            (b"\r\n\r\nPUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n12345", LENGTH),
+            (
+                b"\r\n\r\nPUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n12345",
+                LENGTH,
+            ),
             (b"POST / HTTP/1.1\r\nx: y\r\n\r\n3\r\nabc\r\n0\r\n\r\n", CHUNKED),
-            (b"DELETE / HTTP/1.1\r\nx: y\r\n\r\na;x=y\r\n0123456789\r\n00\r\nt: u\r\n\r\n", CHUNKED),
+            (
+                b"DELETE / HTTP/1.1\r\nx: y\r\n\r\na;x=y\r\n0123456789\r\n00\r\nt: u\r\n\r\n",
+                CHUNKED,
+            ),
         ];
         for (message, framing) in messages {
             for split in 0..=message.len() {
@@ -264,7 +274,12 @@ mod tests {
                 let name = String::from_utf8_lossy(first);
                 assert!(!follow(&[first, second], &[framing]), "{name:?}");
                 let short = &second[..second.len().saturating_sub(1)];
-                if !short.is_empty() && message[..split + short.len()].trim_ascii_start().windows(4).any(|end| end == b"\r\n\r\n") {
+                if !short.is_empty()
+                    && message[..split + short.len()]
+                        .trim_ascii_start()
+                        .windows(4)
+                        .any(|end| end == b"\r\n\r\n")
+                {
                     assert!(follow(&[first, short], &[framing]), "{name:?}");
                 }
             }
@@ -306,6 +321,9 @@ mod tests {
         for stage in stages {
             assert_eq!(Stage::unpack(stage.pack()), stage);
         }
-        assert_eq!(Stage::unpack(Stage::Length(u64::MAX).pack()), Stage::Length(MAX_NUMBER));
+        assert_eq!(
+            Stage::unpack(Stage::Length(u64::MAX).pack()),
+            Stage::Length(MAX_NUMBER)
+        );
     }
 }

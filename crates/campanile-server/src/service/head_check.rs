@@ -23,7 +23,9 @@ pub(super) fn check<B>(request: &Request<B>, limits: &HttpLimits) -> Option<Reje
     }
     let mut headers = request.headers().iter();
     // Most clients send `Host` first, and values of one name follow each other.
-    let is_first = headers.next().is_some_and(|(name, host)| *name == HOST && is_valid_host(host.as_bytes()));
+    let is_first = headers
+        .next()
+        .is_some_and(|(name, host)| *name == HOST && is_valid_host(host.as_bytes()));
     let is_single = headers.next().is_none_or(|(name, _)| *name != HOST);
     if is_first && is_single {
         return None;
@@ -61,7 +63,12 @@ fn check_http2<B>(request: &Request<B>, limits: &HttpLimits) -> Option<RejectRea
             hosts += 1;
             is_same_host &= authority.map_or_else(
                 || is_valid_host(value.as_bytes()),
-                |authority| authority.as_str().as_bytes().eq_ignore_ascii_case(value.as_bytes()),
+                |authority| {
+                    authority
+                        .as_str()
+                        .as_bytes()
+                        .eq_ignore_ascii_case(value.as_bytes())
+                },
             );
         }
     }

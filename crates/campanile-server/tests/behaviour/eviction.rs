@@ -89,7 +89,9 @@ async fn requests_in_progress_never_give_way() {
     let mut busy = running.client().await;
     busy.get("/sleep/2500").await;
     let mut uploading = running.client().await;
-    uploading.send("POST /sleep/2500 HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab").await;
+    uploading
+        .send("POST /sleep/2500 HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab")
+        .await;
     running.in_flight(3).await;
     let mut waiting = running.client().await;
     waiting.get("/").await;
@@ -142,7 +144,8 @@ async fn unread_bytes_in_the_kernel_keep_a_connection() {
         tokio::time::sleep(ms(1_050)).await;
         let mut idle = idle.io.into_std().unwrap();
         next = std::net::TcpStream::connect(running.address).unwrap();
-        idle.write_all(b"GET /sleep/30 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        idle.write_all(b"GET /sleep/30 HTTP/1.1\r\nhost: a\r\n\r\n")
+            .unwrap();
         let mut idle = Client::new(TcpStream::from_std(idle).unwrap());
         assert_eq!(idle.response().await.status, 200, "round {round}");
         // It then gives way.
@@ -176,7 +179,9 @@ async fn thousands_of_connections_at_the_limit_leak_nothing() {
             let mut client = std::net::TcpStream::connect(address).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             if n % 100 == 0 {
-                client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+                client
+                    .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+                    .unwrap();
                 let mut response = String::new();
                 client.read_to_string(&mut response).unwrap();
                 assert!(response.contains("200 OK"), "{response}");
@@ -210,5 +215,9 @@ async fn keepalive_is_set_by_default() {
     assert_eq!(kind, "02");
     let seconds = u64::from_str_radix(jiffies, 16).unwrap() / 100;
     assert!((50..=60).contains(&seconds), "{seconds}");
-    assert!(timer(Server::new(simple()).keepalive(None)).await.starts_with("00:"));
+    assert!(
+        timer(Server::new(simple()).keepalive(None))
+            .await
+            .starts_with("00:")
+    );
 }

@@ -17,5 +17,5 @@ mod timeouts;
 mod tls;
 #[cfg(feature = "tonic")]
 mod tonic;
-mod uploads;
 mod upgrades;
+mod uploads;

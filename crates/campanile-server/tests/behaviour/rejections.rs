@@ -35,7 +35,9 @@ impl Refusing {
         let mut client = TcpStream::connect(self.running.address).await.unwrap();
         client.write_all(bytes).await.unwrap();
         let mut response = Vec::new();
-        within("the end", client.read_to_end(&mut response)).await.unwrap();
+        within("the end", client.read_to_end(&mut response))
+            .await
+            .unwrap();
         drop(client);
         self.running.in_flight(1).await;
         String::from_utf8(response).unwrap()
@@ -55,7 +57,9 @@ impl Refusing {
                 .filter(|label| label.key() != "listener")
                 .map(|label| label.value().to_owned());
             let label = label.collect::<String>();
-            let DebugValue::Counter(count) = value else { continue };
+            let DebugValue::Counter(count) = value else {
+                continue;
+            };
             // A snapshot resets the counters.
             if count > 0 {
                 changed.push(format!("{family} {label} {count}"));
@@ -73,29 +77,77 @@ async fn refused_heads_are_counted_by_reason_and_close_with_an_error() {
     let long = "a".repeat(70_000);
     let many = "x: y\r\n".repeat(101);
     let cases = [
-        ("GET / HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n".to_owned(), 400, "bad_request"),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n".to_owned(),
+            400,
+            "bad_request",
+        ),
         ("G@T / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, "bad_request"),
-        ("GET /\u{7f} HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, "bad_request"),
+        (
+            "GET /\u{7f} HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+            400,
+            "bad_request",
+        ),
         ("GET / HTTP/3.1\r\nhost: a\r\n\r\n".to_owned(), 400, "bad_request"),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999999999\r\n\r\n".to_owned(), 400, "bad_request"),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {long}\r\n\r\n"), 431, "headers_too_large"),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), 431, "headers_too_large"),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999999999\r\n\r\n".to_owned(),
+            400,
+            "bad_request",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {long}\r\n\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"),
+            431,
+            "headers_too_large",
+        ),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400, "host"),
-        ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n".to_owned(), 400, "host"),
-        ("GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400, "host"),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n".to_owned(),
+            400,
+            "host",
+        ),
+        (
+            "GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(),
+            400,
+            "host",
+        ),
         ("GET / HTTP/1.1\r\nhost: a/b\r\n\r\n".to_owned(), 400, "host"),
-        ("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, "bad_request"),
+        (
+            "PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+            400,
+            "bad_request",
+        ),
         ("\u{16}".to_owned(), 400, "tls_on_plain_port"),
-        ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}".to_owned(), 400, "tls_on_plain_port"),
+        (
+            "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}".to_owned(),
+            400,
+            "tls_on_plain_port",
+        ),
     ];
     for (head, status, reason) in cases {
         let name = head.get(..60).unwrap_or(&head).to_owned();
         let response = refusing.exchange(head.as_bytes()).await;
-        assert!(response.get(8..13) == Some(&format!(" {status} ")), "{name}: {response}");
-        assert!(response.contains("\r\ncontent-type: text/plain"), "{name}: {response}");
-        assert!(response.to_lowercase().contains("\r\nconnection: close\r\n"), "{name}: {response}");
+        assert!(
+            response.get(8..13) == Some(&format!(" {status} ")),
+            "{name}: {response}"
+        );
+        assert!(
+            response.contains("\r\ncontent-type: text/plain"),
+            "{name}: {response}"
+        );
+        assert!(
+            response.to_lowercase().contains("\r\nconnection: close\r\n"),
+            "{name}: {response}"
+        );
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", body.len())), "{name}: {response}");
+        assert!(
+            head.contains(&format!("content-length: {}", body.len())),
+            "{name}: {response}"
+        );
         assert!(body.len() > 10, "no explanation: {name}: {response}");
         let expected = ["closed error 1".to_owned(), format!("rejected {reason} 1")];
         assert_eq!(refusing.counted(), expected, "{name}");
@@ -144,7 +196,10 @@ async fn head_limit_is_exact_over_http1() {
         let head = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: {value}\r\n\r\n");
         assert_eq!(head.len(), 64 * 1024 + over);
         let response = refusing.exchange(head.as_bytes()).await;
-        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{over}: {response}");
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{over}: {response}"
+        );
     }
     refusing.counted();
 }
@@ -163,7 +218,10 @@ async fn head_limit_is_the_same_over_http2_and_explained() {
         if grpc {
             request = request.header("content-type", "application/grpc");
         }
-        let response = send.send_request(request.body(Empty::new()).unwrap()).await.unwrap();
+        let response = send
+            .send_request(request.body(Empty::new()).unwrap())
+            .await
+            .unwrap();
         let (head, body) = response.into_parts();
         (head, body.collect().await.unwrap().to_bytes())
     };
@@ -231,13 +289,20 @@ async fn http2_protocol_errors_are_counted() {
     ];
     for frame in frames {
         let mut client = TcpStream::connect(refusing.running.address).await.unwrap();
-        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        client
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .unwrap();
         client.write_all(frame).await.unwrap();
         let mut rest = Vec::new();
         within("the end", client.read_to_end(&mut rest)).await.unwrap();
         drop(client);
         refusing.running.in_flight(1).await;
-        assert_eq!(refusing.counted(), ["closed error 1", "rejected protocol_error 1"], "{frame:?}");
+        assert_eq!(
+            refusing.counted(),
+            ["closed error 1", "rejected protocol_error 1"],
+            "{frame:?}"
+        );
     }
 }
 
@@ -248,7 +313,10 @@ async fn later_requests_are_refused_too() {
     let mut client = refusing.running.kept_alive().await;
     client.send("GET / HTTP/1.1\r\nbad\r\n\r\n").await;
     let response = client.rest().await;
-    assert!(response.starts_with("HTTP/1.1 400 ") && response.ends_with("not valid HTTP.\n"), "{response}");
+    assert!(
+        response.starts_with("HTTP/1.1 400 ") && response.ends_with("not valid HTTP.\n"),
+        "{response}"
+    );
     drop(client);
     refusing.running.in_flight(1).await;
     assert_eq!(refusing.counted(), ["closed error 1", "rejected bad_request 1"]);
@@ -256,7 +324,10 @@ async fn later_requests_are_refused_too() {
     let response = refusing
         .exchange(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nbad\r\n\r\n")
         .await;
-    assert!(response.contains(" 200 OK") && response.contains(" 400 Bad Request"), "{response}");
+    assert!(
+        response.contains(" 200 OK") && response.contains(" 400 Bad Request"),
+        "{response}"
+    );
     assert_eq!(refusing.counted(), ["closed error 1", "rejected bad_request 1"]);
 }
 
@@ -265,17 +336,61 @@ async fn later_requests_are_refused_too() {
 async fn responses_of_the_service_are_not_replaced() {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
     let service = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
-        let response = http::Response::builder().status(431).header("connection", "close");
+        let response = http::Response::builder()
+            .status(431)
+            .header("connection", "close");
         Ok::<_, std::convert::Infallible>(response.body(Empty::<Bytes>::new()).unwrap())
     });
     let running = start(times(0, 1_500), Server::new(service).recorder(recorder)).await;
-    for pieces in [&["GET / HTTP/1.1\r\nhost: a\r\n\r\n"][..], &["GET / HT", "TP/1.1\r\nhost: a\r\n\r\n"]] {
+    for pieces in [
+        &["GET / HTTP/1.1\r\nhost: a\r\n\r\n"][..],
+        &["GET / HT", "TP/1.1\r\nhost: a\r\n\r\n"],
+    ] {
         let mut client = running.client().await;
         for piece in pieces {
             client.send(piece).await;
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         let response = client.rest().await;
-        assert!(response.starts_with("HTTP/1.1 431 ") && response.ends_with("\r\n\r\n"), "{response}");
+        assert!(
+            response.starts_with("HTTP/1.1 431 ") && response.ends_with("\r\n\r\n"),
+            "{response}"
+        );
     }
+}
+
+#[tokio::test]
+async fn larger_heads_are_refused_over_http2() {
+    let mut refusing = Refusing::new().await;
+    let mut outcomes = Vec::new();
+    for (fields, length) in [(2, 40_000), (4, 40_000), (1, 200_000), (20, 40_000)] {
+        let io = TcpStream::connect(refusing.running.address).await.unwrap();
+        let (mut send, connection) = h2::client::handshake(io).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut request = Request::get("http://a/");
+        for n in 0..fields {
+            request = request.header(format!("x{n}"), "v".repeat(length));
+        }
+        let (response, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+        let status = within("a response", response)
+            .await
+            .map(|response| response.status().as_u16());
+        drop(send);
+        let _ = within("the end", connection).await;
+        refusing.running.in_flight(1).await;
+        let mut counted = refusing.counted();
+        counted.retain(|count| count.starts_with("rejected"));
+        outcomes.push((status.unwrap_or(0), counted.concat()));
+    }
+    // Up to twice the limit our own response, up to eight times a bare 431 of h2, and then GOAWAY.
+    let expected = [
+        (431, "rejected headers_too_large 1"),
+        (431, ""),
+        (431, ""),
+        (0, "rejected protocol_error 1"),
+    ];
+    assert_eq!(
+        outcomes,
+        expected.map(|(status, counted)| (status, counted.to_owned()))
+    );
 }

@@ -34,14 +34,18 @@ fn lengths() -> Service {
 
 async fn running() -> (Running, &'static DebuggingRecorder) {
     let recorder: &'static DebuggingRecorder = Box::leak(Box::new(DebuggingRecorder::new()));
-    let server = Server::new(lengths()).recorder(recorder).body_read_timeout(ms(250));
+    let server = Server::new(lengths())
+        .recorder(recorder)
+        .body_read_timeout(ms(250));
     (start(times(0, 1_000), server).await, recorder)
 }
 
 fn timeouts(recorder: &DebuggingRecorder) -> u64 {
     let metrics = recorder.snapshotter().snapshot().into_vec();
     let counts = metrics.into_iter().filter_map(|(key, _, _, value)| match value {
-        DebugValue::Counter(count) if key.key().name() == "http_server_body_read_timeouts_total" => Some(count),
+        DebugValue::Counter(count) if key.key().name() == "http_server_body_read_timeouts_total" => {
+            Some(count)
+        }
         _ => None,
     });
     counts.sum()
@@ -80,7 +84,8 @@ async fn slow_client_and_slow_handler_have_time() {
     let (running, recorder) = running().await;
     // Each byte restarts the time.
     let mut slow = running.client().await;
-    slow.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n").await;
+    slow.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n")
+        .await;
     for byte in ["a", "b", "c", "d", "e", "f"] {
         tokio::time::sleep(ms(100)).await;
         slow.send(byte).await;
@@ -108,7 +113,9 @@ async fn slow_client_and_slow_handler_have_time() {
 async fn body_that_is_not_read_does_not_time_out() {
     let (running, recorder) = running().await;
     let mut client = running.client().await;
-    client.send("POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbo").await;
+    client
+        .send("POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbo")
+        .await;
     tokio::time::sleep(ms(600)).await;
     client.send("dy").await;
     assert_eq!(client.response().await.body, "4");
@@ -120,20 +127,28 @@ async fn pipelined_requests_are_followed() {
     let (running, _) = running().await;
     let mut client = running.client().await;
     let post = "POST /late HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody";
-    client.send(&format!("{post}{post}GET / HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+    client
+        .send(&format!("{post}{post}GET / HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .await;
     for expected in ["4", "4", "0"] {
         assert_eq!(client.response().await.body, expected);
     }
-    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nb").await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nb")
+        .await;
     assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
 }
 
 #[tokio::test]
 async fn response_that_has_begun_is_cut() {
-    let echo = service_fn(async |request: Request<Incoming>| Ok::<_, Infallible>(Response::new(request.into_body())));
+    let echo = service_fn(async |request: Request<Incoming>| {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
     let running = start(times(0, 1_000), Server::new(echo).body_read_timeout(ms(250))).await;
     let mut client = running.client().await;
-    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\npart").await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\npart")
+        .await;
     client.until("part").await;
     let (rest, took) = timed(client.rest()).await;
     assert_eq!(rest, "", "a complete response");
@@ -145,7 +160,9 @@ async fn response_that_has_begun_is_cut() {
 async fn timeout_applies_in_a_shutdown_too() {
     let (running, _) = running().await;
     let mut client = running.client().await;
-    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\npart").await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\npart")
+        .await;
     running.in_flight(2).await;
     running.handle.drain();
     assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
