@@ -51,7 +51,7 @@ async fn panics_and_slow_responses_are_limited() {
     }));
     for _ in 0..50 {
         let request = Request::new("first\nsecond ERROR forged".to_owned());
-        panics.clone().oneshot(request).await.unwrap();
+        panics.oneshot(request).await.unwrap();
     }
     let lines = log.lines("request handler panicked");
     assert_eq!(lines.len(), 10, "{lines:?}");
@@ -64,7 +64,7 @@ async fn panics_and_slow_responses_are_limited() {
             Ok::<_, Infallible>(Response::new(String::new()))
         }));
     for _ in 0..50 {
-        slow.clone().oneshot(Request::new(String::new())).await.unwrap();
+        slow.oneshot(Request::new(String::new())).await.unwrap();
     }
     assert_eq!(log.lines("took longer than the soft limit").len(), 10);
 }

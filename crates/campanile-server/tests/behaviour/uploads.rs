@@ -26,7 +26,7 @@ fn lengths() -> Service {
         if path == "/late" {
             tokio::time::sleep(ms(700)).await;
         }
-        let text = body.map_or("failed".to_owned(), |body| body.to_bytes().len().to_string());
+        let text = body.map_or_else(|_| "failed".to_owned(), |body| body.to_bytes().len().to_string());
         Ok(Response::new(Full::from(text)))
     })
     .boxed_clone()
