@@ -18,6 +18,7 @@ const TARGETS: &[&str] = &[
     "labels",
     "request_id",
     "statsd",
+    "upload",
 ];
 /// The default number of seconds per target.
 const SECONDS: u64 = 20;

@@ -26,6 +26,9 @@ mod tls;
 #[cfg(feature = "admin")]
 pub use self::admin::admin_of;
 pub use self::bound_server::BoundServer;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::connection::check_upload;
 pub use self::connection::{Connection, ConnectionDraining};
 pub use self::error::ServeError;
 pub use self::metrics::METRICS;

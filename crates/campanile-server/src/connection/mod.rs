@@ -21,6 +21,8 @@ mod chunks;
 mod error_response;
 mod eviction;
 mod failure;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod h2_executor;
 mod handle;
 mod handshake;
@@ -32,6 +34,8 @@ mod task;
 mod upload;
 
 pub(crate) use self::failure::refuse;
+#[cfg(fuzzing)]
+pub use self::fuzz::check_upload;
 pub use self::handle::{Connection, ConnectionDraining};
 #[cfg(feature = "tls")]
 pub(crate) use self::sniff::Protocol;
