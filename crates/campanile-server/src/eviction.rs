@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use campanile_core::clock::FastInstant;
+
 use crate::connection::ConnectionState;
 
 /// The silence after which a connection may give way: below it, its first request may be on the way.
@@ -66,7 +68,7 @@ impl Connections {
     fn evict_candidate(&mut self) -> bool {
         while let Some(id) = self.candidates.pop() {
             if let Some(state) = self.open.get(&id)
-                && silence(state).is_some_and(|silence| silence >= MIN_SILENCE)
+                && silence(state, FastInstant::now()).is_some_and(|silence| silence >= MIN_SILENCE)
             {
                 state.eviction.request();
                 return true;
@@ -79,8 +81,10 @@ impl Connections {
         if self.next_search.is_some_and(|at| now < at) {
             return;
         }
+        // One time for all, since they are compared.
+        let clock = FastInstant::now();
         let silence =
-            |(id, state): (&u64, &Arc<ConnectionState>)| silence(state).map(|silence| (silence, *id));
+            |(id, state): (&u64, &Arc<ConnectionState>)| silence(state, clock).map(|silence| (silence, *id));
         let mut silent: Vec<_> = self.open.iter().filter_map(silence).collect();
         silent.sort_unstable();
         let longest = silent.last().map_or(Duration::ZERO, |(silence, _)| *silence);
@@ -93,11 +97,11 @@ impl Connections {
 }
 
 /// Returns the silence of a connection that may give way, or may later.
-fn silence(state: &ConnectionState) -> Option<Duration> {
+fn silence(state: &ConnectionState, now: FastInstant) -> Option<Duration> {
     if state.is_upgraded() || state.eviction.is_requested() {
         return None;
     }
-    state.activity.silence()
+    state.activity.silence(now)
 }
 
 impl Drop for Registration {
