@@ -20,6 +20,7 @@ const TARGETS: &[&str] = &[
     "request_id",
     "shared_file",
     "statsd",
+    "upload",
 ];
 /// The default number of seconds per target.
 const SECONDS: u64 = 20;

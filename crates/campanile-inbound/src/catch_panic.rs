@@ -10,9 +10,11 @@ use campanile_core::{
     box_pool::BoxPool,
     exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
 };
+use campanile_metrics::LogLimit;
 use http::{Request, Response};
 use tower_layer::Layer;
 
+use crate::log::{admit, limit};
 use crate::rejection::Rejection;
 
 /// Responds when the inner service panics. See the [module docs](crate::catch_panic).
@@ -89,6 +91,15 @@ impl Observer for CatchPanicObserver {
 }
 
 fn log(panic: &(dyn Any + Send)) {
+    static LIMIT: LogLimit = limit();
+    if !admit(&LIMIT, |swallowed| {
+        tracing::error!(
+            target: "campanile::panic",
+            "{swallowed} more like this were not logged: request handler panicked"
+        );
+    }) {
+        return;
+    }
     let message = panic
         .downcast_ref::<&str>()
         .copied()

@@ -30,13 +30,17 @@ use campanile_core::{
     clock::{self, FastInstant},
     exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
 };
-use campanile_metrics::RecorderHandle;
+use campanile_metrics::{LogLimit, RecorderHandle};
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Sleep;
 use tower_layer::Layer;
 
-use crate::{rejection::Rejection, series::InboundSeries};
+use crate::{
+    log::{admit, limit},
+    rejection::Rejection,
+    series::InboundSeries,
+};
 
 /// Ends requests at their deadline. See the [module docs](crate::deadline).
 #[derive(Clone, Copy)]
@@ -207,6 +211,15 @@ impl SoftLimit {
             return;
         }
         self.table.count_soft_timeout();
+        static LIMIT: LogLimit = limit();
+        if !admit(&LIMIT, |swallowed| {
+            tracing::warn!(
+                target: "campanile::deadline",
+                "{swallowed} more like this were not logged: response took longer than the soft limit"
+            );
+        }) {
+            return;
+        }
         let id = RequestContext::with_current(|current| current.map(|current| current.id().clone()));
         tracing::warn!(
             target: "campanile::deadline",

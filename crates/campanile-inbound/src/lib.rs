@@ -6,6 +6,7 @@ pub mod deadline;
 pub mod drain;
 mod intern;
 pub mod limit;
+mod log;
 pub mod metrics;
 mod names;
 mod rejection;

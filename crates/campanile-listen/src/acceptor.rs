@@ -11,6 +11,7 @@ use socket2::{SockRef, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::accept_backoff::AcceptBackoff;
+use crate::keepalive::set_keepalive;
 use crate::{AcceptedStream, Connections, DescriptorReserve, ListenAddress, PeerAddress};
 
 const MIN_PAUSE: Duration = Duration::from_millis(100);
@@ -20,6 +21,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Acceptor {
     socket: ListeningSocket,
     pub(crate) nodelay: bool,
+    /// `None` before it is set.
+    pub(crate) keepalive: Option<Option<Duration>>,
     backoff: AcceptBackoff,
     /// A descriptor held only to be closed when none are left. See [`Closing`](crate::Closing).
     reserve: Option<File>,
@@ -53,6 +56,7 @@ impl Acceptor {
         let acceptor = Self {
             socket,
             nodelay: true,
+            keepalive: None,
             backoff: AcceptBackoff::new(MIN_PAUSE, MAX_PAUSE),
             reserve: File::open("/dev/null").ok(),
             connection_reserve: None,
@@ -94,7 +98,7 @@ impl Acceptor {
             match accepted.await {
                 Ok((stream, peer)) => {
                     self.backoff.on_accept();
-                    self.set_nodelay(&stream);
+                    self.set_options(&stream);
                     return Ok((stream, peer));
                 }
                 Err(error) => {
@@ -120,16 +124,18 @@ impl Acceptor {
             ListeningSocket::Tcp(_) => AcceptedStream::from_tcp_fd(socket.into())?,
             ListeningSocket::Unix(_) => AcceptedStream::from_unix_fd(socket.into())?,
         };
-        self.set_nodelay(&stream);
+        self.set_options(&stream);
         Ok((stream, PeerAddress::from_system(&peer)))
     }
 
-    fn set_nodelay(&self, stream: &AcceptedStream) {
-        if self.nodelay
-            && let Some(stream) = stream.as_tcp()
-        {
+    fn set_options(&self, stream: &AcceptedStream) {
+        let Some(stream) = stream.as_tcp() else { return };
+        if self.nodelay {
             // Fails only if the client has disconnected, which the first read reports.
             let _ = stream.set_nodelay(true);
+        }
+        if let Some(Some(idle)) = self.keepalive {
+            set_keepalive(stream, idle);
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use campanile_metrics::Escaped;
 use socket2::SockAddr;
 
 use crate::ListenerLabel;
@@ -134,12 +135,13 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Formats `127.0.0.1:40000`, `unix:/path`, or `unix:` for an unnamed client.
+/// Formats `127.0.0.1:40000`, `unix:/path`, or `unix:` for an unnamed client. The client chooses its path, so what could forge
+/// a log line in it is [escaped](campanile_metrics::Escaped).
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(Some(path)) => write!(f, "{UNIX}{}", path.display()),
+            Self::Unix(Some(path)) => write!(f, "{UNIX}{}", Escaped(path.display())),
             Self::Unix(None) => f.write_str(UNIX),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use campanile_metrics::RecorderHandle;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -36,6 +37,7 @@ pub struct Bind {
     only_v6: Option<bool>,
     mode: Option<u32>,
     nodelay: bool,
+    keepalive: Option<Option<Duration>>,
     label: Option<ListenerLabel>,
     limit: Option<usize>,
     recorder: RecorderHandle,
@@ -67,6 +69,7 @@ impl Bind {
             only_v6: None,
             mode: None,
             nodelay: true,
+            keepalive: None,
             label: None,
             limit: None,
             recorder: RecorderHandle::global(),
@@ -103,6 +106,13 @@ impl Bind {
     /// Sets `TCP_NODELAY` on accepted TCP connections, on by default.
     pub fn with_nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
+        self
+    }
+
+    /// Sets after how long without a packet the kernel probes whether a TCP client is still there. See
+    /// [`Listener::with_keepalive`].
+    pub fn with_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.keepalive = Some(idle.into());
         self
     }
 
@@ -185,7 +195,10 @@ impl Bind {
     }
 
     fn listener(&self, socket: OwnedFd, file: Option<SocketFile>) -> io::Result<Listener> {
-        let listener = Listener::build(socket, Sharing::Exclusive, file)?.with_nodelay(self.nodelay);
+        let mut listener = Listener::build(socket, Sharing::Exclusive, file)?.with_nodelay(self.nodelay);
+        if let Some(idle) = self.keepalive {
+            listener = listener.with_keepalive(idle);
+        }
         let label = self.label.clone().unwrap_or_else(|| listener.label().clone());
         let mut connections = Connections::new(label).with_recorder(self.recorder);
         if let Some(limit) = self.limit {

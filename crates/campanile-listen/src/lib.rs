@@ -20,8 +20,12 @@ mod connections;
 mod descriptor_reserve;
 #[cfg(unix)]
 mod drain;
+#[cfg(unix)]
+mod eviction;
 mod incoming;
 mod io;
+#[cfg(unix)]
+mod keepalive;
 mod label;
 #[cfg(target_os = "linux")]
 mod linux;

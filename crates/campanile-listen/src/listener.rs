@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
+use std::time::Duration;
 
 use crate::acceptor::Acceptor;
+use crate::eviction::Eviction;
 use crate::socket_file::SocketFile;
 use crate::{
     AcceptedStream, Bind, BindError, Closing, Connections, CountedIo, DescriptorReserve, Drained,
@@ -38,6 +40,7 @@ pub struct Listener {
     connections: Connections,
     file: Option<SocketFile>,
     backlog: Option<u32>,
+    eviction: Option<Eviction>,
 }
 
 /// An accepted connection.
@@ -97,6 +100,7 @@ impl Listener {
             address,
             file,
             backlog: None,
+            eviction: None,
         })
     }
 
@@ -137,6 +141,33 @@ impl Listener {
     pub fn with_descriptor_reserve(mut self, reserve: DescriptorReserve) -> Self {
         self.acceptor.connection_reserve = Some(reserve);
         self
+    }
+
+    /// Sets what makes room at the connection limit: while a client waits in the accept queue and no more connections may be
+    /// open, `evict` is called to have one of them closed. It returns whether one is going to close, and is called again if
+    /// none does within 100 ms; if it returns false, again after 10 ms.
+    ///
+    /// Without it, silent clients that hold all connections keep every other client out.
+    #[must_use]
+    pub fn with_eviction(mut self, evict: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.eviction = Some(Eviction::new(evict));
+        self
+    }
+
+    /// Sets after how long without a packet the kernel probes whether a TCP client is still there, so that a connection
+    /// whose client has vanished without closing it fails after twice that time; `None` never probes. Not set by default,
+    /// as in the kernel. Rounded up to a second.
+    #[must_use]
+    pub fn with_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.acceptor.keepalive = Some(idle.into());
+        self
+    }
+
+    /// Returns the time of [`with_keepalive`](Self::with_keepalive), and `None` if neither that nor
+    /// [`Bind::with_keepalive`] was called.
+    #[must_use]
+    pub fn keepalive(&self) -> Option<Option<Duration>> {
+        self.acceptor.keepalive
     }
 
     /// Returns the label of its metrics.
@@ -198,7 +229,10 @@ impl Listener {
     ///
     /// The error of accept(2).
     pub async fn accept_or_fail(&mut self) -> io::Result<Accepted> {
-        let permit = self.connections.ready().await;
+        let permit = match &self.eviction {
+            None => self.connections.ready().await,
+            Some(eviction) => eviction.ready(&self.connections, &self.acceptor).await,
+        };
         let (stream, peer) = self.acceptor.accept(&self.connections).await?;
         Ok(Accepted {
             io: permit.wrap(stream),

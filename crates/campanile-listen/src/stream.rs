@@ -68,6 +68,18 @@ impl AcceptedStream {
         rustix::net::recv(self, &mut [0_u8; 1], flags).is_ok_and(|(read, _)| read > 0)
     }
 
+    /// Waits until bytes or the end of the stream have arrived. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the runtime shuts down.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
     /// Registers a nonblocking TCP socket with the runtime.
     pub(crate) fn from_tcp_fd(socket: OwnedFd) -> io::Result<Self> {
         TcpStream::from_std(socket.into()).map(Self::Tcp)

@@ -64,8 +64,8 @@ impl AbortLog {
                     "request cut at the stop timeout"
                 );
             }
-            if requests.len() > MAX_LINES {
-                tracing::warn!(more = requests.len() - MAX_LINES, "more requests cut");
+            if let Some(more) = requests.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
+                tracing::warn!("{more} more like this were not logged: request cut at the stop timeout");
             }
         });
     }
@@ -75,17 +75,23 @@ impl AbortLog {
         if self.has_requests.load(Ordering::Relaxed) && !state.is_upgraded() {
             return;
         }
-        match self.connections.fetch_add(1, Ordering::Relaxed) {
-            line if line < MAX_LINES => tracing::warn!(
+        if self.connections.fetch_add(1, Ordering::Relaxed) < MAX_LINES {
+            tracing::warn!(
                 listener = state.context().label.as_str(),
                 peer = %state.peer(),
                 requests,
                 upgraded = state.is_upgraded(),
                 age_seconds = state.activity.age().as_secs_f64(),
                 "connection cut at the stop timeout"
-            ),
-            MAX_LINES => tracing::warn!("more connections cut"),
-            _ => {}
+            );
+        }
+    }
+
+    /// Logs how many connections were not logged, once all of them are closed.
+    pub(crate) fn log_rest(&self) {
+        let cut = self.connections.load(Ordering::Relaxed);
+        if let Some(more) = cut.checked_sub(MAX_LINES).filter(|more| *more > 0) {
+            tracing::warn!("{more} more like this were not logged: connection cut at the stop timeout");
         }
     }
 }

@@ -73,6 +73,10 @@ impl<S> BoundServer<S> {
         B::Error: Into<BoxError>,
     {
         let handle = self.lifecycle.handle();
+        let abort_log = self
+            .listeners
+            .first()
+            .map(|(_, context)| Arc::clone(&context.abort_log));
         // Dropping the set, with this future, aborts the accept loops.
         let mut accept_loops = JoinSet::new();
         let mut labels = Vec::with_capacity(self.listeners.len());
@@ -114,6 +118,9 @@ impl<S> BoundServer<S> {
         };
         let serve = self.queues.run_with(serve);
         let report = self.lifecycle.run_with(serve).await.0;
+        if let Some(log) = abort_log {
+            log.log_rest();
+        }
         #[cfg(feature = "admin")]
         if let Some(admin) = self.admin {
             admin.closed().await;

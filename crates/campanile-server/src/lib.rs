@@ -21,13 +21,23 @@ mod bound_server;
 #[cfg(unix)]
 mod connection;
 #[cfg(unix)]
+mod connection_limit;
+#[cfg(unix)]
 mod error;
+#[cfg(unix)]
+mod eviction;
 #[cfg(unix)]
 mod hangup;
 #[cfg(unix)]
+mod limits;
+#[cfg(unix)]
 mod listener_context;
 #[cfg(unix)]
+mod log;
+#[cfg(unix)]
 mod metrics;
+#[cfg(unix)]
+mod rejection;
 #[cfg(unix)]
 mod runtime;
 #[cfg(unix)]
@@ -43,6 +53,9 @@ mod tls;
 pub use self::admin::admin_of;
 #[cfg(unix)]
 pub use self::bound_server::BoundServer;
+#[cfg(all(unix, fuzzing))]
+#[doc(hidden)]
+pub use self::connection::check_upload;
 #[cfg(unix)]
 pub use self::connection::{Connection, ConnectionDraining};
 #[cfg(unix)]

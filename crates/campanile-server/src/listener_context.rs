@@ -8,10 +8,11 @@ use campanile_backlog::WaitRecorder;
 use campanile_lifecycle::{LifecycleHandle, PhaseReached};
 use campanile_listen::{ListenAddress, ListenerLabel};
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
 use tokio::time::Instant;
 
 use crate::abort_log::AbortLog;
+use crate::eviction::EvictionRegistry;
+use crate::limits::HttpLimits;
 use crate::metrics::ListenerMetrics;
 use crate::timeouts::ConnectionTimeouts;
 #[cfg(feature = "tls")]
@@ -25,9 +26,11 @@ pub(crate) struct ListenerContext {
     pub(crate) cutting: PhaseReached,
     pub(crate) timeouts: ConnectionTimeouts,
     pub(crate) queue_wait: WaitRecorder,
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "counts TLS errors only"))]
     pub(crate) metrics: ListenerMetrics,
     pub(crate) abort_log: Arc<AbortLog>,
+    pub(crate) limits: HttpLimits,
+    /// `Some` if silent connections give way at the connection limit.
+    pub(crate) evictions: Option<Arc<EvictionRegistry>>,
     pub(crate) http1: http1::Builder,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<TlsTerminator>,
@@ -49,14 +52,6 @@ impl ListenerContext {
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
         left.mul_f64(0.5 * fastrand::f64())
     }
-}
-
-/// Returns a builder without hyper's timer for heads. That one starts while a kept-alive connection is idle, which would
-/// limit the idle time, and allocates for each request; the connection's task keeps this time instead.
-pub(crate) fn http1_builder() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(None);
-    builder
 }
 
 impl fmt::Debug for ListenerContext {

@@ -23,9 +23,12 @@ use crate::admin::{AdminConfig, AdminPort};
 use crate::backlog::{BacklogConfig, QueueMonitor};
 use crate::bind_target::{BindSource, BindTarget};
 use crate::bound_server::BoundServer;
+use crate::connection_limit::ConnectionLimit;
 use crate::error::{ServeError, ServeErrorKind};
+use crate::eviction::EvictionRegistry;
 use crate::hangup::ReloadOnHangup;
-use crate::listener_context::{ListenerContext, http1_builder};
+use crate::limits::{HttpLimits, MAX_WINDOW, MIN_CONNECTION_WINDOW};
+use crate::listener_context::ListenerContext;
 use crate::metrics::ListenerMetrics;
 use crate::runtime::ServerRuntime;
 use crate::service::BoxError;
@@ -40,9 +43,12 @@ pub struct Server<S> {
     service: S,
     targets: Vec<BindTarget>,
     timeouts: ConnectionTimeouts,
+    limits: HttpLimits,
     shutdown: ShutdownConfig,
     lifecycle: Option<Lifecycle>,
-    max_connections: Option<usize>,
+    max_connections: ConnectionLimit,
+    eviction: bool,
+    keepalive: Option<Duration>,
     recorder: RecorderHandle,
     backlog: BacklogConfig,
     #[cfg(feature = "admin")]
@@ -59,9 +65,12 @@ impl<S> Server<S> {
             service,
             targets: Vec::new(),
             timeouts: ConnectionTimeouts::default(),
+            limits: HttpLimits::default(),
             shutdown: ShutdownConfig::new(),
             lifecycle: None,
-            max_connections: None,
+            max_connections: ConnectionLimit::default(),
+            eviction: false,
+            keepalive: Some(Duration::from_secs(60)),
             recorder: RecorderHandle::global(),
             backlog: BacklogConfig::default(),
             #[cfg(feature = "admin")]
@@ -130,6 +139,13 @@ impl<S> Server<S> {
         self
     }
 
+    /// Sets how long a client may be silent within the body of an HTTP/1 request that its handler reads; `None` disables it.
+    /// Defaults to 60 seconds. The client gets 408 if the response has not begun, and the connection is closed.
+    pub fn body_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.body_read = timeout.into().map(|timeout| timeout.min(MAX_TIMEOUT));
+        self
+    }
+
     /// Sets how long a new connection may take to its first bytes. Defaults to 10 seconds.
     pub fn sniff_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.sniff = timeout.min(MAX_TIMEOUT);
@@ -157,10 +173,70 @@ impl<S> Server<S> {
         self
     }
 
-    /// Limits the open connections of each listener that [`bind`](Self::bind) adds. At the limit accepting pauses, and
-    /// clients wait in the accept queue. Zero is an error at [`try_bind`](Self::try_bind).
-    pub fn max_connections(mut self, limit: usize) -> Self {
-        self.max_connections = Some(limit);
+    /// Limits the open connections of each listener that [`bind`](Self::bind) adds; `None` disables it. At the limit
+    /// accepting pauses, and clients wait in the accept queue. Zero is an error at [`try_bind`](Self::try_bind).
+    ///
+    /// Defaults to the soft limit of open files at `try_bind`, less a reserve of an eighth, and at least of 64, for outgoing
+    /// connections, files and other listeners.
+    pub fn max_connections(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.max_connections = ConnectionLimit::Fixed(limit.into());
+        self
+    }
+
+    /// Sets whether silent connections give way at the connection limit: while a client waits in the accept queue, the
+    /// connection without a request that has been silent longest is closed, if it has been silent for a second. Disabled by
+    /// default.
+    ///
+    /// A connection with a request in progress, with bytes that wait in the kernel, with a TLS handshake in progress, or that
+    /// is upgraded never gives way. It applies to all listeners, also to those that have a limit of their own.
+    pub fn eviction(mut self, enabled: bool) -> Self {
+        self.eviction = enabled;
+        self
+    }
+
+    /// Sets after how long without a packet the kernel probes whether a TCP client is still there; `None` disables it.
+    /// Defaults to 60 seconds, so that a client that vanished without closing its connection is noticed after two minutes,
+    /// also under a WebSocket or a long wait. A listener with a keepalive of its own keeps it.
+    pub fn keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.keepalive = idle.into();
+        self
+    }
+
+    /// Limits the size of a request head, in bytes: the request line and all header fields as HTTP/1 spells them, over both
+    /// versions of HTTP. Larger heads get 431, gRPC calls `RESOURCE_EXHAUSTED`. Defaults to 64 KiB. Zero is an error at
+    /// [`try_bind`](Self::try_bind).
+    ///
+    /// It also limits the trailers of a chunked request.
+    pub fn max_head_bytes(mut self, limit: usize) -> Self {
+        self.limits.max_head_bytes = limit;
+        self
+    }
+
+    /// Limits the header fields of a request. More of them get 431, gRPC calls `RESOURCE_EXHAUSTED`. Defaults to 100; any
+    /// other value makes hyper allocate for each HTTP/1 request. Zero is an error at [`try_bind`](Self::try_bind).
+    pub fn max_headers(mut self, limit: usize) -> Self {
+        self.limits.max_headers = limit;
+        self
+    }
+
+    /// Limits the concurrent requests of an HTTP/2 connection. Defaults to 200. Zero is an error at
+    /// [`try_bind`](Self::try_bind).
+    pub fn h2_max_streams(mut self, limit: u32) -> Self {
+        self.limits.h2_max_streams = limit;
+        self
+    }
+
+    /// Sets how many bytes of an HTTP/2 request body a client may send before the handler has read them. Defaults to 1 MiB;
+    /// at most 2 GiB minus 1. Zero is an error at [`try_bind`](Self::try_bind).
+    pub fn h2_stream_window(mut self, bytes: u32) -> Self {
+        self.limits.h2_stream_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// Sets how many bytes of all request bodies of an HTTP/2 connection a client may send before the handlers have read
+    /// them. Defaults to 1 MiB; at least 65,535, which HTTP/2 grants to every client, and at most 2 GiB minus 1.
+    pub fn h2_connection_window(mut self, bytes: u32) -> Self {
+        self.limits.h2_connection_window = bytes.clamp(MIN_CONNECTION_WINDOW, MAX_WINDOW);
         self
     }
 
@@ -254,9 +330,12 @@ impl<S> Server<S> {
             service,
             targets,
             timeouts,
+            limits,
             shutdown,
             lifecycle,
             max_connections,
+            eviction,
+            keepalive,
             recorder,
             backlog,
             #[cfg(feature = "admin")]
@@ -267,8 +346,11 @@ impl<S> Server<S> {
         if targets.is_empty() {
             return Err(ServeErrorKind::NoListener.into());
         }
-        if max_connections == Some(0) {
+        if max_connections.get() == Some(0) {
             return Err(ServeErrorKind::Zero("max_connections").into());
+        }
+        if let Some(setting) = limits.zero() {
+            return Err(ServeErrorKind::Zero(setting).into());
         }
         if backlog.interval.is_some_and(|interval| interval.is_zero()) {
             return Err(ServeErrorKind::Zero("backlog_interval").into());
@@ -287,10 +369,17 @@ impl<S> Server<S> {
         let lifecycle = lifecycle.with_stuck_log(log_stuck_requests);
         let handle = lifecycle.handle();
         let abort_log = Arc::new(AbortLog::new());
-        let http1 = http1_builder();
+        let http1 = limits.http1_builder();
         let mut queues = QueueMonitor::new(backlog, recorder);
         let bind = |target: BindTarget| {
-            let listener = target.source.bind(max_connections, recorder)?;
+            let mut listener = target.source.bind(max_connections.get(), recorder)?;
+            if listener.keepalive().is_none() {
+                listener = listener.with_keepalive(keepalive);
+            }
+            let evictions = eviction.then(Arc::<EvictionRegistry>::default);
+            if let Some(evictions) = evictions.clone() {
+                listener = listener.with_eviction(move || evictions.evict());
+            }
             let context = ListenerContext {
                 label: listener.label().clone(),
                 address: listener.local_address().clone(),
@@ -300,6 +389,8 @@ impl<S> Server<S> {
                 queue_wait: queues.watch(&listener),
                 metrics: ListenerMetrics::new(recorder, listener.label().clone()),
                 abort_log: Arc::clone(&abort_log),
+                limits,
+                evictions,
                 http1: http1.clone(),
                 #[cfg(feature = "tls")]
                 tls: target.tls.map(TlsTerminator::new),
@@ -403,6 +494,7 @@ impl<S> fmt::Debug for Server<S> {
         f.debug_struct("Server")
             .field("listeners", &self.targets.len())
             .field("timeouts", &self.timeouts)
+            .field("limits", &self.limits)
             .field("shutdown", &self.shutdown)
             .field("max_connections", &self.max_connections)
             .finish_non_exhaustive()

@@ -35,6 +35,8 @@ pub(crate) struct ConnectionTimeouts {
     /// For the TLS handshake.
     #[cfg(feature = "tls")]
     pub(crate) handshake: Duration,
+    /// Between bytes of a request body that its handler reads.
+    pub(crate) body_read: Option<Duration>,
     /// Without a request, or without progress of a response.
     pub(crate) idle: Option<Duration>,
     /// The age at which a connection is closed, plus or minus a tenth.
@@ -48,6 +50,7 @@ impl Default for ConnectionTimeouts {
             sniff: Duration::from_secs(10),
             #[cfg(feature = "tls")]
             handshake: Duration::from_secs(10),
+            body_read: Some(Duration::from_secs(60)),
             // Above the 60 s of common load balancers, which should be the side that closes.
             idle: Some(Duration::from_secs(75)),
             max_age: None,

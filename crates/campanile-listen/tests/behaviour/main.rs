@@ -18,6 +18,8 @@ mod kernel;
 mod limit;
 mod open_connections;
 mod server;
+#[cfg(target_os = "linux")]
+mod silent_clients;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "tonic")]

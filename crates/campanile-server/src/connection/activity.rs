@@ -88,8 +88,15 @@ impl Activity {
     }
 
     #[inline]
-    fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Returns for how long neither side has sent anything at `now`; `None` with a request, a pending write or a stream.
+    pub(crate) fn silence(&self, now: FastInstant) -> Option<Duration> {
+        let since = self.last_received().max(self.idle_since());
+        self.is_idle()
+            .then(|| self.accepted.until(now).saturating_sub(since))
     }
 
     pub(super) fn has_served(&self) -> bool {

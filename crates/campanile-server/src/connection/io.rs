@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 #[cfg(feature = "tls")]
 use tokio_util::either::Either;
 
+use super::error_response::ErrorResponse;
 use super::sniff::{Protocol, Sniffed};
 use super::state::{ConnectionState, ShutdownStage};
 use crate::timeouts::{ABORT_LINGER, CLOSING_GRACE, HTTP2_LINGER};
@@ -37,6 +38,9 @@ pub(crate) struct ConnectionIo {
     /// Polled only after an upgrade; before, the connection's task watches for the cut.
     cutting: Option<PhaseReached>,
     read_closed: bool,
+    /// Whether nothing is pending: the last call was a flush, which hyper makes when its buffer is empty.
+    flushed: bool,
+    error_response: Option<ErrorResponse>,
     guard: Option<ShutdownGuard>,
 }
 
@@ -56,6 +60,8 @@ impl ConnectionIo {
             state,
             cutting: None,
             read_closed: false,
+            flushed: true,
+            error_response: None,
             guard: Some(guard),
         }
     }
@@ -101,6 +107,31 @@ impl ConnectionIo {
         }
     }
 
+    #[inline]
+    fn follow_upload(&self, read: Option<&[u8]>) {
+        if self.protocol == Some(Protocol::Http1) && !self.state.is_upgraded() {
+            self.state.upload.on_read(read.unwrap_or_default());
+        }
+    }
+
+    /// Returns the response to write in place of hyper's own to an invalid head, which `head` may begin.
+    #[inline]
+    fn error_response(&mut self, head: &[u8]) -> Option<(&mut ErrorResponse, Pin<&mut TransportStream>)> {
+        let may_be = std::mem::take(&mut self.flushed) && self.state.activity.head_began().is_some();
+        if may_be && self.is_refusing() {
+            self.error_response = ErrorResponse::in_place_of(head, &self.state.context().limits);
+        }
+        let response = self.error_response.as_mut()?;
+        Some((response, Pin::new(self.stream.as_mut()?)))
+    }
+
+    #[cold]
+    fn is_refusing(&self) -> bool {
+        self.protocol == Some(Protocol::Http1)
+            && self.state.activity.in_flight() == 0
+            && !self.state.is_upgraded()
+    }
+
     /// Returns an error once an upgraded IO is cut, for handlers that only write.
     fn check_writable(&self) -> io::Result<()> {
         if self.is_upgraded_and_cut() {
@@ -126,7 +157,9 @@ fn socket(stream: &TransportStream) -> &AcceptedStream {
 impl AsyncRead for ConnectionIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         if this.sniffed.read_into(buf) {
+            this.follow_upload(buf.filled().get(before..));
             return Poll::Ready(Ok(()));
         }
         if this.state.is_upgraded() && this.poll_cutting(cx).is_ready() {
@@ -136,13 +169,18 @@ impl AsyncRead for ConnectionIo {
         if this.state.is_probe_requested() {
             this.state.set_probed(this.has_unread());
         }
-        let before = buf.filled().len();
         let room = buf.remaining();
-        ready!(this.stream()?.poll_read(cx, buf))?;
+        let read = ready!(this.stream()?.poll_read(cx, buf));
+        if let Err(error) = read {
+            this.state.set_peer_left();
+            return Poll::Ready(Err(error));
+        }
         if buf.filled().len() > before {
             this.state.activity.record_read();
+            this.follow_upload(buf.filled().get(before..));
         } else if room > 0 {
             this.read_closed = true;
+            this.state.set_peer_left();
         }
         Poll::Ready(Ok(()))
     }
@@ -152,7 +190,10 @@ impl AsyncWrite for ConnectionIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_writable()?;
-        let written = this.stream()?.poll_write(cx, buf);
+        let written = match this.error_response(buf) {
+            Some((response, stream)) => response.poll_write(stream, cx, buf.len()),
+            None => this.stream()?.poll_write(cx, buf),
+        };
         this.record_write(&written);
         written
     }
@@ -164,7 +205,14 @@ impl AsyncWrite for ConnectionIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_writable()?;
-        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        let first = bufs.first().map_or(&[][..], |buf| buf);
+        let written = match this.error_response(first) {
+            Some((response, stream)) => {
+                let length = bufs.iter().map(|buf| buf.len()).sum();
+                response.poll_write(stream, cx, length)
+            }
+            None => this.stream()?.poll_write_vectored(cx, bufs),
+        };
         this.record_write(&written);
         written
     }
@@ -177,6 +225,7 @@ impl AsyncWrite for ConnectionIo {
         let this = self.get_mut();
         // TLS buffers what it cannot send yet.
         let flushed = this.stream()?.poll_flush(cx);
+        this.flushed = true;
         this.record_write(&flushed);
         flushed
     }
@@ -191,7 +240,10 @@ impl Drop for ConnectionIo {
         let Some(stream) = self.stream.take() else { return };
         let state = &self.state;
         state.end();
-        let linger = if state.stage() >= ShutdownStage::Rejecting || self.is_upgraded_and_cut() {
+        let linger = if state.eviction.is_done() {
+            // Nothing is unread, and the descriptor is needed.
+            return;
+        } else if state.stage() >= ShutdownStage::Rejecting || self.is_upgraded_and_cut() {
             if state.is_upgraded() {
                 state.context().abort_log.log_connection(state, 0);
             }

@@ -11,6 +11,7 @@ use campanile_listen::CloseReason;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
+use super::failure::{give_way, time_out_upload};
 use super::sniff::Protocol;
 use super::state::{ConnectionState, ShutdownStage};
 use crate::timeouts::{ABORT_FLUSH, ABORT_STREAMS, CLOSING_GRACE, CLOSING_SILENCE};
@@ -50,6 +51,16 @@ pub(super) struct ConnectionShutdown<'a> {
     aborting_since: Duration,
     /// When HTTP was shut down gracefully.
     shut_down_at: Option<Duration>,
+    /// Whether the kernel was probed for bytes since the connection was requested to give way.
+    eviction_probed: bool,
+    /// Whether the timer is set for the request body that is incomplete.
+    watches_upload: bool,
+    /// Whether the kernel was probed for bytes of the request body.
+    upload_probed: bool,
+    /// When the request body was last not expected: its handler did not read it.
+    upload_expected_since: Duration,
+    /// When the request body timed out.
+    upload_timed_out_at: Option<Duration>,
 }
 
 impl<'a> ConnectionShutdown<'a> {
@@ -72,6 +83,11 @@ impl<'a> ConnectionShutdown<'a> {
             closing_since: Duration::ZERO,
             aborting_since: Duration::ZERO,
             shut_down_at: None,
+            eviction_probed: false,
+            watches_upload: false,
+            upload_probed: false,
+            upload_expected_since: Duration::ZERO,
+            upload_timed_out_at: None,
         }
     }
 
@@ -84,9 +100,18 @@ impl<'a> ConnectionShutdown<'a> {
                 return Poll::Ready(Action::ShutDown);
             }
         }
+        if self.state.eviction.is_requested()
+            && let Poll::Ready(action) = self.decide_eviction()
+        {
+            return Poll::Ready(action);
+        }
         let mut must_decide = self.timer_at.is_none()
             || self.state.stage() > ShutdownStage::Serving
             || self.state.activity.head_began().is_some();
+        if self.state.upload.is_incomplete() != self.watches_upload {
+            self.watches_upload = !self.watches_upload;
+            must_decide = true;
+        }
         loop {
             if must_decide {
                 let now = self.state.activity.age();
@@ -144,6 +169,27 @@ impl<'a> ConnectionShutdown<'a> {
         self.wake_streams();
     }
 
+    /// Gives way to a waiting client, if the connection is idle and no bytes wait in the kernel.
+    #[cold]
+    fn decide_eviction(&mut self) -> Poll<Action> {
+        let state = self.state;
+        let may_give_way = state.activity.is_idle()
+            && !state.is_upgraded()
+            && self.shut_down_at.is_none()
+            && state.stage() < ShutdownStage::Closing;
+        if may_give_way && !std::mem::replace(&mut self.eviction_probed, true) {
+            state.request_probe();
+            return Poll::Ready(Action::PollHttp);
+        }
+        self.eviction_probed = false;
+        if state.take_probed_silent() && may_give_way {
+            give_way(state);
+            return Poll::Ready(Action::Drop("closed to make room"));
+        }
+        state.eviction.refuse();
+        Poll::Pending
+    }
+
     fn decide(&mut self, now: Duration) -> Poll<Action> {
         let timeouts = self.state.context().timeouts;
         if self.state.stage() >= ShutdownStage::Rejecting {
@@ -166,6 +212,12 @@ impl<'a> ConnectionShutdown<'a> {
             }
             self.wake_by(since + idle);
         }
+        if self.state.upload.is_incomplete()
+            && let Some(limit) = timeouts.body_read
+            && let Poll::Ready(action) = self.decide_upload(limit, now)
+        {
+            return Poll::Ready(action);
+        }
         if let Some(at) = self.shut_down_at {
             return self.decide_shut_down(at, now);
         }
@@ -174,6 +226,39 @@ impl<'a> ConnectionShutdown<'a> {
             (_, Protocol::Http1) => self.decide_http1(now),
             (_, Protocol::Http2) => self.decide_http2(now),
         }
+    }
+
+    /// Times a request body out whose client is silent: the handler reads it, and no bytes wait in the kernel.
+    fn decide_upload(&mut self, limit: Duration, now: Duration) -> Poll<Action> {
+        let state = self.state;
+        if let Some(at) = self.upload_timed_out_at {
+            // The response head was sent before, or the client does not read it.
+            if now < at + CLOSING_GRACE {
+                return self.wait_until(at + CLOSING_GRACE);
+            }
+            return Poll::Ready(Action::Drop("request body timed out"));
+        }
+        let deadline = state.activity.last_received().max(self.upload_expected_since) + limit;
+        if now < deadline {
+            self.upload_probed = false;
+            return self.wait_until(deadline);
+        }
+        if !std::mem::replace(&mut self.upload_probed, true) {
+            state.request_probe();
+            // The timer has to be set again after the probe.
+            self.watches_upload = false;
+            return Poll::Ready(Action::PollHttp);
+        }
+        self.upload_probed = false;
+        if state.take_probed_silent() {
+            time_out_upload(state);
+            self.upload_timed_out_at = Some(now);
+            self.watches_upload = false;
+            return Poll::Ready(Action::PollHttp);
+        }
+        // hyper did not read, since the handler does not.
+        self.upload_expected_since = now;
+        self.wait_until(now + limit)
     }
 
     fn decide_http1(&mut self, now: Duration) -> Poll<Action> {

@@ -25,6 +25,11 @@ pub(crate) struct Sniffed {
 }
 
 impl Sniffed {
+    /// Returns whether the bytes begin a TLS handshake record: no HTTP method begins with a control character.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.bytes[..usize::from(self.end)].starts_with(&[0x16]) && (self.end < 2 || self.bytes[1] == 3)
+    }
+
     /// Copies as many bytes as fit into `buf`; returns false if none are left.
     #[inline]
     pub(crate) fn read_into(&mut self, buf: &mut ReadBuf<'_>) -> bool {

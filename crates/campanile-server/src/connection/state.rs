@@ -11,6 +11,8 @@ use std::time::Duration;
 use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
+use super::eviction::Eviction;
+use super::upload::Upload;
 use crate::listener_context::ListenerContext;
 
 /// How far a connection has come in its shutdown. It only advances.
@@ -36,10 +38,13 @@ pub(crate) struct ConnectionState {
     queue_wait: Option<Duration>,
     control: ConnectionControl,
     pub(crate) activity: Activity,
+    pub(crate) eviction: Eviction,
+    pub(crate) upload: Upload,
     stage: AtomicU8,
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
+    peer_left: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -63,10 +68,13 @@ impl ConnectionState {
             queue_wait,
             control,
             activity: Activity::new(),
+            eviction: Eviction::default(),
+            upload: Upload::new(),
             stage: AtomicU8::new(ShutdownStage::Serving as u8),
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
+            peer_left: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -144,6 +152,16 @@ impl ConnectionState {
     #[inline]
     pub(crate) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// Records that a read has reached the end, or failed.
+    #[cold]
+    pub(super) fn set_peer_left(&self) {
+        self.peer_left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_peer_left(&self) -> bool {
+        self.peer_left.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

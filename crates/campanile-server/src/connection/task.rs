@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::HttpService;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
+use super::failure::on_error;
 use super::h2_executor::H2Executor;
 use super::handshake::{identify_protocol, secure};
 use super::io::ConnectionIo;
@@ -24,7 +25,6 @@ use super::sniff::Protocol;
 use super::state::ConnectionState;
 use crate::listener_context::ListenerContext;
 use crate::service::{BoxError, Serve, Served};
-use crate::timeouts::{PING_INTERVAL, PING_TIMEOUT};
 
 /// Serves one connection until it closes or is upgraded.
 pub(crate) async fn serve<S: Serve>(
@@ -44,6 +44,17 @@ pub(crate) async fn serve<S: Serve>(
         io.control(),
     ));
 
+    let _registration = match &context.evictions {
+        Some(registry) => {
+            poll_fn(|cx| {
+                state.eviction.allow(cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            Some(registry.register(Arc::clone(&state)))
+        }
+        None => None,
+    };
     let Some((stream, negotiated)) = secure(io, &state).await else {
         return;
     };
@@ -66,23 +77,15 @@ pub(crate) async fn serve<S: Serve>(
         Protocol::Http2 => {
             let stage_changed = Arc::new(Notify::new());
             let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&stage_changed));
-            let http = http2_builder(executor).serve_connection(io, service);
+            let http = context
+                .limits
+                .http2_builder(executor)
+                .serve_connection(io, service);
             let shutdown = ConnectionShutdown::new(&state, protocol, Some(&stage_changed));
             // Boxed: it is larger than the future of HTTP/1, which most connections use.
             Box::pin(drive(http, &state, shutdown)).await;
         }
     }
-}
-
-fn http2_builder(executor: H2Executor) -> http2::Builder<H2Executor> {
-    let mut builder = http2::Builder::new(executor);
-    builder
-        .timer(TokioTimer::new())
-        .enable_connect_protocol()
-        .max_concurrent_streams(200)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    builder
 }
 
 /// hyper's connection of either protocol.
@@ -134,17 +137,7 @@ async fn drive(http: impl HttpConnection, state: &ConnectionState, mut shutdown:
             }
             Err(Ok(())) => return,
             Err(Err(error)) => {
-                let is_user = error.is_user();
-                if error.is_parse() {
-                    // hyper has sent an error response, and reads no further.
-                    state.set_lingers(true);
-                }
-                let error: &dyn std::error::Error = &error;
-                if is_user {
-                    tracing::warn!(peer = %state.peer(), error, "connection ended by an error of the service");
-                } else {
-                    tracing::debug!(peer = %state.peer(), error, "connection failed");
-                }
+                on_error(state, &error);
                 return;
             }
         }

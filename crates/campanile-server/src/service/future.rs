@@ -14,6 +14,7 @@ use tower::Service;
 use tower::util::Oneshot;
 
 use super::body::ServedBody;
+use super::explained::ExplainedBody;
 use super::observer::ServedRequest;
 
 pin_project! {
@@ -41,12 +42,12 @@ where
     S: Service<Request<Incoming>, Response = Response<B>>,
     B: Body,
 {
-    type Output = Result<Response<ServedBody<B>>, S::Error>;
+    type Output = Result<Response<ExplainedBody<B>>, S::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = self.project().inner.poll(cx);
-        polled.map_ok(|response| response.map(ServedBody::new))
+        polled.map_ok(|response| ExplainedBody::of(response.map(ServedBody::new)))
     }
 }
 

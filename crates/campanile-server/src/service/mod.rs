@@ -1,7 +1,9 @@
 //! The user's service as hyper calls it: observes each request, and adds its connection to the extensions.
 
 mod body;
+mod explained;
 mod future;
+mod head_check;
 mod observer;
 
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt, service_fn};
 
-use self::body::ServedBody;
+use self::explained::ExplainedBody;
 use self::future::ResponseFuture;
 use self::observer::ObserveConnection;
 use crate::connection::ConnectionState;
@@ -62,7 +64,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<ServedBody<B>>;
+    type Response = Response<ExplainedBody<B>>;
     type Error = S::Error;
     type Future = ResponseFuture<S>;
 

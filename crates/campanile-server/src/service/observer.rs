@@ -6,11 +6,14 @@ use campanile_core::box_pool::BoxPool;
 use campanile_core::exchange::{Begin, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both};
 use campanile_core::grpc::{self, Code};
 use campanile_core::headers::GRPC_STATUS;
+use campanile_listen::CloseReason;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
-use crate::connection::{Connection, ConnectionState, ShutdownStage};
+use super::head_check;
+use crate::connection::{Connection, ConnectionState, Framing, ShutdownStage, refuse};
+use crate::rejection::{self, RejectReason};
 
 /// Observes the requests of one connection.
 pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<ConnectionState>);
@@ -32,6 +35,14 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
             grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
             is_cut: false,
         };
+        if http1 {
+            let body = served.has_body.then(|| request.body().size_hint().exact());
+            let framing = body.map(|length| length.map_or(Framing::Chunked, Framing::Length));
+            state.upload.begin(framing);
+        }
+        if let Some(reason) = head_check::check(request, &state.context().limits) {
+            return served.refuse(reason);
+        }
         let extensions = request.extensions_mut();
         extensions.insert(Connection::new(Arc::clone(state)));
         #[cfg(feature = "axum")]
@@ -58,7 +69,7 @@ pub(crate) struct ServedRequest {
     grpc: bool,
     /// Whether the request body may still arrive when the response is sent.
     has_body: bool,
-    /// Whether the request was cut before its response head.
+    /// Whether the server has responded itself: the request was refused, or cut before its response head.
     is_cut: bool,
 }
 
@@ -74,6 +85,20 @@ impl ServedRequest {
     #[inline]
     pub(super) fn stage(&self) -> ShutdownStage {
         self.state().stage()
+    }
+
+    /// Refuses a request that the service has not seen, and counts it.
+    #[cold]
+    fn refuse(mut self, reason: RejectReason) -> Begin<Self> {
+        let state = self.state();
+        refuse(state, reason, None);
+        if self.http1 {
+            state.set_close_reason(CloseReason::Error);
+            state.set_lingers(true);
+        }
+        let response = reason.respond(&state.context().limits, self.grpc, self.http1);
+        self.is_cut = true;
+        Begin::Respond(Box::new(response), Some(self))
     }
 
     /// Responds to a request that is cut before its response head, and counts it.
@@ -93,6 +118,16 @@ impl ServedRequest {
             self.close_connection(&mut response);
         }
         response
+    }
+
+    /// Responds to a request whose body stopped arriving.
+    #[cold]
+    fn timeout_response(&mut self) -> Response<()> {
+        self.is_cut = true;
+        let state = self.state();
+        state.set_close_announced();
+        state.set_lingers(true);
+        rejection::request_timeout()
     }
 
     /// Asks an HTTP/1 client to close the connection.
@@ -132,6 +167,9 @@ impl Observer for ServedRequest {
 
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         let is_pending = matches!(cause, Interrupt::Pending(_));
+        if is_pending && self.has_body && self.state().upload.is_timed_out() {
+            return Some(self.timeout_response());
+        }
         (is_pending && self.stage() >= ShutdownStage::Rejecting).then(|| self.cut_response())
     }
 

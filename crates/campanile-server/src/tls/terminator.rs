@@ -10,6 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use crate::connection::Protocol;
+use crate::log::chain;
 use crate::metrics::ListenerMetrics;
 
 /// The TLS side of one listener.
@@ -44,7 +45,7 @@ impl TlsTerminator {
                 return Some((stream, protocol));
             }
             Ok(Err(error)) => {
-                tracing::debug!(listener = metrics.listener(), %error, "TLS handshake failed");
+                tracing::debug!(listener = metrics.listener(), error = %chain(&error), "TLS handshake failed");
                 error_label(&error)
             }
             Err(_) => "timeout",

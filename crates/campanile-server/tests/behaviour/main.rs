@@ -5,7 +5,9 @@ mod connection_metrics;
 mod drain;
 mod drain_under_load;
 mod early_responses;
+mod eviction;
 mod http2;
+mod rejections;
 mod serving;
 mod slow_clients;
 mod stop_timeout;
@@ -16,3 +18,4 @@ mod tls;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod upgrades;
+mod uploads;
