@@ -15,23 +15,34 @@
 //! 504, over gRPC `DEADLINE_EXCEEDED`; if it has passed on arrival, the inner service is not called. Without either there
 //! is no deadline, and no timer.
 //!
+//! The deadline of a gRPC call bounds the whole call: if it passes in the response body, the inner body is dropped, and
+//! with it what is left of the request body, and trailers with `DEADLINE_EXCEEDED` end the call. Inside the metrics layer the
+//! outcome is `timed_out`, as it is before the head.
+//!
 //! The deadline is written to the [`RequestContext`], so that outgoing calls carry it on. A header that is not valid is
 //! ignored and counted in `http_server_deadlines_rejected_total`.
 //!
 //! The soft limit changes no response: a response head that took longer is counted in `http_server_soft_timeouts_total`
 //! and logged with the request's id, at level warn.
 //!
-//! **What it does not do.** It does not end a response body.
+//! **What it does not do.** It does not end the response body of a request that is not gRPC, which HTTP could only cut, nor
+//! a body that is not polled, because the client does not read: a server's limit for stalled writes does that.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    task::Context,
+    time::Duration,
+};
 
 use campanile_core::{
     Deadline, RequestContext, RequestId,
     clock::{self, FastInstant},
     exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
+    grpc,
 };
 use campanile_metrics::RecorderHandle;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::time::Sleep;
 use tower_layer::Layer;
@@ -136,6 +147,7 @@ impl DeadlineLayer {
         });
         Begin::Observe(DeadlineObserver(Box::new(State {
             timer: deadline.map(|deadline| Box::pin(tokio::time::sleep(deadline.remaining()))),
+            has_deadline: deadline.is_some(),
             rejection,
             soft_limit,
             owns_context: context.is_some(),
@@ -182,7 +194,9 @@ impl<B> Observe<B> for DeadlineLayer {
 pub struct DeadlineObserver(Box<State>);
 
 struct State {
+    /// `None` without a deadline, and once it no longer ends the exchange.
     timer: Option<Pin<Box<Sleep>>>,
+    has_deadline: bool,
     rejection: Rejection,
     soft_limit: Option<SoftLimit>,
     /// Whether the request had no context, and was given one.
@@ -223,7 +237,7 @@ impl State {
     fn swap(&mut self) {
         if self.owns_context {
             RequestContext::swap_current(&mut self.context);
-        } else if self.timer.is_some() {
+        } else if self.has_deadline {
             RequestContext::swap_current_deadline(&mut self.deadline);
         }
     }
@@ -231,6 +245,7 @@ impl State {
 
 impl Observer for DeadlineObserver {
     const INTERRUPTS: bool = true;
+    const INTERRUPTS_BODIES: bool = true;
 
     #[inline]
     fn enter(&mut self) {
@@ -242,7 +257,10 @@ impl Observer for DeadlineObserver {
         self.0.swap();
     }
 
-    fn on_response<B: Body>(&mut self, _response: &mut Response<B>) {
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        if !self.0.rejection.is_grpc() || !grpc::is_grpc(response.headers()) {
+            self.0.timer = None;
+        }
         if let Some(soft_limit) = self.0.soft_limit.take() {
             soft_limit.check();
         }
@@ -254,6 +272,12 @@ impl Observer for DeadlineObserver {
         };
         let passed = timer.as_mut().poll(cx).is_ready();
         passed.then(|| self.0.rejection.deadline_passed())
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        let passed = self.0.timer.as_mut()?.as_mut().poll(cx).is_ready();
+        passed.then(grpc::deadline_trailers)
     }
 }
 

@@ -253,7 +253,7 @@ impl MetricsObserver {
         let is_grpc = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
         let mut code = Code::from_headers(response.headers());
         if !is_grpc && code.is_none() {
-            code = Some(code_of_status(response.status()));
+            code = Some(Code::from_http_status(response.status()));
         }
         self.flags.set_code(code);
         // A response that a layer made does not prove that the method is served.
@@ -355,6 +355,9 @@ impl MetricsObserver {
         if self.flags.has(RPC) {
             let default = match outcome {
                 Outcome::Cancelled | Outcome::Aborted => Code::Cancelled,
+                Outcome::TimedOut => Code::DeadlineExceeded,
+                // The server resets the stream with INTERNAL_ERROR.
+                Outcome::Failed => Code::Internal,
                 _ => Code::Unknown,
             };
             self.rpc
@@ -371,6 +374,7 @@ impl MetricsObserver {
         }
         let has_head = self.flags.status() != 0;
         let outcome = match end.reason {
+            EndReason::Complete if end.trailers.is_some_and(grpc::is_deadline_trailers) => Outcome::TimedOut,
             EndReason::Complete => self.flags.outcome().unwrap_or(Outcome::Completed),
             EndReason::Failed => Outcome::Failed,
             EndReason::Panicked => Outcome::Panicked,
@@ -455,18 +459,5 @@ impl fmt::Debug for MetricsObserver {
         f.debug_struct("MetricsObserver")
             .field("status", &self.flags.status())
             .finish_non_exhaustive()
-    }
-}
-
-/// Maps the status of a response without gRPC status, as the
-/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
-fn code_of_status(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
     }
 }

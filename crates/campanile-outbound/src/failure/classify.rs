@@ -3,12 +3,16 @@
 //! Errors of hyper, h2, tokio and this crate are recognised by type. Errors of libraries that this crate does not depend
 //! on (tonic, tower, hyper-util's connector, reqwest, rustls) are recognised by the first word of their `Debug` output,
 //! which is the name of the type or the variant.
+//!
+//! Some errors are in no chain: `source()` of `#[error(transparent)]` skips the wrapped error. Where the chain names no
+//! reason, the words of the `Debug` output do, outside of quoted text.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, sync::Arc};
 
-use campanile_metrics::{OTHER, errno_name_of};
+use campanile_core::grpc::Code;
+use campanile_metrics::{OTHER, errno_name, errno_name_of};
 
-use super::{ErrorType, Failure, TimeoutPhase};
+use super::{ErrorType, Failure, TimeoutPhase, debug_words::DebugWords};
 use crate::{names::UNKNOWN, propagate::DeadlineExceeded};
 
 /// The number of sources that are read. A longer chain is a cycle.
@@ -26,6 +30,28 @@ struct ErrorChain {
     protocol: Option<&'static str>,
     /// The name of the innermost error number.
     code: Option<&'static str>,
+    /// The gRPC status of the outermost error that has one.
+    grpc: Option<Code>,
+}
+
+/// Returns the status of a gRPC call that failed with this error, of the service or of its body.
+///
+/// From gRPC's own documents: the table of [HTTP/2 error codes], and `UNAVAILABLE` for a connection that cannot be opened,
+/// breaks or [goes away].
+///
+/// [HTTP/2 error codes]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
+/// [goes away]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#goaway-frame
+#[cold]
+pub(crate) fn grpc_code(error: Option<&(dyn Error + 'static)>) -> Code {
+    let chain = ErrorChain::of(error);
+    match chain.grpc {
+        _ if chain.deadline => Code::DeadlineExceeded,
+        Some(code) => code,
+        None if chain.connecting => Code::Unavailable,
+        None if chain.timeout => Code::DeadlineExceeded,
+        None if chain.tls || chain.code.is_some() => Code::Unavailable,
+        None => Code::Unknown,
+    }
 }
 
 /// Classifies an error that the service returned instead of a response.
@@ -70,10 +96,31 @@ impl ErrorChain {
         for error in std::iter::successors(error, |error| source_of(*error)).take(MAX_SOURCES) {
             chain.add(error);
         }
+        let is_conclusive = chain.deadline
+            || chain.timeout
+            || chain.tls
+            || chain.code.is_some()
+            || chain.protocol.is_some()
+            || chain.grpc.is_some();
+        if let (Some(error), false) = (error, is_conclusive) {
+            chain.add_words(&DebugWords::of(error));
+        }
         chain
     }
 
+    /// Adds what the `Debug` output of an error names.
+    #[cold]
+    fn add_words(&mut self, words: &DebugWords) {
+        self.timeout |= words.timeout;
+        self.connecting |= words.connecting;
+        match words.errno.map(errno_name) {
+            Some("ETIMEDOUT") => self.timeout = true,
+            code => self.code = code,
+        }
+    }
+
     fn add(&mut self, error: &(dyn Error + 'static)) {
+        let error = inside(error);
         #[cfg(feature = "connect")]
         {
             if let Some(failed) = error.downcast_ref::<crate::connect::LookupError>() {
@@ -93,6 +140,10 @@ impl ErrorChain {
             }
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             self.timeout |= error.is_timeout();
+            if error.is_timeout() || error.is_canceled() || error.is_closed() || error.is_incomplete_message() {
+                // No ping was acknowledged, or the connection closed before the call was sent.
+                self.grpc.get_or_insert(Code::Unavailable);
+            }
             self.request_body |= error.is_user()
                 && DebugPrefix::of(error)
                     .as_str()
@@ -101,6 +152,7 @@ impl ErrorChain {
                 self.protocol = Some(UNKNOWN);
             }
         } else if let Some(error) = error.downcast_ref::<h2::Error>() {
+            self.grpc.get_or_insert_with(|| code_of_h2(error));
             if let Some(reason) = error.reason() {
                 self.protocol = Some(reason_name(reason));
             }
@@ -118,6 +170,16 @@ impl ErrorChain {
             Some("Elapsed" | "TimedOut" | "TimeoutExpired") => self.timeout = true,
             // hyper-util's connector and tonic's.
             Some("ConnectError") => self.connecting = true,
+            // tonic's.
+            Some("Status") => {
+                let code = prefix.as_str().strip_prefix("Status { code: ").and_then(code_named);
+                self.grpc = self.grpc.or(code);
+                self.timeout |= code == Some(Code::DeadlineExceeded);
+            }
+            // tower's.
+            Some("Overloaded") => {
+                self.grpc.get_or_insert(Code::ResourceExhausted);
+            }
             // rustls.
             Some(
                 "InvalidCertificate"
@@ -145,8 +207,29 @@ impl ErrorChain {
     }
 }
 
+/// Returns the error in a pointer, whose own `source()` skips it.
+fn inside<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    macro_rules! pointed_to {
+        ($($pointer:ty),*) => {
+            $(if let Some(pointer) = error.downcast_ref::<$pointer>() {
+                error = &**pointer;
+                continue;
+            })*
+        };
+    }
+    // Ends: each step goes to what a pointer owns, or shares without a cycle, since it is not mutable.
+    loop {
+        pointed_to!(
+            Arc<io::Error>, Arc<hyper::Error>, Arc<h2::Error>, Arc<dyn Error + Send + Sync>, Arc<dyn Error + Send>,
+            Arc<dyn Error>, Box<io::Error>, Box<hyper::Error>, Box<h2::Error>
+        );
+        return error;
+    }
+}
+
 /// Returns the source of an error, also where `source()` skips or hides it.
 fn source_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let error = inside(error);
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // `source()` of an `io::Error` that wraps another error skips that error.
         return error.get_ref().map(|inner| inner as &(dyn Error + 'static));
@@ -175,6 +258,38 @@ fn reason_name(reason: h2::Reason) -> &'static str {
         h2::Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
         _ => OTHER,
     }
+}
+
+/// Maps an error of HTTP/2.
+fn code_of_h2(error: &h2::Error) -> Code {
+    match error.reason() {
+        _ if error.is_go_away() => Code::Unavailable,
+        None => Code::Unavailable,
+        Some(
+            h2::Reason::NO_ERROR
+            | h2::Reason::PROTOCOL_ERROR
+            | h2::Reason::INTERNAL_ERROR
+            | h2::Reason::FLOW_CONTROL_ERROR
+            | h2::Reason::SETTINGS_TIMEOUT
+            | h2::Reason::FRAME_SIZE_ERROR
+            | h2::Reason::COMPRESSION_ERROR
+            | h2::Reason::CONNECT_ERROR,
+        ) => Code::Internal,
+        Some(h2::Reason::REFUSED_STREAM) => Code::Unavailable,
+        Some(h2::Reason::CANCEL) => Code::Cancelled,
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        Some(_) => Code::Unknown,
+    }
+}
+
+/// Returns the code whose name a text begins with, as `Debug` writes it: `DeadlineExceeded`.
+fn code_named(text: &str) -> Option<Code> {
+    let name = text.split(|char: char| !char.is_alphanumeric()).next()?;
+    let letters = |code: Code| code.as_str().bytes().filter(|byte| *byte != b'_');
+    Code::ALL
+        .into_iter()
+        .find(|code| letters(*code).eq(name.bytes().map(|byte| byte.to_ascii_uppercase())))
 }
 
 /// The beginning of an error's `Debug` output.
