@@ -122,7 +122,7 @@ thread_local! {
     static POOL: BoxPool<StackObserver> = const { BoxPool::new() };
 }
 
-impl<B: Body> Observe<B> for Stack {
+impl<B: Body + 'static> Observe<B> for Stack {
     type Observer = StackObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
@@ -156,7 +156,7 @@ impl<B: Body> Observe<B> for Stack {
 impl Stack {
     /// Begins and enters the layers from the outside in. Returns the response of the first one that responds itself.
     #[inline]
-    fn begin_layers<B: Body>(
+    fn begin_layers<B: Body + 'static>(
         &self,
         stack: &mut StackObserver,
         request: &mut Request<B>,

@@ -83,6 +83,7 @@
 
 mod body;
 mod body_length;
+mod client_left;
 mod end;
 mod error_hook;
 mod future;
@@ -105,6 +106,7 @@ pub use self::{
 };
 #[doc(hidden)]
 pub use self::{
+    client_left::ClientLeft,
     observe::begin_layer,
     poll_guard::{PollGuard, run_both},
 };

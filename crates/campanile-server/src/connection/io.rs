@@ -138,11 +138,19 @@ impl AsyncRead for ConnectionIo {
         }
         let before = buf.filled().len();
         let room = buf.remaining();
-        ready!(this.stream()?.poll_read(cx, buf))?;
+        let read = ready!(this.stream()?.poll_read(cx, buf));
+        if let Err(error) = read {
+            // A limit of this process has no error number.
+            if error.kind() != io::ErrorKind::TimedOut || error.raw_os_error().is_some() {
+                this.state.set_read_ended();
+            }
+            return Poll::Ready(Err(error));
+        }
         if buf.filled().len() > before {
             this.state.activity.record_read();
         } else if room > 0 {
             this.read_closed = true;
+            this.state.set_read_ended();
         }
         Poll::Ready(Ok(()))
     }

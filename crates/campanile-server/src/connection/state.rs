@@ -40,6 +40,7 @@ pub(crate) struct ConnectionState {
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
+    read_ended: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -67,6 +68,7 @@ impl ConnectionState {
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
+            read_ended: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -144,6 +146,17 @@ impl ConnectionState {
     #[inline]
     pub(crate) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// Records that the client has closed its side or reset the connection.
+    pub(super) fn set_read_ended(&self) {
+        self.read_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the client has closed its side or reset the connection.
+    #[inline]
+    pub(crate) fn has_read_ended(&self) -> bool {
+        self.read_ended.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

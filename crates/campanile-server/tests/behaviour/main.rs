@@ -16,3 +16,4 @@ mod tls;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod upgrades;
+mod uploads;
