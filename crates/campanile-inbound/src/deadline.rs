@@ -15,7 +15,7 @@
 //! 504, over gRPC `DEADLINE_EXCEEDED`; if it has passed on arrival, the inner service is not called. Without either there
 //! is no deadline, and no timer.
 //!
-//! The deadline of a gRPC call bounds the whole call: if it passes in the response body, the inner body is dropped, and
+//! The deadline that a gRPC call carries bounds the whole call: if it passes in the response body, the inner body is dropped, and
 //! with it what is left of the request body, and trailers with `DEADLINE_EXCEEDED` end the call. Inside the metrics layer the
 //! outcome is `timed_out`, as it is before the head.
 //!
@@ -44,7 +44,7 @@ use campanile_core::{
 use campanile_metrics::RecorderHandle;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_layer::Layer;
 
 use crate::{rejection::Rejection, series::InboundSeries};
@@ -79,7 +79,7 @@ impl DeadlineLayer {
         }
     }
 
-    /// Sets the longest time to the response head. Default: none.
+    /// Sets the longest time to the response head. Default: none. It does not bound the body, so that long streams live on.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -107,26 +107,34 @@ impl DeadlineLayer {
         self
     }
 
-    /// Finds the nearest deadline of a request.
+    /// Finds the nearest deadline of a request, and the one that it carries.
     #[inline]
-    fn deadline<B>(&self, request: &Request<B>) -> Option<Deadline> {
+    fn deadline<B>(&self, request: &Request<B>) -> (Option<Deadline>, Option<Deadline>) {
         // A layer of this kind further out may have set a nearer one.
         let mut nearest = RequestContext::peek_current(RequestContext::deadline).flatten();
+        let mut carried = None;
         if self.incoming_deadlines {
             match Deadline::from_headers(request.headers()) {
                 Ok(None) => {}
-                Ok(Some(incoming)) => nearest = Some(nearer(nearest, incoming)),
+                Ok(Some(incoming)) => {
+                    carried = Some(incoming);
+                    nearest = Some(nearer(nearest, incoming));
+                }
                 Err(_) => self.table.count_rejected_deadline(),
             }
         }
         if let Some(timeout) = self.timeout {
             nearest = Some(nearer(nearest, Deadline::after(timeout)));
         }
-        nearest
+        (nearest, carried)
     }
 
     #[inline(never)]
-    fn begin_slow<B>(&self, request: &mut Request<B>, deadline: Option<Deadline>) -> Begin<DeadlineObserver> {
+    fn begin_slow<B>(
+        &self,
+        request: &mut Request<B>,
+        (deadline, carried): (Option<Deadline>, Option<Deadline>),
+    ) -> Begin<DeadlineObserver> {
         let rejection = Rejection::of(request);
         let mut context = None;
         if let Some(deadline) = deadline {
@@ -148,6 +156,8 @@ impl DeadlineLayer {
         Begin::Observe(DeadlineObserver(Box::new(State {
             timer: deadline.map(|deadline| Box::pin(tokio::time::sleep(deadline.remaining()))),
             has_deadline: deadline.is_some(),
+            carried: carried.filter(|_| rejection.is_grpc()),
+            own_is_nearer: carried != deadline,
             rejection,
             soft_limit,
             owns_context: context.is_some(),
@@ -181,11 +191,11 @@ impl<B> Observe<B> for DeadlineLayer {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<DeadlineObserver> {
-        let deadline = self.deadline(request);
-        if deadline.is_none() && self.soft_limit.is_none() {
+        let deadlines = self.deadline(request);
+        if deadlines.0.is_none() && self.soft_limit.is_none() {
             return Begin::Skip;
         }
-        self.begin_slow(request, deadline)
+        self.begin_slow(request, deadlines)
     }
 }
 
@@ -197,6 +207,10 @@ struct State {
     /// `None` without a deadline, and once it no longer ends the exchange.
     timer: Option<Pin<Box<Sleep>>>,
     has_deadline: bool,
+    /// The deadline that a gRPC call carries, which bounds its response body.
+    carried: Option<Deadline>,
+    /// Whether the layer's own timeout, which bounds the head only, is nearer.
+    own_is_nearer: bool,
     rejection: Rejection,
     soft_limit: Option<SoftLimit>,
     /// Whether the request had no context, and was given one.
@@ -241,6 +255,16 @@ impl State {
             RequestContext::swap_current_deadline(&mut self.deadline);
         }
     }
+
+    /// Sets the timer of the response body.
+    fn bound_body<B>(&mut self, response: &Response<B>) {
+        let carried = self.carried.filter(|_| grpc::is_grpc(response.headers()));
+        match (carried, &mut self.timer) {
+            (Some(_), _) if !self.own_is_nearer => {}
+            (Some(carried), Some(timer)) => timer.as_mut().reset(Instant::now() + carried.remaining()),
+            _ => self.timer = None,
+        }
+    }
 }
 
 impl Observer for DeadlineObserver {
@@ -258,9 +282,7 @@ impl Observer for DeadlineObserver {
     }
 
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
-        if !self.0.rejection.is_grpc() || !grpc::is_grpc(response.headers()) {
-            self.0.timer = None;
-        }
+        self.0.bound_body(response);
         if let Some(soft_limit) = self.0.soft_limit.take() {
             soft_limit.check();
         }

@@ -9,6 +9,7 @@ mod conformance;
 mod exchange_matrix;
 mod exposition;
 mod fan_out;
+mod grpc_calls;
 mod layers;
 mod live_page;
 mod metrics_json;
