@@ -173,7 +173,8 @@ impl ErrorChain {
             // tonic's.
             Some("Status") => {
                 let code = prefix.as_str().strip_prefix("Status { code: ").and_then(code_named);
-                self.grpc = self.grpc.or(code);
+                // UNKNOWN is what tonic makes of an error that it does not know; its source says more.
+                self.grpc = self.grpc.or(code.filter(|code| *code != Code::Unknown));
                 self.timeout |= code == Some(Code::DeadlineExceeded);
             }
             // tower's.
