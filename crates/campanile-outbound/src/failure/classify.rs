@@ -113,6 +113,7 @@ impl ErrorChain {
     fn add_words(&mut self, words: &DebugWords) {
         self.timeout |= words.timeout;
         self.connecting |= words.connecting;
+        self.tls |= words.tls;
         match words.errno.map(errno_name) {
             Some("ETIMEDOUT") => self.timeout = true,
             code => self.code = code,
@@ -181,22 +182,7 @@ impl ErrorChain {
             Some("Overloaded") => {
                 self.grpc.get_or_insert(Code::ResourceExhausted);
             }
-            // rustls.
-            Some(
-                "InvalidCertificate"
-                | "AlertReceived"
-                | "PeerIncompatible"
-                | "PeerMisbehaved"
-                | "InvalidMessage"
-                | "InappropriateMessage"
-                | "InappropriateHandshakeMessage"
-                | "NoCertificatesPresented"
-                | "InvalidCertRevocationList"
-                | "NoApplicationProtocol"
-                | "DecryptError",
-            ) => self.tls = true,
-            // openssl.
-            Some("ErrorStack" | "Ssl") => self.tls = true,
+            Some(word) if is_tls_error(word) => self.tls = true,
             _ if prefix
                 .as_str()
                 .starts_with("hyper_util::client::legacy::Error(Connect") =>
@@ -206,6 +192,27 @@ impl ErrorChain {
             _ => {}
         }
     }
+}
+
+/// Returns whether this is the name of a type or a variant of rustls or openssl for an error of the peer.
+pub(super) fn is_tls_error(name: &str) -> bool {
+    matches!(
+        name,
+        "InvalidCertificate"
+            | "AlertReceived"
+            | "PeerIncompatible"
+            | "PeerMisbehaved"
+            | "InvalidMessage"
+            | "InappropriateMessage"
+            | "InappropriateHandshakeMessage"
+            | "NoCertificatesPresented"
+            | "InvalidCertRevocationList"
+            | "NoApplicationProtocol"
+            | "DecryptError"
+            // openssl.
+            | "ErrorStack"
+            | "Ssl"
+    )
 }
 
 /// Returns the error in a pointer, whose own `source()` skips it.
@@ -383,5 +390,182 @@ mod tests {
             of_call(Some(&fmt::Error)),
             Failure::new(ErrorType::Connection, "unknown")
         );
+    }
+
+    /// An error as `#[error(transparent)]` makes it: display and source are those of the wrapped error.
+    #[derive(Debug)]
+    struct Transparent<E>(#[allow(dead_code, reason = "shown by Debug")] E);
+
+    impl<E: fmt::Debug> fmt::Display for Transparent<E> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("transparent")
+        }
+    }
+
+    impl<E: Error + 'static> Error for Transparent<E> {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.0.source()
+        }
+    }
+
+    fn reset() -> io::Error {
+        io::Error::from_raw_os_error(libc_errno("ECONNRESET"))
+    }
+
+    /// Finds the number of an error by its name.
+    fn libc_errno(name: &str) -> i32 {
+        (1..200).find(|errno| errno_name(*errno) == name).unwrap()
+    }
+
+    type BoxError = Box<dyn Error + Send + Sync>;
+
+    #[derive(Debug)]
+    struct Wrapper<E>(E);
+
+    impl<E: fmt::Debug> fmt::Display for Wrapper<E> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("wrapper")
+        }
+    }
+
+    impl<E: Error + 'static> Error for Wrapper<E> {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_number_is_found_in_every_wrapper() {
+        let boxed: BoxError = Box::new(reset());
+        let errors: [BoxError; 9] = [
+            Box::new(Transparent(reset())),
+            Box::new(Transparent(Transparent(reset()))),
+            Box::new(Wrapper(Transparent(reset()))),
+            Box::new(Wrapper(Arc::new(reset()))),
+            Box::new(Wrapper(Box::new(reset()))),
+            Box::new(Wrapper(Arc::<dyn Error + Send + Sync>::from(boxed))),
+            Box::new(io::Error::other(io::Error::other(reset()))),
+            Box::new(io::Error::other(Transparent(reset()))),
+            Box::new(Transparent(io::Error::other(reset()))),
+        ];
+        for error in errors {
+            assert_eq!(
+                of_call(Some(&*error)),
+                Failure::new(ErrorType::Connection, "ECONNRESET"),
+                "{error:?}"
+            );
+            assert_eq!(of_body(Some(&*error)), Failure::new(ErrorType::Body, "ECONNRESET"), "{error:?}");
+            assert_eq!(grpc_code(Some(&*error)), Code::Unavailable, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_is_found_in_every_wrapper() {
+        let elapsed = tower::timeout::error::Elapsed::new;
+        let timed_out = || io::Error::from_raw_os_error(libc_errno("ETIMEDOUT"));
+        let errors: [BoxError; 7] = [
+            Box::new(Transparent(elapsed())),
+            Box::new(Wrapper(Transparent(elapsed()))),
+            Box::new(Wrapper(Arc::new(io::Error::from(io::ErrorKind::TimedOut)))),
+            Box::new(Transparent(io::Error::from(io::ErrorKind::TimedOut))),
+            Box::new(Transparent(timed_out())),
+            Box::new(Wrapper(Arc::<dyn Error + Send + Sync>::from(Box::new(elapsed()) as BoxError))),
+            Box::new(tonic::Status::deadline_exceeded("late")),
+        ];
+        for error in errors {
+            assert_eq!(of_call(Some(&*error)), Failure::timeout(TimeoutPhase::Response), "{error:?}");
+            assert_eq!(of_body(Some(&*error)), Failure::timeout(TimeoutPhase::Body), "{error:?}");
+            assert_eq!(grpc_code(Some(&*error)), Code::DeadlineExceeded, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn text_in_an_error_is_no_reason() {
+        let errors: [BoxError; 3] = [
+            "Os { code: 104 } Elapsed TimedOut".into(),
+            Box::new(Transparent(io::Error::other("a \"quote\", then Os { code: 104, and Elapsed(())"))),
+            Box::new(Wrapper(fmt::Error)),
+        ];
+        for error in errors {
+            assert_eq!(of_call(Some(&*error)), Failure::new(ErrorType::Connection, UNKNOWN), "{error:?}");
+            assert_eq!(grpc_code(Some(&*error)), Code::Unknown, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn errors_of_tls_are_recognised_through_io_and_transparent_errors() {
+        // Named as rustls names it.
+        #[derive(Debug)]
+        enum Tls {
+            AlertReceived(#[allow(dead_code, reason = "shown by Debug")] &'static str),
+        }
+        impl fmt::Display for Tls {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tls")
+            }
+        }
+        impl Error for Tls {}
+        let alert = || Tls::AlertReceived("HandshakeFailure");
+        let error = Wrapper(io::Error::new(io::ErrorKind::InvalidData, alert()));
+        assert_eq!(of_call(Some(&error)), Failure::new(ErrorType::Tls, UNKNOWN));
+        let error = Transparent(alert());
+        assert_eq!(of_call(Some(&error)), Failure::new(ErrorType::Tls, UNKNOWN));
+    }
+
+    #[test]
+    fn statuses_of_grpc_are_read_from_the_outermost_error_that_has_one() {
+        let reset = || h2::Error::from(h2::Reason::REFUSED_STREAM);
+        let cases: [(BoxError, Code); 6] = [
+            (Box::new(tonic::Status::permission_denied("no")), Code::PermissionDenied),
+            (Box::new(Wrapper(tonic::Status::data_loss("lost"))), Code::DataLoss),
+            (Box::new(Wrapper(Arc::new(reset()))), Code::Unavailable),
+            (Box::new(tonic::Status::from_error(Box::new(Wrapper(super::tests::reset())))), Code::Unavailable),
+            (Box::new(Wrapper(DeadlineExceeded)), Code::DeadlineExceeded),
+            (Box::new(h2::Error::from(h2::Reason::CANCEL)), Code::Cancelled),
+        ];
+        for (error, code) in cases {
+            assert_eq!(grpc_code(Some(&*error)), code, "{error:?}");
+        }
+        assert_eq!(grpc_code(None), Code::Unknown);
+        for code in Code::ALL {
+            let name = format!("{:?}, message", tonic::Code::from_i32(code as i32));
+            assert_eq!(code_named(&name), Some(code), "{name}");
+        }
+        assert_eq!(code_named("Nothing"), None);
+    }
+
+    #[test]
+    fn a_cycle_and_a_deep_chain_end() {
+        #[derive(Debug)]
+        struct Cycle;
+        impl fmt::Display for Cycle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("cycle")
+            }
+        }
+        impl Error for Cycle {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&Self)
+            }
+        }
+        assert_eq!(of_call(Some(&Cycle)), Failure::new(ErrorType::Connection, UNKNOWN));
+
+        #[derive(Debug)]
+        struct Deep(Option<Box<Self>>);
+        impl fmt::Display for Deep {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("deep")
+            }
+        }
+        impl Error for Deep {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.0.as_deref().map(|inner| inner as _)
+            }
+        }
+        let mut deep = Deep(None);
+        for _ in 0..1000 {
+            deep = Deep(Some(Box::new(deep)));
+        }
+        assert_eq!(of_call(Some(&deep)), Failure::new(ErrorType::Connection, UNKNOWN));
     }
 }

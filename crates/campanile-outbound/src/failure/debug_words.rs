@@ -2,10 +2,12 @@
 
 use std::{error::Error, fmt};
 
+use super::classify::is_tls_error;
+
 /// The words of an error's `Debug` output, outside of quoted text, read as they are written.
 #[derive(Default)]
 pub(super) struct DebugWords {
-    word: [u8; 16],
+    word: [u8; 32],
     /// Beyond the size of `word` if the word is longer, which none of those that count is.
     len: usize,
     place: TextPlace,
@@ -18,6 +20,8 @@ pub(super) struct DebugWords {
     pub(super) timeout: bool,
     /// Whether there is an error of a connector.
     pub(super) connecting: bool,
+    /// Whether there is an error of TLS.
+    pub(super) tls: bool,
 }
 
 /// Whether a byte is quoted.
@@ -52,7 +56,7 @@ impl DebugWords {
         match word {
             b"Elapsed" | b"TimedOut" | b"TimeoutExpired" => self.timeout = true,
             b"ConnectError" => self.connecting = true,
-            _ => {}
+            word => self.tls |= str::from_utf8(word).is_ok_and(is_tls_error),
         }
         // `io::Error` writes `Os { code: 111, kind: ConnectionRefused, message: "…" }`.
         self.os_words = match (self.os_words, word) {
