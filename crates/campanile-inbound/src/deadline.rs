@@ -28,12 +28,7 @@
 //! **What it does not do.** It does not end the response body of a request that is not gRPC, which HTTP could only cut, nor
 //! a body that is not polled, because the client does not read: a server's limit for stalled writes does that.
 
-use std::{
-    fmt,
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{fmt, pin::Pin, task::Context, time::Duration};
 
 use campanile_core::{
     Deadline, RequestContext, RequestId,

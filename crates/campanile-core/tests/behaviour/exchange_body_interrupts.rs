@@ -102,7 +102,9 @@ impl Drop for Scripted {
     }
 }
 
-fn poll<B: Body + Unpin>(body: &mut B) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
+fn poll<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Polled<B::Error> {
     Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -123,7 +125,7 @@ fn respond<O: Observe<String> + Clone>(
     }
 }
 
-fn code<E: std::fmt::Debug>(frame: Poll<Option<Result<Frame<Bytes>, E>>>) -> Option<Code> {
+fn code<E>(frame: Polled<E>) -> Option<Code> {
     match frame {
         Poll::Ready(Some(Ok(frame))) => frame.trailers_ref().and_then(Code::from_headers),
         _ => None,
@@ -148,7 +150,13 @@ fn body_ends_with_the_trailers_of_the_observer_and_only_once() {
     // The inner body is dropped first, while the observer is entered.
     assert_eq!(
         log.take(),
-        ["enter", "body dropped", "Complete 5 Some(DeadlineExceeded)", "leave", "observer dropped"]
+        [
+            "enter",
+            "body dropped",
+            "Complete 5 Some(DeadlineExceeded)",
+            "leave",
+            "observer dropped"
+        ]
     );
     assert!(body.is_end_stream());
     assert!(matches!(poll(&mut body), Poll::Ready(None)));
@@ -161,7 +169,10 @@ fn observer_of_a_body_that_ends_by_itself_is_dropped_with_its_timer() {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
     for (then, end) in [
-        (Poll::Ready(Some(Ok(Frame::trailers(trailers)))), "Complete 0 Some(Ok)"),
+        (
+            Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            "Complete 0 Some(Ok)",
+        ),
         (Poll::Ready(Some(Err("broken"))), "Failed 0 None"),
         (Poll::Pending, "Dropped 0 None"),
     ] {
@@ -255,7 +266,10 @@ fn trailers_of_the_deadline_differ_from_a_status_of_the_handler() {
     // The same text, from a peer.
     let mut received = HeaderMap::new();
     for (name, value) in &trailers {
-        received.insert(name.clone(), http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        received.insert(
+            name.clone(),
+            http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
     }
     assert_eq!(received, trailers);
     assert!(!grpc::is_deadline_trailers(&received));

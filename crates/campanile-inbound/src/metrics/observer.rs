@@ -175,7 +175,10 @@ impl MetricsObserver {
         self.flags.has(CLIENT_LEFT)
             || report == ClientLeft::Yes
             || report == ClientLeft::OncePolled && !is_dropped
-            || self.upload.as_ref().is_some_and(|upload| upload.has_client_left())
+            || self
+                .upload
+                .as_ref()
+                .is_some_and(|upload| upload.has_client_left())
     }
 
     /// Raises the gauge of the route, and writes the route to the table of requests in flight.

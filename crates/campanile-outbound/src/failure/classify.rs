@@ -141,7 +141,8 @@ impl ErrorChain {
             }
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             self.timeout |= error.is_timeout();
-            if error.is_timeout() || error.is_canceled() || error.is_closed() || error.is_incomplete_message() {
+            if error.is_timeout() || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+            {
                 // No ping was acknowledged, or the connection closed before the call was sent.
                 self.grpc.get_or_insert(Code::Unavailable);
             }
@@ -173,9 +174,12 @@ impl ErrorChain {
             Some("ConnectError") => self.connecting = true,
             // tonic's.
             Some("Status") => {
-                let code = prefix.as_str().strip_prefix("Status { code: ").and_then(code_named);
+                let code = prefix
+                    .as_str()
+                    .strip_prefix("Status { code: ")
+                    .and_then(code_named);
                 // UNKNOWN is what tonic makes of an error that it does not know; its source says more.
-                self.grpc = self.grpc.or(code.filter(|code| *code != Code::Unknown));
+                self.grpc = self.grpc.or_else(|| code.filter(|code| *code != Code::Unknown));
                 self.timeout |= code == Some(Code::DeadlineExceeded);
             }
             // tower's.
@@ -228,8 +232,15 @@ fn inside<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static)
     // Ends: each step goes to what a pointer owns, or shares without a cycle, since it is not mutable.
     loop {
         pointed_to!(
-            Arc<io::Error>, Arc<hyper::Error>, Arc<h2::Error>, Arc<dyn Error + Send + Sync>, Arc<dyn Error + Send>,
-            Arc<dyn Error>, Box<io::Error>, Box<hyper::Error>, Box<h2::Error>
+            Arc<io::Error>,
+            Arc<hyper::Error>,
+            Arc<h2::Error>,
+            Arc<dyn Error + Send + Sync>,
+            Arc<dyn Error + Send>,
+            Arc<dyn Error>,
+            Box<io::Error>,
+            Box<hyper::Error>,
+            Box<h2::Error>
         );
         return error;
     }
@@ -454,7 +465,11 @@ mod tests {
                 Failure::new(ErrorType::Connection, "ECONNRESET"),
                 "{error:?}"
             );
-            assert_eq!(of_body(Some(&*error)), Failure::new(ErrorType::Body, "ECONNRESET"), "{error:?}");
+            assert_eq!(
+                of_body(Some(&*error)),
+                Failure::new(ErrorType::Body, "ECONNRESET"),
+                "{error:?}"
+            );
             assert_eq!(grpc_code(Some(&*error)), Code::Unavailable, "{error:?}");
         }
     }
@@ -469,12 +484,22 @@ mod tests {
             Box::new(Wrapper(Arc::new(io::Error::from(io::ErrorKind::TimedOut)))),
             Box::new(Transparent(io::Error::from(io::ErrorKind::TimedOut))),
             Box::new(Transparent(timed_out())),
-            Box::new(Wrapper(Arc::<dyn Error + Send + Sync>::from(Box::new(elapsed()) as BoxError))),
+            Box::new(Wrapper(Arc::<dyn Error + Send + Sync>::from(
+                Box::new(elapsed()) as BoxError
+            ))),
             Box::new(tonic::Status::deadline_exceeded("late")),
         ];
         for error in errors {
-            assert_eq!(of_call(Some(&*error)), Failure::timeout(TimeoutPhase::Response), "{error:?}");
-            assert_eq!(of_body(Some(&*error)), Failure::timeout(TimeoutPhase::Body), "{error:?}");
+            assert_eq!(
+                of_call(Some(&*error)),
+                Failure::timeout(TimeoutPhase::Response),
+                "{error:?}"
+            );
+            assert_eq!(
+                of_body(Some(&*error)),
+                Failure::timeout(TimeoutPhase::Body),
+                "{error:?}"
+            );
             assert_eq!(grpc_code(Some(&*error)), Code::DeadlineExceeded, "{error:?}");
         }
     }
@@ -483,11 +508,17 @@ mod tests {
     fn text_in_an_error_is_no_reason() {
         let errors: [BoxError; 3] = [
             "Os { code: 104 } Elapsed TimedOut".into(),
-            Box::new(Transparent(io::Error::other("a \"quote\", then Os { code: 104, and Elapsed(())"))),
+            Box::new(Transparent(io::Error::other(
+                "a \"quote\", then Os { code: 104, and Elapsed(())",
+            ))),
             Box::new(Wrapper(fmt::Error)),
         ];
         for error in errors {
-            assert_eq!(of_call(Some(&*error)), Failure::new(ErrorType::Connection, UNKNOWN), "{error:?}");
+            assert_eq!(
+                of_call(Some(&*error)),
+                Failure::new(ErrorType::Connection, UNKNOWN),
+                "{error:?}"
+            );
             assert_eq!(grpc_code(Some(&*error)), Code::Unknown, "{error:?}");
         }
     }
@@ -514,12 +545,21 @@ mod tests {
 
     #[test]
     fn statuses_of_grpc_are_read_from_the_outermost_error_that_has_one() {
-        let reset = || h2::Error::from(h2::Reason::REFUSED_STREAM);
+        let refused = || h2::Error::from(h2::Reason::REFUSED_STREAM);
         let cases: [(BoxError, Code); 6] = [
-            (Box::new(tonic::Status::permission_denied("no")), Code::PermissionDenied),
-            (Box::new(Wrapper(tonic::Status::data_loss("lost"))), Code::DataLoss),
-            (Box::new(Wrapper(Arc::new(reset()))), Code::Unavailable),
-            (Box::new(tonic::Status::from_error(Box::new(Wrapper(super::tests::reset())))), Code::Unavailable),
+            (
+                Box::new(tonic::Status::permission_denied("no")),
+                Code::PermissionDenied,
+            ),
+            (
+                Box::new(Wrapper(tonic::Status::data_loss("lost"))),
+                Code::DataLoss,
+            ),
+            (Box::new(Wrapper(Arc::new(refused()))), Code::Unavailable),
+            (
+                Box::new(tonic::Status::from_error(Box::new(Wrapper(reset())))),
+                Code::Unavailable,
+            ),
             (Box::new(Wrapper(DeadlineExceeded)), Code::DeadlineExceeded),
             (Box::new(h2::Error::from(h2::Reason::CANCEL)), Code::Cancelled),
         ];
@@ -548,7 +588,10 @@ mod tests {
                 Some(&Self)
             }
         }
-        assert_eq!(of_call(Some(&Cycle)), Failure::new(ErrorType::Connection, UNKNOWN));
+        assert_eq!(
+            of_call(Some(&Cycle)),
+            Failure::new(ErrorType::Connection, UNKNOWN)
+        );
 
         #[derive(Debug)]
         struct Deep(Option<Box<Self>>);

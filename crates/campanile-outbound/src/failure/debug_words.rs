@@ -99,6 +99,10 @@ impl fmt::Write for DebugWords {
             self.read(byte);
         }
         self.read += text.len();
-        if self.read > LIMIT { Err(fmt::Error) } else { Ok(()) }
+        if self.read > LIMIT {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }

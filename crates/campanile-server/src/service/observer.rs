@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use campanile_core::box_pool::BoxPool;
-use campanile_core::exchange::{Begin, ClientLeft, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both};
+use campanile_core::exchange::{
+    Begin, ClientLeft, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both,
+};
 use campanile_core::grpc::{self, Code};
 use campanile_core::headers::GRPC_STATUS;
 use http::header::{CONNECTION, CONTENT_TYPE};

@@ -94,7 +94,9 @@ async fn measured(at: Layers) -> Measured {
             .layer(layers(recorder))
             .boxed_clone(),
         Layers::AroundService => layers(recorder)
-            .layer(tower::service_fn(async |request| Ok(respond::<Incoming>(request).await)))
+            .layer(tower::service_fn(async |request| {
+                Ok(respond::<Incoming>(request).await)
+            }))
             .map_response(|response: Response<_>| response.map(Body::new))
             .boxed_clone(),
     };
@@ -111,7 +113,9 @@ impl Measured {
             loop {
                 let mut found = Vec::new();
                 for (key, _, _, value) in self.recorder.snapshotter().snapshot().into_vec() {
-                    let DebugValue::Counter(count @ 1..) = value else { continue };
+                    let DebugValue::Counter(count @ 1..) = value else {
+                        continue;
+                    };
                     if key.key().name() == family {
                         let of: BTreeMap<_, _> = key.key().labels().map(|l| (l.key(), l.value())).collect();
                         found.push((count, labels.map(|label| of[label].to_owned())));
@@ -129,8 +133,11 @@ impl Measured {
 
     /// Waits for the end of the one exchange, and returns its outcome and status.
     async fn outcome(&self) -> [String; 2] {
-        self.count_of("http_server_requests_total", ["outcome", "http_response_status_code"])
-            .await
+        self.count_of(
+            "http_server_requests_total",
+            ["outcome", "http_response_status_code"],
+        )
+        .await
     }
 
     async fn h2(&self) -> h2::client::SendRequest<Bytes> {
@@ -145,7 +152,9 @@ impl Measured {
 async fn begin_upload(server: &Measured, path: &str, head: &str, part: &str) -> Client<TcpStream> {
     let mut client = server.running.client().await;
     client
-        .send(&format!("POST {path} HTTP/1.1\r\nhost: a\r\n{head}\r\n\r\n{part}"))
+        .send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\n{head}\r\n\r\n{part}"
+        ))
         .await;
     // The handler has read what was sent.
     tokio::time::sleep(ms(50)).await;
@@ -222,14 +231,22 @@ async fn complete_upload_has_the_outcome_of_its_response() {
 
         let server = measured(layers).await;
         drop(begin_upload(&server, "/hang", "content-length: 4", "full").await);
-        assert_eq!(server.outcome().await, ["cancelled", ""], "before the head: {layers:?}");
+        assert_eq!(
+            server.outcome().await,
+            ["cancelled", ""],
+            "before the head: {layers:?}"
+        );
 
         for (head, part) in [("content-length: 4", "full"), (CHUNKED, "4\r\nfull\r\n0\r\n\r\n")] {
             let server = measured(layers).await;
             let mut client = begin_upload(&server, "/download", head, part).await;
             client.until("first").await;
             drop(client);
-            assert_eq!(server.outcome().await, ["aborted", "200"], "in the body: {layers:?}");
+            assert_eq!(
+                server.outcome().await,
+                ["aborted", "200"],
+                "in the body: {layers:?}"
+            );
         }
     }
 }
@@ -263,7 +280,8 @@ async fn leave_http2(server: &Measured, path: &str, leaves: Leaves, grpc: bool) 
     }
     let (response, mut body) = sender.send_request(request.body(()).unwrap(), false).unwrap();
     // The prefix of a gRPC message of 100 bytes, and a part of it.
-    body.send_data(Bytes::from_static(b"\0\0\0\0\x64half"), false).unwrap();
+    body.send_data(Bytes::from_static(b"\0\0\0\0\x64half"), false)
+        .unwrap();
     tokio::time::sleep(ms(50)).await;
     match leaves {
         Leaves::Resets(reason) => body.send_reset(reason),
@@ -367,7 +385,8 @@ async fn body_keeps_its_length_and_trailers_under_the_layers() {
     let known = Request::post("/").body(Body::from("12345")).unwrap();
     let mut trailers = http::HeaderMap::new();
     trailers.insert("x-sum", http::HeaderValue::from_static("5"));
-    let with_trailers = Full::new(Bytes::from_static(b"12345")).with_trailers(async move { Some(Ok(trailers)) });
+    let with_trailers =
+        Full::new(Bytes::from_static(b"12345")).with_trailers(async move { Some(Ok(trailers)) });
     let unknown = Request::post("/").body(Body::new(with_trailers)).unwrap();
     for (request, expected) in [(known, "Some(5) 5 false"), (unknown, "Some(5) 5 true")] {
         let response = app.clone().oneshot(request).await.unwrap();

@@ -23,7 +23,9 @@ const CALLS: [(&str, bool); 5] = [
 ];
 
 fn channel(address: std::net::SocketAddr) -> Channel {
-    Endpoint::try_from(format!("http://{address}")).unwrap().connect_lazy()
+    Endpoint::try_from(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy()
 }
 
 fn server_rpc(path: &str, proven: bool) -> String {
@@ -42,7 +44,11 @@ async fn server_ends_every_kind_of_call_at_its_deadline() {
         let recorder = TestRecorder::leak();
         let address = start(boxed(server_layers(recorder).layer(service_fn(serve_call)))).await;
         let (code, messages) = within(path, call(channel(address), path, Some(Time::Header(TIME)))).await;
-        assert_eq!((code, messages > 0), (Code::DeadlineExceeded, has_message), "{path}");
+        assert_eq!(
+            (code, messages > 0),
+            (Code::DeadlineExceeded, has_message),
+            "{path}"
+        );
         let rpc = server_rpc(path, has_message);
         recorder.wait_for_total("rpc_server_requests_total", 1.0).await;
         let series = recorder.nonzero_series();
@@ -62,7 +68,11 @@ async fn client_ends_every_kind_of_call_at_its_deadline() {
         let address = start(boxed(service_fn(serve_call))).await;
         let client = client_layers(recorder).layer(channel(address));
         let (code, messages) = within(path, call(client, path, Some(Time::Call(TIME)))).await;
-        assert_eq!((code, messages > 0), (Code::DeadlineExceeded, has_message), "{path}");
+        assert_eq!(
+            (code, messages > 0),
+            (Code::DeadlineExceeded, has_message),
+            "{path}"
+        );
         let series = recorder.nonzero_series();
         for expected in [
             client_rpc(path),
@@ -95,7 +105,8 @@ async fn call_within_its_deadline_is_ok() {
         let (server, client) = (TestRecorder::leak(), TestRecorder::leak());
         let address = start(boxed(server_layers(server).layer(service_fn(serve_call)))).await;
         let layered = client_layers(client).layer(channel(address));
-        let (code, messages) = within("Quick", call(layered, "/pkg.Slow/Quick", Some(Time::Call(time)))).await;
+        let (code, messages) =
+            within("Quick", call(layered, "/pkg.Slow/Quick", Some(Time::Call(time)))).await;
         assert_eq!((code, messages), (Code::Ok, 1));
     }
 }
@@ -104,7 +115,11 @@ async fn call_within_its_deadline_is_ok() {
 async fn deadline_of_zero_is_exceeded_at_once_on_either_side() {
     let recorder = TestRecorder::leak();
     let address = start(boxed(server_layers(recorder).layer(service_fn(serve_call)))).await;
-    let by_server = call(channel(address), "/pkg.Slow/Quick", Some(Time::Header(Duration::ZERO)));
+    let by_server = call(
+        channel(address),
+        "/pkg.Slow/Quick",
+        Some(Time::Header(Duration::ZERO)),
+    );
     assert_eq!(within("the server", by_server).await.0, Code::DeadlineExceeded);
     let layered = client_layers(recorder).layer(channel(address));
     let by_client = call(layered, "/pkg.Slow/Quick", Some(Time::Call(Duration::ZERO)));
@@ -123,7 +138,11 @@ async fn own_timeout_of_the_server_bounds_the_head_and_no_stream() {
     let stream = call(channel(address), "/pkg.Slow/ServerStream", None);
     tokio::time::timeout(4 * TIME, stream).await.unwrap_err();
     // The deadline that the call carries still does.
-    let stream = call(channel(address), "/pkg.Slow/ServerStream", Some(Time::Header(2 * TIME)));
+    let stream = call(
+        channel(address),
+        "/pkg.Slow/ServerStream",
+        Some(Time::Header(2 * TIME)),
+    );
     assert_eq!(within("a stream", stream).await, (Code::DeadlineExceeded, 1));
     let late = call(channel(address), "/pkg.Slow/ClientStream", None);
     assert_eq!(within("a late body", late).await.0, Code::DeadlineExceeded);

@@ -58,26 +58,36 @@ async fn fail(fault: Fault, mut respond: SendResponse<Bytes>) {
     match fault {
         Fault::ResetsBeforeHead(reason) => respond.send_reset(reason),
         Fault::ResetsInBody(reason) => {
-            let mut body = respond.send_response(grpc_head(200).body(()).unwrap(), false).unwrap();
+            let mut body = respond
+                .send_response(grpc_head(200).body(()).unwrap(), false)
+                .unwrap();
             body.send_data(Bytes::from_static(MESSAGE), false).unwrap();
             // The message is on its way first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             body.send_reset(reason);
         }
         Fault::ClosesInBody => {
-            let mut body = respond.send_response(grpc_head(200).body(()).unwrap(), false).unwrap();
+            let mut body = respond
+                .send_response(grpc_head(200).body(()).unwrap(), false)
+                .unwrap();
             body.send_data(Bytes::from_static(MESSAGE), false).unwrap();
             std::future::pending().await
         }
         Fault::Responds(status, text) => {
-            let response = Response::builder().status(status).header("content-type", "text/html");
-            let mut body = respond.send_response(response.body(()).unwrap(), text.is_empty()).unwrap();
+            let response = Response::builder()
+                .status(status)
+                .header("content-type", "text/html");
+            let mut body = respond
+                .send_response(response.body(()).unwrap(), text.is_empty())
+                .unwrap();
             if !text.is_empty() {
                 body.send_data(Bytes::from_static(text.as_bytes()), true).unwrap();
             }
         }
         Fault::Truncates => {
-            let mut body = respond.send_response(grpc_head(200).body(()).unwrap(), false).unwrap();
+            let mut body = respond
+                .send_response(grpc_head(200).body(()).unwrap(), false)
+                .unwrap();
             body.send_data(Bytes::from_static(MESSAGE), true).unwrap();
         }
         Fault::StatusInHead(code) => {
@@ -86,14 +96,19 @@ async fn fail(fault: Fault, mut respond: SendResponse<Bytes>) {
             respond.send_response(head, true).unwrap();
         }
         Fault::StatusInTrailers(code) => {
-            let mut body = respond.send_response(grpc_head(200).body(()).unwrap(), false).unwrap();
+            let mut body = respond
+                .send_response(grpc_head(200).body(()).unwrap(), false)
+                .unwrap();
             body.send_data(Bytes::from_static(MESSAGE), false).unwrap();
             body.send_trailers(status(code)).unwrap();
         }
         Fault::Oversized => {
-            let mut body = respond.send_response(grpc_head(200).body(()).unwrap(), false).unwrap();
+            let mut body = respond
+                .send_response(grpc_head(200).body(()).unwrap(), false)
+                .unwrap();
             // 16 MiB, above the default of 4.
-            body.send_data(Bytes::from_static(b"\0\x01\0\0\0"), false).unwrap();
+            body.send_data(Bytes::from_static(b"\0\x01\0\0\0"), false)
+                .unwrap();
             std::future::pending().await
         }
         _ => std::future::pending().await,
@@ -104,7 +119,9 @@ async fn serve(fault: Fault, mut stream: TcpStream) {
     match fault {
         Fault::ClosesAtOnce => return,
         Fault::SpeaksHttp1 => {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                .await;
             return;
         }
         _ => {}
@@ -156,7 +173,9 @@ fn label(code: Code) -> String {
 async fn codes(fault: Fault) -> (String, String) {
     let recorder = TestRecorder::leak();
     let address = faulty_server(fault).await;
-    let channel = Endpoint::try_from(format!("http://{address}")).unwrap().connect_lazy();
+    let channel = Endpoint::try_from(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy();
     let client = client_layers(recorder).layer(channel);
     let time = matches!(fault, Fault::Hangs).then_some(Time::Call(Duration::from_millis(100)));
     let (code, _) = within(format!("{fault:?}"), call(client, "/pkg.Stock/Get", time)).await;
@@ -186,7 +205,12 @@ const REASONS: [Reason; 14] = [
 #[tokio::test]
 async fn client_label_is_the_code_that_tonics_caller_sees() {
     let statuses = [400, 401, 403, 404, 429, 500, 502, 503, 504].map(|status| Fault::Responds(status, ""));
-    let mut faults = vec![Fault::Refuses, Fault::Truncates, Fault::Hangs, Fault::Responds(200, "")];
+    let mut faults = vec![
+        Fault::Refuses,
+        Fault::Truncates,
+        Fault::Hangs,
+        Fault::Responds(200, ""),
+    ];
     faults.extend(statuses);
     faults.extend(REASONS.map(Fault::ResetsBeforeHead));
     faults.extend(REASONS.map(Fault::ResetsInBody));
@@ -213,7 +237,11 @@ async fn client_label_follows_the_protocol_where_tonic_does_not() {
         (Fault::ClosesInBody, "UNKNOWN", "UNAVAILABLE"),
         (Fault::GoesAway(Reason::NO_ERROR), "UNKNOWN", "UNAVAILABLE"),
         (Fault::GoesAway(Reason::INTERNAL_ERROR), "UNKNOWN", "UNAVAILABLE"),
-        (Fault::GoesAway(Reason::ENHANCE_YOUR_CALM), "UNKNOWN", "UNAVAILABLE"),
+        (
+            Fault::GoesAway(Reason::ENHANCE_YOUR_CALM),
+            "UNKNOWN",
+            "UNAVAILABLE",
+        ),
         // tonic decodes the page as messages before it looks at the status.
         (Fault::Responds(503, "<html>"), "INTERNAL", "UNAVAILABLE"),
         (Fault::Responds(404, "<html>"), "INTERNAL", "UNIMPLEMENTED"),
@@ -232,14 +260,19 @@ async fn client_label_follows_the_protocol_where_tonic_does_not() {
 async fn call_that_its_caller_drops_is_cancelled_on_both_sides() {
     let (server, client) = (TestRecorder::leak(), TestRecorder::leak());
     let address = start(boxed(server_layers(server).layer(service_fn(serve_call)))).await;
-    let channel = Endpoint::try_from(format!("http://{address}")).unwrap().connect_lazy();
+    let channel = Endpoint::try_from(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy();
     let layered = client_layers(client).layer(channel);
     // Not a bidirectional one: hyper's client resets a stream with a response head only once its request body ends.
     for path in ["/pkg.Slow/ServerStream", "/pkg.Slow/ClientStream"] {
         let dropped = tokio::time::timeout(Duration::from_millis(100), call(layered.clone(), path, None));
         dropped.await.unwrap_err();
     }
-    for (recorder, family) in [(client, "rpc_client_requests_total"), (server, "rpc_server_requests_total")] {
+    for (recorder, family) in [
+        (client, "rpc_client_requests_total"),
+        (server, "rpc_server_requests_total"),
+    ] {
         recorder.wait_for_total(family, 2.0).await;
         let labels = recorder.by_label(family, "rpc_response_status_code");
         assert_eq!(labels.get("CANCELLED"), Some(&2.0), "{labels:?}");
