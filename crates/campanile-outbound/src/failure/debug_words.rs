@@ -106,3 +106,34 @@ impl fmt::Write for DebugWords {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error whose `Debug` output has no end.
+    struct Endless;
+
+    impl fmt::Debug for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("Elapsed, ")?;
+            }
+        }
+    }
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("endless")
+        }
+    }
+
+    impl Error for Endless {}
+
+    #[test]
+    fn output_without_an_end_is_read_to_the_limit() {
+        let words = DebugWords::of(&Endless);
+        assert!(words.timeout);
+        assert!(words.read > LIMIT && words.read < 2 * LIMIT, "{}", words.read);
+    }
+}
