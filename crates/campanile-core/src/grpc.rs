@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use crate::headers;
 
@@ -75,6 +75,22 @@ impl Code {
         Some(Self::ALL[usize::from(number)])
     }
 
+    /// Returns the code of a response without `grpc-status`, from its HTTP status.
+    ///
+    /// From gRPC's [mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). 200 is
+    /// [`Code::Unknown`]: the status is missing.
+    #[must_use]
+    pub fn from_http_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            400 => Self::Internal,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 => Self::Unimplemented,
+            429 | 502..=504 => Self::Unavailable,
+            _ => Self::Unknown,
+        }
+    }
+
     /// Returns the value of `grpc-status`.
     #[must_use]
     pub fn to_header(self) -> HeaderValue {
@@ -104,6 +120,30 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
         }
     }
+}
+
+/// The message of a call that a deadline layer has ended in its body.
+static DEADLINE_MESSAGE: &str = "the deadline of the call has passed";
+
+/// Makes the trailers that end the response body of a call whose deadline has passed.
+///
+/// [`is_deadline_trailers`] recognises them, so that an enclosing layer distinguishes them from a status of the handler.
+#[cold]
+#[must_use]
+pub fn deadline_trailers() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert(headers::GRPC_STATUS, Code::DeadlineExceeded.to_header());
+    trailers.insert(headers::GRPC_MESSAGE, HeaderValue::from_static(DEADLINE_MESSAGE));
+    trailers
+}
+
+/// Returns whether these are trailers that [`deadline_trailers`] made in this process: their message is the same memory,
+/// which a message that was received is not.
+#[must_use]
+pub fn is_deadline_trailers(trailers: &HeaderMap) -> bool {
+    trailers
+        .get(headers::GRPC_MESSAGE)
+        .is_some_and(|message| std::ptr::eq(message.as_bytes(), DEADLINE_MESSAGE.as_bytes()))
 }
 
 impl fmt::Display for Code {

@@ -20,6 +20,9 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// `grpc-status`: the status code of a gRPC call, in the trailers or in the response head.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
+/// `grpc-message`
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
 /// Up to this number of headers, comparing each name is cheaper than hashing one, which `HeaderMap` does byte by byte.
 pub(crate) const LINEAR_SEARCH_MAX: usize = 16;
 

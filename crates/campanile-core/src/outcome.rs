@@ -12,7 +12,7 @@ use std::fmt;
 pub enum Outcome {
     /// The whole response was handed over, with any status; an upgrade at its 101 or 2xx.
     Completed,
-    /// Dropped before the response head.
+    /// Dropped before the response head, or left by the client before its request body was complete.
     Cancelled,
     /// Dropped while the body was being sent.
     Aborted,

@@ -15,25 +15,31 @@
 //! 504, over gRPC `DEADLINE_EXCEEDED`; if it has passed on arrival, the inner service is not called. Without either there
 //! is no deadline, and no timer.
 //!
+//! The deadline that a gRPC call carries bounds the whole call: if it passes in the response body, the inner body is dropped, and
+//! with it what is left of the request body, and trailers with `DEADLINE_EXCEEDED` end the call. Inside the metrics layer the
+//! outcome is `timed_out`, as it is before the head.
+//!
 //! The deadline is written to the [`RequestContext`], so that outgoing calls carry it on. A header that is not valid is
 //! ignored and counted in `http_server_deadlines_rejected_total`.
 //!
 //! The soft limit changes no response: a response head that took longer is counted in `http_server_soft_timeouts_total`
 //! and logged with the request's id, at level warn.
 //!
-//! **What it does not do.** It does not end a response body.
+//! **What it does not do.** It does not end the response body of a request that is not gRPC, which HTTP could only cut, nor
+//! a body that is not polled, because the client does not read: a server's limit for stalled writes does that.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, pin::Pin, task::Context, time::Duration};
 
 use campanile_core::{
     Deadline, RequestContext, RequestId,
     clock::{self, FastInstant},
     exchange::{self, Begin, ExchangeService, Interrupt, Observe, ObservedBody, Observer},
+    grpc,
 };
 use campanile_metrics::{LogLimit, RecorderHandle};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_layer::Layer;
 
 use crate::{
@@ -72,7 +78,7 @@ impl DeadlineLayer {
         }
     }
 
-    /// Sets the longest time to the response head. Default: none.
+    /// Sets the longest time to the response head. Default: none. It does not bound the body, so that long streams live on.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -100,26 +106,34 @@ impl DeadlineLayer {
         self
     }
 
-    /// Finds the nearest deadline of a request.
+    /// Finds the nearest deadline of a request, and the one that it carries.
     #[inline]
-    fn deadline<B>(&self, request: &Request<B>) -> Option<Deadline> {
+    fn deadline<B>(&self, request: &Request<B>) -> (Option<Deadline>, Option<Deadline>) {
         // A layer of this kind further out may have set a nearer one.
         let mut nearest = RequestContext::peek_current(RequestContext::deadline).flatten();
+        let mut carried = None;
         if self.incoming_deadlines {
             match Deadline::from_headers(request.headers()) {
                 Ok(None) => {}
-                Ok(Some(incoming)) => nearest = Some(nearer(nearest, incoming)),
+                Ok(Some(incoming)) => {
+                    carried = Some(incoming);
+                    nearest = Some(nearer(nearest, incoming));
+                }
                 Err(_) => self.table.count_rejected_deadline(),
             }
         }
         if let Some(timeout) = self.timeout {
             nearest = Some(nearer(nearest, Deadline::after(timeout)));
         }
-        nearest
+        (nearest, carried)
     }
 
     #[inline(never)]
-    fn begin_slow<B>(&self, request: &mut Request<B>, deadline: Option<Deadline>) -> Begin<DeadlineObserver> {
+    fn begin_slow<B>(
+        &self,
+        request: &mut Request<B>,
+        (deadline, carried): (Option<Deadline>, Option<Deadline>),
+    ) -> Begin<DeadlineObserver> {
         let rejection = Rejection::of(request);
         let mut context = None;
         if let Some(deadline) = deadline {
@@ -140,6 +154,9 @@ impl DeadlineLayer {
         });
         Begin::Observe(DeadlineObserver(Box::new(State {
             timer: deadline.map(|deadline| Box::pin(tokio::time::sleep(deadline.remaining()))),
+            has_deadline: deadline.is_some(),
+            carried: carried.filter(|_| rejection.is_grpc()),
+            own_is_nearer: carried != deadline,
             rejection,
             soft_limit,
             owns_context: context.is_some(),
@@ -173,11 +190,11 @@ impl<B> Observe<B> for DeadlineLayer {
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<DeadlineObserver> {
-        let deadline = self.deadline(request);
-        if deadline.is_none() && self.soft_limit.is_none() {
+        let deadlines = self.deadline(request);
+        if deadlines.0.is_none() && self.soft_limit.is_none() {
             return Begin::Skip;
         }
-        self.begin_slow(request, deadline)
+        self.begin_slow(request, deadlines)
     }
 }
 
@@ -186,7 +203,13 @@ impl<B> Observe<B> for DeadlineLayer {
 pub struct DeadlineObserver(Box<State>);
 
 struct State {
+    /// `None` without a deadline, and once it no longer ends the exchange.
     timer: Option<Pin<Box<Sleep>>>,
+    has_deadline: bool,
+    /// The deadline that a gRPC call carries, which bounds its response body.
+    carried: Option<Deadline>,
+    /// Whether the layer's own timeout, which bounds the head only, is nearer.
+    own_is_nearer: bool,
     rejection: Rejection,
     soft_limit: Option<SoftLimit>,
     /// Whether the request had no context, and was given one.
@@ -236,14 +259,25 @@ impl State {
     fn swap(&mut self) {
         if self.owns_context {
             RequestContext::swap_current(&mut self.context);
-        } else if self.timer.is_some() {
+        } else if self.has_deadline {
             RequestContext::swap_current_deadline(&mut self.deadline);
+        }
+    }
+
+    /// Sets the timer of the response body.
+    fn bound_body<B>(&mut self, response: &Response<B>) {
+        let carried = self.carried.filter(|_| grpc::is_grpc(response.headers()));
+        match (carried, &mut self.timer) {
+            (Some(_), _) if !self.own_is_nearer => {}
+            (Some(carried), Some(timer)) => timer.as_mut().reset(Instant::now() + carried.remaining()),
+            _ => self.timer = None,
         }
     }
 }
 
 impl Observer for DeadlineObserver {
     const INTERRUPTS: bool = true;
+    const INTERRUPTS_BODIES: bool = true;
 
     #[inline]
     fn enter(&mut self) {
@@ -255,7 +289,8 @@ impl Observer for DeadlineObserver {
         self.0.swap();
     }
 
-    fn on_response<B: Body>(&mut self, _response: &mut Response<B>) {
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        self.0.bound_body(response);
         if let Some(soft_limit) = self.0.soft_limit.take() {
             soft_limit.check();
         }
@@ -267,6 +302,12 @@ impl Observer for DeadlineObserver {
         };
         let passed = timer.as_mut().poll(cx).is_ready();
         passed.then(|| self.0.rejection.deadline_passed())
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        let passed = self.0.timer.as_mut()?.as_mut().poll(cx).is_ready();
+        passed.then(grpc::deadline_trailers)
     }
 }
 

@@ -17,6 +17,7 @@ mod route;
 mod series;
 mod stack;
 mod upgrade;
+mod upload;
 pub mod view_name;
 
 pub use self::{

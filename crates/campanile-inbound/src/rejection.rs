@@ -28,6 +28,12 @@ impl Rejection {
         }
     }
 
+    /// Returns whether the request is a gRPC call.
+    #[inline]
+    pub(crate) fn is_grpc(self) -> bool {
+        self.grpc
+    }
+
     /// Rejects a request because the service is full. `body_unread` is whether its body has not been read to the end.
     pub(crate) fn shed(self, body_unread: bool) -> Response<()> {
         let mut response = self.respond(
@@ -46,11 +52,15 @@ impl Rejection {
 
     /// Responds to a request whose deadline has passed.
     pub(crate) fn deadline_passed(self) -> Response<()> {
-        self.respond(
+        let mut response = self.respond(
             StatusCode::GATEWAY_TIMEOUT,
             Code::DeadlineExceeded,
             Outcome::TimedOut,
-        )
+        );
+        if self.grpc {
+            response.headers_mut().extend(grpc::deadline_trailers());
+        }
+        response
     }
 
     /// Responds to a request whose handler panicked.

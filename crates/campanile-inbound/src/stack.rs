@@ -1,13 +1,13 @@
 //! All inbound layers in the right order, as one exchange.
 
-use std::fmt;
+use std::{fmt, task::Context};
 
 use campanile_core::{
     box_pool::BoxPool,
     clock,
     exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, PollGuard, begin_layer, run_both},
 };
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 
@@ -122,7 +122,7 @@ thread_local! {
     static POOL: BoxPool<StackObserver> = const { BoxPool::new() };
 }
 
-impl<B: Body> Observe<B> for Stack {
+impl<B: Body + 'static> Observe<B> for Stack {
     type Observer = StackObserver;
 
     fn begin(&self, request: &mut Request<B>) -> Begin<StackObserver> {
@@ -156,7 +156,7 @@ impl<B: Body> Observe<B> for Stack {
 impl Stack {
     /// Begins and enters the layers from the outside in. Returns the response of the first one that responds itself.
     #[inline]
-    fn begin_layers<B: Body>(
+    fn begin_layers<B: Body + 'static>(
         &self,
         stack: &mut StackObserver,
         request: &mut Request<B>,
@@ -176,6 +176,7 @@ impl Stack {
 impl Observer for StackObserver {
     const INTERRUPTS: bool = true;
     const CATCHES_PANICS: bool = true;
+    const INTERRUPTS_BODIES: bool = true;
 
     #[inline]
     fn enter(&mut self) {
@@ -213,6 +214,11 @@ impl Observer for StackObserver {
             Interrupt::Panicked(_) => self.catch_panic.interrupt(cause),
             _ => self.deadline.interrupt(cause),
         }
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        self.deadline.interrupt_body(cx)
     }
 
     #[inline]

@@ -1,13 +1,13 @@
 //! Both outbound layers in the right order, as one exchange.
 
-use std::fmt;
+use std::{fmt, task::Context};
 
 use campanile_core::{
     box_pool::BoxPool,
     clock,
     exchange::{Begin, End, ExchangeService, Interrupt, Observe, Observer, Pair, PollGuard, begin_layer},
 };
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 
@@ -115,6 +115,7 @@ impl<B, W: Clone, V: Clone> Observe<B> for Stack<W, V> {
 
 impl Observer for StackObserver {
     const INTERRUPTS: bool = true;
+    const INTERRUPTS_BODIES: bool = true;
 
     #[inline]
     fn enter(&mut self) {
@@ -139,6 +140,11 @@ impl Observer for StackObserver {
     #[inline]
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         self.0.interrupt(cause)
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        self.0.interrupt_body(cx)
     }
 
     #[inline]

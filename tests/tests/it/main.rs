@@ -10,6 +10,7 @@ mod error_sources;
 mod exchange_matrix;
 mod exposition;
 mod fan_out;
+mod grpc_calls;
 mod layers;
 mod live_page;
 mod metrics_json;

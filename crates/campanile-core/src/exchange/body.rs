@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Buf;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
@@ -91,6 +92,11 @@ where
             return inner.poll_frame(cx);
         }
         let mut guard = PollGuard::enter(this.exchange, *this.bytes);
+        if O::INTERRUPTS_BODIES
+            && let Some(trailers) = guard.observer().and_then(|observer| observer.interrupt_body(cx))
+        {
+            return Poll::Ready(Some(Ok(end_with(this.inner, guard, trailers))));
+        }
         let Poll::Ready(frame) = inner.as_mut().poll_frame(cx) else {
             guard.leave();
             return Poll::Pending;
@@ -104,6 +110,12 @@ where
                 (trailers.is_some() || inner.is_end_stream()).then_some((EndReason::Complete, trailers))
             }
             Some(Err(error)) => {
+                // A transport with the same deadline may fail a moment before the observer's timer.
+                if O::INTERRUPTS_BODIES
+                    && let Some(trailers) = guard.observer().and_then(|observer| observer.interrupt_body(cx))
+                {
+                    return Poll::Ready(Some(Ok(end_with(this.inner, guard, trailers))));
+                }
                 if let Some(observer) = guard.observer() {
                     this.errors.on_error(observer, error);
                 }
@@ -134,6 +146,24 @@ where
             None => SizeHint::with_exact(0),
         }
     }
+}
+
+/// Drops the inner body, and ends the exchange with these trailers.
+#[cold]
+fn end_with<B: Body, O: Observer>(
+    mut inner: Pin<&mut Option<B>>,
+    guard: PollGuard<'_, O>,
+    trailers: HeaderMap,
+) -> Frame<B::Data> {
+    let bytes = guard.bytes();
+    // Dropped here, so that the observer is entered.
+    inner.set(None);
+    guard.end(End {
+        reason: EndReason::Complete,
+        bytes,
+        trailers: Some(&trailers),
+    });
+    Frame::trailers(trailers)
 }
 
 #[pinned_drop]

@@ -60,6 +60,7 @@
 //! | `is_end_stream()` after a data frame | with that frame: hyper polls no further |
 //! | trailers, or `None` | then |
 //! | as many bytes as the exact size hint, or else `Content-Length`, announces | when dropped after them, complete; trailers may still follow |
+//! | [`Observer::interrupt_body`] returns trailers | with them; the inner body is dropped |
 //! | an error | [`EndReason::Failed`] |
 //! | a panic | [`EndReason::Panicked`], at once |
 //! | dropped earlier | [`EndReason::Dropped`] |
@@ -82,6 +83,7 @@
 
 mod body;
 mod body_length;
+mod client_left;
 mod end;
 mod error_hook;
 mod future;
@@ -104,6 +106,7 @@ pub use self::{
 };
 #[doc(hidden)]
 pub use self::{
+    client_left::ClientLeft,
     observe::begin_layer,
     poll_guard::{PollGuard, run_both},
 };

@@ -2,7 +2,7 @@
 
 use std::{any::Any, task::Context};
 
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::Body;
 
 use super::End;
@@ -17,6 +17,9 @@ pub trait Observer: Sized {
 
     /// Whether a panic of the inner service is caught and passed to [`interrupt`](Self::interrupt).
     const CATCHES_PANICS: bool = false;
+
+    /// Whether [`interrupt_body`](Self::interrupt_body) is called before each poll of the response body.
+    const INTERRUPTS_BODIES: bool = false;
 
     /// Runs before the inner service or the body.
     #[inline]
@@ -45,6 +48,17 @@ pub trait Observer: Sized {
     /// passes [`on_response`](Self::on_response) like any other.
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         let _ = cause;
+        None
+    }
+
+    /// May end the response body with trailers. The inner body is dropped, and the exchange ends as
+    /// [`Complete`](super::EndReason::Complete) with these trailers.
+    ///
+    /// Runs before each poll of the body, only as [`INTERRUPTS_BODIES`](Self::INTERRUPTS_BODIES) says. An observer that
+    /// polls a timer here is polled again when the timer fires.
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        let _ = cx;
         None
     }
 

@@ -1,8 +1,8 @@
 //! Two observers of one exchange.
 
-use std::mem::ManuallyDrop;
+use std::{mem::ManuallyDrop, task::Context};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 
 use super::{
@@ -84,6 +84,7 @@ fn end_begun<A: Observer>(outer: A, is_entered: bool) {
 impl<A: Observer, B: Observer> Observer for Pair<A, B> {
     const INTERRUPTS: bool = A::INTERRUPTS || B::INTERRUPTS;
     const CATCHES_PANICS: bool = A::CATCHES_PANICS || B::CATCHES_PANICS;
+    const INTERRUPTS_BODIES: bool = A::INTERRUPTS_BODIES || B::INTERRUPTS_BODIES;
 
     #[inline]
     fn enter(&mut self) {
@@ -127,11 +128,19 @@ impl<A: Observer, B: Observer> Observer for Pair<A, B> {
             }
         }
     }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        self.inner
+            .interrupt_body(cx)
+            .or_else(|| self.outer.interrupt_body(cx))
+    }
 }
 
 impl<O: Observer> Observer for Option<O> {
     const INTERRUPTS: bool = O::INTERRUPTS;
     const CATCHES_PANICS: bool = O::CATCHES_PANICS;
+    const INTERRUPTS_BODIES: bool = O::INTERRUPTS_BODIES;
 
     #[inline]
     fn enter(&mut self) {
@@ -164,5 +173,10 @@ impl<O: Observer> Observer for Option<O> {
     #[inline]
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         self.as_mut().and_then(|observer| observer.interrupt(cause))
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        self.as_mut().and_then(|observer| observer.interrupt_body(cx))
     }
 }

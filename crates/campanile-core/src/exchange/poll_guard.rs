@@ -44,6 +44,12 @@ impl<'a, O: Observer> PollGuard<'a, O> {
         self.exchange.as_deref_mut()
     }
 
+    /// Returns the bytes of response data that were handed over when the observer was entered.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Leaves the observer; the exchange goes on.
     #[inline]
     pub fn leave(self) {

@@ -5,6 +5,7 @@
 mod context;
 mod deadline;
 mod exchange;
+mod exchange_body_interrupts;
 mod exchange_pairs;
 mod exchange_panics;
 mod grpc;

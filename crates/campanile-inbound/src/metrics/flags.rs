@@ -25,12 +25,16 @@ pub(super) const STATUS_LABELS: Flag = Flag(1 << 6);
 pub(super) const RESPONSE_DURATION: Flag = Flag(1 << 13);
 /// The sizes of the bodies are recorded, by method and route.
 pub(super) const BODY_SIZES: Flag = Flag(1 << 14);
+/// The request has a body, whose client may leave before it is complete.
+pub(super) const UPLOAD: Flag = Flag(1 << 26);
+/// The client left before its request body was complete.
+pub(super) const CLIENT_LEFT: Flag = Flag(1 << 27);
 /// The end takes the slow path for its labels.
 pub(super) const SLOW_END: Flag = Flag(RPC.0 | STATUS_LABELS.0);
 /// The outcome may differ from what the end of the body says.
-pub(super) const SLOW_OUTCOME: Flag = Flag(RPC.0 | ((1 << OUTCOME.bits) - 1) << OUTCOME.shift);
-/// The response headers have to be read.
-pub(super) const READS_HEADERS: Flag = Flag(RPC.0 | VIEW.0);
+pub(super) const SLOW_OUTCOME: Flag = Flag(RPC.0 | UPLOAD.0 | ((1 << OUTCOME.bits) - 1) << OUTCOME.shift);
+/// The response headers have to be read, or the request body has to be looked after.
+pub(super) const SLOW_RESPONSE: Flag = Flag(RPC.0 | VIEW.0 | UPLOAD.0);
 
 const METHOD: Field = Field { shift: 8, bits: 4 };
 /// The fields below hold one more than their number, so that zero is none.
@@ -107,6 +111,11 @@ impl ExchangeFlags {
         self.set_field(STATUS, status.as_u16().into());
     }
 
+    /// Forgets the response head.
+    pub(super) fn clear_status(&mut self) {
+        self.set_field(STATUS, 0);
+    }
+
     /// Returns the outcome that the response named, which takes precedence over the end of the body.
     #[inline]
     pub(super) fn outcome(self) -> Option<Outcome> {
@@ -145,6 +154,8 @@ mod tests {
             STATUS_LABELS,
             RESPONSE_DURATION,
             BODY_SIZES,
+            UPLOAD,
+            CLIENT_LEFT,
         ] {
             assert!(!flags.has(flag));
             flags.set(flag, true);

@@ -23,6 +23,7 @@ use crate::{
     route::{self, KnownRoute},
     series::InboundSeries,
     upgrade,
+    upload::Upload,
 };
 
 /// Measures incoming requests. See the [module docs](crate::metrics).
@@ -148,7 +149,7 @@ impl MetricsLayer {
     }
 
     #[cold]
-    fn begin_slow<B: Body>(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
+    fn begin_slow<B: Body + 'static>(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
         let settings = self.settings;
         let method = method::number(request.method());
         if LayerId::of(settings.table).is_entered() {
@@ -163,7 +164,9 @@ impl MetricsLayer {
             return Begin::Skip;
         }
         let upgrade = upgrade::watch(settings.table, request, settings.h1_upgrade_guard);
-        Begin::Observe(MetricsObserver::begin_slow(settings, method, request, upgrade))
+        let mut observer = MetricsObserver::begin_slow(settings, method, request, upgrade);
+        observer.watch_upload(request);
+        Begin::Observe(observer)
     }
 }
 
@@ -186,19 +189,25 @@ impl<S> Layer<S> for MetricsLayer {
     }
 }
 
-impl<B: Body> Observe<B> for MetricsLayer {
+impl<B: Body + 'static> Observe<B> for MetricsLayer {
     type Observer = MetricsObserver;
 
     #[inline]
     fn begin(&self, request: &mut Request<B>) -> Begin<MetricsObserver> {
         match self.begin_common(request, MetricsObserver::begin) {
-            Some(observer) => Begin::Observe(observer),
+            Some(mut observer) => {
+                observer.watch_upload(request);
+                Begin::Observe(observer)
+            }
             None => self.begin_slow(request),
         }
     }
 
     #[inline(always)]
     fn begin_fast(&self, request: &Request<B>) -> Option<Box<MetricsObserver>> {
+        if Upload::watches::<B>() && request_bytes(request) != 0 {
+            return None;
+        }
         self.begin_common(request, MetricsObserver::begin_boxed)
     }
 }

@@ -28,6 +28,15 @@
 //! **Cancellation.** An exchange counts from `call` on. A future dropped before the response head is `cancelled`, a body
 //! dropped before its end `aborted`, a panic of either `panicked`.
 //!
+//! **Uploads.** If the client leaves before its request body is complete, the outcome is `cancelled` and the status empty,
+//! whatever the handler responds. The layer learns of it from axum's and tonic's request bodies (features `axum` and `tonic`),
+//! in which it places a watch; the type stays the same. Requests without a body are not touched. Below campanile-server it
+//! learns of it for hyper's `Incoming` too, but for a stream of HTTP/2 that is reset after its response head: that is `aborted`.
+//! Around other servers such bodies are not watched. A client that leaves while the handler does not read is not noticed.
+//!
+//! **gRPC.** A call without `grpc-status` has the one that its caller sees: that of the HTTP status, `CANCELLED` for
+//! `cancelled` and `aborted`, `DEADLINE_EXCEEDED` for `timed_out`, `INTERNAL` for `failed`, else `UNKNOWN`.
+//!
 //! **What it does not do.** It does not look at paths, hosts or user agents, and does not change requests or responses.
 //! Requests that a handler makes in its own process through another router with the same layer belong to the enclosing
 //! exchange and are not counted.

@@ -1,12 +1,12 @@
 //! Records one exchange.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use campanile_core::{
     Outcome, RequestContext,
     box_pool::BoxPool,
     clock::FastInstant,
-    exchange::{End, EndReason, Observer},
+    exchange::{ClientLeft, End, EndReason, Observer},
     grpc::{self, Code},
     headers,
     layer_id::LayerId,
@@ -17,8 +17,8 @@ use http_body::Body;
 use super::{
     cold::Cold,
     flags::{
-        ACTIVE, BODY_SIZES, ExchangeFlags, READS_HEADERS, RESPONSE_DURATION, ROUTE_KNOWN, RPC, SLOW_END,
-        SLOW_OUTCOME, STATUS_LABELS, VIEW,
+        ACTIVE, BODY_SIZES, CLIENT_LEFT, ExchangeFlags, RESPONSE_DURATION, ROUTE_KNOWN, RPC, SLOW_END,
+        SLOW_OUTCOME, SLOW_RESPONSE, STATUS_LABELS, UPLOAD, VIEW,
     },
     route_handoff,
     settings::Settings,
@@ -27,6 +27,7 @@ use crate::{
     route::{KnownRoute, Route},
     series::{EndLabels, ResponseLabels, RouteSeries, RpcSeries},
     upgrade::UpgradeWatch,
+    upload::Upload,
 };
 
 /// Records one exchange. See the [module docs](super).
@@ -39,6 +40,8 @@ pub struct MetricsObserver {
     request_bytes: u64,
     flags: ExchangeFlags,
     cold: Option<Box<Cold>>,
+    /// The request body, if it is watched.
+    upload: Option<Arc<Upload>>,
 }
 
 const UNKNOWN_SIZE: u64 = u64::MAX;
@@ -151,9 +154,31 @@ impl MetricsObserver {
             request_bytes,
             flags,
             cold,
+            upload: None,
         };
+        this.flags.set(UPLOAD, request_bytes != 0);
         this.enter_series();
         this
+    }
+
+    /// Watches the request body, if there is one.
+    #[inline]
+    pub(super) fn watch_upload<B: 'static>(&mut self, request: &mut Request<B>) {
+        if Upload::watches::<B>() && self.request_bytes != 0 {
+            self.upload = Upload::watch(request.body_mut());
+        }
+    }
+
+    /// Returns whether the client has left before its request body was complete.
+    fn has_client_left(&self, is_dropped: bool) -> bool {
+        let report = ClientLeft::current();
+        self.flags.has(CLIENT_LEFT)
+            || report == ClientLeft::Yes
+            || report == ClientLeft::OncePolled && !is_dropped
+            || self
+                .upload
+                .as_ref()
+                .is_some_and(|upload| upload.has_client_left())
     }
 
     /// Raises the gauge of the route, and writes the route to the table of requests in flight.
@@ -231,9 +256,14 @@ impl MetricsObserver {
         }
     }
 
-    /// Reads gRPC status and view name from the response headers.
+    /// Reads gRPC status and view name from the response headers. Returns false if the client has left: a response that
+    /// it will not read is none.
     #[cold]
-    fn read_headers<B>(&mut self, response: &Response<B>) {
+    fn read_response<B>(&mut self, response: &Response<B>) -> bool {
+        if self.flags.has(UPLOAD) && self.has_client_left(false) {
+            self.flags.set(CLIENT_LEFT, true);
+            return false;
+        }
         if self.flags.has(RPC) {
             self.read_rpc_status(response);
         }
@@ -246,6 +276,7 @@ impl MetricsObserver {
                 .view(self.flags.method(), view, settings.routes as usize);
             self.move_to(series);
         }
+        true
     }
 
     /// Reads the status of a gRPC call.
@@ -253,7 +284,7 @@ impl MetricsObserver {
         let is_grpc = response.status() == StatusCode::OK && grpc::is_grpc(response.headers());
         let mut code = Code::from_headers(response.headers());
         if !is_grpc && code.is_none() {
-            code = Some(code_of_status(response.status()));
+            code = Some(Code::from_http_status(response.status()));
         }
         self.flags.set_code(code);
         // A response that a layer made does not prove that the method is served.
@@ -355,6 +386,9 @@ impl MetricsObserver {
         if self.flags.has(RPC) {
             let default = match outcome {
                 Outcome::Cancelled | Outcome::Aborted => Code::Cancelled,
+                Outcome::TimedOut => Code::DeadlineExceeded,
+                // The server resets the stream with INTERNAL_ERROR.
+                Outcome::Failed => Code::Internal,
                 _ => Code::Unknown,
             };
             self.rpc
@@ -369,8 +403,15 @@ impl MetricsObserver {
         if self.flags.has(RPC) {
             self.end_rpc(&end);
         }
+        let panicked = end.reason == EndReason::Panicked || self.flags.outcome() == Some(Outcome::Panicked);
+        if self.flags.has(UPLOAD) && !panicked && self.has_client_left(end.reason == EndReason::Dropped) {
+            self.flags.clear_status();
+            self.flags.set_code(Some(Code::Cancelled));
+            return self.record_end(Outcome::Cancelled, end.bytes);
+        }
         let has_head = self.flags.status() != 0;
         let outcome = match end.reason {
+            EndReason::Complete if end.trailers.is_some_and(grpc::is_deadline_trailers) => Outcome::TimedOut,
             EndReason::Complete => self.flags.outcome().unwrap_or(Outcome::Completed),
             EndReason::Failed => Outcome::Failed,
             EndReason::Panicked => Outcome::Panicked,
@@ -415,8 +456,8 @@ impl Observer for MetricsObserver {
         if !response.extensions().is_empty() {
             self.read_extensions(response);
         }
-        if self.flags.has(READS_HEADERS) {
-            self.read_headers(response);
+        if self.flags.has(SLOW_RESPONSE) && !self.read_response(response) {
+            return;
         }
         let status = response.status();
         self.flags.set_status(status);
@@ -446,6 +487,7 @@ impl Observer for MetricsObserver {
     #[inline]
     fn recycle(mut self: Box<Self>) {
         self.cold = None;
+        self.upload = None;
         BoxPool::recycle(&POOL, self);
     }
 }
@@ -455,18 +497,5 @@ impl fmt::Debug for MetricsObserver {
         f.debug_struct("MetricsObserver")
             .field("status", &self.flags.status())
             .finish_non_exhaustive()
-    }
-}
-
-/// Maps the status of a response without gRPC status, as the
-/// [protocol says](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
-fn code_of_status(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
     }
 }

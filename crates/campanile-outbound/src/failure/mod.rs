@@ -1,10 +1,11 @@
 //! Why a call failed, as bounded label values.
 
 mod classify;
+mod debug_words;
 #[cfg(feature = "connect")]
 mod eai;
 
-pub(crate) use self::classify::{of_body, of_call};
+pub(crate) use self::classify::{grpc_code, of_body, of_call};
 #[cfg(feature = "connect")]
 pub(crate) use self::eai::eai_name;
 

@@ -60,14 +60,16 @@ pub struct BodyErrors<V>(pub(crate) V);
 impl<E, W: ErrorSource<E>> ErrorHook<E, CallObserver> for ServiceErrors<W> {
     #[inline]
     fn on_error(&self, call: &mut CallObserver, error: &E) {
-        call.fail(failure::of_call(self.0.first(error)));
+        let first = self.0.first(error);
+        call.fail_with(failure::of_call(first), first);
     }
 }
 
 impl<E, V: ErrorSource<E>> ErrorHook<E, CallObserver> for BodyErrors<V> {
     #[inline]
     fn on_error(&self, call: &mut CallObserver, error: &E) {
-        call.fail(failure::of_body(self.0.first(error)));
+        let first = self.0.first(error);
+        call.fail_with(failure::of_body(first), first);
     }
 }
 

@@ -40,8 +40,21 @@
 //!
 //! # gRPC
 //!
-//! The status is in the trailers, or in the head of a response without a body. Without one it is `UNKNOWN`, and
-//! `CANCELLED` if the call was dropped. A method becomes a label value once a call of it ended with a status other than
+//! The status is in the trailers, or in the head of a response without a body. Otherwise it is that of gRPC's own tables:
+//!
+//! | call | status |
+//! |---|---|
+//! | dropped | `CANCELLED` |
+//! | ended by a time limit | `DEADLINE_EXCEEDED` |
+//! | no connection, or it broke, went away or did not acknowledge a ping | `UNAVAILABLE` |
+//! | the stream was reset | by the [HTTP/2 error code](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors) |
+//! | an HTTP status other than 200 | by the [HTTP status](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md) |
+//! | rejected by `tower::load_shed` | `RESOURCE_EXHAUSTED` |
+//! | anything else | `UNKNOWN` |
+//!
+//! A tonic client reports the same codes, with exceptions: it reports `UNKNOWN` or `CANCELLED` where a connection breaks,
+//! `CANCELLED` for the timeout of its endpoint, `INTERNAL` for a page of HTML, whatever its status; and a message above its
+//! size limit is `OUT_OF_RANGE` to the caller, and a dropped body to the layer. A method becomes a label value once a call of it ended with a status other than
 //! `UNIMPLEMENTED`, if its path is `/package.Service/Method` of at most 128 bytes.
 //!
 //! # Nested

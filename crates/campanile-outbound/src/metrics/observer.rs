@@ -1,6 +1,7 @@
 //! Records one call.
 
 use std::{
+    error::Error,
     fmt,
     hash::{BuildHasher, Hasher},
     sync::OnceLock,
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::{
     CallName, DeadlineExceeded,
-    failure::{ErrorType, Failure},
+    failure::{self, Failure},
 };
 
 /// Records one call. See the [module docs](super).
@@ -58,6 +59,8 @@ pub struct CallObserver {
     code: Option<Code>,
     is_rpc: bool,
     has_head: bool,
+    /// Whether the gRPC status was in the response head.
+    status_in_head: bool,
     /// Whether the response may name the view.
     reads_view: bool,
     labels: LabelMode,
@@ -166,6 +169,7 @@ impl CallObserver {
             code: None,
             is_rpc: false,
             has_head: false,
+            status_in_head: false,
             reads_view: true,
             labels: LabelMode::PlainInactive,
         }
@@ -175,6 +179,30 @@ impl CallObserver {
     #[cold]
     pub(super) fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
+    }
+
+    /// Notes the error that the call failed with, and its gRPC status.
+    #[cold]
+    pub(super) fn fail_with(&mut self, failure: Failure, error: Option<&(dyn Error + 'static)>) {
+        self.fail(failure);
+        if self.is_rpc {
+            self.code.get_or_insert_with(|| failure::grpc_code(error));
+        }
+    }
+
+    /// Finds the status of a gRPC call whose response head has none.
+    #[cold]
+    fn end_rpc(&mut self, end: &End<'_>) {
+        if end.trailers.is_some_and(grpc::is_deadline_trailers) {
+            self.fail(Failure::DEADLINE);
+        }
+        let in_trailers = end.trailers.and_then(Code::from_headers);
+        let by_status = StatusCode::from_u16(self.status)
+            .ok()
+            .filter(|status| *status != StatusCode::OK)
+            .map(Code::from_http_status);
+        let dropped = (end.reason == EndReason::Dropped).then_some(Code::Cancelled);
+        self.code = in_trailers.or(by_status).or(self.code).or(dropped);
     }
 
     /// Ends the wait for the response head.
@@ -193,14 +221,9 @@ impl CallObserver {
         if reason != EndReason::Failed {
             self.fail(Failure::CANCELLED);
         }
-        self.code = self.failure.and_then(|failure| match failure {
-            Failure::DEADLINE => Some(Code::DeadlineExceeded),
-            Failure {
-                error_type: ErrorType::Cancelled,
-                ..
-            } => Some(Code::Cancelled),
-            _ => None,
-        });
+        if reason != EndReason::Failed {
+            self.code = Some(Code::Cancelled);
+        }
     }
 
     /// Counts the call: the only place that does.
@@ -278,6 +301,7 @@ impl Observer for CallObserver {
         {
             self.fail(Failure::DEADLINE);
             self.code = Some(Code::DeadlineExceeded);
+            self.status_in_head = true;
             return;
         }
         self.status = status.as_u16();
@@ -291,6 +315,7 @@ impl Observer for CallObserver {
         }
         if self.is_rpc {
             self.code = Code::from_headers(response.headers());
+            self.status_in_head = self.code.is_some();
         }
     }
 
@@ -298,11 +323,8 @@ impl Observer for CallObserver {
     fn on_end(&mut self, end: End<'_>) {
         if !self.has_head {
             self.end_without_head(end.reason);
-        } else if self.is_rpc && self.code.is_none() {
-            self.code = match end.reason {
-                EndReason::Dropped => Some(Code::Cancelled),
-                _ => end.trailers.and_then(Code::from_headers),
-            };
+        } else if self.is_rpc && !self.status_in_head {
+            self.end_rpc(&end);
         }
         self.record_end();
     }

@@ -28,7 +28,9 @@
 //! and not an error, because errors pass this layer unchanged, and the error types of hyper-util, tonic and reqwest have no
 //! public constructors. An error after the deadline counts as the deadline.
 //!
-//! The deadline does not bound the response body. A call with a deadline needs tokio's timer.
+//! The deadline of a gRPC call bounds the whole call: a response body that goes on past it is dropped, and ends with trailers
+//! of `DEADLINE_EXCEEDED`. Of other calls it does not bound the response body. hyper's client stops sending the request body
+//! of a bidirectional call only once that body ends. A call with a deadline needs tokio's timer.
 //!
 //! # What it does not do
 //!

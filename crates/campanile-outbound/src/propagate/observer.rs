@@ -1,13 +1,14 @@
 //! Ends one call at its deadline.
 
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, task::Context};
 
 use campanile_core::{
     Deadline,
     exchange::{Interrupt, Observer},
-    grpc, headers,
+    grpc,
 };
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Body;
 use tokio::time::{Sleep, sleep_until};
 
 use super::DeadlineExceeded;
@@ -17,7 +18,8 @@ use super::DeadlineExceeded;
 pub struct PropagateObserver(Box<State>);
 
 struct State {
-    timer: Pin<Box<Sleep>>,
+    /// `None` once the deadline no longer ends the call.
+    timer: Option<Pin<Box<Sleep>>>,
     deadline: Deadline,
     is_grpc: bool,
 }
@@ -25,7 +27,7 @@ struct State {
 impl PropagateObserver {
     pub(super) fn new(deadline: Deadline, is_grpc: bool) -> Self {
         Self(Box::new(State {
-            timer: Box::pin(sleep_until(deadline.instant().into())),
+            timer: Some(Box::pin(sleep_until(deadline.instant().into()))),
             deadline,
             is_grpc,
         }))
@@ -34,10 +36,27 @@ impl PropagateObserver {
 
 impl Observer for PropagateObserver {
     const INTERRUPTS: bool = true;
+    const INTERRUPTS_BODIES: bool = true;
+
+    fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        if !self.0.is_grpc || !grpc::is_grpc(response.headers()) {
+            self.0.timer = None;
+        }
+    }
+
+    #[inline]
+    fn interrupt_body(&mut self, cx: &mut Context<'_>) -> Option<HeaderMap> {
+        let passed = self.0.timer.as_mut()?.as_mut().poll(cx).is_ready();
+        passed.then(grpc::deadline_trailers)
+    }
 
     fn interrupt(&mut self, cause: Interrupt<'_, '_>) -> Option<Response<()>> {
         let passed = match cause {
-            Interrupt::Pending(cx) => self.0.timer.as_mut().poll(cx).is_ready(),
+            Interrupt::Pending(cx) => self
+                .0
+                .timer
+                .as_mut()
+                .is_some_and(|timer| timer.as_mut().poll(cx).is_ready()),
             // A transport with the same deadline may end the call a moment before the timer.
             Interrupt::Failed => self.0.deadline.is_passed(),
             _ => false,
@@ -54,11 +73,7 @@ pub(super) fn deadline_exceeded(is_grpc: bool) -> Response<()> {
     if is_grpc {
         let fields = response.headers_mut();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        fields.insert(headers::GRPC_STATUS, grpc::Code::DeadlineExceeded.to_header());
-        fields.insert(
-            "grpc-message",
-            HeaderValue::from_static("the deadline of the call has passed"),
-        );
+        fields.extend(grpc::deadline_trailers());
     } else {
         *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
     }

@@ -20,7 +20,7 @@ pub(super) fn on_error(state: &ConnectionState, error: &hyper::Error) {
             state.set_close_reason(CloseReason::Error);
         }
         tracing::debug!(peer = %state.peer(), error = %chain(error), "connection failed");
-    } else if state.has_peer_left() || state.stage() >= ShutdownStage::Rejecting {
+    } else if state.has_read_ended() || state.stage() >= ShutdownStage::Rejecting {
         // The handler passes on that its request body ended early, or its response was cut.
         tracing::debug!(peer = %state.peer(), error = %chain(error), "connection ended with its request");
     } else {

@@ -172,7 +172,10 @@ impl AsyncRead for ConnectionIo {
         let room = buf.remaining();
         let read = ready!(this.stream()?.poll_read(cx, buf));
         if let Err(error) = read {
-            this.state.set_peer_left();
+            // A limit of this process has no error number.
+            if error.kind() != io::ErrorKind::TimedOut || error.raw_os_error().is_some() {
+                this.state.set_read_ended();
+            }
             return Poll::Ready(Err(error));
         }
         if buf.filled().len() > before {
@@ -180,7 +183,7 @@ impl AsyncRead for ConnectionIo {
             this.follow_upload(buf.filled().get(before..));
         } else if room > 0 {
             this.read_closed = true;
-            this.state.set_peer_left();
+            this.state.set_read_ended();
         }
         Poll::Ready(Ok(()))
     }

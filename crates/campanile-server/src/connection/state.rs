@@ -44,7 +44,7 @@ pub(crate) struct ConnectionState {
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
-    peer_left: AtomicBool,
+    read_ended: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -74,7 +74,7 @@ impl ConnectionState {
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
-            peer_left: AtomicBool::new(false),
+            read_ended: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -154,14 +154,16 @@ impl ConnectionState {
         self.upgraded.load(Ordering::Relaxed)
     }
 
-    /// Records that a read has reached the end, or failed.
+    /// Records that the client has closed its side or reset the connection.
     #[cold]
-    pub(super) fn set_peer_left(&self) {
-        self.peer_left.store(true, Ordering::Relaxed);
+    pub(super) fn set_read_ended(&self) {
+        self.read_ended.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn has_peer_left(&self) -> bool {
-        self.peer_left.load(Ordering::Relaxed)
+    /// Returns whether the client has closed its side or reset the connection.
+    #[inline]
+    pub(crate) fn has_read_ended(&self) -> bool {
+        self.read_ended.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

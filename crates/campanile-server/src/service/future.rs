@@ -24,7 +24,24 @@ pin_project! {
     {
         #[pin]
         inner: exchange::ResponseFuture<Oneshot<S, Request<Incoming>>, ServedRequest>,
+        upload: StreamUpload,
     }
+}
+
+/// Whether hyper checks for a reset of the stream before the next poll of the service.
+///
+/// hyper drops the request of a stream that its client has reset only while the service is pending, but the body's error
+/// also wakes the service, which would respond to it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamUpload {
+    /// Not a stream of HTTP/2, or its request is complete.
+    None,
+    /// The stream was not polled yet.
+    New,
+    /// The next poll returns to hyper.
+    Unchecked,
+    /// hyper has found no reset.
+    Checked,
 }
 
 impl<S> ResponseFuture<S>
@@ -32,8 +49,11 @@ where
     S: Service<Request<Incoming>>,
 {
     #[inline]
-    pub(super) fn new(inner: exchange::ResponseFuture<Oneshot<S, Request<Incoming>>, ServedRequest>) -> Self {
-        Self { inner }
+    pub(super) fn new(
+        inner: exchange::ResponseFuture<Oneshot<S, Request<Incoming>>, ServedRequest>,
+        upload: StreamUpload,
+    ) -> Self {
+        Self { inner, upload }
     }
 }
 
@@ -46,7 +66,17 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.project().inner.poll(cx);
+        let this = self.project();
+        match *this.upload {
+            StreamUpload::None => {}
+            StreamUpload::Unchecked => {
+                *this.upload = StreamUpload::Checked;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            StreamUpload::New | StreamUpload::Checked => *this.upload = StreamUpload::Unchecked,
+        }
+        let polled = this.inner.poll(cx);
         polled.map_ok(|response| ExplainedBody::of(response.map(ServedBody::new)))
     }
 }

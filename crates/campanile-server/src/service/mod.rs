@@ -9,14 +9,14 @@ mod observer;
 use std::sync::Arc;
 
 use campanile_core::exchange::ExchangeService;
-use http::Response;
+use http::{Response, Version};
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt, service_fn};
 
 use self::explained::ExplainedBody;
-use self::future::ResponseFuture;
+use self::future::{ResponseFuture, StreamUpload};
 use self::observer::ObserveConnection;
 use crate::connection::ConnectionState;
 
@@ -72,6 +72,10 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let inner = service_fn(|request| self.inner.clone().oneshot(request));
         let mut service = ExchangeService::new(inner, ObserveConnection(&self.state));
-        ResponseFuture::new(service.call(request))
+        let upload = match request.version() > Version::HTTP_11 && !request.body().is_end_stream() {
+            true => StreamUpload::New,
+            false => StreamUpload::None,
+        };
+        ResponseFuture::new(service.call(request), upload)
     }
 }

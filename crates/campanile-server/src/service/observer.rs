@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use campanile_core::box_pool::BoxPool;
-use campanile_core::exchange::{Begin, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both};
+use campanile_core::exchange::{
+    Begin, ClientLeft, End, EndReason, Interrupt, MethodClass, Observe, Observer, run_both,
+};
 use campanile_core::grpc::{self, Code};
 use campanile_core::headers::GRPC_STATUS;
 use campanile_listen::CloseReason;
@@ -34,6 +36,7 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
             has_body: http1 && !request.body().is_end_stream(),
             grpc: !http1 && *request.method() == Method::POST && grpc::is_grpc(request.headers()),
             is_cut: false,
+            client_left: ClientLeft::No,
         };
         if http1 {
             let body = served.has_body.then(|| request.body().size_hint().exact());
@@ -69,6 +72,9 @@ pub(crate) struct ServedRequest {
     grpc: bool,
     /// Whether the request body may still arrive when the response is sent.
     has_body: bool,
+    /// What is reported of the client while the observer is entered. hyper reads an HTTP/1 connection to its end only for a
+    /// request body, or to drop the request.
+    client_left: ClientLeft,
     /// Whether the server has responded itself: the request was refused, or cut before its response head.
     is_cut: bool,
 }
@@ -142,6 +148,24 @@ impl ServedRequest {
 
 impl Observer for ServedRequest {
     const INTERRUPTS: bool = true;
+
+    #[inline]
+    fn enter(&mut self) {
+        if self.has_body && self.state().has_read_ended() {
+            self.client_left = match self.client_left {
+                ClientLeft::No => ClientLeft::OncePolled,
+                _ => ClientLeft::Yes,
+            };
+            self.client_left.report();
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        if self.client_left != ClientLeft::No {
+            ClientLeft::No.report();
+        }
+    }
 
     #[inline]
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {

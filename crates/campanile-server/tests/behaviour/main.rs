@@ -7,6 +7,7 @@ mod drain_under_load;
 mod early_responses;
 mod eviction;
 mod http2;
+mod left_uploads;
 mod rejections;
 mod serving;
 mod slow_clients;
