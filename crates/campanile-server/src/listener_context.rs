@@ -25,7 +25,6 @@ pub(crate) struct ListenerContext {
     pub(crate) cutting: PhaseReached,
     pub(crate) timeouts: ConnectionTimeouts,
     pub(crate) queue_wait: WaitRecorder,
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "counts TLS errors only"))]
     pub(crate) metrics: ListenerMetrics,
     pub(crate) abort_log: Arc<AbortLog>,
     pub(crate) http1: http1::Builder,

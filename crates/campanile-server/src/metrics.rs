@@ -5,7 +5,7 @@ use campanile_metrics::{Descriptor, RecorderHandle};
 use metrics::{Counter, Label};
 
 /// All metrics of this crate.
-pub const METRICS: &[Descriptor] = &[TLS_HANDSHAKE_ERRORS];
+pub const METRICS: &[Descriptor] = &[TLS_HANDSHAKE_ERRORS, STALLED_RESPONSES];
 
 const LISTENER: &str = "listener";
 const ERROR: &str = "error";
@@ -15,6 +15,13 @@ const TLS_HANDSHAKE_ERRORS: Descriptor = Descriptor::counter(
     None,
     "Failed TLS handshakes",
     &[LISTENER, ERROR],
+);
+
+const STALLED_RESPONSES: Descriptor = Descriptor::counter(
+    "http_server_stalled_responses_total",
+    None,
+    "Responses that ended because the client did not take them",
+    &[LISTENER],
 );
 
 /// Counts events of one listener's connections. The handles are not kept: the events are rare.
@@ -44,7 +51,14 @@ impl ListenerMetrics {
         );
     }
 
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "counts TLS errors only"))]
+    /// Counts responses that ended because the client did not take them.
+    #[cold]
+    pub(crate) fn count_stalled_responses(&self, responses: usize) {
+        for _ in 0..responses {
+            self.count(&STALLED_RESPONSES, Vec::new());
+        }
+    }
+
     fn count(&self, family: &Descriptor, mut labels: Vec<Label>) {
         self.recorder.with(|recorder| {
             labels.push(Label::new(LISTENER, self.label.as_str().to_owned()));

@@ -1,29 +1,32 @@
 //! Spawns the tasks of HTTP/2 streams.
 //!
-//! They run concurrently with their connection's task, so they have to be woken to notice that they are cut. A stream
-//! registers for that once it is pending.
+//! They run concurrently with their connection's task, so they have to be woken to notice that they are cut, or that their
+//! client takes nothing. A stream registers for that once it is pending.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use campanile_core::exchange::run_both;
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
+use super::stall_sweep::StallMark;
 use super::state::{ConnectionState, ShutdownStage};
+use super::stream_progress::StreamProgress;
 
 /// The executor of one connection's streams.
 #[derive(Clone, Debug)]
 pub(super) struct H2Executor {
     state: Arc<ConnectionState>,
-    stage_changed: Arc<Notify>,
+    wake: Arc<Notify>,
 }
 
 impl H2Executor {
-    pub(super) fn new(state: Arc<ConnectionState>, stage_changed: Arc<Notify>) -> Self {
-        Self { state, stage_changed }
+    pub(super) fn new(state: Arc<ConnectionState>, wake: Arc<Notify>) -> Self {
+        Self { state, wake }
     }
 }
 
@@ -35,9 +38,12 @@ where
     fn execute(&self, inner: F) {
         self.state.activity.stream_began();
         tokio::spawn(StreamTask {
-            inner,
+            inner: Some(inner),
             notified: None,
             seen: ShutdownStage::Serving,
+            is_written: false,
+            progress: None,
+            mark: StallMark::default(),
             executor: self.clone(),
         });
     }
@@ -45,18 +51,65 @@ where
 
 pin_project! {
     struct StreamTask<F> {
+        // `None` in the drop only.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         #[pin]
         notified: Option<OwnedNotified>,
         // The stage at the last poll of the inner future.
         seen: ShutdownStage,
+        // Whether the inner future is complete: hyper has passed the whole response to `h2`.
+        is_written: bool,
+        progress: Option<Arc<StreamProgress>>,
+        mark: StallMark,
         executor: H2Executor,
     }
 
     impl<F> PinnedDrop for StreamTask<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.executor.state.activity.stream_ended();
+            let mut this = this.project();
+            // The body ends here at the latest. A stream that is not ended is reset with CANCEL.
+            this.inner.set(None);
+            let state = &this.executor.state;
+            let progress = this.progress.as_ref().filter(|progress| progress.has_ended());
+            // The stream ends also if the recorder panics.
+            run_both(
+                || {
+                    if progress.is_some_and(|progress| progress.is_delivered()) {
+                        state.context().handle.count_served_request();
+                    }
+                },
+                || {
+                    if progress.is_some() {
+                        state.activity.request_ended();
+                    }
+                    state.activity.stream_ended();
+                },
+            );
+        }
+    }
+}
+
+impl<F: Future> StreamTask<F> {
+    /// Polls the inner future, and then waits for the client to take the response.
+    fn poll_delivered(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if !*this.is_written {
+            let is_new = this.progress.is_none();
+            if is_new {
+                // Left by a task that panicked.
+                drop(StreamProgress::take_begun());
+            }
+            let inner = this.inner.as_mut().as_pin_mut();
+            *this.is_written = inner.is_none_or(|inner| inner.poll(cx).is_ready());
+            if is_new {
+                *this.progress = StreamProgress::take_begun();
+            }
+        }
+        match this.progress {
+            _ if !*this.is_written => Poll::Pending,
+            Some(progress) => progress.poll_empty(cx),
+            None => Poll::Ready(()),
         }
     }
 }
@@ -64,18 +117,25 @@ pin_project! {
 impl<F: Future> Future for StreamTask<F> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if this.inner.as_mut().poll(cx).is_ready() {
+            if self.as_mut().poll_delivered(cx).is_ready() {
                 return Poll::Ready(());
             }
+            let mut this = self.as_mut().project();
             if this.notified.is_none() {
-                let notified = Arc::clone(&this.executor.stage_changed).notified_owned();
+                let notified = Arc::clone(&this.executor.wake).notified_owned();
                 this.notified.set(Some(notified));
             }
-            // Read after the registration: the connection's task stores the stage first, and notifies then.
-            let stage = this.executor.state.stage();
+            // Read after the registration: the connection's task stores the stage and the sweep first, and notifies then.
+            let state = &this.executor.state;
+            if let Some(progress) = this.progress
+                && this.mark.is_stalled(&state.sweep, progress)
+            {
+                state.stream_stalled(*this.is_written);
+                return Poll::Ready(());
+            }
+            let stage = state.stage();
             if (stage < ShutdownStage::Rejecting || stage == *this.seen)
                 && let Some(notified) = this.notified.as_mut().as_pin_mut()
             {

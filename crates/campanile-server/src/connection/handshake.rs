@@ -8,8 +8,9 @@ use std::pin::pin;
 #[cfg(feature = "tls")]
 use campanile_listen::CloseReason;
 use campanile_listen::{AcceptedStream, CountedIo};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::grace::after_deadline;
 use super::io::{ConnectionIo, TransportStream};
 use super::sniff::{Protocol, Sniffed, sniff};
 use super::state::{ConnectionState, ShutdownStage};
@@ -53,7 +54,9 @@ pub(super) async fn secure(
 /// Identifies the protocol, within the sniff timeout.
 pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionState) -> Option<Protocol> {
     let context = state.context();
-    let mut timeout = pin!(sleep(context.timeouts.sniff));
+    let deadline = Instant::now() + context.timeouts.sniff;
+    let mut timeout = pin!(sleep_until(deadline));
+    let mut has_looked = false;
     let mut cutting = context.handle.cutting();
     let mut sniffed = Sniffed::default();
     let protocol = loop {
@@ -67,7 +70,13 @@ pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionS
             }
             // Counted as drained: no request could announce the close, but the drain is what closes it.
             () = closing_silence(state) => state.set_close_announced(),
-            () = &mut timeout => {}
+            () = &mut timeout => {
+                if !has_looked {
+                    has_looked = true;
+                    timeout.set(sleep(after_deadline(deadline.elapsed())));
+                    continue;
+                }
+            }
         }
         if !io.has_unread() {
             tracing::debug!(peer = %state.peer(), "connection closed without a request");

@@ -8,22 +8,31 @@
 //! | `io` | the IO below HTTP: records reads and writes, ends when cut, lingers before it closes |
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
 //! | `state` | the state shared by the task, the IO and the requests |
+//! | `grace` | the last look at the socket before a timeout |
 //! | `activity` | requests, reads and writes, and their times |
 //! | `h2_executor` | spawns the tasks of HTTP/2 streams |
+//! | `stream_progress` | the bytes of an HTTP/2 response that wait for the client's window |
+//! | `stall_sweep` | finds streams whose client takes nothing |
 //! | `handle` | the public `Connection` in a request's extensions |
 
 mod activity;
+mod grace;
 mod h2_executor;
 mod handle;
 mod handshake;
 mod io;
 mod shutdown;
 mod sniff;
+mod stall_sweep;
 mod state;
+mod stream_progress;
 mod task;
 
+#[cfg(feature = "tls")]
+pub(crate) use self::grace::timeout;
 pub use self::handle::{Connection, ConnectionDraining};
 #[cfg(feature = "tls")]
 pub(crate) use self::sniff::Protocol;
 pub(crate) use self::state::{ConnectionState, ShutdownStage};
+pub(crate) use self::stream_progress::{StreamProgress, WaitingBytes};
 pub(crate) use self::task::serve;

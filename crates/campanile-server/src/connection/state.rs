@@ -11,6 +11,7 @@ use std::time::Duration;
 use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
+use super::stall_sweep::StallSweep;
 use crate::listener_context::ListenerContext;
 
 /// How far a connection has come in its shutdown. It only advances.
@@ -36,10 +37,12 @@ pub(crate) struct ConnectionState {
     queue_wait: Option<Duration>,
     control: ConnectionControl,
     pub(crate) activity: Activity,
+    pub(super) sweep: StallSweep,
     stage: AtomicU8,
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
+    dropped: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -63,10 +66,12 @@ impl ConnectionState {
             queue_wait,
             control,
             activity: Activity::new(),
+            sweep: StallSweep::default(),
             stage: AtomicU8::new(ShutdownStage::Serving as u8),
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -144,6 +149,34 @@ impl ConnectionState {
     #[inline]
     pub(crate) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// Counts a stream whose client takes nothing. If it `is_written`, it is ended, and cannot be reset.
+    #[cold]
+    pub(super) fn stream_stalled(&self, is_written: bool) {
+        if is_written {
+            self.sweep.set_has_dead_streams();
+        }
+        self.count_stalled(1);
+        tracing::debug!(peer = %self.peer, "response stalled: the client takes nothing");
+    }
+
+    /// Counts responses that end because the client does not take them.
+    #[cold]
+    pub(super) fn count_stalled(&self, responses: usize) {
+        self.context.metrics.count_stalled_responses(responses);
+        if self.context.handle.is_draining() {
+            self.context.handle.count_cut_requests(responses as u64);
+        }
+    }
+
+    /// Records that the connection is dropped, since its client made no progress.
+    pub(super) fn set_dropped(&self) {
+        self.dropped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::HttpService;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
+use super::grace::GraceTimer;
 use super::h2_executor::H2Executor;
 use super::handshake::{identify_protocol, secure};
 use super::io::ConnectionIo;
@@ -64,10 +65,10 @@ pub(crate) async fn serve<S: Serve>(
             drive(http, &state, ConnectionShutdown::new(&state, protocol, None)).await;
         }
         Protocol::Http2 => {
-            let stage_changed = Arc::new(Notify::new());
-            let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&stage_changed));
+            let wake = Arc::new(Notify::new());
+            let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&wake));
             let http = http2_builder(executor).serve_connection(io, service);
-            let shutdown = ConnectionShutdown::new(&state, protocol, Some(&stage_changed));
+            let shutdown = ConnectionShutdown::new(&state, protocol, Some(&wake));
             // Boxed: it is larger than the future of HTTP/1, which most connections use.
             Box::pin(drive(http, &state, shutdown)).await;
         }
@@ -77,7 +78,7 @@ pub(crate) async fn serve<S: Serve>(
 fn http2_builder(executor: H2Executor) -> http2::Builder<H2Executor> {
     let mut builder = http2::Builder::new(executor);
     builder
-        .timer(TokioTimer::new())
+        .timer(GraceTimer)
         .enable_connect_protocol()
         .max_concurrent_streams(200)
         .keep_alive_interval(PING_INTERVAL)
@@ -129,6 +130,7 @@ async fn drive(http: impl HttpConnection, state: &ConnectionState, mut shutdown:
             Ok(Action::ShutDown) => http.as_mut().graceful_shutdown(),
             Ok(Action::PollHttp) => {}
             Ok(Action::Drop(reason)) => {
+                state.set_dropped();
                 tracing::debug!(peer = %state.peer(), reason, "connection dropped");
                 return;
             }

@@ -10,7 +10,7 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
-use crate::connection::{Connection, ConnectionState, ShutdownStage};
+use crate::connection::{Connection, ConnectionState, ShutdownStage, StreamProgress};
 
 /// Observes the requests of one connection.
 pub(super) struct ObserveConnection<'a>(pub(super) &'a Arc<ConnectionState>);
@@ -25,6 +25,7 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
         let http1 = request.version() <= Version::HTTP_11;
         let served = ServedRequest {
             state: Some(Arc::clone(state)),
+            progress: None,
             method: MethodClass::of(request.method()),
             http1,
             http10: request.version() <= Version::HTTP_10,
@@ -52,6 +53,8 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
 pub(crate) struct ServedRequest {
     /// `None` after the end.
     state: Option<Arc<ConnectionState>>,
+    /// Of an HTTP/2 response that has a body. The end of the stream's task is then the end of the request.
+    progress: Option<Arc<StreamProgress>>,
     method: MethodClass,
     http1: bool,
     http10: bool,
@@ -74,6 +77,11 @@ impl ServedRequest {
     #[inline]
     pub(super) fn stage(&self) -> ShutdownStage {
         self.state().stage()
+    }
+
+    #[inline]
+    pub(super) fn progress(&self) -> Option<&Arc<StreamProgress>> {
+        self.progress.as_ref()
     }
 
     /// Responds to a request that is cut before its response head, and counts it.
@@ -110,6 +118,9 @@ impl Observer for ServedRequest {
 
     #[inline]
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        if !self.http1 && !response.body().is_end_stream() {
+            self.progress = Some(StreamProgress::begin());
+        }
         if !self.http1 || self.is_cut {
             return;
         }
@@ -139,6 +150,10 @@ impl Observer for ServedRequest {
     fn on_end(&mut self, end: End<'_>) {
         let Some(state) = self.state.take() else { return };
         let is_served = end.reason == EndReason::Complete && !self.is_cut;
+        if let Some(progress) = &self.progress {
+            progress.set_ended(is_served);
+            return;
+        }
         // The request ends on its connection also if the recorder panics.
         run_both(
             || {
