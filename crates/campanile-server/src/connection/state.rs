@@ -170,7 +170,7 @@ impl ConnectionState {
         }
     }
 
-    /// Records that the connection is dropped, since its client made no progress.
+    /// Records that the connection ends by a timeout or an error, so there is little to wait for.
     pub(super) fn set_dropped(&self) {
         self.dropped.store(true, Ordering::Relaxed);
     }

@@ -10,9 +10,12 @@ use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 
-/// The most bytes that wait for the window when the body is polled again, or when the stream is ended along with them:
-/// the protocol's initial window. An ended stream cannot be reset.
-const MAX_WAITING: usize = 65_535;
+/// The most bytes that wait for the window when the body is polled for more.
+const MAX_WAITING: usize = 256 << 10;
+
+/// The most bytes that wait when the stream is ended, since it cannot be reset after that: the protocol's initial window,
+/// so that most responses are ended along with their data.
+const MAX_WAITING_AT_END: usize = 65_535;
 
 /// The bytes of one response body, from hyper's hands to the socket.
 #[derive(Debug, Default)]
@@ -75,13 +78,14 @@ impl StreamProgress {
     /// Returns whether the stream may be ended along with the bytes that wait.
     #[inline]
     pub(crate) fn may_end(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) <= MAX_WAITING
+        self.waiting.load(Ordering::Acquire) <= MAX_WAITING_AT_END
     }
 
-    /// Waits until few enough bytes wait for more to be produced.
+    /// Waits until few enough bytes wait for the next frame, or for the end of the stream.
     #[inline]
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_at_most(MAX_WAITING, cx)
+    pub(crate) fn poll_room(&self, is_end: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let most = if is_end { MAX_WAITING_AT_END } else { MAX_WAITING };
+        self.poll_at_most(most, cx)
     }
 
     /// Waits until every byte has reached the socket or is dropped.
@@ -137,7 +141,8 @@ impl StreamProgress {
         if after == 0 {
             self.caught_up.store(true, Ordering::Relaxed);
         }
-        if after == 0 || (before > MAX_WAITING && after <= MAX_WAITING) {
+        let falls_to = |most| before > most && after <= most;
+        if falls_to(0) || falls_to(MAX_WAITING_AT_END) || falls_to(MAX_WAITING) {
             self.task.wake();
         }
     }
@@ -179,10 +184,11 @@ mod tests {
         assert!(StreamProgress::take_begun().is_none());
         let mut first = progress.add(100_000);
         assert!(!progress.may_end());
-        assert!(progress.poll_room(&mut cx).is_pending());
+        assert!(progress.poll_room(false, &mut cx).is_ready());
+        assert!(progress.poll_room(true, &mut cx).is_pending());
         assert!(!progress.take_caught_up());
         first.advance(50_000);
-        assert!(progress.poll_room(&mut cx).is_ready());
+        assert!(progress.poll_room(true, &mut cx).is_ready());
         assert!(progress.poll_empty(&mut cx).is_pending());
         first.advance(50_000);
         drop(first);

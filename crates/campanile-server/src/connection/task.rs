@@ -137,6 +137,7 @@ async fn drive(http: impl HttpConnection, state: &ConnectionState, mut shutdown:
             Err(Ok(())) => return,
             Err(Err(error)) => {
                 let is_user = error.is_user();
+                state.set_dropped();
                 if error.is_parse() {
                     // hyper has sent an error response, and reads no further.
                     state.set_lingers(true);

@@ -59,7 +59,7 @@ where
             return Poll::Ready(Some(Err(BodyCut.into())));
         }
         if let Some(progress) = this.progress {
-            ready!(progress.poll_room(cx));
+            ready!(progress.poll_room(inner.is_end_stream(), cx));
         }
         let frame = ready!(inner.poll_frame(cx));
         Poll::Ready(frame.map(|frame| {

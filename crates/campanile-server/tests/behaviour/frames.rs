@@ -138,14 +138,6 @@ impl Frames {
             .await
     }
 
-    /// Reads until the stream is reset, and returns the error code.
-    pub(crate) async fn reset(&mut self, stream: u32) -> u32 {
-        let frame = self
-            .until("a reset", |frame| frame.kind == RST_STREAM && frame.stream == stream)
-            .await;
-        frame.reset_code().unwrap()
-    }
-
     /// Reads to the end of the connection.
     pub(crate) async fn end(&mut self) {
         within("the end", async { while self.next().await.is_some() {} }).await;

@@ -6,6 +6,7 @@ mod drain;
 mod drain_under_load;
 mod early_responses;
 mod frames;
+mod hostile_clients;
 mod http2;
 mod serving;
 mod slow_clients;
