@@ -5,7 +5,7 @@ use campanile_metrics::{Descriptor, RecorderHandle};
 use metrics::{Counter, Label};
 
 /// All metrics of this crate.
-pub const METRICS: &[Descriptor] = &[TLS_HANDSHAKE_ERRORS, STALLED_RESPONSES];
+pub const METRICS: &[Descriptor] = &[STALLED_RESPONSES, TLS_HANDSHAKE_ERRORS];
 
 const LISTENER: &str = "listener";
 const ERROR: &str = "error";

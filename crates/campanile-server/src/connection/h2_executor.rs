@@ -41,7 +41,6 @@ where
             inner: Some(inner),
             notified: None,
             seen: ShutdownStage::Serving,
-            is_written: false,
             progress: None,
             mark: StallMark::default(),
             executor: self.clone(),
@@ -51,15 +50,13 @@ where
 
 pin_project! {
     struct StreamTask<F> {
-        // `None` in the drop only.
+        // `None` once complete: hyper has passed the whole response to `h2`, or the client has reset the stream.
         #[pin]
         inner: Option<F>,
         #[pin]
         notified: Option<OwnedNotified>,
         // The stage at the last poll of the inner future.
         seen: ShutdownStage,
-        // Whether the inner future is complete: hyper has passed the whole response to `h2`.
-        is_written: bool,
         progress: Option<Arc<StreamProgress>>,
         mark: StallMark,
         executor: H2Executor,
@@ -94,20 +91,21 @@ impl<F: Future> StreamTask<F> {
     /// Polls the inner future, and then waits for the client to take the response.
     fn poll_delivered(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        if !*this.is_written {
+        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
             let is_new = this.progress.is_none();
             if is_new {
                 // Left by a task that panicked.
                 drop(StreamProgress::take_begun());
             }
-            let inner = this.inner.as_mut().as_pin_mut();
-            *this.is_written = inner.is_none_or(|inner| inner.poll(cx).is_ready());
+            let polled = inner.poll(cx);
             if is_new {
                 *this.progress = StreamProgress::take_begun();
             }
+            ready!(polled);
+            // hyper keeps a frame of a stream that was reset.
+            this.inner.set(None);
         }
         match this.progress {
-            _ if !*this.is_written => Poll::Pending,
             Some(progress) => progress.poll_empty(cx),
             None => Poll::Ready(()),
         }
@@ -132,7 +130,7 @@ impl<F: Future> Future for StreamTask<F> {
             if let Some(progress) = this.progress
                 && this.mark.is_stalled(&state.sweep, progress)
             {
-                state.stream_stalled(*this.is_written);
+                state.stream_stalled(this.inner.is_none());
                 return Poll::Ready(());
             }
             let stage = state.stage();

@@ -133,6 +133,72 @@ async fn stream_with_a_closed_window_is_reset_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn stream_that_the_client_resets_ends_at_once() {
+    let (running, held, recorder) = started(75_000).await;
+    let mut client = Frames::connect(&running, &[(INITIAL_WINDOW, 0)]).await;
+    for (stream, path) in [(1, "/pieces"), (3, "/whole"), (5, "/small")] {
+        client.get(stream, path).await;
+        client.head(stream).await;
+        sleep(ms(20)).await;
+        let code = CANCEL.to_be_bytes();
+        client.send(RST_STREAM, 0, stream, &code).await.unwrap();
+    }
+    within("the drop of the body", async {
+        while Arc::strong_count(&held) > 2 {
+            sleep(ms(2)).await;
+        }
+    })
+    .await;
+    drop(client);
+    running.in_flight(1).await;
+    running.handle.drain();
+    let report = running.stopped().await;
+    assert_eq!((report.cut_requests(), report.drained_requests()), (0, 0));
+    assert_eq!(counter(recorder, "http_server_stalled_responses_total"), 0);
+}
+
+/// As [`response_that_waits_for_the_application_is_not_reset`] and others, with streams on another thread than their
+/// connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_streams_are_whole_or_reset() {
+    let (running, held, recorder) = started(1000).await;
+    let mut client = Frames::connect(&running, &[(INITIAL_WINDOW, 0)]).await;
+    client.open_window(0, 1 << 30).await.unwrap();
+    for number in 0..100 {
+        client.get(2 * number + 1, if number % 2 == 0 { "/pieces" } else { "/whole" }).await;
+    }
+    let (mut open, mut taken, mut whole, mut reset) = (100, [0; 100], 0, 0);
+    for number in (0..100).filter(|number| number % 5 == 0) {
+        client.open_window(2 * number + 1, 2 << 20).await.unwrap();
+    }
+    while open > 0 {
+        let Ok(frame) = tokio::time::timeout(ms(8000), client.until("an end", |frame| matches!(frame.kind, DATA | RST_STREAM | GOAWAY))).await else { panic!("{open} {whole} {reset} {taken:?}") };
+        assert_ne!(frame.kind, GOAWAY, "{open} {whole} {reset} {frame:?}");
+        let number = (frame.stream / 2) as usize;
+        if frame.kind == RST_STREAM {
+            assert!(number % 5 > 0, "{number} after {}", taken[number]);
+            reset += 1;
+            open -= 1;
+            continue;
+        }
+        taken[number] += frame.payload.len();
+        if frame.ends_stream() {
+            assert_eq!(taken[number], MEGABYTE);
+            whole += 1;
+            open -= 1;
+        }
+    }
+    assert_eq!((whole, reset), (20, 80));
+    within("the drop of the bodies", async {
+        while Arc::strong_count(&held) > 2 {
+            sleep(ms(2)).await;
+        }
+    })
+    .await;
+    assert_eq!(counter(recorder, "http_server_stalled_responses_total"), 80);
+}
+
+#[tokio::test]
 async fn stream_is_reset_once_the_connection_window_is_used_up() {
     let (running, _held, _) = started(400).await;
     let mut client = Frames::connect(&running, &[(INITIAL_WINDOW, 8 << 20)]).await;
