@@ -1,11 +1,12 @@
 //! Clients that flood, drip, or do not read.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use campanile_server::Server;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
-use std::convert::Infallible;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -189,4 +190,36 @@ async fn half_closed_client_that_takes_nothing_is_dropped() {
     client.io.shutdown().await.unwrap();
     running.in_flight(1).await;
     let _ = timeout(ms(100), client.end()).await;
+}
+
+#[tokio::test]
+async fn stalled_tunnel_over_http2_is_cut_at_the_stop_timeout() {
+    let tunnel = service_fn(async |mut request: Request<Incoming>| {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut io = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
+            while io.write_all(&[b'x'; 4096]).await.is_ok() {}
+        });
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let running = start(times(0, 1500), Server::new(tunnel).idle_timeout(ms(200))).await;
+    let mut client = Frames::connect(&running, &[(INITIAL_WINDOW, 0)]).await;
+    let mut head = vec![0x02, 7];
+    head.extend(b"CONNECT");
+    head.extend([0x00, 9]);
+    head.extend(b":protocol");
+    head.push(9);
+    head.extend(b"websocket");
+    head.extend([0x86, 0x84, 0x01, 1, b'a']);
+    client.send(HEADERS, 4, 1, &head).await.unwrap();
+    client.head(1).await;
+    // The handler sees that its writes wait, and decides.
+    sleep(ms(1000)).await;
+    client.open_window(1, 10).await.unwrap();
+    let frame = client.until("data", |frame| matches!(frame.kind, DATA | RST_STREAM)).await;
+    assert_eq!(frame.payload, [b'x'; 10]);
+    running.handle.drain();
+    let (report, took) = timed(running.stopped()).await;
+    assert_eq!(report.in_flight_when_cut(), 1);
+    assert!(took < ms(4000), "{took:?}");
 }
