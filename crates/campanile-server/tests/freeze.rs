@@ -165,7 +165,9 @@ async fn connect_tls(io: impl AsyncRead + AsyncWrite + Unpin) -> impl AsyncRead 
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
-    within("a TLS handshake", connector.connect(name, io)).await.unwrap()
+    within("a TLS handshake", connector.connect(name, io))
+        .await
+        .unwrap()
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";

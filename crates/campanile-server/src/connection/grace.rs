@@ -24,7 +24,9 @@ pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::
     if let Ok(output) = timeout_at(deadline, &mut future).await {
         return Some(output);
     }
-    time::timeout(after_deadline(deadline.elapsed()), future).await.ok()
+    time::timeout(after_deadline(deadline.elapsed()), future)
+        .await
+        .ok()
 }
 
 /// hyper's timer of HTTP/2 pings: one that fires late fires again, after the acknowledgement may have been read.
@@ -37,7 +39,7 @@ struct GraceSleep {
 }
 
 impl GraceSleep {
-    fn new(deadline: time::Instant) -> Pin<Box<dyn rt::Sleep>> {
+    fn boxed(deadline: time::Instant) -> Pin<Box<dyn rt::Sleep>> {
         Box::pin(Self {
             deadline,
             sleep: Box::pin(time::sleep_until(deadline)),
@@ -47,11 +49,11 @@ impl GraceSleep {
 
 impl rt::Timer for GraceTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        GraceSleep::new(time::Instant::now() + duration)
+        GraceSleep::boxed(time::Instant::now() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
-        GraceSleep::new(deadline.into())
+        GraceSleep::boxed(deadline.into())
     }
 
     fn now(&self) -> Instant {

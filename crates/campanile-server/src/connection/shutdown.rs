@@ -173,12 +173,12 @@ impl<'a> ConnectionShutdown<'a> {
             }
         }
         // A client that does not read its response would keep the connection, and its descriptor, open indefinitely.
-        if let (Some(since), Some(idle)) = (self.state.activity.write_blocked_since(), timeouts.idle) {
-            if self.has_passed(since + idle, now) {
-                self.state
-                    .count_stalled(self.state.activity.unfinished_requests());
-                return self.time_out("client does not read the response");
-            }
+        if let (Some(since), Some(idle)) = (self.state.activity.write_blocked_since(), timeouts.idle)
+            && self.has_passed(since + idle, now)
+        {
+            self.state
+                .count_stalled(self.state.activity.unfinished_requests());
+            return self.time_out("client does not read the response");
         }
         if let Some(at) = self.shut_down_at {
             return self.decide_shut_down(at, now);

@@ -65,7 +65,10 @@ where
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(Into::into)?;
             Ok(frame.map_data(|data| {
-                let waiting = this.progress.as_ref().map(|progress| progress.add(data.remaining()));
+                let waiting = this
+                    .progress
+                    .as_ref()
+                    .map(|progress| progress.add(data.remaining()));
                 ServedData::new(data, waiting)
             }))
         }))

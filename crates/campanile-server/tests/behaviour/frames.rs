@@ -123,7 +123,10 @@ impl Frames {
     pub(crate) async fn until(&mut self, what: &str, expected: impl Fn(&Frame) -> bool) -> Frame {
         let reading = async {
             loop {
-                let frame = self.next().await.unwrap_or_else(|| panic!("closed before {what}"));
+                let frame = self
+                    .next()
+                    .await
+                    .unwrap_or_else(|| panic!("closed before {what}"));
                 if expected(&frame) {
                     return frame;
                 }

@@ -52,7 +52,9 @@ async fn streams_that_are_reset_at_once_leave_nothing_behind() {
 
 #[tokio::test]
 async fn head_without_an_end_is_no_progress() {
-    let server = Server::new(simple()).header_read_timeout(ms(400)).idle_timeout(ms(400));
+    let server = Server::new(simple())
+        .header_read_timeout(ms(400))
+        .idle_timeout(ms(400));
     let running = start(times(0, 10_000), server).await;
     let ending = [false, true].map(async |has_served| {
         let mut client = Frames::connect(&running, &[]).await;
@@ -105,7 +107,9 @@ async fn ping_flood_does_not_hold_the_shutdown() {
     client.head(1).await;
     running.handle.drain();
     let flood = async {
-        let frame = [&[0, 0, 8, PING, 0, 0, 0, 0, 0], &b"campanil"[..]].concat().repeat(20);
+        let frame = [&[0, 0, 8, PING, 0, 0, 0, 0, 0], &b"campanil"[..]]
+            .concat()
+            .repeat(20);
         let mut buffer = vec![0; 1 << 16];
         loop {
             let written = client.io.write_all(&frame).await;
@@ -135,8 +139,8 @@ async fn http1_response_read_a_byte_at_a_time_is_no_progress() {
     io.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     running.in_flight(2).await;
     let reading = async {
-        while running.handle.in_flight() > 1 {
-            assert!(matches!(io.read_u8().await, Ok(_)));
+        // Reset at the end.
+        while running.handle.in_flight() > 1 && io.read_u8().await.is_ok() {
             sleep(ms(20)).await;
         }
     };
@@ -175,11 +179,15 @@ async fn upload_without_an_end_is_not_taken_for_a_stalled_response() {
         // The response waits for the client's own upload, and all of it is taken.
         sleep(ms(700)).await;
         client.send(DATA, 0, 1, b"piece").await.unwrap();
-        let frame = client.until("data", |frame| matches!(frame.kind, DATA | RST_STREAM)).await;
+        let frame = client
+            .until("data", |frame| matches!(frame.kind, DATA | RST_STREAM))
+            .await;
         assert_eq!(frame.payload, b"piece");
     }
     client.send(DATA, 1, 1, &[]).await.unwrap();
-    client.until("the end of the stream", |frame| frame.ends_stream()).await;
+    client
+        .until("the end of the stream", |frame| frame.ends_stream())
+        .await;
 }
 
 #[tokio::test]
@@ -216,7 +224,9 @@ async fn stalled_tunnel_over_http2_is_cut_at_the_stop_timeout() {
     // The handler sees that its writes wait, and decides.
     sleep(ms(1000)).await;
     client.open_window(1, 10).await.unwrap();
-    let frame = client.until("data", |frame| matches!(frame.kind, DATA | RST_STREAM)).await;
+    let frame = client
+        .until("data", |frame| matches!(frame.kind, DATA | RST_STREAM))
+        .await;
     assert_eq!(frame.payload, [b'x'; 10]);
     running.handle.drain();
     let (report, took) = timed(running.stopped()).await;
