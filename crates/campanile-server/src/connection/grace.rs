@@ -3,12 +3,12 @@
 //! After a freeze of the process (SIGSTOP, a paused machine) a timer can fire before the runtime has seen the bytes that
 //! arrived in time. A timeout therefore takes effect a moment later, and after a freeze a second later.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt;
-use tokio::time::{self, Sleep, timeout_at};
+use tokio::time::{self, Sleep};
 
 use crate::timeouts::{CLOSING_GRACE, FROZEN, LAST_LOOK};
 
@@ -18,10 +18,11 @@ pub(super) fn after_deadline(late: Duration) -> Duration {
 }
 
 /// Limits the time of a future, with a last look; `None` once it is over.
+#[cfg(feature = "tls")]
 pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+    let mut future = std::pin::pin!(future);
     let deadline = time::Instant::now() + limit;
-    if let Ok(output) = timeout_at(deadline, &mut future).await {
+    if let Ok(output) = time::timeout_at(deadline, &mut future).await {
         return Some(output);
     }
     time::timeout(after_deadline(deadline.elapsed()), future)
