@@ -9,6 +9,7 @@ use std::time::Duration;
 use campanile_lifecycle::PhaseReached;
 use campanile_listen::CloseReason;
 use tokio::sync::Notify;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::grace::after_deadline;
@@ -111,7 +112,8 @@ impl<'a> ConnectionShutdown<'a> {
             if self.timer_wakes(cx) && !self.timer.is_elapsed() {
                 return Poll::Pending;
             }
-            ready!(self.timer.as_mut().poll(cx));
+            // A timer without budget would not register the waker, after a poll that has read or written much.
+            ready!(Pin::new(&mut unconstrained(self.timer.as_mut())).poll(cx));
             self.timer_at = None;
             must_decide = true;
         }
