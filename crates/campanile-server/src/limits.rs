@@ -3,6 +3,7 @@
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
 
+use crate::connection::GraceTimer;
 use crate::timeouts::{PING_INTERVAL, PING_TIMEOUT};
 
 /// hyper's default, for which it needs no allocation per request.
@@ -81,7 +82,7 @@ impl HttpLimits {
         let list_size = self.max_head_bytes.saturating_mul(2).saturating_add(overhead);
         let mut builder = http2::Builder::new(executor);
         builder
-            .timer(TokioTimer::new())
+            .timer(GraceTimer)
             .enable_connect_protocol()
             .max_concurrent_streams(self.h2_max_streams)
             .initial_stream_window_size(self.h2_stream_window)

@@ -10,6 +10,7 @@ pub const METRICS: &[Descriptor] = &[
     REJECTED_REQUESTS,
     EVICTED_CONNECTIONS,
     BODY_READ_TIMEOUTS,
+    STALLED_RESPONSES,
 ];
 
 const LISTENER: &str = "listener";
@@ -41,6 +42,13 @@ const BODY_READ_TIMEOUTS: Descriptor = Descriptor::counter(
     "http_server_body_read_timeouts_total",
     None,
     "Requests whose client stopped sending the request body",
+    &[LISTENER],
+);
+
+const STALLED_RESPONSES: Descriptor = Descriptor::counter(
+    "http_server_stalled_responses_total",
+    None,
+    "Responses that ended because the client did not take them",
     &[LISTENER],
 );
 
@@ -84,6 +92,14 @@ impl ListenerMetrics {
     /// Counts a request whose body stopped arriving.
     pub(crate) fn count_body_read_timeout(&self) {
         self.count(&BODY_READ_TIMEOUTS, Vec::new());
+    }
+
+    /// Counts responses that ended because the client did not take them.
+    #[cold]
+    pub(crate) fn count_stalled_responses(&self, responses: usize) {
+        for _ in 0..responses {
+            self.count(&STALLED_RESPONSES, Vec::new());
+        }
     }
 
     fn count(&self, family: &Descriptor, mut labels: Vec<Label>) {

@@ -159,8 +159,8 @@ impl<S> Server<S> {
         self
     }
 
-    /// Sets how long a connection may be without a request, or with a response that the client does not read; `None`
-    /// disables it. Defaults to 75 seconds, above the 60 after which common load balancers close their side.
+    /// Sets how long a connection may be without a request, or a response without progress because the client does not take
+    /// it; `None` disables it. Over HTTP/2 the stream is reset, and the others go on. Defaults to 75 seconds, above the 60 after which common load balancers close their side.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeouts.idle = timeout.into().map(|timeout| timeout.min(MAX_TIMEOUT));
         self

@@ -18,6 +18,16 @@ pub(crate) const ABORT_LINGER: Duration = Duration::from_millis(90);
 /// The longest to read on from an HTTP/2 client that is still receiving its responses.
 pub(crate) const HTTP2_LINGER: Duration = Duration::from_secs(10);
 
+/// The longest that a client that takes nothing, and sends what it likes, delays the end of its connection after the
+/// GOAWAY.
+pub(crate) const STALLED_GRACE: Duration = Duration::from_secs(5);
+
+/// The last look at the socket before a timeout takes effect: a turn of the runtime.
+pub(crate) const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// A timer that is later than this has not been late on its own: the process was frozen, or has no time to run.
+pub(crate) const FROZEN: Duration = Duration::from_secs(1);
+
 /// The interval of HTTP/2 pings, and the time for their acknowledgement.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);

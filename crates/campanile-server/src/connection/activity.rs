@@ -144,7 +144,13 @@ impl Activity {
 
     /// Returns whether there is no request, no pending write and no stream.
     pub(super) fn is_idle(&self) -> bool {
-        self.unfinished_requests() == 0 && self.streams.load(Ordering::Relaxed) == 0
+        self.unfinished_requests() == 0 && !self.has_streams()
+    }
+
+    /// Returns whether an HTTP/2 stream has a task.
+    #[inline]
+    pub(super) fn has_streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 0
     }
 }
 

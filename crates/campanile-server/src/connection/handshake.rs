@@ -11,9 +11,10 @@ use std::task::Poll;
 use campanile_listen::CloseReason;
 use campanile_listen::{AcceptedStream, CountedIo};
 use tokio::io::AsyncWriteExt;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::failure::{give_way, refuse_connection};
+use super::grace::after_deadline;
 use super::io::{ConnectionIo, TransportStream};
 use super::sniff::{Protocol, Sniffed, sniff};
 use super::state::{ConnectionState, ShutdownStage};
@@ -87,7 +88,9 @@ pub(super) async fn secure(
 /// Identifies the protocol, within the sniff timeout.
 pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionState) -> Option<Protocol> {
     let context = state.context();
-    let mut timeout = pin!(sleep(context.timeouts.sniff));
+    let deadline = Instant::now() + context.timeouts.sniff;
+    let mut timeout = pin!(sleep_until(deadline));
+    let mut has_looked = false;
     let mut cutting = context.handle.cutting();
     let mut sniffed = Sniffed::default();
     let protocol = loop {
@@ -102,7 +105,13 @@ pub(super) async fn identify_protocol(io: &mut ConnectionIo, state: &ConnectionS
             // Counted as drained: no request could announce the close, but the drain is what closes it.
             () = closing_silence(state) => state.set_close_announced(),
             () = eviction_requested(state) => {}
-            () = &mut timeout => {}
+            () = &mut timeout => {
+                if !has_looked {
+                    has_looked = true;
+                    timeout.set(sleep(after_deadline(deadline.elapsed())));
+                    continue;
+                }
+            }
         }
         let is_eviction = state.eviction.is_requested();
         if is_eviction && io.has_unread() {

@@ -255,9 +255,15 @@ impl Drop for ConnectionIo {
         } else if self.protocol == Some(Protocol::Http2) {
             // The client still sends window updates while it receives responses, and the kernel would reset a closed
             // socket. It cannot send much, since it gets no window for request bodies.
+            let since_response = state.activity.age().saturating_sub(state.activity.idle_since());
+            let total = if state.is_dropped() {
+                CLOSING_GRACE
+            } else {
+                HTTP2_LINGER.saturating_sub(since_response).max(CLOSING_GRACE)
+            };
             Linger {
                 silence: CLOSING_GRACE,
-                total: HTTP2_LINGER,
+                total,
                 cutting: Some(state.context().cutting.clone()),
             }
         } else if state.lingers() {

@@ -9,12 +9,15 @@ use std::time::Duration;
 use campanile_lifecycle::PhaseReached;
 use campanile_listen::CloseReason;
 use tokio::sync::Notify;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::failure::{give_way, time_out_upload};
+use super::grace::after_deadline;
 use super::sniff::Protocol;
+use super::stall_sweep::SWEEPS;
 use super::state::{ConnectionState, ShutdownStage};
-use crate::timeouts::{ABORT_FLUSH, ABORT_STREAMS, CLOSING_GRACE, CLOSING_SILENCE};
+use crate::timeouts::{ABORT_FLUSH, ABORT_STREAMS, CLOSING_GRACE, CLOSING_SILENCE, FROZEN, STALLED_GRACE};
 
 /// What the connection's task has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(super) enum Action {
 pub(super) struct ConnectionShutdown<'a> {
     state: &'a ConnectionState,
     protocol: Protocol,
-    /// Wakes the tasks of HTTP/2 streams, which react to the stage.
+    /// Wakes the tasks of HTTP/2 streams, which react to the stage and to sweeps.
     streams: Option<&'a Notify>,
     /// Completes when the stage has to advance.
     next_stage: PhaseReached,
@@ -61,6 +64,10 @@ pub(super) struct ConnectionShutdown<'a> {
     upload_expected_since: Duration,
     /// When the request body timed out.
     upload_timed_out_at: Option<Duration>,
+    /// The deadline that has passed last, and how long to go on after it.
+    last_look: Option<(Duration, Duration)>,
+    /// The next sweep over the HTTP/2 streams.
+    sweep_at: Option<Duration>,
 }
 
 impl<'a> ConnectionShutdown<'a> {
@@ -88,6 +95,8 @@ impl<'a> ConnectionShutdown<'a> {
             upload_probed: false,
             upload_expected_since: Duration::ZERO,
             upload_timed_out_at: None,
+            last_look: None,
+            sweep_at: None,
         }
     }
 
@@ -107,7 +116,8 @@ impl<'a> ConnectionShutdown<'a> {
         }
         let mut must_decide = self.timer_at.is_none()
             || self.state.stage() > ShutdownStage::Serving
-            || self.state.activity.head_began().is_some();
+            || self.state.activity.head_began().is_some()
+            || self.must_begin_sweeps();
         if self.state.upload.is_incomplete() != self.watches_upload {
             self.watches_upload = !self.watches_upload;
             must_decide = true;
@@ -127,7 +137,8 @@ impl<'a> ConnectionShutdown<'a> {
             if self.timer_wakes(cx) && !self.timer.is_elapsed() {
                 return Poll::Pending;
             }
-            ready!(self.timer.as_mut().poll(cx));
+            // A timer without budget would not register the waker, after a poll that has read or written much.
+            ready!(Pin::new(&mut unconstrained(self.timer.as_mut())).poll(cx));
             self.timer_at = None;
             must_decide = true;
         }
@@ -195,6 +206,10 @@ impl<'a> ConnectionShutdown<'a> {
         if self.state.stage() >= ShutdownStage::Rejecting {
             return self.decide_aborting(now);
         }
+        self.sweep_streams(now);
+        if self.state.stage() < ShutdownStage::Closing && self.state.sweep.has_dead_streams() {
+            self.begin_closing(now);
+        }
         if self.state.stage() < ShutdownStage::Closing
             && let Some(max_age) = self.max_age
         {
@@ -206,11 +221,12 @@ impl<'a> ConnectionShutdown<'a> {
             }
         }
         // A client that does not read its response would keep the connection, and its descriptor, open indefinitely.
-        if let (Some(since), Some(idle)) = (self.state.activity.write_blocked_since(), timeouts.idle) {
-            if now >= since + idle {
-                return self.time_out("client does not read the response");
-            }
-            self.wake_by(since + idle);
+        if let (Some(since), Some(idle)) = (self.state.activity.write_blocked_since(), timeouts.idle)
+            && self.has_passed(since + idle, now)
+        {
+            self.state
+                .count_stalled(self.state.activity.unfinished_requests());
+            return self.time_out("client does not read the response");
         }
         if self.state.upload.is_incomplete()
             && let Some(limit) = timeouts.body_read
@@ -266,8 +282,8 @@ impl<'a> ConnectionShutdown<'a> {
             && let Some(began) = self.state.activity.head_began()
         {
             let deadline = began + self.state.context().timeouts.header_read;
-            if now < deadline {
-                return self.wait_until(deadline);
+            if !self.has_passed(deadline, now) {
+                return Poll::Pending;
             }
             return self.time_out("request head timed out");
         }
@@ -277,8 +293,8 @@ impl<'a> ConnectionShutdown<'a> {
     fn decide_http2(&mut self, now: Duration) -> Poll<Action> {
         if !self.state.activity.has_served() {
             let deadline = self.http_began + self.state.context().timeouts.header_read;
-            if now < deadline {
-                return self.wait_until(deadline);
+            if !self.has_passed(deadline, now) {
+                return Poll::Pending;
             }
             return self.time_out("first request timed out");
         }
@@ -319,13 +335,21 @@ impl<'a> ConnectionShutdown<'a> {
             // After a graceful shutdown, hyper would wait for the rest of the head indefinitely.
             let grace = state.context().timeouts.header_read.min(CLOSING_GRACE);
             let deadline = began.max(self.closing_since) + grace;
-            if now < deadline {
-                return self.wait_until(deadline);
+            if !self.has_passed(deadline, now) {
+                return Poll::Pending;
             }
             return self.time_out("request head timed out");
         }
         // At a graceful shutdown, hyper drops an idle connection at once, and with it a request on its way.
-        let deadline = state.activity.last_received().max(self.closing_since) + CLOSING_SILENCE;
+        let mut deadline = state.activity.last_received().max(self.closing_since) + CLOSING_SILENCE;
+        if self.protocol == Protocol::Http2 {
+            // Frames that are no request.
+            let longest = self.closing_since + STALLED_GRACE;
+            if now >= longest {
+                return self.shut_down(now);
+            }
+            deadline = deadline.min(longest);
+        }
         if now < deadline {
             return self.wait_until(deadline);
         }
@@ -352,19 +376,84 @@ impl<'a> ConnectionShutdown<'a> {
         self.shut_down(now)
     }
 
-    /// Drops an HTTP/2 client that does not acknowledge the GOAWAY's ping, which would keep the connection open until the
-    /// stop timeout.
+    /// Drops an HTTP/2 client that does not acknowledge the GOAWAY's ping, or whose only streams have stalled: either would
+    /// keep the connection open until the stop timeout, whatever frames it sends.
     fn decide_shut_down(&mut self, at: Duration, now: Duration) -> Poll<Action> {
         let activity = &self.state.activity;
-        if self.protocol != Protocol::Http2 || activity.last_received() > at || !activity.is_idle() {
+        if self.protocol != Protocol::Http2 || !activity.is_idle() {
             return Poll::Pending;
         }
         // The GOAWAY is written behind pending responses.
-        let deadline = at.max(activity.idle_since()) + CLOSING_GRACE;
-        if now < deadline {
-            return self.wait_until(deadline);
+        let idle_since = at.max(activity.idle_since());
+        let grace = if activity.has_served() && activity.last_received() > at {
+            STALLED_GRACE
+        } else {
+            CLOSING_GRACE
+        };
+        if !self.has_passed(idle_since + grace, now) {
+            return Poll::Pending;
         }
-        Poll::Ready(Action::Drop("client does not acknowledge GOAWAY"))
+        Poll::Ready(Action::Drop("client does not end the connection after GOAWAY"))
+    }
+
+    /// Returns how long a client may take nothing of a response; `None` without a limit.
+    fn stall_limit(&self) -> Option<Duration> {
+        let idle = self.state.context().timeouts.idle;
+        if self.shut_down_at.is_some() && self.state.context().handle.is_draining() {
+            return Some(idle.map_or(STALLED_GRACE, |idle| idle.min(STALLED_GRACE)));
+        }
+        idle
+    }
+
+    /// Returns whether the first sweep has to be planned.
+    #[inline]
+    fn must_begin_sweeps(&self) -> bool {
+        self.sweep_at.is_none()
+            && self.streams.is_some()
+            && self.state.activity.has_streams()
+            && self.state.context().timeouts.idle.is_some()
+    }
+
+    /// Begins a sweep over the HTTP/2 streams if it is due, and plans the next while there are streams.
+    fn sweep_streams(&mut self, now: Duration) {
+        if self.streams.is_none() {
+            return;
+        }
+        let Some(limit) = self.stall_limit() else { return };
+        let activity = &self.state.activity;
+        let next = now + limit / SWEEPS;
+        let planned = match self.sweep_at {
+            Some(at) if now >= at => {
+                // While the socket takes nothing, windows mean nothing; it has a time limit of its own.
+                let was_frozen = now - at > FROZEN || activity.write_blocked_since().is_some();
+                self.state.sweep.begin(now, limit, was_frozen);
+                self.wake_streams();
+                activity.has_streams().then_some(next)
+            }
+            Some(at) => Some(at.min(next)),
+            None => activity.has_streams().then_some(next),
+        };
+        self.sweep_at = planned;
+        if let Some(at) = planned {
+            self.wake_by(at);
+        }
+    }
+
+    /// Returns whether a deadline has passed, and the last look at the socket is over.
+    fn has_passed(&mut self, deadline: Duration, now: Duration) -> bool {
+        if now < deadline {
+            self.wake_by(deadline);
+            return false;
+        }
+        let until = match self.last_look {
+            Some((passed, until)) if passed == deadline => until,
+            _ => now + after_deadline(now - deadline),
+        };
+        self.last_look = Some((deadline, until));
+        if now < until {
+            self.wake_by(until);
+        }
+        now >= until
     }
 
     fn decide_aborting(&mut self, now: Duration) -> Poll<Action> {

@@ -12,6 +12,7 @@ use campanile_listen::{CloseReason, ConnectionControl, PeerAddress};
 
 use super::activity::Activity;
 use super::eviction::Eviction;
+use super::stall_sweep::StallSweep;
 use super::upload::Upload;
 use crate::listener_context::ListenerContext;
 
@@ -40,11 +41,13 @@ pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) eviction: Eviction,
     pub(crate) upload: Upload,
+    pub(super) sweep: StallSweep,
     stage: AtomicU8,
     close_announced: AtomicBool,
     lingers: AtomicBool,
     upgraded: AtomicBool,
     read_ended: AtomicBool,
+    dropped: AtomicBool,
     probe: AtomicU8,
 }
 
@@ -70,11 +73,13 @@ impl ConnectionState {
             activity: Activity::new(),
             eviction: Eviction::default(),
             upload: Upload::new(),
+            sweep: StallSweep::default(),
             stage: AtomicU8::new(ShutdownStage::Serving as u8),
             close_announced: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             read_ended: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             probe: AtomicU8::new(NO_PROBE),
         }
     }
@@ -164,6 +169,34 @@ impl ConnectionState {
     #[inline]
     pub(crate) fn has_read_ended(&self) -> bool {
         self.read_ended.load(Ordering::Relaxed)
+    }
+
+    /// Counts a stream whose client takes nothing. If it `is_written`, it is ended, and cannot be reset.
+    #[cold]
+    pub(super) fn stream_stalled(&self, is_written: bool) {
+        if is_written {
+            self.sweep.set_has_dead_streams();
+        }
+        self.count_stalled(1);
+        tracing::debug!(peer = %self.peer, "response stalled: the client takes nothing");
+    }
+
+    /// Counts responses that end because the client does not take them.
+    #[cold]
+    pub(super) fn count_stalled(&self, responses: usize) {
+        self.context.metrics.count_stalled_responses(responses);
+        if self.context.handle.is_draining() {
+            self.context.handle.count_cut_requests(responses as u64);
+        }
+    }
+
+    /// Records that the connection ends by a timeout or an error, so there is little to wait for.
+    pub(super) fn set_dropped(&self) {
+        self.dropped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Requests that the next read checks whether bytes wait in the kernel.

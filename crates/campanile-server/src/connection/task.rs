@@ -75,13 +75,13 @@ pub(crate) async fn serve<S: Serve>(
             drive(http, &state, ConnectionShutdown::new(&state, protocol, None)).await;
         }
         Protocol::Http2 => {
-            let stage_changed = Arc::new(Notify::new());
-            let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&stage_changed));
+            let wake = Arc::new(Notify::new());
+            let executor = H2Executor::new(Arc::clone(&state), Arc::clone(&wake));
             let http = context
                 .limits
                 .http2_builder(executor)
                 .serve_connection(io, service);
-            let shutdown = ConnectionShutdown::new(&state, protocol, Some(&stage_changed));
+            let shutdown = ConnectionShutdown::new(&state, protocol, Some(&wake));
             // Boxed: it is larger than the future of HTTP/1, which most connections use.
             Box::pin(drive(http, &state, shutdown)).await;
         }
@@ -132,11 +132,13 @@ async fn drive(http: impl HttpConnection, state: &ConnectionState, mut shutdown:
             Ok(Action::ShutDown) => http.as_mut().graceful_shutdown(),
             Ok(Action::PollHttp) => {}
             Ok(Action::Drop(reason)) => {
+                state.set_dropped();
                 tracing::debug!(peer = %state.peer(), reason, "connection dropped");
                 return;
             }
             Err(Ok(())) => return,
             Err(Err(error)) => {
+                state.set_dropped();
                 on_error(state, &error);
                 return;
             }

@@ -2,20 +2,25 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use bytes::Buf;
 use campanile_core::exchange::ObservedBody;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::BoxError;
+use super::data::ServedData;
 use super::observer::ServedRequest;
-use crate::connection::ShutdownStage;
+use crate::connection::{ShutdownStage, StreamProgress};
 
 pin_project! {
     pub(crate) struct ServedBody<B> {
         #[pin]
         inner: ObservedBody<B, ServedRequest>,
+        // Of HTTP/2.
+        progress: Option<Arc<StreamProgress>>,
     }
 }
 
@@ -27,7 +32,8 @@ struct BodyCut;
 impl<B> ServedBody<B> {
     #[inline]
     pub(super) fn new(inner: ObservedBody<B, ServedRequest>) -> Self {
-        Self { inner }
+        let progress = inner.observer().and_then(ServedRequest::progress).cloned();
+        Self { inner, progress }
     }
 }
 
@@ -36,27 +42,42 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    type Data = B::Data;
+    type Data = ServedData<B::Data>;
     type Error = BoxError;
 
     #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let inner = self.project().inner;
+    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
+        let this = self.project();
+        let inner = this.inner;
         if inner
             .observer()
             .is_some_and(|request| request.stage() == ShutdownStage::Aborting)
         {
             return Poll::Ready(Some(Err(BodyCut.into())));
         }
-        inner.poll_frame(cx).map_err(Into::into)
+        if let Some(progress) = this.progress {
+            ready!(progress.poll_room(inner.is_end_stream(), cx));
+        }
+        let frame = ready!(inner.poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(Into::into)?;
+            Ok(frame.map_data(|data| {
+                let waiting = this
+                    .progress
+                    .as_ref()
+                    .map(|progress| progress.add(data.remaining()));
+                ServedData::new(data, waiting)
+            }))
+        }))
     }
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        // A stream that is ended cannot be reset, so it is ended once few bytes wait for the client's window.
+        self.inner.is_end_stream() && self.progress.as_ref().is_none_or(|progress| progress.may_end())
     }
 
     #[inline]

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::BoxError;
 use super::body::ServedBody;
+use super::data::ServedData;
 use crate::rejection::Explanation;
 
 pin_project! {
@@ -62,7 +63,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    type Data = ExplainedData<B::Data>;
+    type Data = ExplainedData<ServedData<B::Data>>;
     type Error = BoxError;
 
     #[inline]

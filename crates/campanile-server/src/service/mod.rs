@@ -1,6 +1,7 @@
 //! The user's service as hyper calls it: observes each request, and adds its connection to the extensions.
 
 mod body;
+mod data;
 mod explained;
 mod future;
 mod head_check;

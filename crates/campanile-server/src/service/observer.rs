@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::head_check;
-use crate::connection::{Connection, ConnectionState, Framing, ShutdownStage, refuse};
+use crate::connection::{Connection, ConnectionState, Framing, ShutdownStage, StreamProgress, refuse};
 use crate::rejection::{self, RejectReason};
 
 /// Observes the requests of one connection.
@@ -30,6 +30,7 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
         let http1 = request.version() <= Version::HTTP_11;
         let served = ServedRequest {
             state: Some(Arc::clone(state)),
+            progress: None,
             method: MethodClass::of(request.method()),
             http1,
             http10: request.version() <= Version::HTTP_10,
@@ -66,6 +67,8 @@ impl<B: Body> Observe<B> for ObserveConnection<'_> {
 pub(crate) struct ServedRequest {
     /// `None` after the end.
     state: Option<Arc<ConnectionState>>,
+    /// Of an HTTP/2 response that has a body. The end of the stream's task is then the end of the request.
+    progress: Option<Arc<StreamProgress>>,
     method: MethodClass,
     http1: bool,
     http10: bool,
@@ -105,6 +108,11 @@ impl ServedRequest {
         let response = reason.respond(&state.context().limits, self.grpc, self.http1);
         self.is_cut = true;
         Begin::Respond(Box::new(response), Some(self))
+    }
+
+    #[inline]
+    pub(super) fn progress(&self) -> Option<&Arc<StreamProgress>> {
+        self.progress.as_ref()
     }
 
     /// Responds to a request that is cut before its response head, and counts it.
@@ -169,6 +177,9 @@ impl Observer for ServedRequest {
 
     #[inline]
     fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
+        if !self.http1 && !response.body().is_end_stream() {
+            self.progress = Some(StreamProgress::begin());
+        }
         if !self.http1 || self.is_cut {
             return;
         }
@@ -201,6 +212,10 @@ impl Observer for ServedRequest {
     fn on_end(&mut self, end: End<'_>) {
         let Some(state) = self.state.take() else { return };
         let is_served = end.reason == EndReason::Complete && !self.is_cut;
+        if let Some(progress) = &self.progress {
+            progress.set_ended(is_served);
+            return;
+        }
         // The request ends on its connection also if the recorder panics.
         run_both(
             || {

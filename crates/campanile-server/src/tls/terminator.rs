@@ -9,7 +9,7 @@ use tokio_rustls::rustls::Error;
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
-use crate::connection::Protocol;
+use crate::connection::{self, Protocol};
 use crate::log::chain;
 use crate::metrics::ListenerMetrics;
 
@@ -35,8 +35,8 @@ impl TlsTerminator {
         timeout: Duration,
     ) -> Option<(TlsStream<CountedIo<AcceptedStream>>, Option<Protocol>)> {
         let handshake = TlsAcceptor::from(self.tls.current()).accept(io);
-        let error = match tokio::time::timeout(timeout, handshake).await {
-            Ok(Ok(stream)) => {
+        let error = match connection::timeout(timeout, handshake).await {
+            Some(Ok(stream)) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
                     Some(b"h2") => Some(Protocol::Http2),
                     Some(b"http/1.1") => Some(Protocol::Http1),
@@ -44,11 +44,11 @@ impl TlsTerminator {
                 };
                 return Some((stream, protocol));
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 tracing::debug!(listener = metrics.listener(), error = %chain(&error), "TLS handshake failed");
                 error_label(&error)
             }
-            Err(_) => "timeout",
+            None => "timeout",
         };
         metrics.count_tls_handshake_error(error);
         None

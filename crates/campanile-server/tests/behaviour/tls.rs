@@ -205,3 +205,25 @@ async fn certificates_are_reloaded_and_invalid_ones_are_not_used() {
     tls.reload().unwrap_err();
     connect(&running, "second.pem", &[]).await.unwrap();
 }
+
+#[tokio::test]
+async fn idle_client_that_ignores_close_notify_is_closed() {
+    let server = Server::new(simple()).idle_timeout(ms(300));
+    let running = start(server, first(), (0, 20_000)).await;
+    let http1 = connect(&running, "first.pem", &[b"http/1.1"]).await.unwrap();
+    let mut http1 = Client::new(http1);
+    http1.get("/").await;
+    assert_eq!(http1.response().await.body, "ok");
+    // Never reads: neither a GOAWAY nor a close_notify.
+    let http2 = connect(&running, "first.pem", &[b"h2"]).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(http2).await.unwrap();
+    let mut connection = Box::pin(connection);
+    let request = http::Request::get("https://localhost/").body(()).unwrap();
+    let (response, _) = sender.send_request(request, true).unwrap();
+    tokio::select! {
+        response = within("a response", response) => assert_eq!(response.unwrap().status(), 200),
+        _ = &mut connection => panic!("ended before the response"),
+    }
+    running.in_flight(1).await;
+    drop((http1, connection));
+}
