@@ -143,7 +143,7 @@ impl GoodClients {
                 exchange.outcome.into()
             })
             .await;
-            if let Some(connection) = kept.take_if(|_| true)
+            if let Some(connection) = kept.take()
                 && connection.stays_open_for(pause()).await
             {
                 kept = Some(connection);

@@ -151,7 +151,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\n{:<18}{:>9}{:>10}{:>8}{:>11}",
+            "\n{:<18}{:>9}{:>10}{:>8}{:>11}  failures (the worst time includes the freeze)",
             "good clients", "requests", "repeated", "failed", "worst"
         )?;
         for (kind, served) in &self.good {

@@ -15,6 +15,9 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The bodies that a slow reader requests.
+const BIG_BYTES: usize = 8 << 20;
+
 /// Heads that a server must refuse.
 const INVALID: &[&str] = &[
     "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
@@ -80,20 +83,28 @@ pub(super) async fn aborted_upload(targets: &Targets, target: Target) -> Ending 
     Ok("aborted".to_owned())
 }
 
-/// Reads a byte per second, far slower than the idle timeout allows progress to be noticed by the kernel.
+/// Reads a byte per second for some time, then all that is left, which shows whether the server had closed the connection.
 pub(super) async fn slow_reader(targets: &Targets, target: Target) -> Ending {
     let mut stream = targets.attack(target, false).await?;
     // More than all buffers between server and client.
     stream
         .write_all(&b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n".repeat(8))
         .await?;
-    loop {
-        match stream.read(&mut [0]).await {
-            Ok(0) => return Ok("closed".to_owned()),
-            Ok(_) => sleep(SECOND).await,
-            Err(error) => return Ok(ended(&error)),
+    for _ in 0..9 {
+        if stream.read(&mut [0]).await? == 0 {
+            return Ok("closed".to_owned());
+        }
+        sleep(SECOND).await;
+    }
+    let (mut buffer, mut bytes) = (vec![0; 1 << 16], 0);
+    while bytes < BIG_BYTES {
+        match stream.read(&mut buffer).await {
+            Ok(read @ 1..) => bytes += read,
+            Ok(_) => return Ok("closed by then".to_owned()),
+            Err(error) => return Ok(format!("{} by then", ended(&error))),
         }
     }
+    Ok("sent all".to_owned())
 }
 
 pub(super) async fn vanish(targets: &Targets, target: Target) -> Ending {

@@ -22,7 +22,7 @@ use tokio::{
 use crate::targets::{Target, Targets};
 
 /// How long an attacker waits for its end: longer than any time limit of the server and a freeze.
-const PATIENCE: Duration = Duration::from_secs(16);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type Ending = io::Result<String>;
 type Run = fn(Arc<Targets>, Target) -> Pin<Box<dyn Future<Output = Ending> + Send>>;
@@ -116,7 +116,7 @@ impl Tally {
             let ending = match timeout(PATIENCE, (attack.run)(Arc::clone(&targets), target)).await {
                 Ok(Ok(ending)) => ending,
                 Ok(Err(error)) => ended(&error),
-                Err(_) => "still open after 16 s".to_owned(),
+                Err(_) => "still open after 20 s".to_owned(),
             };
             self.add(attack.name, ending);
         }
