@@ -47,7 +47,11 @@ pub struct Report {
     bad_ends: u64,
     log_lines: u64,
     log_bytes: u64,
-    /// Log messages by count, and those of errors.
+    /// Lines of dependencies, whose number campanile cannot limit.
+    foreign_lines: u64,
+    /// Lines without a time: forged by a client, or of a panic.
+    odd_lines: u64,
+    /// Log messages by count.
     messages: BTreeMap<String, u64>,
 }
 
@@ -70,6 +74,8 @@ impl Report {
             bad_ends: 0,
             log_lines: 0,
             log_bytes: 0,
+            foreign_lines: 0,
+            odd_lines: 0,
             messages: BTreeMap::new(),
         }
     }
@@ -88,7 +94,13 @@ impl Report {
         for line in log.lines() {
             self.log_lines += 1;
             // Without the time, and without what differs.
-            let message = line.split_once('Z').map_or(line, |(_, message)| message);
+            let Some((time, message)) = line.split_once('Z') else {
+                self.odd_lines += 1;
+                continue;
+            };
+            self.odd_lines += u64::from(!time.starts_with("20") || message.contains("panicked at"));
+            let target = message.split_whitespace().nth(1).unwrap_or_default();
+            self.foreign_lines += u64::from(!target.starts_with("campanile"));
             let message: String = message
                 .trim()
                 .chars()
@@ -126,7 +138,13 @@ impl Report {
         if self.bad_ends > 0 {
             violations.push(format!("{} processes did not end well", self.bad_ends));
         }
-        if self.log_lines > LOG_LINES.0 * self.duration.as_secs() + LOG_LINES.1 {
+        if self.odd_lines > 0 {
+            violations.push(format!(
+                "{} lines of the log are forged, or of panics",
+                self.odd_lines
+            ));
+        }
+        if self.log_lines - self.foreign_lines > LOG_LINES.0 * self.duration.as_secs() + LOG_LINES.1 {
             violations.push(format!("{} lines were logged", self.log_lines));
         }
         if self.series > SERIES {
@@ -190,8 +208,9 @@ impl fmt::Display for Report {
         if self.kind == ServerKind::Campanile {
             writeln!(
                 f,
-                "log: {} lines, {} bytes; metrics: {} series, {} gauges not zero",
+                "log: {} lines, of these {} of dependencies, {} bytes; metrics: {} series, {} gauges not zero",
                 self.log_lines,
+                self.foreign_lines,
                 self.log_bytes,
                 self.series,
                 self.nonzero_gauges.len()

@@ -1,5 +1,7 @@
 //! The short siege of campanile: no good client fails, and nothing is left of the hostile ones.
 
+#![cfg(target_os = "linux")]
+
 use std::time::Duration;
 
 use campanile_siege::{serve::ServerKind, siege::Siege};
