@@ -115,6 +115,12 @@ const COMMANDS: &[Command] = &[
         run: drain,
     },
     Command {
+        name: "siege",
+        args: "[-- args]",
+        about: "hostile clients of all kinds beside good ones, of which none may fail",
+        run: siege,
+    },
+    Command {
         name: "bench",
         args: "[filter]",
         about: "the cost of each layer per request",
@@ -225,6 +231,13 @@ fn metrics() -> Result<Outcome, Error> {
 /// Compares the shutdown of servers under load; nginx and haproxy are included if they are installed.
 fn drain(args: &[String]) -> Result<Outcome, Error> {
     Cargo::new("run --release -p campanile-drain --")
+        .with_args(args)
+        .run()
+}
+
+/// Besieges campanile and `axum::serve`.
+fn siege(args: &[String]) -> Result<Outcome, Error> {
+    Cargo::new("run --release -p campanile-siege --")
         .with_args(args)
         .run()
 }
