@@ -12,7 +12,7 @@
 //! | `shutdown` | decides when the connection closes, and keeps its timer |
 //! | `state` | the state shared by the task, the IO and the requests |
 //! | `activity` | requests, reads and writes, and their times |
-//! | `upload`, `chunks` | how much of an HTTP/1 request body is missing |
+//! | `upload`, `head`, `chunks` | how much of an HTTP/1 request body is missing |
 //! | `h2_executor` | spawns the tasks of HTTP/2 streams |
 //! | `handle` | the public `Connection` in a request's extensions |
 
@@ -26,6 +26,7 @@ mod fuzz;
 mod h2_executor;
 mod handle;
 mod handshake;
+mod head;
 mod io;
 mod shutdown;
 mod sniff;
