@@ -3,12 +3,13 @@
 //! Not by the crate `signal-hook`, on which tokio's signals are based: it does not restore what was there before.
 #![allow(unsafe_code, reason = "the only file of this crate that calls sigaction")]
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::{MaybeUninit, transmute};
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use libc::{SIG_DFL, SIG_IGN, siginfo_t};
@@ -29,6 +30,17 @@ struct Previous {
     // What the handler reads.
     handler: AtomicUsize,
     flags: AtomicI32,
+    /// Whether ours was installed and not restored.
+    installed: AtomicBool,
+    /// Whether another handler was installed over ours, and so may call it at any later time.
+    buried: AtomicBool,
+}
+
+thread_local! {
+    /// Whether this thread is in the handler of each signal. Without a destructor or an initialization, which a handler must
+    /// not run.
+    static HANDLING: Cell<[bool; HandledSignal::ALL.len()]> =
+        const { Cell::new([false; HandledSignal::ALL.len()]) };
 }
 
 type Handler = extern "C" fn(c_int);
@@ -78,6 +90,9 @@ impl HandledSignal {
         if previous.sa_sigaction == ours() {
             return Ok(());
         }
+        if self.previous().installed.swap(true, Ordering::AcqRel) {
+            self.previous().buried.store(true, Ordering::Release);
+        }
         // Stored first: the handler may run before `sigaction` returns.
         self.previous().store(&previous);
         let mut action = empty_action();
@@ -91,8 +106,11 @@ impl HandledSignal {
     /// Restores the previous action. A handler that was installed over ours stays, and may call ours.
     pub(crate) fn restore(self) -> io::Result<()> {
         if current(self.number())?.sa_sigaction != ours() {
+            let was_installed = self.previous().installed.load(Ordering::Acquire);
+            self.previous().buried.fetch_or(was_installed, Ordering::AcqRel);
             return Ok(());
         }
+        self.previous().installed.store(false, Ordering::Release);
         let action = self.previous().action.lock();
         let action = action
             .unwrap_or_else(PoisonError::into_inner)
@@ -101,8 +119,12 @@ impl HandledSignal {
         check(unsafe { libc::sigaction(self.number(), &raw const action, ptr::null_mut()) })
     }
 
-    /// Sends the signal to this process again, for the action that it has now.
+    /// Sends the signal to this process again, for the action that it has now. Not if that may be a handler that calls ours:
+    /// it has received the signal, and would without end.
     pub(crate) fn raise_again(self) {
+        if self.previous().buried.load(Ordering::Acquire) {
+            return;
+        }
         if current(self.number()).is_ok_and(|action| action.sa_sigaction != ours()) {
             // SAFETY: no memory is involved.
             unsafe { libc::kill(libc::getpid(), self.number()) };
@@ -116,6 +138,8 @@ impl Previous {
             action: Mutex::new(None),
             handler: AtomicUsize::new(SIG_DFL),
             flags: AtomicI32::new(0),
+            installed: AtomicBool::new(false),
+            buried: AtomicBool::new(false),
         }
     }
 
@@ -165,6 +189,10 @@ extern "C" fn on_signal(number: c_int, info: *mut siginfo_t, context: *mut c_voi
     else {
         return;
     };
+    if set_handling(signal, true) {
+        // Called by the previous handler, over which ours was installed for the second time.
+        return;
+    }
     if OWNER.load(Ordering::Acquire) == process::id() {
         let byte = number.to_le_bytes()[0];
         // SAFETY: the byte outlives the call, and the descriptor is never closed. It does not block: the writer is
@@ -175,7 +203,18 @@ extern "C" fn on_signal(number: c_int, info: *mut siginfo_t, context: *mut c_voi
         // A forked child has no thread that reads the pipe, which is its parent's.
         default_action(number);
     }
+    set_handling(signal, false);
     errno::set_errno(errno);
+}
+
+/// Sets whether this thread is in the handler of a signal, which is blocked there; returns whether it was.
+fn set_handling(signal: HandledSignal, handling: bool) -> bool {
+    HANDLING.with(|cell| {
+        let mut all = cell.get();
+        let was = std::mem::replace(&mut all[signal as usize], handling);
+        cell.set(all);
+        was
+    })
 }
 
 /// Performs the default action once the handler returns, unless another handler was installed over ours.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::io::FdFlags;
+
 use crate::AcceptedStream;
 
 /// Descriptors that a listener holds back for its own connections, so that it accepts while the rest of the process has used up
@@ -54,6 +56,8 @@ impl DescriptorReserve {
         };
         if let Ok(mut descriptor) = descriptor
             && rustix::io::dup2(null, &mut descriptor).is_ok()
+            // The copy does not have the flag of the original.
+            && rustix::io::fcntl_setfd(&descriptor, FdFlags::CLOEXEC).is_ok()
         {
             held.push(descriptor);
         }
@@ -89,5 +93,26 @@ impl fmt::Debug for DescriptorReserve {
             .field("size", &self.state.size)
             .field("held", &self.held().len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::fcntl_getfd;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn descriptors_are_not_inherited_by_child_processes() {
+        let reserve = DescriptorReserve::new(2);
+        assert!(reserve.release());
+        let (stream, _other) = UnixStream::pair().unwrap();
+        reserve.close(AcceptedStream::Unix(stream));
+        let held = reserve.held();
+        assert_eq!(held.len(), 2);
+        for descriptor in &*held {
+            assert_eq!(fcntl_getfd(descriptor).unwrap(), FdFlags::CLOEXEC);
+        }
     }
 }

@@ -126,7 +126,7 @@ async fn serve(scenario: &str) -> ExitCode {
     if matches!(scenario, "returns" | "own handlers") || bounded {
         config = config.with_drain_time(Duration::from_millis(50));
     }
-    if matches!(scenario, "quick" | "pre-stop") {
+    if matches!(scenario, "quick" | "pre-stop" | "second service") {
         config = config.with_drain_time(Duration::from_millis(1500));
     }
     let mut lifecycle = Lifecycle::new(config).expect("an hour is not too long");
@@ -141,6 +141,12 @@ async fn serve(scenario: &str) -> ExitCode {
     }
     let mut own = (scenario == "own handlers")
         .then(|| signal(SignalKind::terminate()).expect("the system has handlers"));
+    let second = (scenario == "second service").then(|| {
+        let own = signal(SignalKind::terminate()).expect("the system has handlers");
+        let mut second = Lifecycle::new(ShutdownConfig::new()).expect("the defaults are valid");
+        second.install_signals().expect("the system has handlers");
+        (own, second)
+    });
     match scenario {
         "stuck with a log that blocks" => {
             lifecycle = lifecycle.with_stuck_log(|| {
@@ -206,12 +212,20 @@ async fn serve(scenario: &str) -> ExitCode {
         print("returned");
         thread::sleep(Duration::from_secs(3600));
     }
+    if let Some((mut own, second)) = second {
+        own.recv().await;
+        print("own handler called");
+        second.handle().draining().await;
+        print("second service draining");
+    }
     if let Some(own) = &mut own {
         // The one that began the shutdown, then one that arrives after it.
         own.recv().await;
         print("own handler called");
         own.recv().await;
         print("own handler called again");
+        let further = tokio::time::timeout(Duration::from_millis(300), own.recv()).await;
+        assert!(further.is_err(), "the signal was sent again");
     }
     report.exit_code()
 }

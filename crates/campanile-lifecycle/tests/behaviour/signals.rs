@@ -140,6 +140,19 @@ fn handlers_of_the_program_are_called_and_restored() {
     assert_eq!(service.wait().code(), Some(0));
 }
 
+/// Its handler calls ours, which was installed before it, and ours is installed over it again.
+#[test]
+fn handler_between_those_of_two_services_is_called_once() {
+    let service = Service::start("second service", &[]);
+    service.expect("ready");
+    service.signal(Signal::TERM);
+    service.expect("draining");
+    service.expect("ended: SIGTERM");
+    service.expect("own handler called");
+    service.expect("second service draining");
+    assert_eq!(service.wait().code(), Some(0));
+}
+
 #[test]
 fn signal_of_a_forked_child_ends_the_child_only() {
     let service = Service::start("forks", &[]);

@@ -114,6 +114,14 @@ impl ConnectionIo {
         }
     }
 
+    /// Restarts the time for the request body when the client is asked for it.
+    #[inline]
+    fn record_continue(&self, head: &[u8]) {
+        if self.state.upload.is_incomplete() && head.starts_with(b"HTTP/1.1 100 ") {
+            self.state.activity.record_received();
+        }
+    }
+
     /// Returns the response to write in place of hyper's own to an invalid head, which `head` may begin.
     #[inline]
     fn error_response(&mut self, head: &[u8]) -> Option<(&mut ErrorResponse, Pin<&mut TransportStream>)> {
@@ -193,6 +201,7 @@ impl AsyncWrite for ConnectionIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_writable()?;
+        this.record_continue(buf);
         let written = match this.error_response(buf) {
             Some((response, stream)) => response.poll_write(stream, cx, buf.len()),
             None => this.stream()?.poll_write(cx, buf),
@@ -209,6 +218,7 @@ impl AsyncWrite for ConnectionIo {
         let this = self.get_mut();
         this.check_writable()?;
         let first = bufs.first().map_or(&[][..], |buf| buf);
+        this.record_continue(first);
         let written = match this.error_response(first) {
             Some((response, stream)) => {
                 let length = bufs.iter().map(|buf| buf.len()).sum();

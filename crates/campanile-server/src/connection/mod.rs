@@ -13,7 +13,7 @@
 //! | `state` | the state shared by the task, the IO and the requests |
 //! | `grace` | the last look at the socket before a timeout |
 //! | `activity` | requests, reads and writes, and their times |
-//! | `upload`, `chunks` | how much of an HTTP/1 request body is missing |
+//! | `upload`, `head`, `chunks` | how much of an HTTP/1 request body is missing |
 //! | `h2_executor` | spawns the tasks of HTTP/2 streams |
 //! | `stream_progress` | the bytes of an HTTP/2 response that wait for the client's window |
 //! | `stall_sweep` | finds streams whose client takes nothing |
@@ -30,6 +30,7 @@ mod grace;
 mod h2_executor;
 mod handle;
 mod handshake;
+mod head;
 mod io;
 mod shutdown;
 mod sniff;

@@ -1,11 +1,12 @@
 //! Follows the body of an HTTP/1 request by the bytes that arrive, since hyper does not report how much of it is missing.
 //!
-//! The end of a head is found by its empty line, and the rest by the framing that hyper has parsed from it. What it reads
-//! is only used to decide whether a silent client still owes bytes. Used by one task at a time, as HTTP/1 is.
+//! Requests may be pipelined, so that hyper parses a head long after it was read: the framing is read from the head itself.
+//! What it reads is only used to decide whether a silent client still owes bytes. Used by one task at a time, as HTTP/1 is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::chunks::Chunks;
+use super::head::Head;
 
 /// The framing of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,10 @@ pub(crate) enum Framing {
 #[derive(Debug)]
 pub(crate) struct Upload {
     stage: AtomicU64,
-    chunks: AtomicU64,
+    /// The head or the chunked body, whichever is followed.
+    detail: AtomicU64,
+    /// The `Content-Length` of the head.
+    length: AtomicU64,
     timed_out: AtomicBool,
 }
 
@@ -26,23 +30,12 @@ pub(crate) struct Upload {
 enum Stage {
     /// A new head.
     Start,
-    /// A head.
-    Head(Line),
-    /// What follows a head that hyper has not parsed yet, after so many bytes.
-    Tail(u64),
+    /// A new head, or the body of the one before, which was not followed.
+    Skipped,
+    Head,
     /// A body of which so many bytes are missing.
     Length(u64),
     Chunked,
-}
-
-/// The end of what was read of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Begun,
-    /// `\n`: an empty line ends the head.
-    Ended,
-    /// `\n\r`.
-    EndedCr,
 }
 
 const NUMBER_SHIFT: u32 = 8;
@@ -52,7 +45,8 @@ impl Upload {
     pub(super) fn new() -> Self {
         Self {
             stage: AtomicU64::new(Stage::Start.pack()),
-            chunks: AtomicU64::new(Chunks::new().pack()),
+            detail: AtomicU64::new(0),
+            length: AtomicU64::new(0),
             timed_out: AtomicBool::new(false),
         }
     }
@@ -60,16 +54,19 @@ impl Upload {
     /// Observes bytes that hyper reads.
     #[inline]
     pub(super) fn on_read(&self, bytes: &[u8]) {
-        if self.stage.load(Ordering::Relaxed) == Stage::Start.pack() && is_without_body(bytes) {
-            return;
+        if matches!(self.stage(), Stage::Start | Stage::Skipped) && is_one_head(bytes) {
+            self.set_stage(Stage::Skipped);
+        } else {
+            self.follow(bytes);
         }
-        self.follow(bytes);
     }
 
     /// Observes that hyper has parsed a head; `None` without a body.
     #[inline]
     pub(crate) fn begin(&self, framing: Option<Framing>) {
-        if framing.is_some() || self.stage.load(Ordering::Relaxed) != Stage::Start.pack() {
+        if let Some(framing) = framing
+            && self.stage() == Stage::Skipped
+        {
             self.begin_body(framing);
         }
     }
@@ -98,111 +95,92 @@ impl Upload {
         self.stage.store(stage.pack(), Ordering::Relaxed);
     }
 
-    fn chunks(&self) -> Chunks {
-        Chunks::unpack(self.chunks.load(Ordering::Relaxed))
-    }
-
-    fn begin_body(&self, framing: Option<Framing>) {
-        let tail = match self.stage() {
-            Stage::Tail(tail) => tail,
-            // The end of the head was among bytes that were not followed; most probably nothing came after it.
-            _ => 0,
-        };
-        let next = match framing {
-            Some(Framing::Length(length)) if length > tail => Stage::Length(length - tail),
-            Some(Framing::Chunked) if tail == 0 => {
-                self.chunks.store(Chunks::new().pack(), Ordering::Relaxed);
+    fn begin_body(&self, framing: Framing) {
+        self.set_stage(match framing {
+            Framing::Length(0) => Stage::Start,
+            Framing::Length(length) => Stage::Length(length),
+            Framing::Chunked => {
+                self.detail.store(Chunks::new().pack(), Ordering::Relaxed);
                 Stage::Chunked
             }
-            Some(Framing::Chunked) if !self.chunks().is_complete() => Stage::Chunked,
-            Some(Framing::Length(length)) if length == tail => Stage::Start,
-            None if tail == 0 => Stage::Start,
-            // The beginning of another head was read already.
-            _ => Stage::Head(Line::Begun),
-        };
-        self.set_stage(next);
+        });
     }
 
     fn follow(&self, mut bytes: &[u8]) {
-        let mut stage = self.stage();
-        let mut chunks = self.chunks();
         while !bytes.is_empty() {
-            match stage {
-                Stage::Start => {
+            match self.stage() {
+                Stage::Start | Stage::Skipped => {
                     // Empty lines before a request are skipped: RFC 9112, section 2.2.
                     let Some(at) = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else {
                         break;
                     };
                     bytes = &bytes[at..];
-                    stage = Stage::Head(Line::Begun);
+                    let (detail, length) = Head::new().pack();
+                    self.detail.store(detail, Ordering::Relaxed);
+                    self.length.store(length, Ordering::Relaxed);
+                    self.set_stage(Stage::Head);
                 }
-                Stage::Head(line) => match end_of_head(line, bytes) {
-                    Ok(end) => {
-                        bytes = &bytes[end..];
-                        stage = Stage::Tail(0);
-                        chunks = Chunks::new();
+                Stage::Head => {
+                    let mut head = Head::unpack(
+                        self.detail.load(Ordering::Relaxed),
+                        self.length.load(Ordering::Relaxed),
+                    );
+                    match head.follow(bytes) {
+                        Some(end) => {
+                            bytes = &bytes[end..];
+                            self.begin_body(head.framing());
+                        }
+                        None => {
+                            let (detail, length) = head.pack();
+                            self.detail.store(detail, Ordering::Relaxed);
+                            self.length.store(length, Ordering::Relaxed);
+                            break;
+                        }
                     }
-                    Err(line) => {
-                        stage = Stage::Head(line);
-                        break;
-                    }
-                },
-                Stage::Tail(tail) => {
-                    // If it is a chunked body.
-                    chunks.follow(bytes);
-                    stage = Stage::Tail(tail + bytes.len() as u64);
-                    break;
                 }
                 Stage::Length(left) => {
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = &bytes[taken..];
-                    stage = match left - taken as u64 {
-                        0 => Stage::Start,
-                        left => Stage::Length(left),
-                    };
+                    self.begin_body(Framing::Length(left - taken as u64));
                 }
                 Stage::Chunked => {
+                    let mut chunks = Chunks::unpack(self.detail.load(Ordering::Relaxed));
                     let taken = chunks.follow(bytes);
                     bytes = &bytes[taken..];
+                    self.detail.store(chunks.pack(), Ordering::Relaxed);
                     if chunks.is_complete() {
-                        stage = Stage::Start;
+                        self.set_stage(Stage::Start);
                     }
                 }
             }
         }
-        self.chunks.store(chunks.pack(), Ordering::Relaxed);
-        self.set_stage(stage);
     }
 }
 
-/// Returns whether bytes are complete heads of a method that has no body, as in nearly all cases: they are not followed.
-/// The end of a chunked body looks the same, but for its zero.
+/// Returns whether bytes are one complete head, of a method that has no body as a rule: in nearly all cases nothing else is
+/// read, and it need not be followed.
 #[inline]
-fn is_without_body(bytes: &[u8]) -> bool {
+fn is_one_head(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(b'G' | b'H' | b'O'))
-        && bytes.ends_with(b"\r\n\r\n")
-        && !bytes.ends_with(b"0\r\n\r\n")
+        && bytes
+            .strip_suffix(b"\r\n\r\n")
+            .is_some_and(|lines| !has_empty_line(lines))
 }
 
-/// Returns how many bytes of a head are left, or the state after all of them. As hyper, it accepts lines that end with `\n`.
-fn end_of_head(mut line: Line, bytes: &[u8]) -> Result<usize, Line> {
-    for (at, byte) in bytes.iter().enumerate() {
-        line = match (line, byte) {
-            (Line::Ended | Line::EndedCr, b'\n') => return Ok(at + 1),
-            (Line::Begun, b'\n') => Line::Ended,
-            (Line::Ended, b'\r') => Line::EndedCr,
-            _ => Line::Begun,
-        };
-    }
-    Err(line)
+/// Without a branch, so that the compiler vectorizes it.
+fn has_empty_line(lines: &[u8]) -> bool {
+    let after = lines.get(1..).unwrap_or_default();
+    lines.iter().zip(after).fold(false, |found, (&byte, &next)| {
+        found | ((byte == b'\n') & ((next == b'\r') | (next == b'\n')))
+    }) || lines.ends_with(b"\n")
 }
 
 impl Stage {
     const fn pack(self) -> u64 {
         let (kind, number) = match self {
             Self::Start => (0, 0),
-            Self::Head(line) => (1, line as u64),
-            Self::Tail(tail) => (2, tail),
+            Self::Head => (1, 0),
+            Self::Skipped => (2, 0),
             Self::Length(left) => (3, left),
             Self::Chunked => (4, 0),
         };
@@ -210,17 +188,13 @@ impl Stage {
         kind | number << NUMBER_SHIFT
     }
 
-    fn unpack(packed: u64) -> Self {
-        let number = packed >> NUMBER_SHIFT;
+    #[inline]
+    const fn unpack(packed: u64) -> Self {
         match packed as u8 {
             0 => Self::Start,
-            1 => Self::Head(match number {
-                1 => Line::Ended,
-                2 => Line::EndedCr,
-                _ => Line::Begun,
-            }),
-            2 => Self::Tail(number),
-            3 => Self::Length(number),
+            1 => Self::Head,
+            2 => Self::Skipped,
+            3 => Self::Length(packed >> NUMBER_SHIFT),
             _ => Self::Chunked,
         }
     }
@@ -230,91 +204,64 @@ impl Stage {
 mod tests {
     use super::*;
 
-    /// Follows messages as they arrive in pieces. hyper parses a head as soon as it is complete, and once the body before
-    /// it is. Returns whether the last body is incomplete.
-    fn follow(pieces: &[&[u8]], framings: &[Option<Framing>]) -> bool {
-        let upload = Upload::new();
-        let mut framings = framings.iter();
-        let mut read = Vec::new();
-        for piece in pieces {
-            upload.on_read(piece);
-            read.extend_from_slice(piece);
-            let message = read.trim_ascii_start();
-            if message.windows(4).any(|window| window == b"\r\n\r\n")
-                && !upload.is_incomplete()
-                && let Some(framing) = framings.next()
-            {
-                upload.begin(*framing);
-                read.clear();
-            }
-        }
-        upload.is_incomplete()
-    }
-
-    const LENGTH: Option<Framing> = Some(Framing::Length(5));
-    const CHUNKED: Option<Framing> = Some(Framing::Chunked);
+    const MESSAGES: [&[u8]; 7] = [
+        b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab\r\n\r",
+        b"\r\n\r\nPUT / HTTP/1.1\r\nx: y\r\nContent-Length:5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"DELETE / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\na;x=y\r\n0123456789\r\n00\r\nt: u\r\n\r\n",
+        b"GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nt: u\r\n\r\n",
+        b"GET / HTTP/1.1\ncontent-length: 4\n\n\r\n\r\n",
+        b"GET / HTTP/1.1\r\ncontent-lengt: 9\r\nxcontent-length: 9\r\n content-length: 9\r\ncontent-length: 2\r\n\r\nab",
+    ];
 
     #[test]
     fn body_is_complete_with_its_last_byte_however_it_is_split() {
-        let messages: [(&[u8], _); 4] = [
-            (b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab\r\n\r", LENGTH),
-            (
-                b"\r\n\r\nPUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n12345",
-                LENGTH,
-            ),
-            (b"POST / HTTP/1.1\r\nx: y\r\n\r\n3\r\nabc\r\n0\r\n\r\n", CHUNKED),
-            (
-                b"DELETE / HTTP/1.1\r\nx: y\r\n\r\na;x=y\r\n0123456789\r\n00\r\nt: u\r\n\r\n",
-                CHUNKED,
-            ),
-        ];
-        for (message, framing) in messages {
-            for split in 0..=message.len() {
-                let (first, second) = message.split_at(split);
-                let name = String::from_utf8_lossy(first);
-                assert!(!follow(&[first, second], &[framing]), "{name:?}");
-                let short = &second[..second.len().saturating_sub(1)];
-                if !short.is_empty()
-                    && message[..split + short.len()]
-                        .trim_ascii_start()
-                        .windows(4)
-                        .any(|end| end == b"\r\n\r\n")
-                {
-                    assert!(follow(&[first, short], &[framing]), "{name:?}");
+        for first in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", MESSAGES[0], MESSAGES[3]] {
+            for last in MESSAGES {
+                let message = [first, last].concat();
+                for split in first.len() + 1..message.len() {
+                    let upload = Upload::new();
+                    upload.on_read(&message[..split]);
+                    let name = String::from_utf8_lossy(&message[..split]);
+                    if upload.stage() == Stage::Skipped {
+                        // As hyper does.
+                        upload.begin(Some(match first.is_empty() && last == MESSAGES[4] {
+                            true => Framing::Chunked,
+                            false => Framing::Length(2),
+                        }));
+                    }
+                    upload.on_read(&message[split..message.len() - 1]);
+                    assert!(upload.is_incomplete(), "{name:?}");
+                    upload.on_read(&message[message.len() - 1..]);
+                    assert!(!upload.is_incomplete(), "{name:?}");
+                    upload.begin(Some(Framing::Chunked));
+                    assert!(!upload.is_incomplete(), "{name:?}: it is complete already");
                 }
             }
         }
     }
 
     #[test]
-    fn next_message_is_followed_from_its_beginning() {
+    fn head_that_is_read_alone_is_not_followed_unless_it_has_a_body() {
         let upload = Upload::new();
-        upload.on_read(b"POST / HTTP/1.1\r\n\r\nab");
-        upload.begin(LENGTH);
-        assert!(upload.is_incomplete());
-        upload.on_read(b"cdePOST / HTTP/1.1\r\n\r\n1");
-        assert!(!upload.is_incomplete());
-        upload.begin(LENGTH);
-        upload.on_read(b"234");
-        assert!(upload.is_incomplete());
-        upload.on_read(b"5");
-        assert!(!upload.is_incomplete());
-        upload.on_read(b"GET / HTTP/1.1\r\n\r\n");
-        upload.begin(None);
-        assert!(!upload.is_incomplete());
-        upload.on_read(b"POST / HTTP/1.1\r\n\r\n");
-        upload.begin(CHUNKED);
-        assert!(upload.is_incomplete());
+        for framing in [None, Some(Framing::Length(3)), None] {
+            upload.on_read(b"GET / HTTP/1.1\r\nx: y\r\n\r\n");
+            assert_eq!(upload.stage(), Stage::Skipped);
+            upload.begin(framing);
+            assert_eq!(upload.is_incomplete(), framing.is_some());
+            if framing.is_some() {
+                upload.on_read(b"abc");
+            }
+            assert!(!upload.is_incomplete());
+        }
     }
 
     #[test]
     fn stages_survive_packing() {
         let stages = [
             Stage::Start,
-            Stage::Head(Line::Begun),
-            Stage::Head(Line::Ended),
-            Stage::Head(Line::EndedCr),
-            Stage::Tail(7),
+            Stage::Skipped,
+            Stage::Head,
             Stage::Length(1 << 50),
             Stage::Chunked,
         ];

@@ -1,13 +1,16 @@
 //! Checks a request head that hyper has accepted.
 
-use http::header::HOST;
-use http::{HeaderMap, Request, Version};
+use http::header::{COOKIE, HOST};
+use http::{HeaderMap, Request, Uri, Version};
 
 use crate::limits::HttpLimits;
 use crate::rejection::RejectReason;
 
 /// What HTTP/1 writes around a header field: `: ` and a line end.
 const FIELD_OVERHEAD: usize = 4;
+
+/// What HTTP/1 writes between two cookies: `; `.
+const COOKIE_SEPARATOR: usize = 2;
 
 /// What HTTP/1 writes around the method and the target: two spaces, the version, a line end, and the empty line.
 const LINE_OVERHEAD: usize = 14;
@@ -56,19 +59,20 @@ fn check_http2<B>(request: &Request<B>, limits: &HttpLimits) -> Option<RejectRea
     let mut count = usize::from(authority.is_some());
     let mut hosts = 0;
     let mut is_same_host = true;
+    let mut has_cookie = false;
     for (name, value) in request.headers() {
+        if *name == COOKIE && std::mem::replace(&mut has_cookie, true) {
+            // Over HTTP/2 each cookie may be a field, which HTTP/1 joins: RFC 9113, section 8.2.3.
+            size += value.len() + COOKIE_SEPARATOR;
+            continue;
+        }
         size += name.as_str().len() + value.len() + FIELD_OVERHEAD;
         count += 1;
         if *name == HOST {
             hosts += 1;
             is_same_host &= authority.map_or_else(
                 || is_valid_host(value.as_bytes()),
-                |authority| {
-                    authority
-                        .as_str()
-                        .as_bytes()
-                        .eq_ignore_ascii_case(value.as_bytes())
-                },
+                |authority| is_same(authority.as_str().as_bytes(), value.as_bytes(), uri),
             );
         }
     }
@@ -77,6 +81,28 @@ fn check_http2<B>(request: &Request<B>, limits: &HttpLimits) -> Option<RejectRea
     }
     // A host that differs from `:authority` makes a request malformed: RFC 9113, section 8.3.1.
     (hosts > 1 || !is_same_host).then_some(RejectReason::Host)
+}
+
+/// Returns whether `:authority` and `Host` are the same, with or without the default port of the scheme.
+#[inline]
+fn is_same(authority: &[u8], host: &[u8], uri: &Uri) -> bool {
+    authority.eq_ignore_ascii_case(host) || {
+        let port: &[u8] = match uri.scheme_str() {
+            Some("http") => b"80",
+            Some("https") => b"443",
+            _ => b"",
+        };
+        without_port(authority, port).eq_ignore_ascii_case(without_port(host, port))
+    }
+}
+
+/// Removes a port if it is this one or empty: RFC 3986, section 6.2.3.
+fn without_port<'a>(host: &'a [u8], port: &[u8]) -> &'a [u8] {
+    let without = host.strip_suffix(port).unwrap_or(host);
+    without
+        .strip_suffix(b":")
+        .or_else(|| host.strip_suffix(b":"))
+        .unwrap_or(host)
 }
 
 /// Returns whether a value consists of characters of `uri-host [ ":" port ]`; it may be empty.

@@ -253,10 +253,14 @@ async fn http2_host_must_be_one_and_the_same() {
     };
     assert_eq!(status(&[]).await, 200);
     assert_eq!(status(&["A.example:80"]).await, 200);
+    // The port is the default one of the scheme.
+    assert_eq!(status(&["a.example"]).await, 200);
+    assert_eq!(status(&["a.example:"]).await, 200);
+    assert_eq!(status(&["a.example:443"]).await, 400);
     assert_eq!(status(&["b.example:80"]).await, 400);
     assert_eq!(status(&["a.example:80", "a.example:80"]).await, 400);
     assert_eq!(status(&[]).await, 200, "the connection survives");
-    assert_eq!(refusing.counted(), ["rejected host 2"]);
+    assert_eq!(refusing.counted(), ["rejected host 3"]);
 }
 
 #[tokio::test]
@@ -275,6 +279,13 @@ async fn http2_header_fields_are_limited_in_number() {
     };
     // `:authority` counts, as `Host` does over HTTP/1.
     assert_eq!((status(99).await, status(100).await), (200, 431));
+    // Browsers send each cookie in a field of its own: RFC 9113, section 8.2.3. Over HTTP/1 it is one field.
+    let mut request = Request::get("http://a/");
+    for n in 0..150 {
+        request = request.header("cookie", format!("c{n}=v"));
+    }
+    let (response, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
     assert_eq!(refusing.counted(), ["rejected headers_too_large 1"]);
 }
 

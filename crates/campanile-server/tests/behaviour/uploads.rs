@@ -169,3 +169,43 @@ async fn timeout_applies_in_a_shutdown_too() {
     drop(client);
     assert!(!within("the end", running.stopped()).await.was_cut());
 }
+
+/// A complete request behind another, or a body in the same segment as its head, is not waited for.
+#[tokio::test]
+async fn complete_body_that_came_with_other_bytes_does_not_time_out() {
+    let (running, recorder) = running().await;
+    let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let post = "POST /late HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody";
+    let chunked =
+        "POST /late HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx: y\r\n\r\n";
+    for (requests, expected) in [
+        (format!("{get}{post}"), &["0", "4"][..]),
+        (format!("{get}{get}{chunked}"), &["0", "0", "4"]),
+        (format!("{post}{chunked}{post}"), &["4", "4", "4"]),
+        (chunked.replace("POST", "GET"), &["4"]),
+        (post.replace("POST", "GET").replace("body", "\r\n\r\n"), &["4"]),
+    ] {
+        let mut client = running.client().await;
+        client.send(&requests).await;
+        for body in expected {
+            assert_eq!(client.response().await.body, *body, "{requests}");
+        }
+    }
+    assert_eq!(timeouts(recorder), 0);
+}
+
+/// The time begins when the client is asked for the body.
+#[tokio::test]
+async fn client_that_waits_for_100_continue_has_the_whole_time() {
+    let (running, recorder) = running().await;
+    let mut client = running.client().await;
+    client
+        .send("POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n")
+        .await;
+    // 700 ms later, when two thirds of the third interval of 250 ms are over.
+    client.until("100 Continue\r\n\r\n").await;
+    tokio::time::sleep(ms(150)).await;
+    client.send("body").await;
+    assert_eq!(client.response().await.body, "4");
+    assert_eq!(timeouts(recorder), 0);
+}
