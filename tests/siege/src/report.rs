@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::{
+    attacks::STILL_OPEN,
     good::Served,
     process::{End, Usage},
     serve::ServerKind,
@@ -122,6 +123,12 @@ impl Report {
                     "{failed} of {} requests of good clients failed: {kind}",
                     served.requests
                 ));
+            }
+        }
+        // After 20 s, four times the idle timeout of the server.
+        for (attack, endings) in &self.endings {
+            if let Some(open) = endings.get(STILL_OPEN) {
+                violations.push(format!("{open} connections are still open: {attack}"));
             }
         }
         if self.after.rss_kib > self.before.rss_kib + RETAINED_KIB {

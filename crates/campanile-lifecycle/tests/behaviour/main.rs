@@ -1,4 +1,5 @@
 //! The lifecycle through its public API.
+#![allow(clippy::print_stdout, reason = "prints why a case is skipped")]
 
 mod axum;
 mod checks;

@@ -76,7 +76,8 @@ fn a_subdirectory_that_is_not_private_is_refused() {
         let error = CellRecorder::builder()
             .open(directory.path())
             .expect_err("cannot be trusted");
-        let text = error.to_string();
+        let source = std::error::Error::source(&error).expect("says why");
+        let text = format!("{error}: {source}");
         assert!(text.contains(why), "{text}");
         assert!(
             text.contains(private(&directory).to_str().expect("is text")),

@@ -24,6 +24,9 @@ use crate::targets::{Target, Targets};
 /// How long an attacker waits for its end: longer than any time limit of the server and a freeze.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The ending of an attack that the server did not end.
+pub(crate) const STILL_OPEN: &str = "still open after 20 s";
+
 type Ending = io::Result<String>;
 type Run = fn(Arc<Targets>, Target) -> Pin<Box<dyn Future<Output = Ending> + Send>>;
 
@@ -116,7 +119,7 @@ impl Tally {
             let ending = match timeout(PATIENCE, (attack.run)(Arc::clone(&targets), target)).await {
                 Ok(Ok(ending)) => ending,
                 Ok(Err(error)) => ended(&error),
-                Err(_) => "still open after 20 s".to_owned(),
+                Err(_) => STILL_OPEN.to_owned(),
             };
             self.add(attack.name, ending);
         }
