@@ -59,8 +59,10 @@ fn port_responds_without_descriptors() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Kept until the end: the test harness of the child ends it if it cannot write.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines
+        .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.split_once("address ").map(|(_, address)| address.to_owned()))
         .expect("the child prints its address");
@@ -93,6 +95,7 @@ fn port_responds_without_descriptors() {
     }
     drop(child.stdin.take());
     child.wait().unwrap();
+    drop(lines);
     for (target, response) in responses {
         let response = response.expect("a response in time");
         assert!(response.starts_with("HTTP/1.1 200"), "{target}: {response}");
