@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
@@ -22,7 +21,8 @@ use tower::Service;
 
 use crate::Server;
 use crate::error::{ServeError, ServeErrorKind};
-use crate::service::BoxError;
+use crate::log::chain;
+use crate::service::{BoxError, Serve};
 
 /// A tokio runtime that runs one [`Server`] and ends with it: the whole of `fn main`.
 ///
@@ -179,16 +179,9 @@ impl Default for ServerRuntime {
     }
 }
 
-async fn run<S, B, E>(make: impl Future<Output = Result<Server<S>, E>>) -> Result<End, BoxError>
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    E: Into<BoxError>,
-{
+async fn run<S: Serve, E: Into<BoxError>>(
+    make: impl Future<Output = Result<Server<S>, E>>,
+) -> Result<End, BoxError> {
     // For the signals until the server has its own.
     let mut early = Lifecycle::new(ShutdownConfig::new().with_drain_time(Duration::ZERO))?;
     early.install_signals()?;
@@ -237,22 +230,7 @@ fn failed(error: &(dyn Error + 'static)) -> ExitCode {
         tracing::error!(error, "cannot start the service");
     } else {
         // Fails if it is closed.
-        let _ = writeln!(io::stderr(), "cannot start the service: {}", Chain(error));
+        let _ = writeln!(io::stderr(), "cannot start the service: {}", chain(error));
     }
     ExitCode::FAILURE
-}
-
-/// An error with its sources.
-struct Chain<'a>(&'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }
