@@ -13,6 +13,8 @@ pub(crate) struct Activity {
     accepted: FastInstant,
     /// Requests from their call to the end of the response.
     in_flight: AtomicUsize,
+    /// Those of the requests in flight whose response is complete, but has not reached the socket.
+    delivering: AtomicUsize,
     has_served: AtomicBool,
     /// Tasks of HTTP/2 streams, tunnels included.
     streams: AtomicU32,
@@ -29,6 +31,7 @@ impl Activity {
         Self {
             accepted: FastInstant::now(),
             in_flight: AtomicUsize::new(0),
+            delivering: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             streams: AtomicU32::new(0),
             last_received: AtomicU64::new(0),
@@ -85,6 +88,24 @@ impl Activity {
     pub(crate) fn request_ended(&self) {
         self.idle_since.store(micros(self.age()), Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Records that the response of a request is complete, but has not reached the socket.
+    #[inline]
+    pub(crate) fn delivery_began(&self) {
+        self.delivering.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that a complete response has reached the socket, or is dropped.
+    #[inline]
+    pub(super) fn delivery_ended(&self) {
+        self.request_ended();
+        self.delivering.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns whether the response of a request is not complete yet.
+    pub(super) fn is_responding(&self) -> bool {
+        self.in_flight() > self.delivering.load(Ordering::Relaxed)
     }
 
     #[inline]

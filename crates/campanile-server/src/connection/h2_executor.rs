@@ -78,7 +78,7 @@ pin_project! {
                 },
                 || {
                     if progress.is_some() {
-                        state.activity.request_ended();
+                        state.activity.delivery_ended();
                     }
                     state.activity.stream_ended();
                 },

@@ -52,6 +52,8 @@ pub(super) struct ConnectionShutdown<'a> {
     goaway_at: Duration,
     closing_since: Duration,
     aborting_since: Duration,
+    /// Since when complete responses are on their way to the socket.
+    delivering_since: Option<Duration>,
     /// When HTTP was shut down gracefully.
     shut_down_at: Option<Duration>,
     /// Whether the kernel was probed for bytes since the connection was requested to give way.
@@ -89,6 +91,7 @@ impl<'a> ConnectionShutdown<'a> {
             goaway_at: Duration::ZERO,
             closing_since: Duration::ZERO,
             aborting_since: Duration::ZERO,
+            delivering_since: None,
             shut_down_at: None,
             eviction_probed: false,
             watches_upload: false,
@@ -364,13 +367,24 @@ impl<'a> ConnectionShutdown<'a> {
         Poll::Ready(Action::PollHttp)
     }
 
-    /// Sends a GOAWAY that is due since `due`: while a request is in flight, or after a silence.
+    /// Sends a GOAWAY that is due since `due`: while a response is not complete, or after a silence.
     ///
     /// Never right after a response, when the client may be about to send its next request: the `h2` crate's client sends
     /// it behind its acknowledgement of the GOAWAY, with a stream id above the last that is accepted.
     fn decide_goaway(&mut self, due: Duration, now: Duration) -> Poll<Action> {
-        let deadline = self.state.activity.idle_since().max(due) + CLOSING_SILENCE;
-        if self.state.activity.is_idle() && now < deadline {
+        let activity = &self.state.activity;
+        if activity.is_responding() {
+            return self.shut_down(now);
+        }
+        let silent_since = if activity.is_idle() {
+            self.delivering_since = None;
+            activity.idle_since()
+        } else {
+            // Not longer: the client may take nothing of a response.
+            *self.delivering_since.get_or_insert(now)
+        };
+        let deadline = silent_since.max(due) + CLOSING_SILENCE;
+        if now < deadline {
             return self.wait_until(deadline);
         }
         self.shut_down(now)

@@ -214,6 +214,7 @@ impl Observer for ServedRequest {
         let is_served = end.reason == EndReason::Complete && !self.is_cut;
         if let Some(progress) = &self.progress {
             progress.set_ended(is_served);
+            state.activity.delivery_began();
             return;
         }
         // The request ends on its connection also if the recorder panics.
